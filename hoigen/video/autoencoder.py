@@ -1,0 +1,142 @@
+"""The tiny video autoencoder: a grouped causal encoder and a convolutional decoder that sees a reference.
+
+It keeps the latent geometry of ``AutoencoderKLCogVideoX`` (8x8 in space, 4x in time, frame 0 alone in latent 0, 16
+channels), so that the same DiT, scheduler and pipeline run on both. Its decoder also reads a *reference* at pixel
+resolution (the first frame carried along and the coloured points, :func:`hoigen.video.inputs.reference_video`): a
+small model has no capacity to carry fine texture through a latent, and need not.
+"""
+
+from __future__ import annotations
+
+import torch
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from diffusers.models.modeling_utils import ModelMixin
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+REFERENCE_CHANNELS = 9
+"""background rgb, background known, coloured points rgb, point of unknown colour, point of known colour."""
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions and, where ``temporal``, a mixing of neighbouring frames. ``[B, T, C, H, W]``."""
+
+    def __init__(self, channels: int, temporal: bool = False) -> None:
+        super().__init__()
+        self.norm = nn.GroupNorm(8, channels)
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.mix = nn.Conv1d(channels, channels, 3, padding=1, padding_mode='replicate') if temporal else None
+        nn.init.zeros_(self.conv2.weight)
+        if self.mix is not None:
+            nn.init.zeros_(self.mix.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, time, channels, height, width = x.shape
+        y = x.flatten(0, 1)
+        y = self.conv2(F.silu(self.conv1(F.silu(self.norm(y)))))
+        x = x + y.unflatten(0, (batch, time))
+        if self.mix is not None:
+            rows = x.permute(0, 3, 4, 2, 1).reshape(-1, channels, time)
+            mixed = self.mix(F.silu(rows)).reshape(batch, height, width, channels, time)
+            x = x + mixed.permute(0, 4, 3, 1, 2)
+        return x
+
+
+def _per_frame(layer: nn.Module, x: Tensor) -> Tensor:
+    """Apply a 2D layer to every frame of ``[B, T, C, H, W]``."""
+    return layer(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+
+
+class ReferenceAutoencoder(ModelMixin, ConfigMixin):
+    """Video in [-1, 1] to latents and back.
+
+    :meth:`encode`: ``[B, 4k+1, 3, H, W]`` to mean and log-variance ``[B, k+1, C, H/8, W/8]``, each latent from its own
+    four frames only. :meth:`decode`: latents and reference ``[B, 4k+1, 9, H, W]`` to frames.
+    """
+
+    @register_to_config
+    def __init__(self, latent_channels: int = 16, width: int = 32) -> None:
+        super().__init__()
+        w = width
+        self.register_buffer('latent_scale', torch.ones(()))
+        self.stem = nn.Conv2d(48, 2 * w, 3, padding=1)
+        self.encode_fine = ResidualBlock(2 * w)
+        self.encode_down = nn.Conv2d(2 * w, 3 * w, 3, stride=2, padding=1)
+        self.encode_coarse = ResidualBlock(3 * w)
+        self.encode_time = nn.Conv2d(12 * w, 4 * w, 3, padding=1)
+        self.encode_last = ResidualBlock(4 * w)
+        self.to_latent = nn.Conv2d(4 * w, 2 * latent_channels, 3, padding=1)
+
+        self.from_latent = nn.Conv2d(latent_channels, 4 * w, 3, padding=1)
+        self.latent_block = ResidualBlock(4 * w, temporal=True)
+        self.to_frames = nn.Conv2d(4 * w, 4 * 2 * w, 3, padding=1)
+
+        self.reference_stem = nn.Conv2d(4 * REFERENCE_CHANNELS, w, 3, padding=1)
+        self.reference_fine = ResidualBlock(w)
+        self.down_mid = nn.Conv2d(w, 2 * w, 3, stride=2, padding=1)
+        self.reference_mid = ResidualBlock(2 * w, temporal=True)
+        self.down_coarse = nn.Conv2d(2 * w, 3 * w, 3, stride=2, padding=1)
+        self.merge = nn.Conv2d(5 * w, 4 * w, 3, padding=1)
+        self.coarse = nn.ModuleList(ResidualBlock(4 * w, temporal=True) for _ in range(2))
+        self.up_mid = nn.Conv2d(4 * w + 2 * w, 2 * w, 3, padding=1)
+        self.mid = nn.ModuleList(ResidualBlock(2 * w, temporal=True) for _ in range(2))
+        self.up_fine = nn.Conv2d(2 * w + w, w, 3, padding=1)
+        self.fine = nn.ModuleList(ResidualBlock(w) for _ in range(2))
+        self.to_rgb = nn.Conv2d(w, 12, 3, padding=1)
+        nn.init.zeros_(self.to_rgb.weight)
+
+    def latents(self, video: Tensor) -> Tensor:
+        """Latents of a video as the DiT sees them, ``[B, k+1, C, H/8, W/8]``: the posterior's mean at unit variance."""
+        return self.encode(video)[0].float() * self.latent_scale
+
+    def frames(self, latents: Tensor, reference: Tensor) -> Tensor:
+        """The inverse of :meth:`latents`: frames ``[B, 4k+1, 3, H, W]``, about [-1, 1]."""
+        return self.decode(latents / self.latent_scale, reference)
+
+    def encode(self, video: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log-variance of the posterior, unscaled."""
+        if video.shape[1] % 4 != 1:
+            raise ValueError(f'video: expected 4k+1 frames, got {video.shape[1]}')
+        padded = torch.cat([video[:, :1].expand(-1, 3, -1, -1, -1), video], dim=1)
+        x = _per_frame(self.stem, F.pixel_unshuffle(padded, 4))
+        x = self.encode_coarse(_per_frame(self.encode_down, self.encode_fine(x)))
+        groups = x.unflatten(1, (-1, 4)).flatten(2, 3)
+        x = self.encode_last(_per_frame(self.encode_time, groups))
+        mean, log_variance = _per_frame(self.to_latent, x).chunk(2, dim=2)
+        return mean, log_variance.clamp(-12, 4)
+
+    def decode(self, latents: Tensor, reference: Tensor) -> Tensor:
+        """Frames ``[B, 4k+1, 3, H, W]``; latents unscaled, reference as :data:`REFERENCE_CHANNELS` says."""
+        frames = 4 * latents.shape[1] - 3
+        if reference.shape[1] != frames:
+            raise ValueError(f'reference: expected {frames} frames for {latents.shape[1]} latents, '
+                             f'got {reference.shape[1]}')
+        z = self.latent_block(_per_frame(self.from_latent, latents))
+        z = _per_frame(self.to_frames, z).unflatten(2, (4, -1)).flatten(1, 2)[:, 3:]
+
+        fine = self.reference_fine(_per_frame(self.reference_stem, F.pixel_unshuffle(reference, 2)))
+        mid = self.reference_mid(_per_frame(self.down_mid, fine))
+        coarse = _per_frame(self.down_coarse, mid)
+        x = _per_frame(self.merge, torch.cat([z, coarse], dim=2))
+        for block in self.coarse:
+            x = block(x)
+        x = _per_frame(self.up_mid, torch.cat([_double(x), mid], dim=2))
+        for block in self.mid:
+            x = block(x)
+        x = _per_frame(self.up_fine, torch.cat([_double(x), fine], dim=2))
+        for block in self.fine:
+            x = block(x)
+        correction = F.pixel_shuffle(_per_frame(self.to_rgb, x).float(), 2)
+        return pasted(reference) + correction
+
+
+def _double(x: Tensor) -> Tensor:
+    """Nearest-neighbour enlargement by two of ``[B, T, C, H, W]``."""
+    return F.interpolate(x.flatten(0, 1), scale_factor=2, mode='nearest').unflatten(0, x.shape[:2])
+
+
+def pasted(reference: Tensor) -> Tensor:
+    """The rough picture that a reference shows by itself: points of known colour over the background."""
+    known = reference[:, :, 8:9]
+    return reference[:, :, 4:7] * known + reference[:, :, 0:3] * (1 - known)

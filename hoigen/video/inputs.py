@@ -1,0 +1,70 @@
+"""Conditions as tensors: what the autoencoder and the control branch read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hoigen.records import Conditions
+from hoigen.video.points import farthest_points
+
+
+@dataclass(frozen=True)
+class PointInputs:
+    """A cloud of N points and the rows of its L query points; see :class:`hoigen.video.points.PointEncoder`.
+
+    points: [B,T,N,3] float32, normalised. role: [B,N] int64. query: [B,L] int64. pixels: [B,T,L,2] float32, fraction
+    of the picture. visible: [B,T,L] bool.
+    """
+
+    points: Tensor
+    role: Tensor
+    query: Tensor
+    pixels: Tensor
+    visible: Tensor
+
+    def map(self, change) -> PointInputs:
+        return PointInputs(*(change(getattr(self, f.name)) for f in fields(self)))
+
+
+def video_tensor(video: np.ndarray) -> Tensor:
+    """``[T, H, W, 3]`` uint8 to ``[1, T, 3, H, W]`` float32 in [-1, 1]."""
+    return torch.from_numpy(video).permute(0, 3, 1, 2)[None].float() / 127.5 - 1
+
+
+def reference_video(background: np.ndarray, background_known: np.ndarray, coloured: np.ndarray,
+                    coloured_state: np.ndarray) -> Tensor:
+    """The decoder's reference ``[1, T, 9, H, W]`` float32 (see :data:`hoigen.video.autoencoder.REFERENCE_CHANNELS`)."""
+    planes = np.stack([background_known, coloured_state == 1, coloured_state == 2])
+    known, unknown_point, known_point = torch.from_numpy(planes)[:, None, :, None].float()
+    return torch.cat([video_tensor(background), known, video_tensor(coloured) * known_point, unknown_point,
+                      known_point], dim=2)
+
+
+def point_inputs(points: np.ndarray, role: np.ndarray, pixels: np.ndarray, visible: np.ndarray, size: tuple[int, int],
+                 *, cloud: int, tokens: int) -> PointInputs:
+    """Thin a cloud to ``cloud`` points, evenly over its rows, and choose ``tokens`` queries among them.
+
+    points: [T,N,3]; role: [N]; pixels: [T,N,2] in pixels of a picture of ``size`` (height, width); visible: [T,N].
+    """
+    if points.shape[1] < cloud:
+        raise ValueError(f'points: expected at least {cloud}, got {points.shape[1]}')
+    rows = np.linspace(0, points.shape[1] - 1, cloud).round().astype(np.int64)
+    thin = torch.from_numpy(points[:, rows]).float()
+    query = farthest_points(thin[0], tokens)
+    chosen = rows[query.numpy()]
+    fraction = (torch.from_numpy(pixels[:, chosen]).float() + 0.5) / torch.tensor([size[1], size[0]])
+    return PointInputs(thin[None], torch.from_numpy(role[rows].astype(np.int64))[None], query[None], fraction[None],
+                       torch.from_numpy(visible[:, chosen])[None])
+
+
+def condition_tensors(conditions: Conditions, *, cloud: int, tokens: int) -> tuple[Tensor, Tensor, PointInputs]:
+    """Reference video, tracking video and point inputs of one clip, batch size 1."""
+    c = conditions
+    reference = reference_video(c.background, c.background_known, c.coloured, c.coloured_state)
+    points = point_inputs(c.points, c.point_role, c.point_pixels, c.point_visible, c.image.shape[:2], cloud=cloud,
+                          tokens=tokens)
+    return reference, video_tensor(c.tracking), points

@@ -1,0 +1,118 @@
+"""Models by name or folder: configuration, construction, weights. Never a model without its weights."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from diffusers import CogVideoXDPMScheduler
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from hoigen.resources import ResourceMissing, find
+from hoigen.video.autoencoder import ReferenceAutoencoder
+from hoigen.video.transformer import ControlledCogVideoX
+
+WEIGHTS = Path(__file__).parent / 'weights'
+FILES = ('transformer.safetensors', 'autoencoder.safetensors')
+
+
+class ModelError(RuntimeError):
+    """A model cannot be built or loaded; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """One YAML of ``config/models``: the picture's size, the sampler and the parts' own configurations."""
+
+    name: str
+    licence: str
+    height: int
+    width: int
+    frames: int
+    steps: int
+    cloud: int
+    tokens: int
+    transformer: dict[str, Any]
+    autoencoder: dict[str, Any]
+    scheduler: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        if self.frames % 4 != 1 or self.height % 16 or self.width % 16:
+            raise ModelError(f'model {self.name}: expected 4k+1 frames and a size divisible by 16, '
+                             f'got {self.frames} frames of {self.width}x{self.height}')
+
+
+@dataclass(frozen=True)
+class Model:
+    """The parts of a video model, in evaluation mode; weights maps each file to its SHA-256."""
+
+    config: ModelConfig
+    transformer: ControlledCogVideoX
+    autoencoder: ReferenceAutoencoder
+    scheduler: CogVideoXDPMScheduler
+    weights: dict[str, str]
+
+
+def read_config(name: str) -> ModelConfig:
+    """The configuration ``config/models/NAME.yaml``."""
+    try:
+        text = find(f'config/models/{name}.yaml').read_text()
+    except ResourceMissing:
+        known = sorted(p.stem for p in find('config/models').glob('*.yaml'))
+        raise ModelError(f'model: expected one of {known}, got {name!r}') from None
+    return ModelConfig(**yaml.safe_load(text))
+
+
+def build(config: ModelConfig) -> Model:
+    """The untrained parts, for training and for checks of shape; :func:`load` is for use."""
+    return Model(config, ControlledCogVideoX(**config.transformer).eval(),
+                 ReferenceAutoencoder(**config.autoencoder).eval(), CogVideoXDPMScheduler(**config.scheduler), {})
+
+
+def load(name: str = 'tiny', folder: Path | None = None) -> Model:
+    """The model ``name`` with the weights of ``folder`` (default: those shipped with hoigen), in float32."""
+    config = read_config(name)
+    folder = WEIGHTS / name if folder is None else folder
+    missing = [f for f in FILES if not (folder / f).is_file()]
+    if missing:
+        raise ModelError(f'model {name}: expected {list(FILES)} in {folder}, missing {missing}; '
+                         f'install hoigen again, or train them: hoigen train --help')
+    model = build(config)
+    _load_strictly(model.transformer, folder / FILES[0])
+    _load_strictly(model.autoencoder, folder / FILES[1])
+    hashes = {f'{name}/{f}': hashlib.sha256((folder / f).read_bytes()).hexdigest() for f in FILES}
+    return Model(model.config, model.transformer, model.autoencoder, model.scheduler, hashes)
+
+
+def save(module: nn.Module, path: Path, dtype: torch.dtype = torch.float16) -> None:
+    """Write a module's weights; the file appears whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {k: v.detach().to(dtype if v.is_floating_point() else v.dtype).contiguous()
+               for k, v in module.state_dict().items()}
+    partial = path.with_suffix('.partial')
+    save_file(tensors, partial)
+    partial.rename(path)
+
+
+def _load_strictly(module: nn.Module, path: Path) -> None:
+    """Load ``path`` into ``module``; every key and shape must fit and every value be finite."""
+    try:
+        tensors = load_file(path)
+    except Exception as error:  # safetensors raises its own type for a broken file
+        raise ModelError(f'{path}: expected a safetensors file, got: {error}') from error
+    want = {k: tuple(v.shape) for k, v in module.state_dict().items()}
+    got = {k: tuple(v.shape) for k, v in tensors.items()}
+    faults = ([f'missing {k} {list(want[k])}' for k in want.keys() - got.keys()]
+              + [f'unexpected {k} {list(got[k])}' for k in got.keys() - want.keys()]
+              + [f'{k}: expected {list(want[k])}, got {list(got[k])}' for k in want.keys() & got.keys()
+                 if want[k] != got[k]]
+              + [f'{k}: expected finite values' for k, v in tensors.items()
+                 if v.is_floating_point() and not v.isfinite().all()])
+    if faults:
+        raise ModelError(f'{path}: {len(faults)} keys do not fit this model, the first: {sorted(faults)[:10]}')
+    module.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})

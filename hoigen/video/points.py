@@ -1,0 +1,79 @@
+"""Point-cloud encoder and its way onto the latent grid (HVG-3D, key design 1)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from hoigen.conventions import ROLES
+
+
+def farthest_points(points: Tensor, count: int) -> Tensor:
+    """Indices ``[count]`` of a farthest-point sample of ``[N, 3]``, starting from row 0; the same for the same input."""
+    if count > len(points):
+        raise ValueError(f'points: expected at least {count}, got {len(points)}')
+    chosen = torch.zeros(count, dtype=torch.long, device=points.device)
+    distance = torch.full((len(points),), math.inf, dtype=points.dtype, device=points.device)
+    for i in range(1, count):
+        distance = torch.minimum(distance, (points - points[chosen[i - 1]]).square().sum(-1))
+        chosen[i] = distance.argmax()
+    return chosen
+
+
+class PointEncoder(nn.Module):
+    """Points ``[B, T, N, 3]`` with roles ``[B, N]`` to tokens Z_pc ``[B, T, L, width]``.
+
+    The L query points are rows of the cloud (``query [B, L]``), so that a token follows one surface point through
+    the clip. Every query attends to the frame's whole cloud.
+    """
+
+    def __init__(self, width: int = 768, heads: int = 12, bands: int = 8) -> None:
+        super().__init__()
+        self.heads = heads
+        self.register_buffer('frequencies', math.pi * 2.0 ** torch.arange(bands), persistent=False)
+        self.embed = nn.Linear(3 + 6 * bands, width)
+        self.role = nn.Embedding(len(ROLES), width)
+        self.norm_query, self.norm_cloud = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.to_q, self.to_kv = nn.Linear(width, width), nn.Linear(width, 2 * width)
+        self.to_out = nn.Linear(width, width)
+        self.norm_out = nn.LayerNorm(width)
+        self.feed_forward = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+
+    def forward(self, points: Tensor, role: Tensor, query: Tensor) -> Tensor:
+        waves = (points[..., None] * self.frequencies).flatten(-2)
+        cloud = self.embed(torch.cat([points, waves.sin(), waves.cos()], dim=-1)) + self.role(role)[:, None]
+        rows = query[:, None, :, None].expand(-1, points.shape[1], -1, cloud.shape[-1])
+        tokens = cloud.gather(2, rows)
+        q = self._split(self.to_q(self.norm_query(tokens)))
+        k, v = (self._split(x) for x in self.to_kv(self.norm_cloud(cloud)).chunk(2, dim=-1))
+        seen = F.scaled_dot_product_attention(q, k, v).transpose(-2, -3).flatten(-2)
+        tokens = tokens + self.to_out(seen)
+        return tokens + self.feed_forward(self.norm_out(tokens))
+
+    def _split(self, x: Tensor) -> Tensor:
+        return x.unflatten(-1, (self.heads, -1)).transpose(-2, -3)
+
+
+def project_to_grid(tokens: Tensor, pixels: Tensor, visible: Tensor, height: int, width: int) -> Tensor:
+    """Put each token where its point falls in the latent grid; ``[B, T, C, height, width]`` with T latent frames.
+
+    tokens: [B, 4k+1, L, C]. pixels: [B, 4k+1, L, 2], (u, v) as a fraction of the picture in [0, 1). visible:
+    [B, 4k+1, L] bool. Latent frame i gathers frames 4i-3..4i (frame 0 alone in latent 0), as the autoencoder does;
+    tokens that share a cell are averaged, an empty cell is zero.
+    """
+    batch, frames, _, channels = tokens.shape
+    latent_frames = (frames - 1) // 4 + 1
+    cell = (pixels * pixels.new_tensor([width, height])).floor().long()
+    inside = visible & (cell >= 0).all(-1) & (cell[..., 0] < width) & (cell[..., 1] < height)
+    latent = (torch.arange(frames, device=tokens.device) + 3) // 4
+    index = (latent[None, :, None] * height + cell[..., 1]) * width + cell[..., 0]
+    cells = latent_frames * height * width
+    index = torch.where(inside, index, cells).flatten(1)  # the last, extra cell takes what is not seen
+    total = tokens.new_zeros(batch, cells + 1, channels)
+    total = total.scatter_add(1, index[..., None].expand(-1, -1, channels), tokens.flatten(1, 2))
+    count = tokens.new_zeros(batch, cells + 1).scatter_add(1, index, torch.ones_like(index, dtype=tokens.dtype))
+    grid = (total / count.clamp(min=1)[..., None])[:, :cells]
+    return grid.unflatten(1, (latent_frames, height, width)).permute(0, 1, 4, 2, 3)
