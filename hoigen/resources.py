@@ -1,26 +1,22 @@
-"""Where hoigen's data files lie: configuration and message definitions, in every way of installing it."""
+"""Where the files that belong to hoigen lie: its configuration, wherever this copy of the package was installed."""
 
-from __future__ import annotations
-
-import os
 from pathlib import Path
 
-import hoigen
+__all__ = ['ResourceMissing', 'config_dir']
 
 
-class ResourceMissing(FileNotFoundError):
-    """A data file of hoigen's own is in none of the places where it belongs."""
+class ResourceMissing(RuntimeError):
+    """A folder that belongs to hoigen is in none of the places where it should be."""
 
 
-def find(name: str) -> Path:
-    """The file or folder ``name`` ('config/models/tiny.yaml', 'msg'): of the source tree, pip's copy or ROS's share."""
-    prefixes = [Path(p) for p in os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep) if p]
-    packages = [Path(p) for p in hoigen.__path__]
-    places = [p.parent / name for p in packages if (p.parent / 'package.xml').is_file()]
-    places += [p / 'share' / name for p in packages]
-    places += [p / 'share' / 'hoigen' / name for p in prefixes]
+def config_dir() -> Path:
+    """The folder ``config/``: beside the package in the source tree, in it after ``pip install``, or in the
+    ``share/hoigen`` of the colcon workspace that holds this file."""
+    package = Path(__file__).parent
+    places = [package.parent / 'config', package / 'config',
+              *(parent / 'share' / 'hoigen' / 'config' for parent in package.parents)]
     for place in places:
-        if place.exists():
+        if (place / 'fastdds.xml').is_file():
             return place
-    raise ResourceMissing(f'{name}: expected it in one of {[str(p) for p in places]}, found it in none; '
-                          'install hoigen again')
+    raise ResourceMissing(f'configuration of hoigen: expected fastdds.xml in one of {[str(p) for p in places]}, '
+                          'got none of them; install hoigen again')

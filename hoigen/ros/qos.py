@@ -1,0 +1,27 @@
+"""Quality-of-service profiles, liveliness stated too: left out, two equal profiles compare as a warning."""
+
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, LivelinessPolicy, QoSProfile, ReliabilityPolicy
+
+__all__ = ['CLOCK', 'DIAGNOSTICS', 'LATCHED', 'STREAM', 'STREAM_BEST_EFFORT']
+
+
+def _profile(depth: int, reliability: ReliabilityPolicy = ReliabilityPolicy.RELIABLE,
+             durability: DurabilityPolicy = DurabilityPolicy.VOLATILE) -> QoSProfile:
+    return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=reliability, durability=durability,
+                      liveliness=LivelinessPolicy.AUTOMATIC)
+
+
+STREAM = _profile(200)
+"""Per-frame topics of the graph: an episode must arrive whole, so reliable and deep enough for several clips."""
+
+STREAM_BEST_EFFORT = _profile(200, ReliabilityPolicy.BEST_EFFORT)
+"""The reader's side of STREAM for a foreign publisher that is best effort; it never connects to a reliable reader."""
+
+LATCHED = _profile(8, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+"""Tables of an episode: late readers get them too. Deeper than the episodes in flight, so that none is overwritten
+before a busy reader took it."""
+
+CLOCK = _profile(1, ReliabilityPolicy.BEST_EFFORT)
+"""Simulated time, as rclpy's time source reads it: the newest is what counts."""
+
+DIAGNOSTICS = _profile(10)
