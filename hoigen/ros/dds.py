@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from hoigen.resources import config_dir
+from hoigen.resources import find
 
 __all__ = ['BYTES_PER_PROCESS', 'environment']
 
@@ -29,7 +29,7 @@ def environment(processes: int = 8, inherited: Mapping[str, str] | None = None,
     added = {}
     if not any(name in inherited for name in _PROFILE_VARIABLES) and _free_bytes(shared_memory) >= (
             processes * BYTES_PER_PROCESS):
-        added['FASTDDS_DEFAULT_PROFILES_FILE'] = str(config_dir() / 'fastdds.xml')
+        added['FASTDDS_DEFAULT_PROFILES_FILE'] = str(find('config/fastdds.xml'))
     if 'ROS_AUTOMATIC_DISCOVERY_RANGE' not in inherited and 'ROS_LOCALHOST_ONLY' not in inherited:
         added['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
     return added

@@ -31,7 +31,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 from torch import Tensor
 
-from hoigen.records import Clip, Conditions
+from hoigen.records import Conditions
 from hoigen.video.inputs import PointInputs, point_inputs, reference_video, video_tensor
 
 STORED_POINTS = 2048

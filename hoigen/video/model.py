@@ -13,7 +13,7 @@ from diffusers import CogVideoXDPMScheduler
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from hoigen.resources import ResourceMissing, find
+from hoigen.resources import ResourceError, find
 from hoigen.video.autoencoder import ReferenceAutoencoder
 from hoigen.video.transformer import ControlledCogVideoX
 
@@ -62,7 +62,7 @@ def read_config(name: str) -> ModelConfig:
     """The configuration ``config/models/NAME.yaml``."""
     try:
         text = find(f'config/models/{name}.yaml').read_text()
-    except ResourceMissing:
+    except ResourceError:
         known = sorted(p.stem for p in find('config/models').glob('*.yaml'))
         raise ModelError(f'model: expected one of {known}, got {name!r}') from None
     return ModelConfig(**yaml.safe_load(text))
@@ -83,8 +83,8 @@ def load(name: str = 'tiny', folder: Path | None = None) -> Model:
         raise ModelError(f'model {name}: expected {list(FILES)} in {folder}, missing {missing}; '
                          f'install hoigen again, or train them: hoigen train --help')
     model = build(config)
-    _load_strictly(model.transformer, folder / FILES[0])
-    _load_strictly(model.autoencoder, folder / FILES[1])
+    load_strictly(model.transformer, folder / FILES[0])
+    load_strictly(model.autoencoder, folder / FILES[1])
     hashes = {f'{name}/{f}': hashlib.sha256((folder / f).read_bytes()).hexdigest() for f in FILES}
     return Model(model.config, model.transformer, model.autoencoder, model.scheduler, hashes)
 
@@ -99,7 +99,7 @@ def save(module: nn.Module, path: Path, dtype: torch.dtype = torch.float16) -> N
     partial.rename(path)
 
 
-def _load_strictly(module: nn.Module, path: Path) -> None:
+def load_strictly(module: nn.Module, path: Path) -> None:
     """Load ``path`` into ``module``; every key and shape must fit and every value be finite."""
     try:
         tensors = load_file(path)
