@@ -1,0 +1,67 @@
+"""The ``hoigen`` command. Each verb is one frozen configuration and one call; its module loads only when it runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+
+import tyro
+from rich.console import Console
+
+
+@dataclass(frozen=True)
+class Verb:
+    """Where a verb's configuration class and function live, and how it is used."""
+
+    module: str
+    config: str
+    function: str
+    says: str
+    example: str
+
+
+VERBS = {
+    'up': Verb('hoigen.ros.up', 'UpConfig', 'run', 'run a graph of nodes, from simulator to bag and report',
+               'hoigen up sim_to_video --episodes 3 --seed 7 --out out/demo'),
+    'generate': Verb('hoigen.video.generate', 'GenerateConfig', 'generate', 'simulate and generate clips without ROS',
+                     'hoigen generate --episodes 2 --camera ego --out out/clips'),
+    'clips': Verb('hoigen.video.clips', 'ClipsConfig', 'make_clips', 'make simulated clips for training',
+                  'hoigen clips --out data/train --count 2000'),
+    'train': Verb('hoigen.video.training.stages', 'TrainConfig', 'run', 'train a video model, resumable',
+                  'hoigen train --clips data/train --out runs/tiny --stage diffusion --diffusion.steps 4000'),
+    'evaluate': Verb('hoigen.video.evaluate', 'EvaluateConfig', 'evaluate', 'measure a model on held-out clips',
+                     'hoigen evaluate --model tiny --clips 40'),
+    'report': Verb('hoigen.episodes', 'ReportConfig', 'report', 'make report.html and preview.mp4 of recorded bags',
+                   'hoigen report out/demo'),
+}
+
+EXPECTED = (ValueError, RuntimeError, OSError)
+"""What bad input or a bad machine raises; anything else is a fault of ours and shows its traceback."""
+
+
+def usage() -> str:
+    rows = '\n'.join(f'  {name:10} {verb.says}\n{"":13}{verb.example}' for name, verb in VERBS.items())
+    return f'usage: hoigen VERB [options]; hoigen VERB --help tells the options\n\n{rows}\n'
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one verb; the exit status is what its function returns, 2 on wrong use, 1 on an error."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if not arguments or arguments[0] in ('-h', '--help'):
+        print(usage())
+        return 0 if arguments else 2
+    verb = VERBS.get(arguments[0])
+    if verb is None:
+        print(f'hoigen: expected one of {", ".join(VERBS)}, got {arguments[0]!r}\n\n{usage()}', file=sys.stderr)
+        return 2
+    module = import_module(verb.module)
+    run: Callable[..., int | None] = getattr(module, verb.function)
+    config = tyro.cli(getattr(module, verb.config), args=arguments[1:], prog=f'hoigen {arguments[0]}',
+                      description=f'{verb.says}.\n\nexample: {verb.example}')
+    try:
+        return run(config) or 0
+    except EXPECTED as error:
+        Console(stderr=True).print(f'[bold red]hoigen {arguments[0]}:[/] {error}', highlight=False)
+        return 1
