@@ -1,0 +1,8 @@
+"""Scene frames -> clip -> conditions, without ROS and without knowing any simulator."""
+
+from hoigen.conditioning.builder import ClipBuilder, FrameConditions, build_clip
+from hoigen.conditioning.conditions import build_conditions, pasted_baseline
+from hoigen.conditioning.config import ConditioningConfig, ConditioningError
+
+__all__ = ['ClipBuilder', 'ConditioningConfig', 'ConditioningError', 'FrameConditions', 'build_clip',
+           'build_conditions', 'pasted_baseline']

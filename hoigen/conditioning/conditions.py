@@ -1,0 +1,86 @@
+"""Clip -> conditions: everything that a generator reads, at its size, from the clip alone."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hoigen.conditioning.background import carry_background
+from hoigen.conditioning.splat import nearest_samples, sample_reach
+from hoigen.conditioning.view import centre_view
+from hoigen.conventions import ROLE_CODE, SCENE
+from hoigen.geometry.camera import project
+from hoigen.geometry.raster import NEAR_M
+from hoigen.geometry.transforms import apply, invert
+from hoigen.records import Camera, Clip, Conditions
+
+__all__ = ['build_conditions', 'pasted_baseline']
+
+PERCENTILES = (2, 98)
+"""The part of frame 0's points whose places use the whole range of the tracking colours."""
+
+
+def build_conditions(clip: Clip, *, width: int, height: int) -> Conditions:
+    """The conditions of ``clip`` at ``width`` x ``height``: its centre with that aspect, resized."""
+    view = centre_view(clip.cameras[0], width, height)
+    cameras = tuple(view.camera(camera) for camera in clip.cameras)
+    image = view.picture(clip.rgb[0])
+    mask, depth_m = view.codes(clip.mask), view.depth(clip.depth_m)
+    in_first = apply(invert(cameras[0].T_world_cam), clip.points)
+    centre, scale = _normalisation(in_first[0], clip.point_role)
+    pixels, depth = (np.stack(part) for part in zip(*map(project, cameras, clip.points), strict=True))
+    pixels = np.nan_to_num(pixels, nan=-1e6, posinf=1e6, neginf=-1e6).astype(np.float32)
+    visible = clip.point_visible & _inside(pixels, width, height)
+    nearest = _nearest(clip, cameras, mask, depth_m, pixels, visible)
+    tracking = np.append(_track_colours(in_first[0]), np.zeros((1, 3), np.uint8), axis=0)[nearest]
+    coloured, state = _coloured(clip, nearest)
+    clean = view.picture((clip.mask[0] != ROLE_CODE[SCENE]).astype(np.float32)) == 0
+    background, known = carry_background(cameras, image, clean, mask, depth_m)
+    return Conditions(
+        stamps_ns=clip.stamps_ns, cameras=cameras, prompt=clip.labels[0].task, image=image,
+        points=((in_first - centre) / scale).astype(np.float32), centre_m=centre, scale_m=scale, point_pixels=pixels,
+        point_depth_m=depth.astype(np.float32), point_visible=visible, point_role=clip.point_role, tracking=tracking,
+        background=background, background_known=known, coloured=coloured, coloured_state=state, mask=mask,
+        depth_m=depth_m)
+
+
+def pasted_baseline(conditions: Conditions) -> np.ndarray:
+    """[T,H,W,3] uint8 without any learning: the coloured points over the first picture's scene."""
+    pasted = np.where((conditions.coloured_state == 2)[..., None], conditions.coloured, conditions.background)
+    pasted[0] = conditions.image
+    return pasted
+
+
+def _normalisation(points: np.ndarray, role: np.ndarray) -> tuple[np.ndarray, float]:
+    """Centre [3] and root mean square distance to it of frame 0's hand and object; of all, where there are none."""
+    acting = points[role != ROLE_CODE[SCENE]] if (role != ROLE_CODE[SCENE]).any() else points
+    centre = acting.mean(axis=0)
+    return centre, float(np.sqrt(((acting - centre) ** 2).sum(axis=1).mean()))
+
+
+def _inside(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
+    return np.all((pixels >= -0.5) & (pixels < np.array([width, height]) - 0.5), axis=-1)
+
+
+def _nearest(clip: Clip, cameras: tuple[Camera, ...], mask: np.ndarray, depth_m: np.ndarray, pixels: np.ndarray,
+             visible: np.ndarray) -> np.ndarray:
+    """[T,H,W] int32: the sample that each pixel takes, -1 for none."""
+    reach = sample_reach(clip.points[0], clip.point_role)
+    return np.stack([
+        nearest_samples(camera, mask[t], depth_m[t], clip.points[t], pixels[t], visible[t], clip.point_role, reach)
+        for t, camera in enumerate(cameras)])
+
+
+def _track_colours(points: np.ndarray) -> np.ndarray:
+    """[N,3] uint8: x, y and 1/z of frame 0's points [N,3] in their camera's frame, each over its own range."""
+    front = points[:, 2] > NEAR_M
+    place = np.column_stack([points[:, :2], 1 / np.maximum(points[:, 2], NEAR_M)])
+    low, high = np.percentile(place[front] if front.any() else place, PERCENTILES, axis=0)
+    return np.rint(255 * np.clip((place - low) / np.maximum(high - low, 1e-9), 0, 1)).astype(np.uint8)
+
+
+def _coloured(clip: Clip, nearest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Frame 0's colours of hand and object [T,H,W,3] at each pixel's sample, and their state [T,H,W] uint8."""
+    acting = clip.point_role != ROLE_CODE[SCENE]
+    state = np.append(np.where(acting, 1 + clip.point_rgb_known, 0), 0).astype(np.uint8)[nearest]
+    colour = np.append(clip.point_rgb, np.zeros((1, 3), np.uint8), axis=0)[nearest]
+    return np.where((state == 2)[..., None], colour, 0).astype(np.uint8), state

@@ -1,0 +1,34 @@
+"""Rigid transforms as [4,4] float64 matrices ``T_to_from``."""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ['apply', 'invert', 'look_at', 'rigid']
+
+
+def rigid(rotation: np.ndarray, translation: np.ndarray) -> np.ndarray:
+    """``T`` [4,4] float64 from a [3,3] rotation and a [3] translation in metres."""
+    T = np.eye(4)
+    T[:3, :3], T[:3, 3] = rotation, translation
+    return T
+
+
+def invert(T_a_b: np.ndarray) -> np.ndarray:
+    """``T_b_a`` of a rigid [4,4] ``T_a_b``."""
+    rotation = T_a_b[:3, :3].T
+    return rigid(rotation, -rotation @ T_a_b[:3, 3])
+
+
+def apply(T_a_b: np.ndarray, points_b: np.ndarray) -> np.ndarray:
+    """Points [...,3] of frame b as float64 points of frame a."""
+    return points_b @ T_a_b[:3, :3].T + T_a_b[:3, 3]
+
+
+def look_at(eye: np.ndarray, target: np.ndarray, up: tuple[float, float, float] = (0.0, 0.0, 1.0)) -> np.ndarray:
+    """``T_world_cam`` of an optical frame at ``eye`` (world, m) that looks at ``target`` with ``up`` upwards."""
+    forward = np.asarray(target, float) - eye
+    forward /= np.linalg.norm(forward)
+    right = np.cross(forward, up)
+    right /= np.linalg.norm(right)
+    return rigid(np.stack([right, np.cross(forward, right), forward], axis=1), np.asarray(eye, float))
