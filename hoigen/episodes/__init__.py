@@ -1,0 +1,23 @@
+"""Episodes as files: one rosbag2 (MCAP) folder each, read and written without ROS; recovery, provenance, report."""
+
+from hoigen.episodes.errors import (
+    EpisodeDamaged,
+    EpisodeError,
+    EpisodeExists,
+    EpisodeMismatch,
+    EpisodeWriteFailed,
+)
+from hoigen.episodes.provenance import (
+    provenance_from_json,
+    provenance_of,
+    provenance_to_json,
+    sha256_of,
+    versions_of,
+)
+from hoigen.episodes.reader import EpisodeReader
+from hoigen.episodes.recovery import recover
+from hoigen.episodes.writer import EpisodeSummary, EpisodeWriter
+
+__all__ = ['EpisodeDamaged', 'EpisodeError', 'EpisodeExists', 'EpisodeMismatch', 'EpisodeReader', 'EpisodeSummary',
+           'EpisodeWriteFailed', 'EpisodeWriter', 'provenance_from_json', 'provenance_of', 'provenance_to_json',
+           'recover', 'sha256_of', 'versions_of']

@@ -1,0 +1,33 @@
+"""What can go wrong with an episode's bag."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hoigen.episodes.topics import Fault
+
+__all__ = ['EpisodeDamaged', 'EpisodeError', 'EpisodeExists', 'EpisodeMismatch', 'EpisodeWriteFailed']
+
+
+class EpisodeError(RuntimeError):
+    """An episode's bag cannot be written or read as asked; the text says which, what was expected and what came."""
+
+
+class EpisodeExists(EpisodeError):
+    """The folder for a new episode is there already."""
+
+
+class EpisodeWriteFailed(EpisodeError):
+    """The operating system refused a write (a full disk, a quota); what was written before stays readable."""
+
+
+class EpisodeDamaged(EpisodeError):
+    """A bag's file cannot be read."""
+
+
+class EpisodeMismatch(EpisodeError):
+    """The topics of a closed, readable bag do not have the same stamps."""
+
+    def __init__(self, folder: Path, faults: tuple[Fault, ...]) -> None:
+        super().__init__(f'{folder}: ' + '; '.join(map(str, faults)))
+        self.folder, self.faults = folder, faults

@@ -1,0 +1,80 @@
+"""What an episode's bag holds: the topics, and which of them carry one message per frame."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+__all__ = ['OPTIONAL', 'PER_FRAME', 'REFERENCE', 'REQUIRED', 'TF', 'Fault', 'compare_streams', 'header_of', 'in_bag']
+
+REFERENCE = '/labels'
+TF = '/tf'
+
+PER_FRAME = ('/mesh_frame', '/camera/image', '/camera/depth', '/camera/camera_info', '/camera/pose', REFERENCE,
+             '/condition/points', '/condition/tracks', '/condition/mask', '/condition/depth',
+             '/synth/image', '/synth/camera_info', '/synth/fidelity', '/synth/labels', TF)
+"""One message per frame, all of a frame with one header stamp."""
+
+OPTIONAL = ('/camera/depth',)
+"""Per-frame topics that a source may leave out altogether."""
+
+REQUIRED = tuple(topic for topic in PER_FRAME if topic not in OPTIONAL)
+
+
+def in_bag(topic: str) -> str:
+    """The name under which ``topic`` is recorded: absolute, as a ROS graph without namespace names it."""
+    return '/' + topic.strip('/')
+
+
+def header_of(cdr: bytes | memoryview) -> tuple[int, str]:
+    """Stamp in ns and frame_id of a serialized message that begins with a std_msgs/Header."""
+    if len(cdr) < 16:
+        raise ValueError(f'{len(cdr)} bytes, too few for a header')
+    order = '<' if cdr[1] & 1 else '>'
+    seconds, nanoseconds, length = struct.unpack_from(f'{order}iII', cdr, 4)
+    return seconds * 1_000_000_000 + nanoseconds, bytes(cdr[16:16 + length]).rstrip(b'\0').decode()
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One topic whose messages are not one for each frame of the episode."""
+
+    topic: str
+    expected: str
+    got: str
+
+    def __str__(self) -> str:
+        return f'{self.topic}: expected {self.expected}, got {self.got}'
+
+
+def _seconds(stamps_ns: Collection[int]) -> str:
+    shown = [f'{stamp / 1e9:.6f}' for stamp in sorted(stamps_ns)[:3]]
+    return ', '.join(shown) + (', ...' if len(stamps_ns) > 3 else '') + ' s'
+
+
+def compare_streams(stamps_ns: Mapping[str, Sequence[int]],
+                    required: Collection[str] = REQUIRED) -> tuple[Fault, ...]:
+    """Check that every per-frame topic has exactly the stamps of the labels, each once.
+
+    ``stamps_ns``: header stamps by topic, in any order. A topic that is absent counts as empty and is a fault only if
+    it is ``required``. Without labels the longest topic is the measure.
+    """
+    present = {topic for topic in PER_FRAME if stamps_ns.get(topic)}
+    if not present:
+        return (Fault(REFERENCE, 'at least one frame', 'none on any per-frame topic'),)
+    reference = REFERENCE if REFERENCE in present else max(present, key=lambda topic: (len(stamps_ns[topic]), topic))
+    wanted = set(stamps_ns[reference])
+    faults = []
+    for topic in PER_FRAME:
+        if topic not in present and topic not in required:
+            continue
+        got = stamps_ns.get(topic, ())
+        missing, foreign, repeated = wanted - set(got), set(got) - wanted, len(got) - len(set(got))
+        if missing or foreign or repeated:
+            detail = [f'{len(missing)} missing ({_seconds(missing)})'] if missing else []
+            detail += [f'{len(foreign)} that no label has ({_seconds(foreign)})'] if foreign else []
+            detail += [f'{repeated} repeated'] if repeated else []
+            faults.append(Fault(topic, f'{len(wanted)} messages with the stamps of {reference}',
+                                f'{len(got)}: ' + ', '.join(detail)))
+    return tuple(faults)

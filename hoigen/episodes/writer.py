@@ -1,0 +1,149 @@
+"""Writes one episode as one rosbag2 folder."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from rosbags.interfaces import Connection
+from rosbags.serde import SerdeError
+
+from hoigen.episodes.definitions import typestore
+from hoigen.episodes.errors import EpisodeError, EpisodeExists, EpisodeMismatch, EpisodeWriteFailed
+from hoigen.episodes.storage import QOS, BagWriter, QosName
+from hoigen.episodes.tf import SOURCES, TransformsOf
+from hoigen.episodes.topics import PER_FRAME, REFERENCE, REQUIRED, TF, compare_streams, header_of, in_bag
+
+__all__ = ['EpisodeSummary', 'EpisodeWriter']
+
+_TF_TYPE = 'tf2_msgs/msg/TFMessage'
+
+
+@dataclass(frozen=True)
+class EpisodeSummary:
+    """A closed bag: its folder, frames (stamps of the labels), messages by topic and size."""
+
+    folder: Path
+    frames: int
+    counts: dict[str, int]
+    size_bytes: int
+
+
+class EpisodeWriter:
+    """One rosbag2 MCAP folder, filled message by message from serialized (CDR) messages.
+
+    A process that is killed leaves all but at most the last message of each topic (``recover`` makes a bag of it).
+    Transforms (``tf``) are derived from ``camera/pose``, ``camera/camera_info`` and ``mesh_frame``, one message for
+    each frame. Not thread-safe: one thread writes and closes.
+    """
+
+    def __init__(self, folder: Path, *, required: Collection[str] = REQUIRED) -> None:
+        """``required``: the per-frame topics that the episode must have when it is closed."""
+        self.folder = Path(folder)
+        if self.folder.exists():
+            raise EpisodeExists(f'{self.folder}: expected a new folder for an episode, got one that exists')
+        self._types = typestore()
+        self._required = tuple(map(in_bag, required))
+        self._stamps: dict[str, list[int]] = {}
+        self._connections: dict[str, tuple[str, Connection]] = {}
+        self._transforms = TransformsOf(self._types)
+        self._bag = BagWriter(self.folder)
+        self._failure: EpisodeError | None = None
+        self._summary: EpisodeSummary | None = None
+
+    def write(self, topic: str, msgtype: str, stamp_ns: int, cdr: bytes | memoryview,
+              qos: QosName = 'stream') -> None:
+        """Append one message, logged at ``stamp_ns`` (scene time).
+
+        ``qos``: how it was offered, ``stream`` (reliable, volatile) or ``latched`` (reliable, transient local).
+        """
+        if self._failure:
+            raise self._failure
+        if self._summary:
+            raise EpisodeError(f'{self.folder}: expected an open episode to write {topic} to, got one that is closed')
+        topic = in_bag(topic)
+        stamp, ready = self._read(topic, cdr)
+        self._append(topic, msgtype, stamp_ns, cdr, qos, stamp)
+        self._write_transforms(ready)
+
+    def close(self) -> EpisodeSummary:
+        """Finish the bag, then check the stamps of all per-frame topics against each other.
+
+        Raises :class:`EpisodeMismatch` when they differ; the bag is complete and readable then, too.
+        """
+        if self._failure:
+            raise self._failure
+        if self._summary is None:
+            self._finish()
+        assert self._summary
+        if faults := compare_streams(self._stamps, self._required):
+            raise EpisodeMismatch(self.folder, faults)
+        return self._summary
+
+    def __enter__(self) -> EpisodeWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        if error is None:
+            self.close()
+        elif not self._failure and not self._summary:
+            self._finish()
+
+    def _read(self, topic: str, cdr: bytes | memoryview) -> tuple[int | None, list[tuple[int, Any]]]:
+        """The header's stamp of a per-frame message, and the transforms that it completes."""
+        if topic == TF:
+            raise EpisodeError(f'{TF}: expected no message, transforms are derived from {SOURCES}')
+        try:
+            return (header_of(cdr)[0] if topic in PER_FRAME else None), self._transforms.add(topic, cdr)
+        except (ValueError, SerdeError) as error:
+            raise EpisodeError(f'{topic}: expected a readable message, got {error}') from error
+
+    def _append(self, topic: str, msgtype: str, stamp_ns: int, cdr: bytes | memoryview, qos: QosName,
+                stamp: int | None) -> None:
+        connection = self._connection(topic, msgtype, qos)
+        try:
+            self._bag.write(connection, stamp_ns, cdr)
+        except OSError as error:
+            self._fail(error)
+        if stamp is not None:
+            self._stamps.setdefault(topic, []).append(stamp)
+
+    def _connection(self, topic: str, msgtype: str, qos: QosName) -> Connection:
+        known = self._connections.get(topic)
+        if known is None:
+            if msgtype not in self._types.fielddefs:
+                raise EpisodeError(f'{topic}: expected a message type with a known definition, got {msgtype!r}')
+            connection = self._bag.add_connection(topic, msgtype, typestore=self._types,
+                                                  offered_qos_profiles=[QOS[qos]])
+            known = self._connections[topic] = (msgtype, connection)
+        if known[0] != msgtype:
+            raise EpisodeError(f'{topic}: expected {known[0]} as before, got {msgtype}')
+        return known[1]
+
+    def _write_transforms(self, ready: Iterable[tuple[int, Any]]) -> None:
+        for stamp, message in ready:
+            self._append(TF, _TF_TYPE, stamp, self._types.serialize_cdr(message, _TF_TYPE), 'stream', stamp)
+
+    def _finish(self) -> None:
+        self._write_transforms(self._transforms.rest())
+        try:
+            self._bag.flush()
+            size = self._bag.bytes_written
+            self._bag.close()
+        except OSError as error:
+            self._fail(error)
+        counts = {topic: self._bag.counts[connection.id] for topic, (_, connection) in self._connections.items()}
+        frames = len(set(self._stamps.get(REFERENCE, ())))
+        self._summary = EpisodeSummary(self.folder, frames, counts, size)
+
+    def _fail(self, error: OSError) -> None:
+        whole = self._bag.close_after_error()
+        messages = sum(self._bag.counts.values())
+        kept = 'readable as a bag' if whole else 'readable after recovery, the index is missing'
+        self._failure = EpisodeWriteFailed(f'{self.folder}: cannot write: {error.strerror or error}; the {messages} '
+                                           f'messages written before stay {kept}')
+        raise self._failure from error

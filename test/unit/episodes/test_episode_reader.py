@@ -1,0 +1,115 @@
+"""EpisodeReader gives the scene back as records, and refuses what does not fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from episode_factory import T_WORLD_CAM, Message, Scene, fidelity, render
+
+from hoigen.episodes import EpisodeError, EpisodeReader, EpisodeWriter, decode
+from hoigen.episodes.definitions import typestore
+from hoigen.geometry.camera import project
+
+
+def test_clip_is_the_scene(episode: Path, scene: Scene) -> None:
+    """Pictures, depth, mask, camera and labels of every frame are those that were recorded, in their order."""
+    with EpisodeReader(episode) as reader:
+        clip = reader.clip()
+        assert reader.complete
+        assert reader.faults() == ()
+    for frame in range(scene.frames):
+        rgb, depth, mask = render(scene, frame, scene.size)
+        np.testing.assert_array_equal(clip.rgb[frame], rgb)
+        np.testing.assert_array_equal(clip.mask[frame], mask)
+        np.testing.assert_array_equal(clip.depth_m[frame], np.where(mask > 0, depth, np.nan))
+        np.testing.assert_allclose(clip.cameras[frame].T_world_cam, T_WORLD_CAM, atol=1e-9)
+        np.testing.assert_allclose(clip.labels[frame].T_world_object[:3, 3], scene.balls(frame)[0][-1])
+    assert clip.labels[-1].last
+    assert len(clip.labels[-1].contacts.forces_n) == 4
+    assert clip.stamps_ns.tolist() == [scene.stamp_ns(n) for n in range(scene.frames)]
+
+
+def test_points_keep_their_place_and_colour(episode: Path, scene: Scene) -> None:
+    """A point known in frame 0 lies in the first picture where its colour was taken."""
+    with EpisodeReader(episode) as reader:
+        clip = reader.clip()
+    known = clip.point_rgb_known
+    pixels, _ = project(clip.cameras[0], clip.points[0, known])
+    u, v = np.rint(pixels).astype(int).T
+    np.testing.assert_array_equal(clip.rgb[0, v, u], clip.point_rgb[known])
+    assert known.sum() > 20
+    assert set(clip.point_role) == {1, 2}
+    np.testing.assert_array_equal(clip.tracks, clip.points[:, :scene.tracks])
+    np.testing.assert_array_equal(clip.track_visible, clip.point_visible[:, :scene.tracks])
+
+
+def test_generated_clip_comes_with_labels_and_provenance(episode: Path, scene: Scene) -> None:
+    """A generated frame keeps the stamp and the true labels of the scene that drove it."""
+    with EpisodeReader(episode) as reader:
+        generated, clip = reader.generated(), reader.clip()
+    assert generated is not None
+    np.testing.assert_array_equal(generated.frames[2], render(scene, 2, scene.synth)[0][..., ::-1])
+    np.testing.assert_allclose(generated.fidelity, [fidelity(scene, n) for n in range(scene.frames)], rtol=1e-6)
+    assert generated.stamps_ns.tolist() == clip.stamps_ns.tolist()
+    assert [label.frame for label in generated.labels] == list(range(scene.frames))
+    assert generated.provenance.config['steps'] == 4
+    assert generated.cameras[0].width == scene.synth[0]
+
+
+def test_assets_and_images(episode: Path, scene: Scene) -> None:
+    """The mesh table has its roles; pictures come one at a time with their stamps."""
+    with EpisodeReader(episode) as reader:
+        assert [asset.role for asset in reader.assets()] == ['hand'] * 5 + ['object']
+        stamps = [stamp for stamp, picture in reader.images('camera/depth') if picture.shape == scene.size[::-1]]
+    assert stamps == [scene.stamp_ns(n) for n in range(scene.frames)]
+
+
+def test_a_bag_without_generated_frames_gives_none(tmp_path: Path, recorded: list[Message]) -> None:
+    """An episode that was not synthesized yet is no error for its reader."""
+    writer = EpisodeWriter(tmp_path / 'bag', required=['labels', 'camera/image'])
+    for message in recorded:
+        if not message[0].startswith(('synth', 'provenance')):
+            writer.write(*message)
+    writer.close()
+    with EpisodeReader(tmp_path / 'bag') as reader:
+        assert reader.generated() is None
+        assert reader.provenance() is None
+        assert reader.clip().rgb.shape[0] == 5
+
+
+def test_points_that_change_places_are_refused(tmp_path: Path, recorded: list[Message]) -> None:
+    """Row n must be the same surface point in every frame."""
+    writer = EpisodeWriter(tmp_path / 'bag')
+    for topic, msgtype, stamp_ns, cdr, qos in recorded:
+        if topic == 'condition/points' and stamp_ns == recorded[-1][2]:
+            cloud = typestore().deserialize_cdr(cdr, msgtype)
+            cloud.data = cloud.data.reshape(-1, cloud.point_step)[::-1].reshape(-1).copy()
+            cdr = bytes(typestore().serialize_cdr(cloud, msgtype))
+        writer.write(topic, msgtype, stamp_ns, cdr, qos)
+    writer.close()
+    with EpisodeReader(tmp_path / 'bag') as reader, pytest.raises(EpisodeError, match='same ids in every frame'):
+        reader.clip()
+
+
+def picture(encoding: str, data: np.ndarray, width: int, step: int, big: int = 0) -> SimpleNamespace:
+    raw = data.reshape(-1).view(np.uint8)
+    return SimpleNamespace(encoding=encoding, data=raw, width=width, height=raw.size // step, step=step,
+                           is_bigendian=big)
+
+
+def test_image_encodings() -> None:
+    """Foreign publishers' orders, paddings and units become ours."""
+    bgr = np.array([[[1, 2, 3], [4, 5, 6]]], np.uint8)
+    np.testing.assert_array_equal(decode.image(picture('bgr8', bgr, 2, 6)), bgr[..., ::-1])
+    padded = np.array([[1, 2, 0, 0], [3, 4, 0, 0]], np.uint8)
+    np.testing.assert_array_equal(decode.image(picture('mono8', padded, 2, 4)), [[1, 2], [3, 4]])
+    millimetres = np.array([[0, 1500]], '>u2')
+    np.testing.assert_array_equal(decode.image(picture('16UC1', millimetres, 2, 4, big=1)),
+                                  np.array([[np.nan, 1.5]], np.float32))
+    with pytest.raises(ValueError, match=r"encoding: expected .* got 'yuv422'"):
+        decode.image(picture('yuv422', bgr, 2, 6))
+    with pytest.raises(ValueError, match='data: expected 1 rows of at least 9 bytes, got 6 bytes'):
+        decode.image(picture('rgb8', bgr, 3, 6))
