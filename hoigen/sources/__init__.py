@@ -1,0 +1,1 @@
+"""Sources: everything that gives scene frames with exact geometry and labels."""

@@ -1,0 +1,67 @@
+"""The process's one off-screen OpenGL context: EGL where it works, else OSMesa."""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import os
+from functools import cache
+from importlib import import_module
+from typing import Protocol
+
+__all__ = ['RenderError', 'gl_context']
+
+DEVICE_PLATFORM = 0x313F  # EGL_PLATFORM_DEVICE_EXT
+HELP = ('MuJoCo found no off-screen OpenGL on this machine: install the Debian packages libegl1 and libgl1-mesa-dri '
+        '(EGL), or libosmesa6 (OSMesa)')
+
+
+class RenderError(RuntimeError):
+    """This machine cannot render off screen."""
+
+
+class GLContext(Protocol):
+    def make_current(self) -> None: ...
+    def free(self) -> None: ...
+
+
+@cache
+def gl_context() -> GLContext:
+    """Made once: making a context costs more than a clip. ``MUJOCO_GL`` = egl or osmesa overrides the choice."""
+    wanted = os.environ.get('MUJOCO_GL', '').lower()
+    backend = wanted if wanted in ('egl', 'osmesa') else _backend()
+    try:
+        context = import_module(f'mujoco.{backend}').GLContext(16, 16)
+    except Exception as error:  # PyOpenGL raises whatever its loader met
+        raise RenderError(f'{HELP} (tried {backend}: {error})') from error
+    atexit.register(context.free)  # before the display that it lives on
+    return context
+
+
+def _backend() -> str:
+    if _egl_works():
+        return 'egl'
+    try:
+        ctypes.CDLL('libOSMesa.so.8')
+    except OSError:
+        raise RenderError(HELP) from None
+    return 'osmesa'
+
+
+def _egl_works() -> bool:
+    """Try EGL by hand: once PyOpenGL has loaded for EGL it cannot change to OSMesa in the same process."""
+    try:
+        egl = ctypes.CDLL('libEGL.so.1')
+    except OSError:
+        return False
+    egl.eglGetProcAddress.restype = ctypes.c_void_p
+    query, display_of = (egl.eglGetProcAddress(name) for name in (b'eglQueryDevicesEXT', b'eglGetPlatformDisplayEXT'))
+    if not query or not display_of:
+        return False
+    devices, count = (ctypes.c_void_p * 8)(), ctypes.c_int()
+    ctypes.CFUNCTYPE(ctypes.c_uint, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)(query)(
+        8, devices, ctypes.byref(count))
+    get_display = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_uint, ctypes.c_void_p, ctypes.c_void_p)(display_of)
+    egl.eglInitialize.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]
+    return any(egl.eglInitialize(get_display(DEVICE_PLATFORM, device, None), None, None)
+               for device in devices[:count.value])

@@ -1,0 +1,159 @@
+"""Episodes of simulated hand-object interaction as scene frames with exact geometry and labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import mujoco
+import numpy as np
+
+from hoigen.records import Camera, Labels, MeshAsset, SceneFrame
+from hoigen.sources.mujoco.cameras import place_cameras
+from hoigen.sources.mujoco.config import ANY, MujocoConfig
+from hoigen.sources.mujoco.control import Plan, Step, simulate
+from hoigen.sources.mujoco.draws import Draws
+from hoigen.sources.mujoco.hand import HAND_JOINTS
+from hoigen.sources.mujoco.objects import SHAPES, make_thing
+from hoigen.sources.mujoco.render import Renderer
+from hoigen.sources.mujoco.scene import Scene, build_scene
+from hoigen.sources.mujoco.tasks import TASKS
+
+__all__ = ['Episode', 'EpisodeError', 'MujocoSource']
+
+CHECK_HEIGHT = 64  # pixels of the pictures in which visibility is checked
+FIRST_OBJECT, ANY_OBJECT, ANY_HAND, TOGETHER = 0.02, 0.006, 0.03, 0.11  # least shares of the picture
+
+
+class EpisodeError(RuntimeError):
+    """No attempt at an episode gave a clip worth keeping."""
+
+
+@dataclass(frozen=True, eq=False)
+class Episode:
+    """One kept clip. Frames are rendered as they are asked for, always the same; use one thread."""
+
+    assets: tuple[MeshAsset, ...]
+    task: str
+    shape: str
+    seed: int
+    attempt: int
+    index: int
+    config: MujocoConfig
+    scene: Scene
+    plan: Plan
+    steps: tuple[Step, ...]
+    cameras: tuple[Camera, ...]
+    renderer: Renderer
+
+    def frames(self) -> Iterator[SceneFrame]:
+        """The clip's instants in order, from stamp 0."""
+        data = mujoco.MjData(self.scene.model)
+        for number, (step, camera) in enumerate(zip(self.steps, self.cameras, strict=True)):
+            pose_data(self.scene, data, step)
+            rgb = self.renderer.rgb(self.scene, data, camera)
+            depth = self.renderer.depth(self.scene, data, camera) if self.config.depth else None
+            poses = {key: _pose(data, body) for key, body in self.scene.asset_bodies.items()}
+            yield SceneFrame(round(number * 1e9 / self.config.rate_hz), camera, rgb, depth, poses, {},
+                             self._labels(number, step, data))
+
+    def _labels(self, number: int, step: Step, data: mujoco.MjData) -> Labels:
+        return Labels(HAND_JOINTS, step.qpos[self.scene.joint_qpos].astype(np.float32),
+                      step.action.astype(np.float32), _pose(data, self.scene.body), step.contacts,
+                      self.plan.sentence, self.index, number, number == len(self.steps) - 1)
+
+
+class MujocoSource:
+    """Simulates and renders episodes; deterministic in (config, seed, index). Use one thread."""
+
+    def __init__(self, config: MujocoConfig) -> None:
+        self.config = config
+        self._renderer = Renderer(config.width, config.height)
+
+    def episode(self, seed: int, index: int = 0) -> Episode:
+        """Simulate until the task succeeded and hand and object stay in view; raise after ``attempts`` failures."""
+        config = self.config
+        choice = Draws(config.split, seed, index)
+        shape = choice.pick(list(SHAPES)) if config.shape == ANY else config.shape
+        name = choice.pick([n for n, t in TASKS.items() if t.shapes is None or shape in t.shapes]
+                           ) if config.task == ANY else config.task
+        reasons = []
+        for attempt in range(config.attempts):
+            result = self._attempt(shape, name, seed, index, attempt)
+            if isinstance(result, Episode):
+                return result
+            reasons.append(result)
+        raise EpisodeError(f'{name} with a {shape}, seed {seed}, index {index}: none of {config.attempts} attempts '
+                           f'was good: {", ".join(sorted(set(reasons)))}')
+
+    def _attempt(self, shape: str, task: str, seed: int, index: int, attempt: int) -> Episode | str:
+        config = self.config
+        draws = Draws(config.split, seed, index, attempt + 1)
+        thing = make_thing(shape, draws)
+        scene = build_scene(thing, draws, 256 if config.height <= 192 else 512)
+        plan = TASKS[task].plan(thing, f'{scene.colour} {thing.noun}', draws)
+        steps = simulate(scene, plan, (config.frames - 1) / config.rate_hz, config.frames)
+        failed = TASKS[task].failed(scene, steps)
+        if failed:
+            return failed
+        cameras = place_cameras(config.camera, draws, _must_see(scene, steps), config.width, config.height)
+        unseen = self._unseen(scene, steps, cameras)
+        return unseen or Episode(scene.assets, task, shape, seed, attempt, index, config, scene, plan, tuple(steps),
+                                 tuple(cameras), self._renderer)
+
+    def _unseen(self, scene: Scene, steps: list[Step], cameras: list[Camera]) -> str | None:
+        """Why the clip's pictures do not show hand and object well enough, or None."""
+        data = mujoco.MjData(scene.model)
+        for number, (step, camera) in enumerate(zip(steps, cameras, strict=True)):
+            pose_data(scene, data, step)
+            geoms = self._renderer.geoms(scene, data, _small(camera))
+            hand, thing = np.isin(geoms, scene.hand_geoms).mean(), np.isin(geoms, scene.object_geoms).mean()
+            if thing < (ANY_OBJECT if number else FIRST_OBJECT):
+                return 'the object was hidden or too small'
+            if hand < ANY_HAND or hand + thing < TOGETHER:
+                return 'the hand was hidden or too small'
+        return None
+
+
+def pose_data(scene: Scene, data: mujoco.MjData, step: Step) -> None:
+    """Put the scene's bodies and lights where they were at this step."""
+    data.qpos[:] = step.qpos
+    mujoco.mj_kinematics(scene.model, data)
+    mujoco.mj_comPos(scene.model, data)
+    mujoco.mj_camlight(scene.model, data)
+
+
+def _pose(data: mujoco.MjData, body: int) -> np.ndarray:
+    pose = np.eye(4)
+    pose[:3, :3], pose[:3, 3] = data.xmat[body].reshape(3, 3), data.xpos[body]
+    return pose
+
+
+def _must_see(scene: Scene, steps: list[Step]) -> np.ndarray:
+    """Points [T,P,3] on palm, fingers and object that a camera has to keep in view."""
+    data = mujoco.MjData(scene.model)
+    rows = []
+    shown = [a for a in scene.assets if a.role != 'scene' and a.id not in ('hand/forearm', 'hand/wrist')]
+    for step in steps:
+        pose_data(scene, data, step)
+        rows.append(np.concatenate([_corners(a.vertices) @ _pose(data, scene.asset_bodies[a.id])[:3, :3].T
+                                    + data.xpos[scene.asset_bodies[a.id]] for a in shown]))
+    return np.array(rows)
+
+
+def _corners(vertices: np.ndarray) -> np.ndarray:
+    low, high = vertices.min(0), vertices.max(0)
+    pick = np.stack(np.meshgrid([0, 1], [0, 1], [0, 1]), -1).reshape(-1, 3)
+    return np.where(pick, high, low)
+
+
+def _small(camera: Camera) -> Camera:
+    """The same view in fewer pixels."""
+    if camera.height <= CHECK_HEIGHT:
+        return camera
+    scale = CHECK_HEIGHT / camera.height
+    width = round(camera.width * scale)
+    K = camera.K.copy()
+    K[:2] *= scale
+    K[:2, 2] = (width - 1) / 2, (CHECK_HEIGHT - 1) / 2
+    return Camera(K, width, CHECK_HEIGHT, camera.T_world_cam)
