@@ -170,17 +170,17 @@ def _add_collider(spec: mujoco.MjSpec, body: mujoco.MjsBody, piece: Collider, nu
 def _add_lights(spec: mujoco.MjSpec, draws: Draws) -> None:
     """A warm or cool key light that throws shadows, a weak fill from the other side, and some light from all round."""
     warm = draws.look(-1, 1) * np.array([0.06, 0.0, -0.06])
-    strength = draws.look(0.52, 0.72)
+    strength = draws.look(0.52, 0.70)
     turn, height = draws.free(0, 2 * np.pi), draws.free(1.9, 2.3)
     aside = draws.free(0.3, 1.1)
-    for sign, share, shadow in ((1, 1.0, True), (-1, 0.35, False)):
+    for sign, share, shadow in ((1, 1.0, True), (-1, 0.25, False)):
         at = np.array([sign * aside * np.cos(turn), sign * aside * np.sin(turn), height])
         spec.worldbody.add_light(pos=at, dir=-at / np.linalg.norm(at), castshadow=shadow, cutoff=38, exponent=1,
                                  diffuse=share * strength * (1 + warm), specular=np.full(3, 0.5 * share),
                                  ambient=np.zeros(3), attenuation=(0.7, 0.05, 0.06))
-    glow = draws.look(0.30, 0.40)
+    glow = draws.look(0.30, 0.38)
     spec.visual.headlight.ambient = np.full(3, glow)
-    spec.visual.headlight.diffuse = np.full(3, 0.18)
+    spec.visual.headlight.diffuse = np.full(3, 0.15)
     spec.visual.headlight.specular = np.zeros(3)
 
 

@@ -33,7 +33,7 @@ def draw_colour(draws: Draws) -> tuple[np.ndarray, str]:
 
 def draw_muted(draws: Draws) -> np.ndarray:
     """A quiet colour for a surface that should not draw the eye, [3] float64 in 0..1: mostly sand, stone and sky."""
-    value, saturation = draws.look(0.45, 0.90), draws.look(0.03, 0.30)
+    value, saturation = draws.look(0.42, 0.82), draws.look(0.03, 0.30)
     hue = draws.look(0.05, 0.14) if draws.chance(0.6) else draws.look(0.33, 0.68) if draws.chance(0.75) else draws.look(0, 1)
     return np.array(colorsys.hsv_to_rgb(hue, saturation, value))
 
@@ -125,7 +125,7 @@ def _tiles(draws: Draws, n: int, base: np.ndarray, accent: np.ndarray) -> np.nda
 def _gingham(draws: Draws, n: int, base: np.ndarray, accent: np.ndarray) -> np.ndarray:
     count = draws.pick((7, 9, 12))
     u, v = _uv(n)
-    cloth = np.minimum(base * 0.2 + 0.78, 1)
+    cloth = base * 0.2 + 0.66
     bands = (np.floor(2 * count * u) % 2 + np.floor(2 * count * v) % 2) / 2
     yarn = noise(draws, n, 0.6, (0.05, 1)) + noise(draws, n, 0.6, (1, 0.05))
     return _mix(cloth, accent, 0.9 * bands) * (1 + 0.03 * yarn)[..., None]
@@ -137,7 +137,7 @@ def _terrazzo(draws: Draws, n: int, base: np.ndarray, accent: np.ndarray) -> np.
     colours = np.clip(np.stack([base, accent, accent * 0.6, base * 1.25, (base + accent) / 2]), 0, 1)
     chip = colours[cell % 5]
     inside = _smooth(0.045 - nearest + 0.012 * noise(draws, n, 1.2), n, 2)
-    return _mix(np.minimum(base * 0.25 + 0.65, 1), chip, inside * 0.85)
+    return _mix(base * 0.3 + 0.52, chip, inside * 0.85)
 
 
 def _cork(draws: Draws, n: int, base: np.ndarray, accent: np.ndarray) -> np.ndarray:
