@@ -1,0 +1,14 @@
+"""Messages -> arrays and records, strictly, whichever library deserialized them: rclpy in the graph, rosbags in bags.
+
+Messages are read by their fields only, so that this needs no ROS. Big arrays share the message's memory: a message
+must not be changed afterwards. What is not as its definition says raises :class:`MessageError`; what the record then
+finds wrong raises :class:`~hoigen.records.RecordError`; both name the field, what was expected and what came.
+"""
+
+from hoigen.decode.conditions import CLOUD_FIELDS, clip, cloud, tracks
+from hoigen.decode.fields import MessageError, pose, stamp_ns
+from hoigen.decode.pictures import depth, mask, picture, rgb
+from hoigen.decode.scene import assets, camera, labels, mesh_frame, scene_frame
+
+__all__ = ['CLOUD_FIELDS', 'MessageError', 'assets', 'camera', 'clip', 'cloud', 'depth', 'labels', 'mask',
+           'mesh_frame', 'picture', 'pose', 'rgb', 'scene_frame', 'stamp_ns', 'tracks']

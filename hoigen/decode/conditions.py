@@ -1,0 +1,94 @@
+"""condition_builder's messages -> arrays, and those of an episode -> its clip."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.lib.recfunctions import structured_to_unstructured
+
+from hoigen.conventions import ROLES
+from hoigen.decode.fields import MessageError, stamp_ns, triples
+from hoigen.decode.pictures import depth, mask, rgb
+from hoigen.decode.scene import camera, labels
+from hoigen.records import Clip
+
+__all__ = ['CLOUD_FIELDS', 'clip', 'cloud', 'tracks']
+
+CLOUD_FIELDS = {'x': 'f4', 'y': 'f4', 'z': 'f4', 'rgb': 'u4', 'role': 'u1', 'visible': 'u1', 'known': 'u1',
+                'contact': 'u1', 'id': 'u4'}
+"""The fields of condition/points; ``rgb`` is 0x00RRGGBB, which PointCloud2 by custom calls a float."""
+
+_POINT_TYPES = {1: 'i1', 2: 'u1', 3: 'i2', 4: 'u2', 5: 'i4', 6: 'u4', 7: 'f4', 8: 'f8'}
+
+
+def cloud(message: Any) -> np.ndarray:
+    """Rows [N] of condition/points as a structured array of :data:`CLOUD_FIELDS`; ids are 0 to N-1, in order."""
+    found = {field.name: field for field in message.fields}
+    if missing := sorted(CLOUD_FIELDS.keys() - found.keys()):
+        raise MessageError('points.fields', f'{list(CLOUD_FIELDS)}', f'none called {missing}')
+    for name, kind in CLOUD_FIELDS.items():
+        got = _POINT_TYPES.get(found[name].datatype)
+        if got != kind and (name, got) != ('rgb', 'f4'):
+            raise MessageError(f'points.fields.{name}', kind, got)
+    data, count = np.asarray(message.data, np.uint8), message.width * message.height
+    if data.size != count * message.point_step:
+        raise MessageError('points.data', f'{count} points of {message.point_step} bytes', f'{data.size} bytes')
+    order = '>' if message.is_bigendian else '<'
+    layout = np.dtype({'names': list(CLOUD_FIELDS), 'formats': [order + kind for kind in CLOUD_FIELDS.values()],
+                       'offsets': [found[name].offset for name in CLOUD_FIELDS], 'itemsize': message.point_step})
+    rows = data.view(layout)
+    _in_order('points.id', rows['id'])
+    if count and rows['role'].max() >= len(ROLES):
+        raise MessageError('points.role', f'role codes 0 to {len(ROLES) - 1}', int(rows['role'].max()))
+    return rows
+
+
+def tracks(message: Any) -> tuple[np.ndarray, np.ndarray]:
+    """World points [M,3] float32 and visible [M] bool of a hoigen/PointTracks; ids are 0 to M-1, in order."""
+    _in_order('tracks.ids', np.asarray(message.ids))
+    points, visible = triples(message.points, np.float32, 'tracks.points'), np.asarray(message.visible, bool)
+    if not len(message.ids) == len(points) == len(visible):
+        raise MessageError('tracks', 'one point and one visible for each id',
+                           f'{len(message.ids)} ids, {len(points)} points, {len(visible)} visible')
+    return points, visible
+
+
+def _in_order(field: str, ids: np.ndarray) -> None:
+    """Ids name rows: a row is the same surface point in every frame only if they are the same in every frame."""
+    if not np.array_equal(ids, np.arange(len(ids))):
+        raise MessageError(field, f'0 to {len(ids) - 1} in order', f'others, first {ids[:3].tolist()}')
+
+
+def clip(messages: Mapping[str, Sequence[Any]]) -> Clip:
+    """The clip of T instants: by topic (``camera/image``, ``condition/points`` ...) the T messages in order."""
+    stamps = [stamp_ns(message.header) for message in messages['labels']]
+    for topic, column in messages.items():
+        if [stamp_ns(message.header) for message in column] != stamps:
+            raise MessageError(topic, f'the {len(stamps)} stamps of labels', f'{len(column)} messages of others')
+
+    def stack(topic: str, read: Callable[[Any], np.ndarray]) -> np.ndarray:
+        return _stack(topic, [read(message) for message in messages[topic]])
+
+    clouds = [cloud(message) for message in messages['condition/points']]
+    followed = [tracks(message) for message in messages['condition/tracks']]
+    points = _stack('condition/points', [structured_to_unstructured(rows[['x', 'y', 'z']]) for rows in clouds])
+    visible, contact = (np.stack([rows[field] > 0 for rows in clouds]) for field in ('visible', 'contact'))
+    first = clouds[0]
+    return Clip(
+        stamps_ns=np.array(stamps, np.int64),
+        cameras=tuple(map(camera, messages['camera/camera_info'], messages['camera/pose'])),
+        rgb=stack('camera/image', rgb), depth_m=stack('condition/depth', depth), mask=stack('condition/mask', mask),
+        points=points, point_role=first['role'].copy(), point_visible=visible, point_contact=contact,
+        point_rgb=np.stack([first['rgb'] >> shift & 255 for shift in (16, 8, 0)], -1).astype(np.uint8),
+        point_rgb_known=first['known'] > 0,
+        tracks=_stack('condition/tracks', [places for places, _ in followed]),
+        track_visible=np.stack([seen for _, seen in followed]), labels=tuple(map(labels, messages['labels'])))
+
+
+def _stack(topic: str, rows: Sequence[np.ndarray]) -> np.ndarray:
+    shapes = {row.shape for row in rows}
+    if len(shapes) != 1:
+        raise MessageError(topic, 'at least one message, all of one size', sorted(shapes) or 'none')
+    return np.stack(rows)
