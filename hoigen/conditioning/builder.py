@@ -9,11 +9,12 @@ import numpy as np
 
 from hoigen.conditioning.config import ConditioningConfig, ConditioningError
 from hoigen.conditioning.contact import point_contact
+from hoigen.conditioning.lookup import picture_of, point_colours
 from hoigen.conditioning.sampling import ScenePoints, draw_points
-from hoigen.conditioning.visibility import point_colours, point_visibility
-from hoigen.conventions import HAND, OBJECT, ROLE_CODE
+from hoigen.conditioning.visibility import point_visibility
 from hoigen.geometry.meshes import mesh_table
-from hoigen.geometry.raster import Raster, rasterise
+from hoigen.geometry.raster import rasterise
+from hoigen.geometry.transforms import apply, invert
 from hoigen.records import Clip, MeshAsset, SceneFrame
 
 __all__ = ['ClipBuilder', 'FrameConditions', 'build_clip']
@@ -48,7 +49,7 @@ class ClipBuilder:
         ids = [asset.id for asset in assets]
         twice = sorted({name for name in ids if ids.count(name) > 1})
         if not ids or twice:
-            raise ConditioningError(f'assets: expected at least 1, each id once, got {len(ids)}, more than once {twice}')
+            raise ConditioningError(f'assets: expected at least 1, each id once, got {len(ids)}, repeated {twice}')
         self._config = config or ConditioningConfig()
         self._table = mesh_table(assets)
         self._triangle_role = self._table.roles[self._table.triangle_asset]
@@ -108,6 +109,7 @@ class ClipBuilder:
     def _condition(self, frame: SceneFrame, world: np.ndarray, drawn: ScenePoints) -> FrameConditions:
         table, config = self._table, self._config
         picture = rasterise(frame.camera, world, table.triangles)
+        mask = np.append(self._triangle_role, np.uint8(0))[picture.triangle]  # no mesh: scene
         corners = world[table.triangles[drawn.samples.triangle]]
         points = np.einsum('nk,nkx->nx', drawn.samples.weights, corners)
         role = table.roles[drawn.asset]
@@ -116,16 +118,13 @@ class ClipBuilder:
         if self._rows:
             rgb, known = self._rows[0].rgb, self._rows[0].known
         else:
-            rgb, known = point_colours(frame.rgb, frame.camera, picture, self._triangle_role, points, role, visible)
+            first = picture_of(frame.rgb, mask, picture.depth_m, frame.camera)
+            rgb, known = point_colours(first, apply(invert(frame.camera.T_world_cam), points), role, visible)
         placed = points.astype(np.float32)
         return FrameConditions(
             frame.stamp_ns, placed, role, visible, rgb, known,
-            point_contact(points, role, ROLE_CODE[HAND], ROLE_CODE[OBJECT], config.contact_distance_m),
-            self._mask(picture), picture.depth_m, placed[drawn.tracks], visible[drawn.tracks])
-
-    def _mask(self, picture: Raster) -> np.ndarray:
-        """[H,W] uint8: the role that each pixel shows; a pixel without a mesh is scene, whose code is 0."""
-        return np.append(self._triangle_role, np.uint8(0))[picture.triangle]
+            point_contact(points, corners, role, drawn.spacing_m, config.contact_distance_m),
+            mask, picture.depth_m, placed[drawn.tracks], visible[drawn.tracks])
 
 
 def build_clip(assets: Sequence[MeshAsset], frames: Iterable[SceneFrame], config: ConditioningConfig | None = None

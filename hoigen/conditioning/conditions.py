@@ -6,6 +6,7 @@ import numpy as np
 
 from hoigen.conditioning.background import carry_background
 from hoigen.conditioning.splat import nearest_samples, sample_reach
+from hoigen.conditioning.texture import carry_colours
 from hoigen.conditioning.view import centre_view
 from hoigen.conventions import ROLE_CODE, SCENE
 from hoigen.geometry.camera import project
@@ -32,7 +33,7 @@ def build_conditions(clip: Clip, *, width: int, height: int) -> Conditions:
     visible = clip.point_visible & _inside(pixels, width, height)
     nearest = _nearest(clip, cameras, mask, depth_m, pixels, visible)
     tracking = np.append(_track_colours(in_first[0]), np.zeros((1, 3), np.uint8), axis=0)[nearest]
-    coloured, state = _coloured(clip, nearest)
+    coloured, state = carry_colours(clip, view, nearest)
     clean = view.picture((clip.mask[0] != ROLE_CODE[SCENE]).astype(np.float32)) == 0
     background, known = carry_background(cameras, image, clean, mask, depth_m)
     return Conditions(
@@ -76,11 +77,3 @@ def _track_colours(points: np.ndarray) -> np.ndarray:
     place = np.column_stack([points[:, :2], 1 / np.maximum(points[:, 2], NEAR_M)])
     low, high = np.percentile(place[front] if front.any() else place, PERCENTILES, axis=0)
     return np.rint(255 * np.clip((place - low) / np.maximum(high - low, 1e-9), 0, 1)).astype(np.uint8)
-
-
-def _coloured(clip: Clip, nearest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Frame 0's colours of hand and object [T,H,W,3] at each pixel's sample, and their state [T,H,W] uint8."""
-    acting = clip.point_role != ROLE_CODE[SCENE]
-    state = np.append(np.where(acting, 1 + clip.point_rgb_known, 0), 0).astype(np.uint8)[nearest]
-    colour = np.append(clip.point_rgb, np.zeros((1, 3), np.uint8), axis=0)[nearest]
-    return np.where((state == 2)[..., None], colour, 0).astype(np.uint8), state

@@ -28,10 +28,15 @@ PICTURE_CANDIDATES = 8
 
 @dataclass(frozen=True, eq=False)
 class ScenePoints:
-    """The samples of all assets, ordered by asset. asset: [N] int32. tracks: [M] int64, the rows that are tracks."""
+    """The samples of all assets, ordered by asset.
+
+    asset: [N] int32. spacing_m: [N] float64, about how far a sample's neighbours on its asset are, if they are spread
+    evenly over it. tracks: [M] int64, the rows that are tracks.
+    """
 
     samples: SurfaceSamples
     asset: np.ndarray
+    spacing_m: np.ndarray
     tracks: np.ndarray
 
 
@@ -60,7 +65,8 @@ def draw_points(table: MeshTable, world: np.ndarray, camera: Camera, config: Con
     parts = [by_asset[asset] for asset in range(len(table.ids))]
     counts = np.array([len(part.triangle) for part in parts])
     tracked = zip(np.cumsum(counts) - counts, apportion(config.tracks, counts), strict=True)
-    return ScenePoints(_joined(parts), np.repeat(np.arange(len(parts), dtype=np.int32), counts),
+    asset = np.repeat(np.arange(len(parts), dtype=np.int32), counts)
+    return ScenePoints(_joined(parts), asset, np.sqrt(areas / counts)[asset],
                        np.concatenate([start + np.arange(n) for start, n in tracked]))
 
 

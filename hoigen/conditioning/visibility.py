@@ -1,4 +1,4 @@
-"""Which surface samples a camera sees, and with which colour."""
+"""Which surface samples a camera sees."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hoigen.geometry.raster import Raster
 from hoigen.geometry.transforms import apply, invert
 from hoigen.records import Camera
 
-__all__ = ['point_colours', 'point_visibility']
+__all__ = ['point_visibility']
 
 SLOPE_FOOTPRINTS = 2.0
 """Depth a surface may change within half a pixel, in pixel sizes at its depth; more is a silhouette, not a slope."""
@@ -35,32 +35,6 @@ def point_visibility(camera: Camera, picture: Raster, triangle_asset: np.ndarray
     lead = np.where(own, np.clip((slope * step).sum(axis=1), -limit, limit), 0)
     with np.errstate(invalid='ignore'):
         return inside & ~(drawn < depth + lead - tolerance_m)
-
-
-def point_colours(rgb: np.ndarray, camera: Camera, picture: Raster, triangle_role: np.ndarray, points: np.ndarray,
-                  role: np.ndarray, visible: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Colours [N,3] uint8 and known [N] bool of world points [N,3], bilinear in rgb [H,W,3].
-
-    A colour is known where the point is visible and the four pixels around it show its own role at about its own
-    depth: nearer to a silhouette, pixels hold a mixture of two surfaces. Unknown colours are 0.
-    """
-    pixels, depth = project(camera, points)
-    corner = np.floor(np.where(visible[:, None], pixels, 0)).astype(np.int64)
-    share = np.where(visible[:, None], pixels, 0) - corner
-    known = visible.copy()
-    colour = np.zeros((len(points), 3))
-    reach = 2 * SLOPE_FOOTPRINTS * depth / min(camera.K[0, 0], camera.K[1, 1])
-    for right, below in ((0, 0), (1, 0), (0, 1), (1, 1)):
-        column = np.clip(corner[:, 0] + right, 0, camera.width - 1)
-        row = np.clip(corner[:, 1] + below, 0, camera.height - 1)
-        triangle = picture.triangle[row, column]
-        with np.errstate(invalid='ignore'):
-            same = (triangle >= 0) & (triangle_role[triangle] == role) & (
-                np.abs(picture.depth_m[row, column] - depth) <= reach)
-        known &= same
-        weight = np.abs(1 - right - share[:, 0]) * np.abs(1 - below - share[:, 1])
-        colour += weight[:, None] * rgb[row, column]
-    return np.where(known[:, None], np.rint(colour), 0).astype(np.uint8), known
 
 
 def _nearest(pixels: np.ndarray, depth: np.ndarray, camera: Camera) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

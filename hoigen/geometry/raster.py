@@ -39,21 +39,35 @@ def _draw_mesh(points: np.ndarray, triangles: np.ndarray, K: np.ndarray, near: f
     """Fill ``depth`` and ``index``; while drawing, ``depth`` holds the inverse depth, which is affine in (u, v)."""
     depth[:] = 0
     index[:] = -1
+    seen = np.empty_like(points)
+    for number in range(len(points)):
+        if points[number, 2] >= near:
+            _project(points[number], K, seen[number])
     ring, cut = np.empty((3, 3)), np.empty((4, 3))
     for number in range(len(triangles)):
-        for corner in range(3):
-            ring[corner] = points[triangles[number, corner]]
-        count = _cut_near(ring, near, cut)
-        for corner in range(count):
-            x, y, z = cut[corner, 0], cut[corner, 1], cut[corner, 2]
-            cut[corner, 0] = (K[0, 0] * x + K[0, 1] * y) / z + K[0, 2]
-            cut[corner, 1] = K[1, 1] * y / z + K[1, 2]
-            cut[corner, 2] = 1 / z
-        for corner in range(2, count):
-            _draw_triangle(cut[0], cut[corner - 1], cut[corner], number, depth, index)
+        a, b, c = triangles[number, 0], triangles[number, 1], triangles[number, 2]
+        before = int(points[a, 2] >= near) + int(points[b, 2] >= near) + int(points[c, 2] >= near)
+        if before == 3:
+            _draw_triangle(seen[a], seen[b], seen[c], number, depth, index)
+        elif before:
+            ring[0], ring[1], ring[2] = points[a], points[b], points[c]
+            count = _cut_near(ring, near, cut)
+            for corner in range(count):
+                _project(cut[corner], K, cut[corner])
+            for corner in range(2, count):
+                _draw_triangle(cut[0], cut[corner - 1], cut[corner], number, depth, index)
     for row in range(depth.shape[0]):
         for column in range(depth.shape[1]):
             depth[row, column] = 1 / depth[row, column] if index[row, column] >= 0 else np.nan
+
+
+@numba.njit(cache=True, nogil=True, inline='always')
+def _project(point: np.ndarray, K: np.ndarray, pixel: np.ndarray) -> None:
+    """Write (u, v, 1/z) of a camera-frame point into ``pixel``, which may be the point itself."""
+    x, y, z = point[0], point[1], point[2]
+    pixel[0] = (K[0, 0] * x + K[0, 1] * y) / z + K[0, 2]
+    pixel[1] = K[1, 1] * y / z + K[1, 2]
+    pixel[2] = 1 / z
 
 
 @numba.njit(cache=True, nogil=True)
@@ -78,18 +92,18 @@ def _cut_near(ring: np.ndarray, near: float, cut: np.ndarray) -> int:
 def _draw_triangle(a: np.ndarray, b: np.ndarray, c: np.ndarray, number: int, inverse: np.ndarray, index: np.ndarray
                    ) -> None:
     """Draw corners (u, v, 1/z) row by row: on each row the three edges bound one span of pixel centres."""
+    left = max(min(a[0], b[0], c[0]), 0.0)
+    right = min(max(a[0], b[0], c[0]), inverse.shape[1] - 1.0)
+    top = int(np.ceil(max(min(a[1], b[1], c[1]), 0.0)))
+    bottom = int(np.floor(min(max(a[1], b[1], c[1]), inverse.shape[0] - 1.0)))
     area = (b[0] - a[0]) * (c[1] - a[1]) - (c[0] - a[0]) * (b[1] - a[1])
-    if area == 0:
+    if area == 0 or top > bottom or np.ceil(left) > right:
         return
     if area < 0:
         b, c, area = c, b, -area
     du = ((b[2] - a[2]) * (c[1] - a[1]) - (c[2] - a[2]) * (b[1] - a[1])) / area
     dv = ((c[2] - a[2]) * (b[0] - a[0]) - (b[2] - a[2]) * (c[0] - a[0])) / area
     least, most = min(a[2], b[2], c[2]), max(a[2], b[2], c[2])  # a sliver's slopes must not leave its own depths
-    left = max(min(a[0], b[0], c[0]), 0.0)
-    right = min(max(a[0], b[0], c[0]), inverse.shape[1] - 1.0)
-    top = int(np.ceil(max(min(a[1], b[1], c[1]), 0.0)))
-    bottom = int(np.floor(min(max(a[1], b[1], c[1]), inverse.shape[0] - 1.0)))
     for v in range(top, bottom + 1):
         low, high = _edge_span(a, b, v, left, right)
         low, high = _edge_span(b, c, v, low, high)

@@ -69,23 +69,24 @@ def sample_surface(vertices: np.ndarray, triangles: np.ndarray, count: int, rng:
 
 
 def spread(points: np.ndarray, count: int) -> np.ndarray:
-    """Rows [count] int64 of points [C,D]: from the first row on, each is the one farthest from those before it."""
-    return _spread(np.ascontiguousarray(points, float), count)
+    """Rows [count] int64 of points [C,2] or [C,3]: each is the one farthest from those before it, row 0 is first."""
+    columns = np.zeros((3, len(points)), np.float32)
+    columns[:points.shape[1]] = points.T
+    return _spread(columns[0], columns[1], columns[2], count)
 
 
 @numba.njit(cache=True, nogil=True)
-def _spread(points: np.ndarray, count: int) -> np.ndarray:
+def _spread(x: np.ndarray, y: np.ndarray, z: np.ndarray, count: int) -> np.ndarray:
     chosen = np.zeros(count, np.int64)
-    gap = np.full(len(points), np.inf)
+    gap = np.full(len(x), np.float32(np.inf))
     for row in range(1, count):
-        last, best = points[chosen[row - 1]], 0
-        for other in range(len(points)):
-            square = 0.0
-            for axis in range(points.shape[1]):
-                square += (points[other, axis] - last[axis]) ** 2
-            if square < gap[other]:
-                gap[other] = square
-            if gap[other] > gap[best]:
-                best = other
-        chosen[row] = best
+        last = chosen[row - 1]
+        for other in range(len(x)):  # three simple loops: each becomes vector instructions
+            square = (x[other] - x[last]) ** 2 + (y[other] - y[last]) ** 2 + (z[other] - z[last]) ** 2
+            gap[other] = min(gap[other], square)
+        widest = gap[0]
+        for other in range(len(x)):
+            widest = max(widest, gap[other])
+        while gap[chosen[row]] != widest:
+            chosen[row] += 1
     return chosen
