@@ -1,7 +1,11 @@
 """A simulated hand that handles objects on a table, by MuJoCo's contact physics."""
 
+from hoigen.sources.mujoco.cameras import CAMERAS
 from hoigen.sources.mujoco.config import ConfigError, MujocoConfig
 from hoigen.sources.mujoco.gl import RenderError
+from hoigen.sources.mujoco.objects import SHAPES
 from hoigen.sources.mujoco.source import Episode, EpisodeError, MujocoSource
+from hoigen.sources.mujoco.tasks import TASKS
 
-__all__ = ['ConfigError', 'Episode', 'EpisodeError', 'MujocoConfig', 'MujocoSource', 'RenderError']
+__all__ = ['CAMERAS', 'SHAPES', 'TASKS', 'ConfigError', 'Episode', 'EpisodeError', 'MujocoConfig', 'MujocoSource',
+           'RenderError']

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from hoigen.sources.mujoco.cameras import CAMERAS
 from hoigen.sources.mujoco.draws import SPLITS
 from hoigen.sources.mujoco.objects import SHAPES
-from hoigen.sources.mujoco.tasks import TASKS
+from hoigen.sources.mujoco.tasks import ANY, TASKS, shapes_of
 
 __all__ = ['ConfigError', 'MujocoConfig']
-
-ANY = 'any'
 
 
 class ConfigError(ValueError):
@@ -41,6 +39,9 @@ class MujocoConfig:
     def __post_init__(self) -> None:
         faults = [_unknown('camera', self.camera, CAMERAS), _unknown('task', self.task, (ANY, *TASKS)),
                   _unknown('shape', self.shape, (ANY, *SHAPES)), _unknown('split', self.split, SPLITS)]
+        if not any(faults) and self.shape not in (ANY, *shapes_of(self.task)):
+            faults.append(f'shape: expected one that {self.task!r} can be done with, '
+                          f'{", ".join(shapes_of(self.task))}, got {self.shape!r}')
         if self.width < 16 or self.height < 16:
             faults.append(f'width, height: expected at least 16 pixels, got {self.width}x{self.height}')
         if self.frames < 2 or self.rate_hz <= 0 or (self.frames - 1) / self.rate_hz < 1.5:

@@ -14,10 +14,10 @@ from hoigen.sources.mujoco.config import ANY, MujocoConfig
 from hoigen.sources.mujoco.control import Plan, Step, simulate
 from hoigen.sources.mujoco.draws import Draws
 from hoigen.sources.mujoco.hand import HAND_JOINTS
-from hoigen.sources.mujoco.objects import SHAPES, make_thing
+from hoigen.sources.mujoco.objects import make_thing
 from hoigen.sources.mujoco.render import Renderer
 from hoigen.sources.mujoco.scene import Scene, build_scene
-from hoigen.sources.mujoco.tasks import TASKS
+from hoigen.sources.mujoco.tasks import TASKS, shapes_of, tasks_of
 
 __all__ = ['Episode', 'EpisodeError', 'MujocoSource']
 
@@ -74,19 +74,19 @@ class MujocoSource:
         """Simulate until the task succeeded and hand and object stay in view; raise after ``attempts`` failures."""
         config = self.config
         choice = Draws(config.split, seed, index)
-        shape = choice.pick(list(SHAPES)) if config.shape == ANY else config.shape
-        name = choice.pick([n for n, t in TASKS.items() if t.shapes is None or shape in t.shapes]
-                           ) if config.task == ANY else config.task
+        shape = config.shape if config.shape != ANY else choice.pick(shapes_of(config.task))
+        name = config.task if config.task != ANY else choice.pick(tasks_of(shape))
         reasons = []
         for attempt in range(config.attempts):
-            result = self._attempt(shape, name, seed, index, attempt)
+            result = self.attempt(shape, name, seed, index, attempt)
             if isinstance(result, Episode):
                 return result
             reasons.append(result)
         raise EpisodeError(f'{name} with a {shape}, seed {seed}, index {index}: none of {config.attempts} attempts '
                            f'was good: {", ".join(sorted(set(reasons)))}')
 
-    def _attempt(self, shape: str, task: str, seed: int, index: int, attempt: int) -> Episode | str:
+    def attempt(self, shape: str, task: str, seed: int, index: int, attempt: int) -> Episode | str:
+        """One simulation; gives why it was not good, if it was not."""
         config = self.config
         draws = Draws(config.split, seed, index, attempt + 1)
         thing = make_thing(shape, draws)
