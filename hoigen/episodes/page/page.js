@@ -1,0 +1,393 @@
+'use strict';
+
+const SVG = 'http://www.w3.org/2000/svg';
+const SPEEDS = [[0.25, '¼×'], [0.5, '½×'], [1, '1×'], [2, '2×']];
+const HOLD_S = 0.6;  // the last frame stays this long before the loop begins again
+const ICONS = {
+  play: 'M4 2.5v11l9-5.5z', pause: 'M3.5 2.5h3.2v11H3.5zM9.3 2.5h3.2v11H9.3z',
+  back: 'M11.5 3 5 8l6.5 5zM3 3h1.8v10H3z', on: 'M4.5 3 11 8l-6.5 5zM11.2 3H13v10h-1.8z',
+  loop: 'M8 3V.8l3.6 3.1L8 7V4.7a3.5 3.5 0 1 0 3.5 3.5h1.7A5.2 5.2 0 1 1 8 3z',
+};
+const PANELS = {
+  source: ['Source', 'size'], tracking: ['Condition', 'tracked points'], coloured: ['Condition', 'coloured points'],
+  generated: ['Generated', 'size'],
+};
+
+function make(tag, attributes = {}, ...children) {
+  const element = ['svg', 'path', 'line', 'rect', 'circle', 'text', 'title'].includes(tag)
+    ? document.createElementNS(SVG, tag) : document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith('on')) element.addEventListener(name.slice(2), value);
+    else element.setAttribute(name, value);
+  }
+  element.append(...children);
+  return element;
+}
+
+const icon = name => make('svg', { viewBox: '0 0 16 16', 'aria-hidden': 'true' }, make('path', { d: ICONS[name] }));
+const sum = values => values.reduce((total, value) => total + value, 0);
+const known = values => values.filter(value => value !== null);
+const mean = values => sum(values) / values.length;
+const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
+
+/** A round number of units above the data, so that axes read well. */
+function ceiling(value) {
+  const unit = 10 ** Math.floor(Math.log10(value));
+  return unit * [1, 1.5, 2, 3, 4, 5, 8, 10].find(step => step * unit >= value * 0.9999);
+}
+
+/** One time series with a cursor; `seek` is called with the frame that a pointer chooses. */
+class Chart {
+  constructor({ name, title, values, low, high, show, label, bars }, times, seek) {
+    Object.assign(this, { values, times, show, low, high });
+    const [W, H] = [420, 138];
+    Object.assign(this, { W, left: 46, right: W - 14, top: 10, bottom: H - 22 });
+    this.output = make('output');
+    this.cursor = make('line', { class: 'cursor', y1: this.top, y2: this.bottom });
+    this.dot = make('circle', { class: 'dot', r: 5 });
+    this.svg = make('svg', { viewBox: `0 0 ${W} ${H}`, role: 'img', 'aria-label': `${title} over time` },
+      ...this.axes(label), ...(bars ? this.bars(bars) : []), ...this.lines(), this.cursor, this.dot);
+    const point = event => {
+      const box = this.svg.getBoundingClientRect();
+      const x = (event.clientX - box.left) / box.width * W;
+      const t = (x - this.left) / (this.right - this.left) * this.times.at(-1);
+      seek(this.times.reduce((best, time, n) => Math.abs(time - t) < Math.abs(this.times[best] - t) ? n : best, 0));
+    };
+    this.svg.addEventListener('pointerdown', event => { this.svg.setPointerCapture(event.pointerId); point(event); });
+    this.svg.addEventListener('pointermove', event => { if (event.buttons) point(event); });
+    this.element = make('figure', { class: `chart ${name}` },
+      make('figcaption', {}, make('span', {}, title), this.output), this.svg);
+  }
+
+  x(frame) { return this.left + (this.right - this.left) * this.times[frame] / (this.times.at(-1) || 1); }
+  y(value) { return this.bottom - (this.bottom - this.top) * (value - this.low) / (this.high - this.low); }
+
+  axes(label) {
+    const parts = [];
+    for (const value of [this.low, (this.low + this.high) / 2, this.high]) {
+      parts.push(make('line', { class: 'grid', x1: this.left, x2: this.right, y1: this.y(value), y2: this.y(value) }),
+        make('text', { x: this.left - 8, y: this.y(value) + 4, 'text-anchor': 'end' }, label(value)));
+    }
+    const end = this.times.at(-1);
+    for (const [time, anchor] of [[0, 'start'], [end, 'end']]) {
+      parts.push(make('text', { x: time ? this.right : this.left, y: this.bottom + 16, 'text-anchor': anchor },
+        `${time.toFixed(time ? 2 : 0)} s`));
+    }
+    return parts;
+  }
+
+  bars(counts) {
+    const most = Math.max(...counts, 1);
+    const wide = Math.max(1.5, 0.5 * (this.right - this.left) / this.times.length);
+    return counts.map((count, n) => make('rect', { class: 'bar', x: this.x(n) - wide / 2, width: wide, rx: 1.5,
+      y: this.bottom - 26 * count / most, height: 26 * count / most }));
+  }
+
+  lines() {
+    let line = '', area = '', open = false;
+    this.values.forEach((value, n) => {
+      if (value === null) { open = false; return; }
+      const place = `${this.x(n).toFixed(1)},${this.y(value).toFixed(1)}`;
+      line += `${open ? 'L' : 'M'}${place}`;
+      area += open ? `L${place}` : `M${this.x(n).toFixed(1)},${this.bottom}L${place}`;
+      if (n + 1 === this.values.length || this.values[n + 1] === null) area += `L${this.x(n).toFixed(1)},${this.bottom}Z`;
+      open = true;
+    });
+    return [make('path', { class: 'area', d: area }), make('path', { class: 'line', d: line })];
+  }
+
+  draw(frame) {
+    const value = this.values[frame];
+    this.cursor.setAttribute('x1', this.x(frame));
+    this.cursor.setAttribute('x2', this.x(frame));
+    this.dot.style.display = value === null ? 'none' : '';
+    if (value !== null) { this.dot.setAttribute('cx', this.x(frame)); this.dot.setAttribute('cy', this.y(value)); }
+    this.output.replaceChildren(...[this.show(value, frame)].flat());
+  }
+}
+
+/** Small bars around zero, all frames on one scale. */
+class Bars {
+  constructor(rows, names) {
+    this.rows = rows;
+    this.most = Math.max(...rows.flat().map(Math.abs), 1e-6);
+    const count = rows[0].length;
+    this.rects = rows[0].map((_, n) => make('rect', { x: n + 0.15, width: 0.7 }, make('title')));
+    this.names = names;
+    this.element = make('svg', { class: 'bars', viewBox: `0 -1 ${count} 2`, preserveAspectRatio: 'none' },
+      make('line', { x1: 0, x2: count, y1: 0, y2: 0, 'vector-effect': 'non-scaling-stroke' }), ...this.rects);
+  }
+
+  draw(frame) {
+    this.rows[frame].forEach((value, n) => {
+      const tall = Math.abs(value) / this.most;
+      this.rects[n].setAttribute('height', tall);
+      this.rects[n].setAttribute('y', value > 0 ? -tall : 0);
+      this.rects[n].firstChild.textContent = `${this.names[n] ?? n}: ${value}`;
+    });
+  }
+}
+
+function quaternion(R) {
+  const [[a, b, c], [d, e, f], [g, h, i]] = R;
+  const size = [1 + a + e + i, 1 + a - e - i, 1 - a + e - i, 1 - a - e + i].map(v => Math.sqrt(Math.max(v, 0)) / 2);
+  const signs = [1, h - f, c - g, d - b].map(v => v < 0 ? -1 : 1);
+  return size.map((v, n) => v * signs[n]);
+}
+
+class Episode {
+  constructor(data) {
+    Object.assign(this, { data, frame: 0, clock: 0, speed: 1, loop: true, playing: false, pictures: null,
+      wanted: !matchMedia('(prefers-reduced-motion: reduce)').matches });
+    this.canvases = {};
+    this.charts = this.makeCharts();
+    this.shown = this.makeLabels();
+    this.element = make('article', { tabindex: 0, onkeydown: event => this.key(event) }, this.header(),
+      ...this.faults(), this.stage(), this.controls(),
+      make('div', { class: 'charts' }, ...this.charts.map(chart => chart.element)), this.labels, ...this.details());
+    this.draw();
+  }
+
+  get count() { return this.data.times.length; }
+
+  header() {
+    const { data } = this, rate = (this.count - 1) / (data.times.at(-1) || 1);
+    const scores = known(data.fidelity);
+    const chips = [data.name, `${this.count} frames at ${+rate.toFixed(2)} Hz`];
+    if (data.provenance) chips.push(`seed ${data.provenance.seed}`);
+    if (scores.length) chips.push(`fidelity ${mean(scores).toFixed(2)}`);
+    return make('header', {}, make('h2', { class: 'task' }, data.task || data.name),
+      make('div', { class: 'chips' }, ...chips.map(text => make('span', { class: 'chip' }, text))));
+  }
+
+  faults() {
+    const [first, ...more] = this.data.faults;
+    if (!first) return [];
+    if (!more.length) return [make('p', { class: 'fault' }, first)];
+    return [make('details', { class: 'fault' }, make('summary', {}, `${first}; and ${more.length} more`),
+      make('ul', {}, ...more.map(text => make('li', {}, text))))];
+  }
+
+  stage() {
+    const [width, height] = this.data.sizes.tracking;
+    const panels = Object.entries(PANELS).map(([name, [title, kind]]) => {
+      const size = this.data.sizes[name], what = kind === 'size' ? (size || []).join('×') : kind;
+      const canvas = make('canvas', { width, height, 'aria-label': `${title} ${what}` });
+      const none = make('div', { class: 'none', hidden: '' }, name === 'generated' ? 'not generated' : 'no picture');
+      this.canvases[name] = { canvas, none };
+      return make('figure', { class: `panel ${name}`, style: `grid-area: ${name}` }, canvas, none,
+        make('figcaption', {}, title, make('small', {}, what)));
+    });
+    return make('div', { class: 'stage', style: `--aspect: ${width / height}`, onclick: () => this.toggle() }, ...panels);
+  }
+
+  controls() {
+    this.button = make('button', { class: 'play', onclick: () => this.toggle() });
+    this.scrub = make('input', { class: 'scrub', type: 'range', min: 0, max: this.count - 1, step: 1,
+      'aria-label': 'frame', oninput: () => this.seek(+this.scrub.value) });
+    this.clockText = make('span', { class: 'clock' });
+    const again = make('button', { 'aria-pressed': 'true', 'aria-label': 'loop', title: 'loop', onclick: () => {
+      this.loop = !this.loop;
+      again.setAttribute('aria-pressed', this.loop);
+    } }, icon('loop'));
+    const speeds = SPEEDS.map(([speed, text]) => make('button', { 'aria-pressed': speed === 1, onclick: event => {
+      this.speed = speed;
+      speeds.forEach(button => button.setAttribute('aria-pressed', button === event.currentTarget));
+    } }, text));
+    const step = (by, name, title) => make('button', { 'aria-label': title, title,
+      onclick: () => this.seek(this.frame + by) }, icon(name));
+    this.showState();
+    return make('div', { class: 'controls' }, this.button, step(-1, 'back', 'one frame back'),
+      step(1, 'on', 'one frame on'), this.scrub, this.clockText, make('div', { class: 'speeds' }, ...speeds), again);
+  }
+
+  makeCharts() {
+    const { frames, fidelity, times } = this.data;
+    const forces = frames.map(frame => sum(frame.forces)), counts = frames.map(frame => frame.forces.length);
+    const heights = frames.map(frame => 100 * frame.position[2]);
+    const top = ceiling(Math.max(...heights, 1)), floor = Math.min(0, ...heights);
+    const seek = frame => this.seek(frame);
+    const low = Math.min(0.5, ...known(fidelity).map(value => Math.floor(value * 10) / 10));
+    return [
+      new Chart({ name: 'force', title: 'Contact force', values: forces, low: 0, high: ceiling(Math.max(...forces, 1)),
+        bars: counts, label: value => `${+value.toFixed(1)} N`, show: (value, n) => [`${value.toFixed(1)} N`,
+          make('small', {}, `${counts[n]} contact${counts[n] === 1 ? '' : 's'}`)] }, times, seek),
+      new Chart({ name: 'height', title: 'Object height', values: heights, low: floor < 0 ? -ceiling(-floor) : 0,
+        high: top, label: value => `${+value.toFixed(1)} cm`, show: value => `${value.toFixed(1)} cm` }, times, seek),
+      new Chart({ name: 'truth', title: 'Fidelity', values: fidelity, low, high: 1, label: value => value.toFixed(2),
+        show: value => value === null ? 'none' : value.toFixed(3) }, times, seek),
+    ];
+  }
+
+  makeLabels() {
+    const { frames, joints } = this.data, parts = [];
+    this.labels = make('dl', { class: 'now' });
+    const add = (title, content, draw, wide) => {
+      this.labels.append(make('div', wide ? { class: 'wide' } : {}, make('dt', {}, title), make('dd', {}, content)));
+      parts.push(draw);
+    };
+    const text = (title, say, wide) => {
+      const value = make('span');
+      add(title, value, n => { value.textContent = say(frames[n], n); }, wide);
+    };
+    const digits = values => values.map(value => (value < 0 ? '−' : ' ') + Math.abs(value).toFixed(3)).join('  ');
+    text('Stamp', (_, n) => `${this.data.stamps[n]} s`);
+    text('Object position x y z, m', frame => digits(frame.position));
+    text('Object rotation w x y z', frame => digits(quaternion(frame.rotation)));
+    for (const [title, key] of [[`Joints (${joints.length})`, 'joints'], [`Action (${frames[0].action.length})`, 'action']]) {
+      if (!frames[0][key].length) continue;
+      const bars = new Bars(frames.map(frame => frame[key]), key === 'joints' ? joints : []);
+      add(title, bars.element, n => bars.draw(n));
+    }
+    return parts;
+  }
+
+  details() {
+    const { data } = this, made = data.provenance;
+    const table = (title, rows, mono) => {
+      const entries = Object.entries(rows);
+      if (!entries.length) return [];
+      return [make('section', {}, make('h3', {}, title), make('dl', mono ? { class: 'mono' } : {},
+        ...entries.map(([name, value]) => make('div', {}, make('dt', {}, name), make('dd', {}, `${value}`)))))];
+    };
+    const fold = (title, ...tables) => make('details', {}, make('summary', {}, title),
+      make('div', { class: 'facts' }, ...tables.flat()));
+    const recording = { bag: data.name, size: `${(data.bytes / 1e6).toFixed(1)} MB`,
+      camera: data.sizes.source.join('×'), generator: (data.sizes.generated || ['none']).join('×') };
+    const folds = [];
+    if (made) {
+      folds.push(fold('Settings and timings', table('Settings', made.settings), table('Timings', made.timings)),
+        fold('Provenance', table('Origin', { seed: made.seed, source: made.source || 'not told' }),
+          table('Versions', made.versions), table('Licences', made.licences),
+          table('Weights, SHA-256', made.weights, true)));
+    }
+    folds.push(fold('Recording', table('Bag', recording), table('Messages by topic', data.counts)));
+    return folds;
+  }
+
+  /** Decode every picture before the first is drawn, so that no panel is ever behind another. */
+  async load() {
+    if (this.loading) return;
+    this.loading = true;
+    const decode = async uri => {
+      if (uri === null) return null;
+      const image = new Image();
+      image.src = uri;
+      await image.decode();
+      return image;
+    };
+    const entries = Object.entries(this.data.panels).map(async ([name, uris]) => [name, await Promise.all(uris.map(decode))]);
+    this.pictures = Object.fromEntries(await Promise.all(entries));
+    for (const [name, { canvas }] of Object.entries(this.canvases)) {
+      const first = known(this.pictures[name])[0];
+      if (first) [canvas.width, canvas.height] = [first.naturalWidth, first.naturalHeight];
+    }
+    this.draw();
+    this.element.dataset.ready = 'true';
+  }
+
+  draw() {
+    for (const [name, { canvas, none }] of Object.entries(this.canvases)) {
+      const picture = this.pictures ? this.pictures[name][this.frame] : null;
+      const pen = canvas.getContext('2d');
+      if (picture) pen.drawImage(picture, 0, 0);
+      else pen.clearRect(0, 0, canvas.width, canvas.height);
+      none.hidden = !this.pictures || Boolean(picture);
+    }
+    this.charts.forEach(chart => chart.draw(this.frame));
+    this.shown.forEach(draw => draw(this.frame));
+    this.scrub.value = this.frame;
+    this.clockText.replaceChildren(make('b', {}, `${this.frame + 1}`), ` / ${this.count}`,
+      `  ·  ${this.data.times[this.frame].toFixed(2)} s`);
+    this.element.dataset.frame = this.frame;
+  }
+
+  show(frame) {
+    if (frame === this.frame) return;
+    this.frame = frame;
+    this.draw();
+  }
+
+  /** A person chose a frame: stay there. */
+  seek(frame) {
+    this.wanted = false;
+    this.play(false);
+    this.show(clamp(frame, 0, this.count - 1));
+    this.clock = this.data.times[this.frame];
+  }
+
+  toggle() {
+    this.wanted = !this.playing;
+    if (this.wanted && this.frame === this.count - 1) this.clock = 0;
+    this.play(this.wanted);
+  }
+
+  play(playing) {
+    if (playing === this.playing) return;
+    this.playing = playing;
+    this.showState();
+    if (playing) { this.load(); this.last = null; requestAnimationFrame(now => this.tick(now)); }
+  }
+
+  showState() {
+    this.button.replaceChildren(icon(this.playing ? 'pause' : 'play'));
+    this.button.setAttribute('aria-label', this.playing ? 'pause' : 'play');
+  }
+
+  tick(now) {
+    if (!this.playing) return;
+    const { times } = this.data;
+    if (this.pictures && this.last !== null) this.clock += this.speed * Math.min(now - this.last, 250) / 1000;
+    this.last = now;
+    if (this.clock >= times.at(-1) + HOLD_S) {
+      if (!this.loop) { this.show(this.count - 1); this.wanted = false; this.play(false); return; }
+      this.clock = 0;
+    }
+    this.show(Math.max(0, times.findLastIndex(time => time <= this.clock + 1e-6)));
+    requestAnimationFrame(next => this.tick(next));
+  }
+
+  key(event) {
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (event.target.matches('input, button, summary') && !step) return;
+    if (step) this.seek(this.frame + step);
+    else if (event.key === ' ') this.toggle();
+    else return;
+    event.preventDefault();
+  }
+}
+
+function summarise(contents) {
+  const scores = contents.flatMap(data => known(data.fidelity || []));
+  const models = [...new Set(contents.map(data => data.provenance?.settings.model).filter(Boolean))];
+  const facts = [['episodes', contents.length], ['frames', sum(contents.map(data => data.times?.length || 0))]];
+  if (models.length) facts.push(['model', models.join(', ')]);
+  if (scores.length) facts.push(['mean fidelity', mean(scores).toFixed(3)]);
+  document.getElementById('summary').append(...facts.map(([name, value]) =>
+    make('div', {}, make('dt', {}, name), make('dd', {}, `${value}`))));
+}
+
+function begin() {
+  const contents = [...document.querySelectorAll('script.episode')].map(script => JSON.parse(script.textContent));
+  const main = document.getElementById('episodes');
+  const players = new Map();
+  const seen = new IntersectionObserver(entries => entries.forEach(entry => {
+    const player = players.get(entry.target);
+    if (entry.isIntersecting) player.load();
+    player.play(entry.isIntersecting && player.wanted);
+  }), { rootMargin: '80px' });
+  summarise(contents);
+  for (const data of contents) {
+    if (data.error) {
+      main.append(make('article', {}, make('header', {}, make('h2', {}, data.name)),
+        make('div', { class: 'fault' }, `This bag cannot be shown. ${data.error}`)));
+      continue;
+    }
+    const player = new Episode(data);
+    players.set(player.element, player);
+    main.append(player.element);
+    seen.observe(player.element);
+  }
+}
+
+begin();

@@ -1,0 +1,93 @@
+"""What a person is shown of one episode: pictures of the same instants side by side, and the numbers beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from hoigen.conditioning import build_conditions
+from hoigen.conditioning.view import centre_view
+from hoigen.episodes.errors import EpisodeError
+from hoigen.episodes.reader import EpisodeReader
+from hoigen.episodes.recovery import recovered_folder
+from hoigen.geometry.camera import resize_camera
+from hoigen.records import Camera, Clip, GeneratedClip, Labels, Provenance
+
+__all__ = ['EpisodeView', 'Picture', 'episode_folders', 'view_episode']
+
+SOURCE_WIDTH = 640
+"""Source pictures are shown no wider than this."""
+
+UNSEEN_HEIGHT = 128
+"""Conditions are shown at this height while nothing has been generated, with the camera's aspect."""
+
+Picture = np.ndarray | None
+"""[H,W,3] uint8; None where the recording has no picture of an instant."""
+
+
+@dataclass(frozen=True)
+class EpisodeView:
+    """T instants of an episode; every sequence's entry t belongs to ``stamps_ns[t]``.
+
+    panels: by name (source, tracking, coloured, generated) T pictures of the same view. fidelity: T numbers in
+    [0, 1], None where nothing was generated. counts: messages by topic. faults: what is wrong with the recording.
+    """
+
+    name: str
+    stamps_ns: tuple[int, ...]
+    panels: dict[str, Sequence[Picture]]
+    labels: tuple[Labels, ...]
+    fidelity: tuple[float | None, ...]
+    provenance: Provenance | None
+    camera_size: tuple[int, int]
+    counts: dict[str, int]
+    size_bytes: int
+    faults: tuple[str, ...]
+
+
+def episode_folders(folder: Path) -> list[Path]:
+    """The bags in ``folder``, in order; of a recording that was recovered only the recovered bag."""
+    bags = sorted({path.parent for path in Path(folder).glob('*/*.mcap')})
+    return [bag for bag in bags if not recovered_folder(bag).exists()]
+
+
+def view_episode(folder: Path) -> EpisodeView:
+    """Read a bag, also a damaged one as far as it goes, and draw the conditions that its generator read."""
+    with EpisodeReader(folder) as reader:
+        faults = tuple(map(str, reader.faults()))
+        if not reader.complete:
+            faults = ('the recording was not closed; this is what can be read of it', *faults)
+        clip = reader.clip(whole=False)
+        generated = _generated(reader)
+        counts = dict(reader.counts)
+    frames = dict(zip(generated.stamps_ns.tolist(), range(len(generated.frames)), strict=True)) if generated else {}
+    rows = [frames.get(stamp) for stamp in clip.stamps_ns.tolist()]
+    camera = clip.cameras[0]
+    panels = _panels(clip, generated.cameras[0] if generated else resize_camera(
+        camera, round(UNSEEN_HEIGHT * camera.width / camera.height), UNSEEN_HEIGHT))
+    panels['generated'] = [None if generated is None or row is None else generated.frames[row] for row in rows]
+    return EpisodeView(
+        name=folder.name, stamps_ns=tuple(clip.stamps_ns.tolist()), panels=panels, labels=clip.labels,
+        fidelity=tuple(None if generated is None or row is None else float(generated.fidelity[row]) for row in rows),
+        provenance=generated.provenance if generated else None,
+        camera_size=(camera.width, camera.height), counts=counts,
+        size_bytes=sum(path.stat().st_size for path in folder.iterdir()), faults=faults)
+
+
+def _generated(reader: EpisodeReader) -> GeneratedClip | None:
+    try:
+        return reader.generated(whole=False)
+    except EpisodeError:  # not one generated frame was recorded whole: the faults say so
+        return None
+
+
+def _panels(clip: Clip, like: Camera) -> dict[str, Sequence[Picture]]:
+    """Source and conditions as a camera of that size sees them."""
+    conditions = build_conditions(clip, width=like.width, height=like.height)
+    width = min(SOURCE_WIDTH, centre_view(clip.cameras[0], like.width, like.height).columns)
+    shown = centre_view(clip.cameras[0], width, max(1, round(width * like.height / like.width)))
+    return {'source': [shown.picture(rgb) for rgb in clip.rgb], 'tracking': list(conditions.tracking),
+            'coloured': list(conditions.coloured)}

@@ -1,0 +1,158 @@
+"""report.html in a real browser: it plays, in step, it fits, and nothing goes wrong on its console."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from chromium import Chromium, find_chromium
+from episode_factory import Scene, render, write_episode
+from PIL import Image
+
+from hoigen.episodes.report import write_report
+
+SCENE = Scene(size=(360, 240), synth=(96, 64), frames=9, points=3000, tracks=40)
+PANELS = ('source', 'tracking', 'coloured', 'generated')
+
+pytestmark = pytest.mark.skipif(find_chromium() is None, reason='no chromium here (Debian: apt-get install chromium)')
+
+PIXELS = """(async () => {
+  const canvas = document.querySelector('.panel.%s canvas');
+  const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', { willReadFrequently: true });
+  copy.drawImage(canvas, 0, 0);
+  const data = copy.getImageData(0, 0, canvas.width, canvas.height).data;
+  let text = '';
+  for (let n = 0; n < data.length; n += 8192) text += String.fromCharCode(...data.subarray(n, n + 8192));
+  return [canvas.height, canvas.width, btoa(text)];
+})()"""
+
+
+@pytest.fixture(scope='module')
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp('demo')
+    for number in range(2):
+        write_episode(folder / f'episode_{number:04d}', Scene(**vars(SCENE) | {'seed': number, 'episode': number}))
+    write_report(folder)
+    return folder / 'report.html'
+
+
+@pytest.fixture(scope='module')
+def browser() -> Iterator[Chromium]:
+    command = find_chromium()
+    assert command is not None
+    with Chromium(command) as chromium:
+        yield chromium
+
+
+@pytest.fixture
+def opened(browser: Chromium, page: Path) -> Iterator[Chromium]:
+    """The report on a 1280 px wide light screen, its first player loaded; nothing may have gone wrong at the end."""
+    browser.problems.clear()
+    browser.open(page, width=1280, height=900)
+    browser.wait_for('document.querySelector("article")?.dataset.ready')
+    yield browser
+    assert browser.problems == []
+
+
+def shown(browser: Chromium, panel: str) -> np.ndarray:
+    """[H,W,3] uint8 that the first player's canvas holds."""
+    height, width, text = browser.evaluate(PIXELS % panel)
+    return np.frombuffer(base64.b64decode(text), np.uint8).reshape(height, width, 4)[..., :3]
+
+
+def box(browser: Chromium, selector: str) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of an element in the window, in CSS pixels."""
+    rectangle = browser.evaluate(f'document.querySelector({selector!r}).getBoundingClientRect().toJSON()')
+    return tuple(round(rectangle[side]) for side in ('left', 'top', 'right', 'bottom'))  # type: ignore[return-value]
+
+
+def choose(browser: Chromium, frame: int) -> None:
+    """Move the first player's slider."""
+    browser.evaluate(f"""(() => {{ const scrub = document.querySelector('.scrub'); scrub.value = {frame};
+        scrub.dispatchEvent(new Event('input')); }})()""")
+
+
+def test_videos_move_at_first_sight(opened: Chromium, tmp_path: Path) -> None:
+    """Without a touch the first screen shows four pictures, none of them blank, and they move."""
+    opened.wait_for('document.querySelector("article").dataset.frame > 1')
+    window = opened.screenshot()
+    Image.fromarray(window).save(tmp_path / 'report.png')
+    for panel in PANELS:
+        left, top, right, bottom = box(opened, f'.panel.{panel} canvas')
+        assert 0 < left < right <= 1280, panel
+        assert 0 < top < bottom <= 900, panel
+        picture = window[top + 30:bottom - 5, left + 5:right - 5]  # below the caption
+        assert picture.std() > 5, f'{panel} is blank'
+    before = shown(opened, 'generated')
+    opened.wait_for('document.querySelector("article").dataset.frame > 5')
+    assert np.abs(shown(opened, 'generated').astype(int) - before).max() > 60
+    assert len(np.unique(window.reshape(-1, 3), axis=0)) > 1000
+
+
+def test_panels_show_the_chosen_frame_exactly(opened: Chromium) -> None:
+    """Whatever frame is chosen, the generated panel holds that frame's pixels and the others move with it."""
+    seen = []
+    for frame in (7, 2, 8, 0):
+        choose(opened, frame)
+        expected = render(SCENE, frame, SCENE.synth)[0][..., ::-1]
+        np.testing.assert_array_equal(shown(opened, 'generated'), expected)
+        difference = np.abs(shown(opened, 'source').astype(int) - render(SCENE, frame, SCENE.size)[0])
+        assert difference.mean() < 4  # WebP
+        seen.append((shown(opened, 'tracking').tobytes(), shown(opened, 'coloured').tobytes()))
+        assert opened.evaluate('document.querySelector("article").dataset.frame') == str(frame)
+        assert f'{SCENE.stamp_ns(frame) / 1e9:.9f} s' in opened.evaluate('document.querySelector(".now").innerText')
+    assert len(set(seen)) == 4
+
+
+def test_charts_follow_and_lead_the_player(opened: Chromium) -> None:
+    """Each chart's cursor stands at the shown frame, and a click into a chart chooses one."""
+    choose(opened, 8)
+    last = opened.evaluate('[...document.querySelectorAll(".cursor")].slice(0, 3).map(c => +c.getAttribute("x1"))')
+    choose(opened, 0)
+    first = opened.evaluate('[...document.querySelectorAll(".cursor")].slice(0, 3).map(c => +c.getAttribute("x1"))')
+    assert all(b - a > 200 for a, b in zip(first, last, strict=True))
+    left, top, right, bottom = box(opened, '.chart.height .line')
+    opened.call('Input.dispatchMouseEvent', type='mousePressed', button='left', clickCount=1,
+                x=(left + right) / 2, y=(top + bottom) / 2)
+    assert opened.evaluate('document.querySelector("article").dataset.frame') == '4'
+    assert opened.evaluate('document.querySelector(".chart.height output").innerText') == \
+        f'{100 * SCENE.balls(4)[0][-1][2]:.1f} cm'
+
+
+def test_play_pause_step_and_speed(opened: Chromium) -> None:
+    """The controls do what they say: stop, step by keys, go on, and come round again."""
+    opened.evaluate('document.querySelector("button.play").click()')
+    held = opened.evaluate("""new Promise(done => { const a = document.querySelector('article'), n = a.dataset.frame;
+        setTimeout(() => done(n === a.dataset.frame), 400); })""")
+    assert held
+    choose(opened, 3)
+    opened.evaluate('document.querySelector("article").focus()')
+    for key, frame in (('ArrowRight', '4'), ('ArrowLeft', '3'), ('ArrowLeft', '2')):
+        opened.call('Input.dispatchKeyEvent', type='keyDown', key=key)
+        assert opened.evaluate('document.querySelector("article").dataset.frame') == frame
+    opened.evaluate('document.querySelectorAll(".speeds button")[3].click()')
+    opened.evaluate('document.querySelector("button.play").click()')
+    opened.wait_for('document.querySelector("article").dataset.frame === "8"')
+    opened.wait_for('document.querySelector("article").dataset.frame < 3')
+
+
+@pytest.mark.parametrize(('width', 'height', 'phone'), [(1280, 900, False), (390, 844, True)])
+def test_fits_the_screen(opened: Chromium, page: Path, width: int, height: int, phone: bool) -> None:
+    """On a desk and on a phone nothing sticks out, and source and generated stand on the first screen."""
+    opened.open(page, width=width, height=height, phone=phone)
+    opened.wait_for('document.querySelector("article")?.dataset.ready')
+    opened.evaluate('document.querySelectorAll("details").forEach(part => part.open = true)')
+    assert opened.evaluate('document.documentElement.scrollWidth') == width
+    for panel in ('source', 'generated'):
+        assert box(opened, f'.panel.{panel}')[3] <= height / 2
+
+
+def test_dark_and_light(opened: Chromium, page: Path) -> None:
+    """The page follows the system's colours."""
+    light = opened.screenshot()[4, 4].mean()
+    opened.open(page, width=1280, height=900, dark=True)
+    opened.wait_for('document.querySelector("article")?.dataset.ready')
+    assert opened.screenshot()[4, 4].mean() < 50 < 200 < light

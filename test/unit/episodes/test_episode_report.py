@@ -1,0 +1,152 @@
+"""report.html and preview.mp4 as files: what is in them, and what happens when bags are broken."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from episode_factory import Scene, fidelity, messages, render, write_episode
+from PIL import Image
+
+from hoigen.episodes import EpisodeError, EpisodeWriter, recover
+from hoigen.episodes.report import write_report
+
+SHOWN = Scene(size=(144, 96), synth=(96, 64), frames=6, points=2000, tracks=40)
+
+
+@pytest.fixture(scope='module')
+def reported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two episodes and their report; read only."""
+    folder = tmp_path_factory.mktemp('demo')
+    for number in range(2):
+        write_episode(folder / f'episode_{number:04d}', Scene(**vars(SHOWN) | {'seed': number, 'episode': number}))
+    write_report(folder)
+    return folder
+
+
+def contents(folder: Path) -> list[dict]:
+    page = (folder / 'report.html').read_text()
+    return [json.loads(text) for text in re.findall(r'class="episode">(.*?)</script>', page)]
+
+
+def picture(uri: str) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.split(',')[1]))).convert('RGB'))
+
+
+def test_page_holds_the_generated_frames_themselves(reported: Path) -> None:
+    """Who looks at the report judges the generator's own pixels."""
+    for seed, content in enumerate(contents(reported)):
+        scene = Scene(**vars(SHOWN) | {'seed': seed})
+        shown = [picture(uri) for uri in content['panels']['generated']]
+        expected = [render(scene, frame, scene.synth)[0][..., ::-1] for frame in range(scene.frames)]
+        np.testing.assert_array_equal(shown, expected)
+
+
+def test_page_shows_the_labels_of_each_frame(reported: Path) -> None:
+    """Stamps, object height, forces and fidelity stand at the frame they belong to."""
+    content = contents(reported)[0]
+    assert content['stamps'] == [f'{SHOWN.stamp_ns(n) / 1e9:.9f}' for n in range(SHOWN.frames)]
+    heights = [frame['position'][2] for frame in content['frames']]
+    np.testing.assert_allclose(heights, [SHOWN.balls(n)[0][-1][2] for n in range(SHOWN.frames)], atol=1e-4)
+    assert [len(frame['forces']) for frame in content['frames']] == [0, 0, 0, 4, 4, 4]
+    np.testing.assert_allclose(content['fidelity'], [fidelity(SHOWN, n) for n in range(SHOWN.frames)], atol=1e-4)
+    assert content['provenance']['timings'] == {'conditions_s': '0.41', 'generate_s': '9.7'}
+    assert content['faults'] == []
+
+
+def test_conditions_are_drawn(reported: Path) -> None:
+    """The condition panels show the points of hand and object on nothing, in every frame."""
+    panels = contents(reported)[0]['panels']
+    for name in ('tracking', 'coloured'):
+        for uri in panels[name]:
+            lit = (picture(uri) > 0).any(axis=-1).mean()
+            assert 0.005 < lit < 0.5, name
+
+
+def test_page_is_self_contained(reported: Path) -> None:
+    """The file can be mailed: it asks for nothing from elsewhere."""
+    links: list[str] = []
+
+    class Links(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            links.extend(value or '' for name, value in attrs if name in ('src', 'href', 'data', 'poster'))
+
+    page = (reported / 'report.html').read_text()
+    Links().feed(page)
+    assert links == ['data:,']
+    assert re.findall(r'url\(|@import|https?://', page) == ['http://']  # the SVG namespace
+    assert 'http://www.w3.org/2000/svg' in page
+
+
+def test_preview_is_a_playable_video_that_moves(reported: Path) -> None:
+    """preview.mp4 plays everywhere (H.264, yuv420p), shows both episodes and their motion."""
+    with av.open(str(reported / 'preview.mp4')) as file:
+        stream = file.streams.video[0]
+        assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ('h264', 'yuv420p')
+        frames = [frame.to_ndarray(format='rgb24') for frame in file.decode(stream)]
+    seconds = (SHOWN.frames - 1) / SHOWN.rate_hz + 0.5
+    assert len(frames) == pytest.approx(2 * 2 * seconds * 24, abs=4)
+    height, width = frames[0].shape[:2]
+    assert width == 1440
+    panels = {'source': frames[0][height // 3:-80, 60:500], 'generated': frames[0][height // 3:-80, -500:-60]}
+    assert all(panel.std() > 5 for panel in panels.values())
+    assert np.abs(frames[0].astype(int) - frames[15]).max() > 60
+    assert np.abs(frames[0].astype(int) - frames[len(frames) // 2]).max() > 60
+
+
+def test_broken_bags_are_named_and_the_others_shown(tmp_path: Path) -> None:
+    """One bad episode costs neither the report nor the truth about it."""
+    write_episode(tmp_path / 'episode_0000', SHOWN)
+    killed = EpisodeWriter(tmp_path / 'episode_0001')
+    for message in messages(SHOWN):
+        if not message[0].startswith(('synth', 'provenance')):
+            killed.write(*message)
+    killed._bag.flush()
+    (tmp_path / 'episode_0002').mkdir()
+    (tmp_path / 'episode_0002' / 'x.mcap').write_bytes(b'no bag')
+    write_report(tmp_path)
+    whole, unfinished, unreadable = contents(tmp_path)
+    assert whole['faults'] == []
+    assert 'was not closed' in unfinished['faults'][0]
+    assert unfinished['panels']['generated'] == [None] * SHOWN.frames
+    assert unfinished['fidelity'] == [None] * SHOWN.frames
+    assert 'episode_0002' in unreadable['error']
+
+
+def test_a_recovered_recording_is_shown_once(tmp_path: Path) -> None:
+    """The bag that recover made stands for the recording it was made of."""
+    write_episode(tmp_path / 'episode_0000', SHOWN)
+    (tmp_path / 'episode_0000' / 'metadata.yaml').unlink()
+    bag = tmp_path / 'episode_0000' / 'episode_0000.mcap'
+    bag.write_bytes(bag.read_bytes()[:-100])
+    recover(tmp_path / 'episode_0000')
+    write_report(tmp_path)
+    assert [content['name'] for content in contents(tmp_path)] == ['episode_0000_recovered']
+
+
+def test_markup_in_a_task_is_text(tmp_path: Path) -> None:
+    """A task sentence cannot end the page's script or start one."""
+    writer = EpisodeWriter(tmp_path / 'episode_0000')
+    for topic, msgtype, stamp_ns, cdr, qos in messages(SHOWN):
+        writer.write(topic, msgtype, stamp_ns, cdr.replace(b'pick up the ball', b'</script><b>&x;!'), qos)
+    writer.close()
+    write_report(tmp_path)
+    assert contents(tmp_path)[0]['task'].startswith('</script><b>&x;!')
+
+
+def test_nothing_to_show_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
+    """No empty report is made, and no half of one is left."""
+    with pytest.raises(EpisodeError, match='expected at least one episode'):
+        write_report(tmp_path)
+    (tmp_path / 'episode_0000').mkdir()
+    (tmp_path / 'episode_0000' / 'x.mcap').write_bytes(b'no bag')
+    with pytest.raises(EpisodeError, match='expected an episode that can be shown'):
+        write_report(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ['episode_0000']
