@@ -18,20 +18,22 @@ from hoigen.records import Labels, Provenance
 
 __all__ = ['write_page']
 
-PARTS = Path(__file__).parent / 'page'
+TEMPLATE = Path(__file__).parent / 'template'
 LOSSLESS_PIXELS = 256 * 256
 """Pictures up to this size are embedded without loss: a viewer judges the generator, not the file format."""
 
 
 def write_page(out: TextIO, title: str, episodes: Iterable[EpisodeView | tuple[str, str]]) -> None:
     """Write the page; episodes are asked for one by one. A tuple is (name, error) of a bag that cannot be shown."""
-    head, tail = (PARTS / 'page.html').read_text().split('<!-- episodes -->')
-    out.write(head.replace('/* style */', (PARTS / 'page.css').read_text()).replace('{title}', escape(title)))
+    page, style, *scripts = ((TEMPLATE / name).read_text('utf-8') for name in
+                             ('page.html', 'page.css', 'drawing.js', 'player.js'))
+    head, tail = page.split('<!-- episodes -->')
+    out.write(head.replace('/* style */', style).replace('{title}', escape(title)))
     for episode in episodes:
         content = ({'name': episode[0], 'error': episode[1]} if isinstance(episode, tuple) else _content(episode))
         text = json.dumps(content, allow_nan=False, separators=(',', ':')).replace('<', '\\u003c')
         out.write(f'<script type="application/json" class="episode">{text}</script>\n')
-    out.write(tail.replace('/* player */', (PARTS / 'page.js').read_text()))
+    out.write(tail.replace('/* script */', ''.join(scripts)))
 
 
 def _content(view: EpisodeView) -> dict[str, Any]:

@@ -126,7 +126,7 @@ class EpisodeReader:
             raise EpisodeMismatch(self.folder, faults)
         stamps = sorted(set.intersection(*(set(messages) for messages in found.values())))
         if not stamps:
-            raise EpisodeError(f'{self.folder}: expected an instant that all of {topics} have, got none')
+            raise EpisodeError(f'{self.folder}: expected one instant at least of {", ".join(topics)}; got none')
         return np.array(stamps), {topic: [messages[stamp] for stamp in stamps] for topic, messages in found.items()}
 
     @staticmethod

@@ -147,7 +147,7 @@ def test_fits_the_screen(opened: Chromium, page: Path, width: int, height: int, 
     opened.evaluate('document.querySelectorAll("details").forEach(part => part.open = true)')
     assert opened.evaluate('document.documentElement.scrollWidth') == width
     for panel in ('source', 'generated'):
-        assert box(opened, f'.panel.{panel}')[3] <= height / 2
+        assert box(opened, f'.panel.{panel}')[3] <= height
 
 
 def test_dark_and_light(opened: Chromium, page: Path) -> None:
