@@ -1,0 +1,131 @@
+"""Brings the nodes of a graph up through their lifecycle and follows the job until its episodes are recorded."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.signals import SignalHandlerOptions
+
+from hoigen.ros import topics
+from hoigen.ros.processes import NodeFailed
+
+SPIN_S = 0.1
+START_S = 120.0
+CONFIGURE_S = 600.0
+ACTIVATE_S = 60.0
+STALL_S = 300.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where the job stands. ``bag``: of the last episode recorded. ``step`` of ``steps`` of the clip that is being
+    generated, of ``episode``; ``steps`` is 0 while none is."""
+
+    recorded: int
+    streamed: int
+    bag: str
+    episode: int
+    step: int
+    steps: int
+    eta_s: float
+
+
+class Conductor:
+    """A ROS client of the graph's nodes; everything happens in the caller's thread.
+
+    ``check`` is called all the time that something is waited for, and may raise to give up. Waiting has deadlines.
+    """
+
+    def __init__(self, nodes: Sequence[str], namespace: str, check: Callable[[], None]) -> None:
+        self._context = rclpy.Context()
+        rclpy.init(context=self._context, args=[], signal_handler_options=SignalHandlerOptions.NO)
+        self._node = rclpy.create_node('conductor', namespace=namespace, context=self._context)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self._node)
+        self._check = check
+        self._clients = {node: self._node.create_client(ChangeState, f'{node}/change_state') for node in nodes}
+        self._values: dict[str, dict[str, str]] = {node: {} for node in nodes}
+        self._moved_at = time.monotonic()
+        self._node.create_subscription(topics.DIAGNOSTICS.type, topics.DIAGNOSTICS.name, self._on_diagnostics,
+                                       topics.DIAGNOSTICS.qos)
+
+    def __enter__(self) -> Conductor:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self._executor.shutdown()
+        self._node.destroy_node()
+        self._context.try_shutdown()
+
+    def bring_up(self) -> None:
+        """Configure all nodes together, then activate them one after the other."""
+        nodes = list(self._clients)
+        self._wait('did not start', START_S, lambda node: self._clients[node].service_is_ready(), nodes)
+        self._change(nodes, Transition.TRANSITION_CONFIGURE, 'could not be configured', CONFIGURE_S)
+        for node in nodes:
+            self._change([node], Transition.TRANSITION_ACTIVATE, 'could not be activated', ACTIVATE_S)
+
+    def follow(self, episodes: int, show: Callable[[Progress], None]) -> None:
+        """Wait until ``episodes`` are recorded; :class:`NodeFailed` if one cannot be, or nothing moves any more."""
+        self._moved_at = time.monotonic()
+        while True:
+            self._spin()
+            for node, values in self._values.items():
+                if int(values.get('failed', 0)):
+                    raise NodeFailed(node, f'failed: {values["message"]}')
+            progress = self._progress()
+            show(progress)
+            if progress.recorded >= episodes:
+                return
+            if time.monotonic() - self._moved_at > STALL_S:
+                raise NodeFailed('the graph', f'has done nothing for {STALL_S:.0f} s: {self._values}')
+
+    def _progress(self) -> Progress:
+        source, synthesizer, recorder = (self._values[node] for node in (topics.SOURCE, topics.SYNTHESIZER,
+                                                                         topics.RECORDER))
+        return Progress(int(recorder.get('recorded', 0)), int(source.get('episodes', 0)), recorder.get('bag', ''),
+                        int(synthesizer.get('episode', 0)), int(synthesizer.get('step', 0)),
+                        int(synthesizer.get('steps', 0)), float(synthesizer.get('eta_s', 0.0)))
+
+    def _on_diagnostics(self, array: DiagnosticArray) -> None:
+        for status in array.status:
+            node = status.name.rsplit('/', 1)[-1]
+            values = {entry.key: entry.value for entry in status.values} | {'message': status.message}
+            if node in self._values:
+                if _work(values) != _work(self._values[node]):
+                    self._moved_at = time.monotonic()
+                self._values[node] = values
+
+    def _change(self, nodes: Sequence[str], transition: int, otherwise: str, deadline_s: float) -> None:
+        request = ChangeState.Request(transition=Transition(id=transition))
+        answers = {node: self._clients[node].call_async(request) for node in nodes}
+        self._wait(f'{otherwise} within {deadline_s:.0f} s', deadline_s, lambda node: answers[node].done(), nodes)
+        for node, answer in answers.items():
+            if not answer.result().success:
+                raise NodeFailed(node, otherwise)
+
+    def _wait(self, otherwise: str, deadline_s: float, done: Callable[[str], bool], nodes: Sequence[str]) -> None:
+        deadline = time.monotonic() + deadline_s
+        while waiting := [node for node in nodes if not done(node)]:
+            if time.monotonic() > deadline:
+                raise NodeFailed(waiting[0], otherwise)
+            self._spin()
+
+    def _spin(self) -> None:
+        self._executor.spin_once(timeout_sec=SPIN_S)
+        self._check()
+
+
+def _work(values: dict[str, Any]) -> dict[str, Any]:
+    """What of a node's diagnostics changes only when it does something."""
+    return {key: value for key, value in values.items() if key not in ('input_age_s', 'message')}

@@ -1,0 +1,197 @@
+"""What every node of hoigen shares: lifecycle, parameters, topics from the one table, diagnostics, a clean end."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, TypeVar
+
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.lifecycle import LifecycleNode, LifecyclePublisher, LifecycleState, TransitionCallbackReturn
+from rclpy.signals import SignalHandlerOptions
+from rclpy.subscription import Subscription
+
+from hoigen.ros import topics
+from hoigen.ros.diagnostics import Diagnostics
+from hoigen.ros.parameters import Parameters
+from hoigen.ros.streams import Refused
+from hoigen.ros.worker import Worker
+
+C = TypeVar('C')
+READERS_POLL_S = 0.05
+
+
+class ManagedNode(LifecycleNode, Generic[C]):
+    """A lifecycle node around a configuration, a worker thread and topics of :mod:`hoigen.ros.topics`.
+
+    A node overrides ``open`` (make the core, publishers, subscriptions and worker; anything raised there is a failed
+    configure), and where it needs to ``start``, ``stop`` and ``release``. Callbacks run on the executor's thread and,
+    but for latched topics, only while the node is active; the worker may publish.
+    """
+
+    def __init__(self, name: str, kind: type[C], **node_kwargs: Any) -> None:
+        super().__init__(name, **node_kwargs)
+        self._live = Parameters(self, kind)
+        self._publishers_by_topic: dict[str, LifecyclePublisher[Any]] = {}
+        self._readers: list[Subscription[Any]] = []
+        self._unheard: set[str] = set()
+        self.worker: Worker[Any] | None = None
+        self.stopping = threading.Event()
+        self.configured = self.active = False
+        self.diagnostics = Diagnostics(self, topics.DIAGNOSTICS.qos, self._values)
+
+    @property
+    def config(self) -> C:
+        """The accepted parameters, as of now."""
+        return self._live.value
+
+    def open(self) -> None:
+        """Make what the node works with; called by configure."""
+
+    def start(self) -> None:
+        """Called when the node becomes active."""
+
+    def stop(self) -> None:
+        """Called when the node is no longer active, and before it closes."""
+
+    def release(self) -> None:
+        """Let go of what ``open`` made, besides topics and worker."""
+
+    def values(self) -> dict[str, object]:
+        """The node's own diagnostics, from configure on."""
+        return {}
+
+    def advertise(self, topic: topics.Topic) -> None:
+        """Make the publisher of a topic of the table."""
+        self._publishers_by_topic[topic.name] = self.create_lifecycle_publisher(topic.type, topic.name, topic.qos)
+
+    def publish(self, messages: Mapping[str, Any]) -> None:
+        """Publish messages by topic name, from any thread; nothing is sent while the node is not active."""
+        for name, message in messages.items():
+            self._publishers_by_topic[name].publish(message)
+
+    def publisher(self, topic: topics.Topic) -> LifecyclePublisher[Any]:
+        return self._publishers_by_topic[topic.name]
+
+    def subscribe(self, topic: topics.Topic, callback: Callable[[Any], None], reliability: str = 'reliable', *,
+                  raw: bool = False) -> None:
+        """Hear a topic of the table while the node is active; a latched one also before, it may not come again."""
+
+        def guarded(message: Any) -> None:
+            if self.active or topic.latched:
+                self.diagnostics.received()
+                callback(message)
+
+        self._readers.append(
+            self.create_subscription(topic.type, topic.name, guarded, topic.reader_qos(reliability), raw=raw))
+
+    def work(self, process: Callable[[Any], None], limit: int) -> None:
+        """Start the node's worker; ``stopping`` tells a long ``process`` to return early."""
+        self.worker = Worker(f'{self.get_name()}-worker', process, self.report, limit)
+        self.stopping = self.worker.stopping
+
+    def end_work(self) -> list[Any]:
+        """End the worker after the item in progress; gives back the items that were never begun."""
+        if self.worker is None:
+            return []
+        left = self.worker.close()
+        self.worker = None
+        return left
+
+    def hand_over(self, item: Any, what: str) -> None:
+        """Give the worker an item; a full queue refuses it."""
+        if self.worker is not None and not self.worker.put(item):
+            self.diagnostics.refuse('queue is full', what)
+
+    def wait_for_readers(self) -> None:
+        """Wait, on the worker's thread, until every node that reads our topics in the graph listens to them."""
+        while not self.stopping.is_set():
+            self._unheard = {f'{reader} on {topic.name}' for topic in topics.written_by(self.get_name())
+                             for reader in topic.readers if not self._hears(reader, topic)}
+            if not self._unheard:
+                return
+            self.stopping.wait(READERS_POLL_S)
+
+    def _hears(self, reader: str, topic: topics.Topic) -> bool:
+        found = {info.node_name for info in self.get_subscriptions_info_by_topic(self.resolve_topic_name(topic.name))}
+        return reader in found and self.publisher(topic).get_subscription_count() >= len(topic.readers)
+
+    def report(self, error: Exception) -> None:
+        """Count and log what went wrong with an item."""
+        if isinstance(error, Refused):
+            self.diagnostics.refuse(error.reason, error)
+        else:
+            self.diagnostics.fail(error)
+
+    def _values(self) -> dict[str, object]:
+        waiting = {'waiting_for': ', '.join(sorted(self._unheard))} if self._unheard else {}
+        state = {'state': 'active' if self.active else 'inactive',
+                 'queue': self.worker.queued if self.worker is not None else 0}
+        return state | waiting | (self.values() if self.configured else {})
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        try:
+            self.open()
+        except Exception as error:
+            self.get_logger().error(f'{self.get_name()} not configured: {error}')
+            self._close()
+            return TransitionCallbackReturn.FAILURE
+        self.configured = True
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        result = super().on_activate(state)
+        self.active = True
+        self.start()
+        return result
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self.active = False
+        self.stop()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._close()
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._close()
+        return super().on_shutdown(state)
+
+    def destroy_node(self) -> None:
+        """Also ends the worker: Ctrl-C while active must not leave a thread."""
+        self._close()
+        super().destroy_node()
+
+    def _close(self) -> None:
+        if self.active:
+            self.active = False
+            self.stop()
+        while self._readers:
+            self.destroy_subscription(self._readers.pop())
+        self.end_work()
+        self.release()
+        self.configured = False
+        while self._publishers_by_topic:
+            self.destroy_lifecycle_publisher(self._publishers_by_topic.popitem()[1])
+
+
+def spin(make: Callable[[], LifecycleNode]) -> int:
+    """Run a node until SIGINT or SIGTERM, then close it while the ROS context still works; the exit status."""
+    stop = threading.Event()
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    executor = SingleThreadedExecutor()
+    node = make()
+    executor.add_node(node)
+    try:
+        while not stop.is_set():
+            executor.spin_once(timeout_sec=0.2)
+    finally:
+        node.destroy_node()
+        executor.shutdown()
+        rclpy.try_shutdown()
+    return 0

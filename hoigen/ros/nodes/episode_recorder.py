@@ -1,0 +1,83 @@
+"""episode_recorder: writes what the graph says into one bag per episode, as the bytes that came."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from hoigen.episodes import EpisodeError, EpisodeSummary, EpisodeWriter
+from hoigen.ros import topics
+from hoigen.ros.graph import episode_folder
+from hoigen.ros.nodes.base import ManagedNode, spin
+from hoigen.ros.parameters import param, validate
+from hoigen.ros.recordings import Recordings
+from hoigen.ros.streams import Refused
+from hoigen.ros.topics import Topic
+
+
+@dataclass(frozen=True)
+class EpisodeRecorderConfig:
+    """Parameters of episode_recorder."""
+
+    output: str = param('out/demo', 'Folder for the bags, one folder for each episode.')
+    queue: int = param(1024, 'Messages that may wait for the disk; further ones are refused.', low=1, high=1_000_000,
+                       read_only=True)
+    input_reliability: str = param('reliable', 'Asked of publishers; best_effort hears any.',
+                                   choices=('reliable', 'best_effort'), read_only=True)
+
+    def __post_init__(self) -> None:
+        validate(self)
+
+
+class EpisodeRecorder(ManagedNode[EpisodeRecorderConfig]):
+    """Callbacks hand serialized messages over; the worker sorts and writes them."""
+
+    def __init__(self, make: Callable[[Path], EpisodeWriter] = EpisodeWriter, **node_kwargs: Any) -> None:
+        super().__init__(topics.RECORDER, EpisodeRecorderConfig, **node_kwargs)
+        self._make = make
+
+    def open(self) -> None:
+        output = Path(self.config.output)
+        output.mkdir(parents=True, exist_ok=True)
+        self._recorded, self._bag = 0, ''
+        self._recordings = Recordings(lambda episode: self._make(episode_folder(output, episode)), self._on_closed,
+                                      self.report)
+        self.work(self._take, limit=self.config.queue)
+        for topic in topics.read_by(topics.RECORDER):
+            self.subscribe(topic, partial(self._on_message, topic), self.config.input_reliability, raw=True)
+
+    def start(self) -> None:
+        if self.worker is None:
+            self.work(self._take, limit=self.config.queue)
+
+    def stop(self) -> None:
+        for item in self.end_work():
+            self._take(item)
+        self._recordings.close()
+
+    def values(self) -> dict[str, object]:
+        return {'recorded': self._recorded, 'bag': self._bag}
+
+    def _on_message(self, topic: Topic, cdr: bytes) -> None:
+        self.hand_over((topic, cdr), topic.name)
+
+    def _take(self, item: tuple[Topic, bytes]) -> None:  # worker thread; the executor's when it has ended
+        try:
+            self._recordings.add(*item)
+        except Refused as error:
+            self.report(error)
+
+    def _on_closed(self, episode: int, result: EpisodeSummary | EpisodeError) -> None:
+        if isinstance(result, EpisodeError):
+            self.diagnostics.fail(f'episode {episode} is not whole: {result}')
+            return
+        self._recorded += 1
+        self._bag = str(result.folder)
+        self.get_logger().info(f'episode {episode}: {result.frames} frames in {result.folder}')
+
+
+def main() -> int:
+    return spin(EpisodeRecorder)

@@ -1,0 +1,129 @@
+"""sim_source: streams simulated episodes, no further ahead of the synthesizer than it is allowed to be."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from rclpy.duration import Duration
+
+from hoigen.records import MeshAsset, SceneFrame
+from hoigen.ros import convert, topics
+from hoigen.ros.nodes.base import ManagedNode, spin
+from hoigen.ros.parameters import param, validate
+from hoigen.sources.mujoco import MujocoConfig, MujocoSource
+
+ACK_S = 10.0
+PAUSE_NS = 1_000_000_000
+POLL_S = 0.05
+
+
+@dataclass(frozen=True)
+class SimSourceConfig:
+    """Parameters of sim_source."""
+
+    episodes: int = param(3, 'Episodes to stream.', low=1, high=1_000_000)
+    first_episode: int = param(0, 'Number of the first one.', low=0, high=1_000_000)
+    seed: int = param(0, 'Seed; an episode depends on it and on its number only.', low=0, high=2**31 - 1)
+    task: str = param('any', 'Interaction to simulate, or any.')
+    camera: str = param('front', 'Camera to render from.')
+    width: int = param(720, 'Width of the image.', unit='pixels', low=16, high=4096)
+    height: int = param(480, 'Height of the image.', unit='pixels', low=16, high=4096)
+    frames: int = param(17, 'Frames of an episode.', low=1, high=1000)
+    frame_rate: float = param(8.0, 'Frames for a second of the scene.', unit='Hz', low=0.1, high=1000.0)
+    rate: float = param(1.0, 'Pace relative to real time; 0 is as fast as the simulator can.', low=0.0, high=1000.0)
+    ahead: int = param(0, 'Episodes streamed before the first of them is generated; 0 does not wait for any.',
+                       low=0, high=1000)
+    wait_for_readers: bool = param(False, 'Begin only when the other nodes of the graph listen.')
+
+    def __post_init__(self) -> None:
+        validate(self)
+
+
+class Episode(Protocol):
+    """One simulated episode; stamps of its frames begin at 0."""
+
+    @property
+    def assets(self) -> tuple[MeshAsset, ...]: ...
+
+    def frames(self) -> Iterable[SceneFrame]: ...
+
+
+class Source(Protocol):
+    """Makes episodes, each from its seed and number alone."""
+
+    def episode(self, seed: int, index: int) -> Episode: ...
+
+
+def mujoco(config: SimSourceConfig) -> Source:
+    """The simulator with the node's parameters."""
+    return MujocoSource(MujocoConfig(width=config.width, height=config.height, frames=config.frames,
+                                     rate_hz=config.frame_rate, camera=config.camera, task=config.task))
+
+
+class SimSource(ManagedNode[SimSourceConfig]):
+    """Simulates and streams in its worker; deactivating it ends the episode in progress where it is."""
+
+    def __init__(self, build: Callable[[SimSourceConfig], Source] = mujoco, **node_kwargs: Any) -> None:
+        super().__init__(topics.SOURCE, SimSourceConfig, **node_kwargs)
+        self._build = build
+
+    def open(self) -> None:
+        self._source = self._build(self.config)
+        self._next, self._frames = self.config.first_episode, 0
+        self._unfinished: set[int] = set()
+        for topic in topics.written_by(topics.SOURCE):
+            self.advertise(topic)
+        self.subscribe(topics.SYNTH_LABELS, self._on_synthesized)
+
+    def start(self) -> None:
+        self.work(self._stream, limit=self.config.episodes)
+        for index in range(self._next, self.config.first_episode + self.config.episodes):
+            self.hand_over(index, f'episode {index}')
+
+    def stop(self) -> None:
+        self.end_work()
+
+    def values(self) -> dict[str, object]:
+        return {'episodes': self._next - self.config.first_episode, 'frames': self._frames}
+
+    def _on_synthesized(self, message: Any) -> None:
+        if message.last:
+            self._unfinished.discard(message.episode)
+
+    def _stream(self, index: int) -> None:  # worker thread
+        if self.config.wait_for_readers:
+            self.wait_for_readers()
+        while self.config.ahead and len(self._unfinished) >= self.config.ahead and not self.stopping.is_set():
+            self.stopping.wait(POLL_S)
+        if self.stopping.is_set():
+            return
+        with self.diagnostics.stage('simulate'):
+            episode = self._source.episode(self.config.seed, index)
+        self._next = index + 1
+        self._unfinished.add(index)
+        self._send(index, episode)
+
+    def _send(self, index: int, episode: Episode) -> None:
+        begin_ns = first_stamp_ns(index, self.config)
+        self.publish({topics.MESH_ASSETS.name: convert.assets_to_msg(episode.assets, begin_ns)})
+        self.publisher(topics.MESH_ASSETS).wait_for_all_acked(Duration(seconds=ACK_S))  # frames must not overtake it
+        begun_at = time.monotonic()
+        for frame in episode.frames():
+            rate = self.config.rate
+            due = begun_at + frame.stamp_ns * 1e-9 / rate if rate else 0.0
+            if self.stopping.wait(max(0.0, due - time.monotonic())):
+                return
+            self.publish(convert.frame_to_msgs(frame, begin_ns + frame.stamp_ns))
+            self._frames += 1
+
+
+def first_stamp_ns(index: int, config: SimSourceConfig) -> int:
+    """When an episode begins: episodes follow each other with a pause, whichever of them is streamed first."""
+    return (index + 1) * PAUSE_NS + round(index * config.frames / config.frame_rate * 1e9)
+
+
+def main() -> int:
+    return spin(SimSource)

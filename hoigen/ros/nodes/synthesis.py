@@ -1,0 +1,110 @@
+"""A clip to generate, and the synthesize action: progress, preview and cancel for one that somebody asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from rclpy.action import ActionServer, CancelResponse, GoalResponse
+from rclpy.action.server import ServerGoalHandle
+from rclpy.lifecycle import LifecycleNode
+from rclpy.task import Future
+
+from hoigen import decode
+from hoigen.action import Synthesize
+from hoigen.records import GeneratedClip
+from hoigen.ros import convert, topics
+from hoigen.ros.clips import Rows
+
+ACTION = 'synthesize'
+
+
+def _nothing(*_: Any) -> None:
+    """Of a job that nobody follows."""
+
+
+class CancelledJob(Exception):
+    """Raised in a generator's ``on_step``: nobody wants the clip any more."""
+
+
+@dataclass(eq=False)
+class Job:
+    """A clip to generate.
+
+    The worker calls ``report`` (step, steps, seconds left, preview) after each step, and ``end`` once, with the clip
+    or the reason why there is none; ``cancelled`` may be set by any thread.
+    """
+
+    episode: int
+    rows: Rows
+    seed: int
+    steps: int
+    prompt: str = ''
+    report: Callable[[int, int, float, np.ndarray | None], None] = _nothing
+    end: Callable[[GeneratedClip | str], None] = _nothing
+    cancelled: bool = False
+
+
+class SynthesizeServer:
+    """The action server; goals wait in the node's worker like every other clip.
+
+    Callbacks run on the executor's thread, feedback is sent from the worker's. ``episodes``: what can be generated.
+    """
+
+    def __init__(self, node: LifecycleNode, episodes: Mapping[int, Rows], enqueue: Callable[[Job], bool]) -> None:
+        self._node, self._episodes, self._enqueue = node, episodes, enqueue
+        self._jobs: dict[bytes, Job] = {}
+        self._server = ActionServer(node, Synthesize, ACTION, self._execute, goal_callback=self._on_goal,
+                                    cancel_callback=self._on_cancel)
+
+    def destroy(self) -> None:
+        self._server.destroy()
+
+    def _on_goal(self, goal: Synthesize.Goal) -> GoalResponse:
+        if goal.episode in self._episodes:
+            return GoalResponse.ACCEPT
+        self._node.get_logger().error(
+            f'synthesize: expected one of the episodes {list(self._episodes)}, got {goal.episode}')
+        return GoalResponse.REJECT
+
+    def _on_cancel(self, handle: ServerGoalHandle[Any, Any, Any]) -> CancelResponse:
+        job = self._jobs.get(bytes(handle.goal_id.uuid))
+        if job is None:
+            return CancelResponse.REJECT
+        job.cancelled = True
+        return CancelResponse.ACCEPT
+
+    async def _execute(self, handle: ServerGoalHandle[Any, Any, Any]) -> Synthesize.Result:
+        goal = handle.request
+        ended: Future[GeneratedClip | str] = Future()
+        rows = self._episodes.get(goal.episode, ())
+        job = Job(goal.episode, rows, goal.seed, goal.steps, goal.prompt,
+                  partial(self._feedback, handle, rows), ended.set_result)
+        key = bytes(handle.goal_id.uuid)
+        self._jobs[key] = job
+        outcome = await ended if self._enqueue(job) else 'too many clips wait already'
+        del self._jobs[key]
+        return self._finish(handle, outcome)
+
+    def _feedback(self, handle: ServerGoalHandle[Any, Any, Any], rows: Rows, step: int, steps: int, eta_s: float,
+                  preview: np.ndarray | None) -> None:
+        feedback = Synthesize.Feedback(step=step, steps=steps, eta_s=eta_s)
+        if preview is not None:
+            stamp_ns = decode.stamp_ns(rows[-1][topics.LABELS.name].header)
+            feedback.preview = convert.image_to_msg(preview, convert.header(stamp_ns, convert.OPTICAL))
+        handle.publish_feedback(feedback)
+
+    @staticmethod
+    def _finish(handle: ServerGoalHandle[Any, Any, Any], outcome: GeneratedClip | str | None) -> Synthesize.Result:
+        if isinstance(outcome, GeneratedClip):
+            handle.succeed()
+            return Synthesize.Result(success=True, message='generated', mean_fidelity=float(outcome.fidelity.mean()),
+                                     provenance=convert.provenance_to_msg(outcome.provenance).data)
+        if handle.is_cancel_requested:
+            handle.canceled()
+        else:
+            handle.abort()
+        return Synthesize.Result(success=False, message=outcome or '')

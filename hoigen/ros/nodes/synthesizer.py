@@ -1,0 +1,179 @@
+"""synthesizer: the scene and conditions of an episode become generated video with the episode's stamps and labels."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Protocol
+
+import numpy as np
+
+from hoigen import decode
+from hoigen.conditioning import build_conditions
+from hoigen.records import Conditions, GeneratedClip, Labels
+from hoigen.ros import convert, topics
+from hoigen.ros.clips import ClipCollector, IncompleteEpisode, Rows, clip_of
+from hoigen.ros.nodes.base import ManagedNode, spin
+from hoigen.ros.nodes.synthesis import CancelledJob, Job, SynthesizeServer
+from hoigen.ros.parameters import param, validate
+from hoigen.ros.streams import Refused
+from hoigen.ros.sync import ExactSync
+
+
+@dataclass(frozen=True)
+class SynthesizerConfig:
+    """Parameters of synthesizer."""
+
+    model: str = param('tiny', 'Model; a name in config/models.')
+    seed: int = param(0, 'Seed; a clip depends on it and on its episode.', low=0, high=2**31 - 1)
+    steps: int = param(0, 'Denoising steps; 0 takes what the model says.', low=0, high=1000)
+    automatic: bool = param(True, 'Generate every episode when its last frame has come.')
+    keep: int = param(4, 'Episodes that are kept for the synthesize action.', low=1, high=1000)
+    queue: int = param(4, 'Clips that may wait; further ones are refused.', low=1, high=1000, read_only=True)
+    max_frames: int = param(300, 'Frames of an episode; further ones are refused.', low=1, high=100_000)
+    input_reliability: str = param('reliable', 'Asked of publishers; best_effort hears any.',
+                                   choices=('reliable', 'best_effort'), read_only=True)
+    wait_for_readers: bool = param(False, 'Publish only when the other nodes of the graph listen.')
+
+    def __post_init__(self) -> None:
+        validate(self)
+
+
+class Generator(Protocol):
+    """What the node asks of a video model."""
+
+    width: int
+    height: int
+
+    def generate(self, conditions: Conditions, labels: tuple[Labels, ...], *, seed: int, steps: int | None = None,
+                 on_step: Callable[[int, int, np.ndarray | None], None] | None = None) -> GeneratedClip: ...
+
+
+def video_model(config: SynthesizerConfig) -> Generator:
+    """The model that the parameters name; raises and says what to do if its weights are not there."""
+    from hoigen.video import load_generator  # torch and diffusers take seconds: not before the node configures
+
+    return load_generator(config.model)
+
+
+class Synthesizer(ManagedNode[SynthesizerConfig]):
+    """Callbacks collect episodes; the worker generates one clip after the other, and publishes it."""
+
+    def __init__(self, build: Callable[[SynthesizerConfig], Generator] = video_model, **node_kwargs: Any) -> None:
+        super().__init__(topics.SYNTHESIZER, SynthesizerConfig, **node_kwargs)
+        self._build = build
+        self._server: SynthesizeServer | None = None
+
+    def open(self) -> None:
+        self._generator = self._build(self.config)
+        self._sync = ExactSync([topic.name for topic in topics.CLIP_PARTS], self._on_set, self._on_unmatched)
+        self._episodes: OrderedDict[int, Rows] = OrderedDict()
+        self._progress: dict[str, object] = {}
+        self._generated = 0
+        for topic in topics.written_by(topics.SYNTHESIZER):
+            self.advertise(topic)
+        for topic in topics.CLIP_PARTS:
+            self.subscribe(topic, partial(self._on_part, topic.name), self.config.input_reliability)
+        self._server = SynthesizeServer(self, self._episodes, self.enqueue)
+
+    def start(self) -> None:
+        self._sync.clear()
+        self._collector = ClipCollector(self.config.max_frames)
+        self.work(self._synthesize, limit=self.config.queue)
+
+    def stop(self) -> None:
+        for job in self.end_work():
+            job.end('the node stopped before its turn came')
+
+    def release(self) -> None:
+        if self._server is not None:
+            self._server.destroy()
+            self._server = None
+
+    def values(self) -> dict[str, object]:
+        return {'generated': self._generated, 'held': list(self._episodes)} | self._progress
+
+    def _on_part(self, topic: str, message: Any) -> None:
+        self._sync.add(topic, decode.stamp_ns(message.header), message)
+
+    def _on_unmatched(self, stamp_ns: int, missing: list[str]) -> None:
+        self.diagnostics.refuse('unmatched stamp', f'{stamp_ns} ns: expected all topics, got none of {missing}')
+
+    def _on_set(self, stamp_ns: int, messages: dict[str, Any]) -> None:
+        try:
+            rows = self._collector.add(messages)
+        except (Refused, IncompleteEpisode) as error:
+            self.report(error)
+            return
+        if rows:
+            episode = messages[topics.LABELS.name].episode
+            self._episodes[episode] = rows
+            while len(self._episodes) > self.config.keep:
+                self._episodes.popitem(last=False)
+            if self.config.automatic:
+                self.enqueue(Job(episode, rows, self.config.seed, self.config.steps))
+
+    def enqueue(self, job: Job) -> bool:
+        """Give the worker a clip to generate; False if too many wait."""
+        taken = self.worker is not None and self.worker.put(job)
+        if not taken:
+            self.diagnostics.fail(f'episode {job.episode} not generated: {self.config.queue} clips wait already')
+        return taken
+
+    def _synthesize(self, job: Job) -> None:  # worker thread
+        try:
+            with self.diagnostics.stage('synthesize'):
+                clip = self._generate(job)
+            self._send(clip)
+            job.end(clip)
+        except CancelledJob:
+            job.end('cancelled')
+        except Exception as error:
+            job.end(str(error))
+            raise RuntimeError(f'episode {job.episode} not generated: {error}') from error
+        finally:
+            self._progress = {}
+
+    def _generate(self, job: Job) -> GeneratedClip:
+        clip = clip_of(job.rows)
+        conditions = build_conditions(clip, width=self._generator.width, height=self._generator.height)
+        if job.prompt:
+            conditions = replace(conditions, prompt=job.prompt)
+        begun_at = time.monotonic()
+
+        def on_step(step: int, steps: int, preview: np.ndarray | None) -> None:
+            if self.stopping.is_set() or job.cancelled:
+                raise CancelledJob
+            eta_s = (time.monotonic() - begun_at) / step * (steps - step)
+            self._progress = {'episode': job.episode, 'step': step, 'steps': steps, 'eta_s': f'{eta_s:.1f}'}
+            job.report(step, steps, eta_s, preview)
+
+        made = self._generator.generate(conditions, clip.labels, seed=clip_seed(job.seed, job.episode),
+                                        steps=job.steps or None, on_step=on_step)
+        config = {**made.provenance.config, 'episode': job.episode, 'seed': job.seed, 'prompt': conditions.prompt}
+        return replace(made, provenance=replace(made.provenance, config=config, source=self._source()))
+
+    def _send(self, clip: GeneratedClip) -> None:
+        if self.config.wait_for_readers:
+            self.wait_for_readers()
+        self.publish({topics.PROVENANCE.name: convert.provenance_to_msg(clip.provenance)})
+        for row in range(len(clip.frames)):
+            self.publish(convert.generated_to_msgs(clip, row))
+        self._generated += 1
+
+    def _source(self) -> str:
+        """Who publishes the scene: the node names."""
+        name = self.resolve_topic_name(topics.IMAGE.name)
+        return ', '.join(sorted({f'node {info.node_name}' for info in self.get_publishers_info_by_topic(name)}))
+
+
+def clip_seed(seed: int, episode: int) -> int:
+    """The generator's seed: of every episode another, whichever of them is generated first."""
+    return int(np.random.SeedSequence((seed, episode)).generate_state(1)[0])
+
+
+def main() -> int:
+    return spin(Synthesizer)

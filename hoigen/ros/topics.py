@@ -1,0 +1,87 @@
+"""Every topic of the project in one table: name, type, quality of service, who writes it and who reads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import PoseStamped
+from rclpy.qos import QoSProfile
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from std_msgs.msg import String
+
+from hoigen.msg import Fidelity, Labels, MeshAssets, MeshFrame, PointTracks
+from hoigen.ros import qos
+
+SOURCE, BUILDER, SYNTHESIZER, RECORDER = 'sim_source', 'condition_builder', 'synthesizer', 'episode_recorder'
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One topic: the writer offers ``qos``; ``readers`` are the nodes that must hear it in the graph."""
+
+    name: str
+    type: type[Any]
+    qos: QoSProfile
+    writer: str
+    readers: tuple[str, ...]
+
+    @property
+    def type_name(self) -> str:
+        """As bags name it: ``sensor_msgs/msg/Image``."""
+        return f'{self.type.__module__.split(".")[0]}/msg/{self.type.__name__}'
+
+    @property
+    def latched(self) -> bool:
+        return self.qos is qos.LATCHED
+
+    def reader_qos(self, reliability: str) -> QoSProfile:
+        """What a subscription asks for; ``best_effort`` also connects to a publisher that offers no more."""
+        return qos.STREAM_BEST_EFFORT if reliability == 'best_effort' and self.qos is qos.STREAM else self.qos
+
+
+def _stream(name: str, kind: type[Any], writer: str, *readers: str) -> Topic:
+    return Topic(name, kind, qos.STREAM, writer, readers)
+
+
+MESH_ASSETS = Topic('mesh_assets', MeshAssets, qos.LATCHED, SOURCE, (BUILDER, RECORDER))
+MESH_FRAME = _stream('mesh_frame', MeshFrame, SOURCE, BUILDER, RECORDER)
+IMAGE = _stream('camera/image', Image, SOURCE, BUILDER, SYNTHESIZER, RECORDER)
+DEPTH = _stream('camera/depth', Image, SOURCE, RECORDER)
+CAMERA_INFO = _stream('camera/camera_info', CameraInfo, SOURCE, BUILDER, SYNTHESIZER, RECORDER)
+CAMERA_POSE = _stream('camera/pose', PoseStamped, SOURCE, BUILDER, SYNTHESIZER, RECORDER)
+LABELS = _stream('labels', Labels, SOURCE, BUILDER, SYNTHESIZER, RECORDER)
+CLOCK = Topic('/clock', Clock, qos.CLOCK, SOURCE, ())
+POINTS = _stream('condition/points', PointCloud2, BUILDER, SYNTHESIZER, RECORDER)
+TRACKS = _stream('condition/tracks', PointTracks, BUILDER, SYNTHESIZER, RECORDER)
+MASK = _stream('condition/mask', Image, BUILDER, SYNTHESIZER, RECORDER)
+CONDITION_DEPTH = _stream('condition/depth', Image, BUILDER, SYNTHESIZER, RECORDER)
+SYNTH_IMAGE = _stream('synth/image', Image, SYNTHESIZER, RECORDER)
+SYNTH_CAMERA_INFO = _stream('synth/camera_info', CameraInfo, SYNTHESIZER, RECORDER)
+SYNTH_FIDELITY = _stream('synth/fidelity', Fidelity, SYNTHESIZER, RECORDER)
+SYNTH_LABELS = _stream('synth/labels', Labels, SYNTHESIZER, SOURCE, RECORDER)
+PROVENANCE = Topic('provenance', String, qos.LATCHED, SYNTHESIZER, (RECORDER,))
+
+TOPICS = (MESH_ASSETS, MESH_FRAME, IMAGE, DEPTH, CAMERA_INFO, CAMERA_POSE, LABELS, CLOCK,
+          POINTS, TRACKS, MASK, CONDITION_DEPTH,
+          SYNTH_IMAGE, SYNTH_CAMERA_INFO, SYNTH_FIDELITY, SYNTH_LABELS, PROVENANCE)
+
+SCENE_PARTS = (MESH_FRAME, IMAGE, CAMERA_INFO, CAMERA_POSE, LABELS)
+"""What makes a scene frame, with the mesh_assets of its episode."""
+
+CLIP_PARTS = (IMAGE, CAMERA_INFO, CAMERA_POSE, LABELS, POINTS, TRACKS, MASK, CONDITION_DEPTH)
+"""What makes a row of a clip."""
+
+DIAGNOSTICS = Topic('diagnostics', DiagnosticArray, qos.DIAGNOSTICS, 'every node', ())
+
+
+def written_by(node: str) -> tuple[Topic, ...]:
+    """The topics that a node publishes."""
+    return tuple(topic for topic in TOPICS if topic.writer == node)
+
+
+def read_by(node: str) -> tuple[Topic, ...]:
+    """The topics that a node hears in the graph."""
+    return tuple(topic for topic in TOPICS if node in topic.readers)
