@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from hoigen.episodes.errors import EpisodeError
-from hoigen.episodes.page import write_page
+from hoigen.episodes.webpage import write_page
 from hoigen.episodes.preview import PreviewWriter
 from hoigen.episodes.view import EpisodeView, episode_folders, view_episode
 

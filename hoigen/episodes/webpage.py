@@ -18,7 +18,7 @@ from hoigen.records import Labels, Provenance
 
 __all__ = ['write_page']
 
-TEMPLATE = Path(__file__).parent / 'template'
+TEMPLATE = Path(__file__).parent / 'page'
 LOSSLESS_PIXELS = 256 * 256
 """Pictures up to this size are embedded without loss: a viewer judges the generator, not the file format."""
 
