@@ -61,7 +61,7 @@ def _data_uri(picture: Picture) -> str | None:
         return None
     file = BytesIO()
     lossless = picture.shape[0] * picture.shape[1] <= LOSSLESS_PIXELS
-    Image.fromarray(picture).save(file, 'WEBP', lossless=lossless, quality=60 if lossless else 82, method=4)
+    Image.fromarray(picture).save(file, 'WEBP', lossless=lossless, quality=60 if lossless else 82, method=2)
     return 'data:image/webp;base64,' + b64encode(file.getvalue()).decode()
 
 
