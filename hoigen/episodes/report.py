@@ -7,9 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from hoigen.episodes.errors import EpisodeError
-from hoigen.episodes.webpage import write_page
 from hoigen.episodes.preview import PreviewWriter
 from hoigen.episodes.view import EpisodeView, episode_folders, view_episode
+from hoigen.episodes.webpage import write_page
 
 __all__ = ['write_report']
 
