@@ -25,7 +25,7 @@ def build_conditions(clip: Clip, *, width: int, height: int) -> Conditions:
     view = centre_view(clip.cameras[0], width, height)
     cameras = tuple(view.camera(camera) for camera in clip.cameras)
     image = view.picture(clip.rgb[0])
-    mask, depth_m = view.codes(clip.mask), view.depth(clip.depth_m)
+    mask, depth_m = view.codes(clip.mask), view.depth(clip.depth_m, clip.mask, clip.cameras[0].K[0, 0])
     in_first = apply(invert(cameras[0].T_world_cam), clip.points)
     centre, scale = _normalisation(in_first[0], clip.point_role)
     pixels, depth = (np.stack(part) for part in zip(*map(project, cameras, clip.points), strict=True))

@@ -49,35 +49,45 @@ def draw_points(table: MeshTable, world: np.ndarray, camera: Camera, config: Con
     as a hall therefore gets no more than it fills of the picture. Every asset has at least one sample.
     """
     areas = np.bincount(table.triangle_asset, triangle_areas(table.vertices, table.triangles), len(table.ids))
-    flat = [name for name, area in zip(table.ids, areas, strict=True) if area <= 0]
-    if flat:
-        raise ConditioningError(f'assets {flat}: expected meshes with an area > 0, got only degenerate triangles')
-    if config.points < len(table.ids):
-        raise ConditioningError(f'points: expected >= {len(table.ids)}, one for each asset, got {config.points}')
-    in_role = {name: table.roles == code for name, code in ROLE_CODE.items()}
-    shares = {HAND: config.hand_share, OBJECT: config.object_share,
-              SCENE: 1 - config.hand_share - config.object_share}
-    weight = sum(areas * rows * shares[name] / max(areas[rows].sum(), 1e-300) for name, rows in in_role.items())
-    counts = apportion(config.points, weight)
-    by_asset = _scene_samples(table, world, camera, int(counts[in_role[SCENE]].sum()), areas, config.seed)
-    for asset in np.flatnonzero(~in_role[SCENE]).tolist():
-        by_asset[asset] = _asset_samples(table, asset, counts[asset], config.seed)
-    parts = [by_asset[asset] for asset in range(len(table.ids))]
+    _check(table, areas, config)
+    counts = _counts(table, areas, config)
+    of_scene = int(counts[table.roles == ROLE_CODE[SCENE]].sum())
+    by_asset = _scene_samples(table, world, camera, of_scene, areas, config.seed)
+    for index in np.flatnonzero(table.roles != ROLE_CODE[SCENE]).tolist():
+        by_asset[index] = _asset_samples(table, index, counts[index], config.seed)
+    parts = [by_asset[index] for index in range(len(table.ids))]
     counts = np.array([len(part.triangle) for part in parts])
-    tracked = zip(np.cumsum(counts) - counts, apportion(config.tracks, counts), strict=True)
     asset = np.repeat(np.arange(len(parts), dtype=np.int32), counts)
+    tracked = zip(np.cumsum(counts) - counts, apportion(config.tracks, counts), strict=True)
     return ScenePoints(_joined(parts), asset, np.sqrt(areas / counts)[asset],
                        np.concatenate([start + np.arange(n) for start, n in tracked]))
 
 
 def apportion(total: int, weights: np.ndarray) -> np.ndarray:
-    """Whole numbers [A] int64 with sum ``total``, in proportion to ``weights`` [A], at least 1 where they fit."""
-    least = min(1, total // len(weights))
-    exact = weights / weights.sum() * (total - least * len(weights))
+    """Whole numbers [A] int64 with sum ``total`` in proportion to ``weights`` [A], each rounded up or down."""
+    exact = weights / weights.sum() * total
     counts = np.floor(exact).astype(np.int64)
-    rest = total - least * len(weights) - counts.sum()
-    counts[np.argsort(counts - exact, kind='stable')[:rest]] += 1
-    return counts + least
+    counts[np.argsort(counts - exact, kind='stable')[:total - counts.sum()]] += 1
+    return counts
+
+
+def _check(table: MeshTable, areas: np.ndarray, config: ConditioningConfig) -> None:
+    flat = [name for name, area in zip(table.ids, areas, strict=True) if area <= 0]
+    if flat:
+        raise ConditioningError(f'assets {flat}: expected meshes with an area > 0, got only degenerate triangles')
+    if config.points < len(table.ids):
+        raise ConditioningError(f'points: expected >= {len(table.ids)}, one for each asset, got {config.points}')
+
+
+def _counts(table: MeshTable, areas: np.ndarray, config: ConditioningConfig) -> np.ndarray:
+    """Samples [A] int64 of each asset, at least 1: by the share of its role and, within the role, by area."""
+    shares = {HAND: config.hand_share, OBJECT: config.object_share,
+              SCENE: 1 - config.hand_share - config.object_share}
+    weights = np.zeros(len(areas))
+    for name, share in shares.items():
+        rows = table.roles == ROLE_CODE[name]
+        weights[rows] = share * areas[rows] / areas[rows].sum()
+    return 1 + apportion(config.points - len(areas), weights)
 
 
 def _asset_samples(table: MeshTable, asset: int, count: int, seed: int) -> SurfaceSamples:
@@ -94,7 +104,7 @@ def _scene_samples(table: MeshTable, world: np.ndarray, camera: Camera, count: i
         return {}
     seen = _picture_samples(table, world, camera, count - len(scene), seed)
     asset = table.triangle_asset[seen.triangle]
-    by_area = apportion(count - len(asset), areas[scene])
+    by_area = 1 + apportion(count - len(asset) - len(scene), areas[scene])
     return {a: _joined([seen.take(np.flatnonzero(asset == a)), _asset_samples(table, a, n, seed)])
             for a, n in zip(scene.tolist(), by_area, strict=True)}
 

@@ -20,7 +20,7 @@ NEIGHBOURS = 12
 STRETCH = 0.05
 """Samples whose distance changes by a larger part than this in a clip do not belong to one rigid piece."""
 
-MOST_PARTS = 3
+MOST_PARTS = 2
 """A pixel's colour is the mean over at most so many places across and down."""
 
 
@@ -68,10 +68,9 @@ def _choose_partners(points: np.ndarray, rows: np.ndarray, near: np.ndarray, par
     for place in range(len(rows)):
         n = rows[place]
         for k in range(near.shape[1]):
-            first, change[k] = np.sqrt(((points[0, near[place, k]] - points[0, n]) ** 2).sum()), 0.0
+            first, change[k] = _distance(points[0], near[place, k], n), 0.0
             for t in range(1, len(points)):
-                now = np.sqrt(((points[t, near[place, k]] - points[t, n]) ** 2).sum())
-                change[k] = max(change[k], abs(now - first) / max(first, 1e-9))
+                change[k] = max(change[k], abs(_distance(points[t], near[place, k], n) - first) / max(first, 1e-9))
         order = np.argsort(change)
         if change[order[0]] > STRETCH:
             continue
@@ -81,6 +80,12 @@ def _choose_partners(points: np.ndarray, rows: np.ndarray, near: np.ndarray, par
             if change[k] <= STRETCH and (a * b).sum() ** 2 < 0.75 * (a * a).sum() * (b * b).sum():
                 partners[n, 0], partners[n, 1] = near[place, order[0]], near[place, k]
                 break
+
+
+@numba.njit(cache=True, nogil=True, inline='always')
+def _distance(points: np.ndarray, a: int, b: int) -> float:
+    return np.sqrt((points[a, 0] - points[b, 0]) ** 2 + (points[a, 1] - points[b, 1]) ** 2
+                   + (points[a, 2] - points[b, 2]) ** 2)
 
 
 def local_axes(points: np.ndarray, partners: np.ndarray) -> np.ndarray:
@@ -115,11 +120,11 @@ def _carry(picture: Picture, nearest: np.ndarray, role: np.ndarray, mask: np.nda
                 u = left + int((column + (part % parts + 0.5) / parts) * across)
                 if mask[v, u] != role[n]:
                     continue
+                z = depth_m[v, u]
+                x = (K_inverse[0, 0] * u + K_inverse[0, 1] * v + K_inverse[0, 2]) * z
+                y = (K_inverse[1, 1] * v + K_inverse[1, 2]) * z
                 for axis in range(3):
-                    there[axis] = back[n, axis, 3]
-                    for other in range(3):
-                        ray = K_inverse[other, 0] * u + K_inverse[other, 1] * v + K_inverse[other, 2]
-                        there[axis] += back[n, axis, other] * ray * depth_m[v, u]
+                    there[axis] = back[n, axis, 0] * x + back[n, axis, 1] * y + back[n, axis, 2] * z + back[n, axis, 3]
                 if colour_at(picture, there[0], there[1], there[2], role[n], found):
                     count += 1
                     total += found

@@ -12,8 +12,8 @@ from hoigen.records import Camera
 
 __all__ = ['View', 'centre_view']
 
-SAME_SURFACE = 0.05
-"""Neighbouring depths that differ by a larger part than this lie on two surfaces and are not blended."""
+SLOPE_FOOTPRINTS = 4.0
+"""Neighbouring depths that differ by more pixel sizes than this may lie on two surfaces and are not blended."""
 
 
 @dataclass(frozen=True)
@@ -43,20 +43,22 @@ class View:
         (row, _, _), (column, _, _) = self._places()
         return codes[:, row[:, None], column]
 
-    def depth(self, depth_m: np.ndarray) -> np.ndarray:
-        """[T,height,width] depth at the new pixel centres of [T,H,W] depth.
+    def depth(self, depth_m: np.ndarray, mask: np.ndarray, focal: float) -> np.ndarray:
+        """[T,height,width] depth at the new pixel centres, of depth and role codes [T,H,W] with ``focal`` in pixels.
 
         Inverse depth is affine across a plane's picture, so it is blended between the four pixels around, which is
-        exact on planes; where these lie on several surfaces the nearest pixel's depth is taken.
+        exact on planes; where these may lie on several surfaces the nearest pixel's depth is taken.
         """
         (row, above, down), (column, before, right) = self._places()
-        corners = [depth_m[:, r[:, None], c] for r in (above, above + 1) for c in (before, before + 1)]
+        around = [(slice(None), r[:, None], c) for r in (above, above + 1) for c in (before, before + 1)]
+        corners = [depth_m[place] for place in around]
         down, right = down[:, None], right[None]
         weights = ((1 - down) * (1 - right), (1 - down) * right, down * (1 - right), down * right)
         nearest = depth_m[:, row[:, None], column]
         with np.errstate(invalid='ignore'):
             blended = (1 / sum(w / d for w, d in zip(weights, corners, strict=True))).astype(np.float32)
-            smooth = np.maximum.reduce(corners) <= np.minimum.reduce(corners) * (1 + SAME_SURFACE)
+            smooth = np.maximum.reduce(corners) <= np.minimum.reduce(corners) * (1 + SLOPE_FOOTPRINTS / focal)
+        smooth &= np.logical_and.reduce([mask[place] == mask[around[0]] for place in around])
         return np.where(smooth, blended, nearest)
 
     def _places(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:

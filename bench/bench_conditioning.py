@@ -1,0 +1,72 @@
+"""How fast scene frames become conditions: python bench/bench_conditioning.py
+
+Times ``ClipBuilder.add`` on a scene with a hand's number of triangles at 720x480 with 8,192 samples, and
+``build_conditions`` at 192x128. Also as ratios to one fixed piece of work done in the same run, by which machines
+that differ can be compared. Ends with status 1 below 30 frames a second.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'test'))
+
+from synthetic_scene import ball, frame_of, moving_scene
+
+from hoigen.conditioning import ClipBuilder, build_conditions
+from hoigen.records import Clip
+
+RATE_HZ = 30.0
+FRAMES = 17
+
+
+def milliseconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return 1e3 * (time.perf_counter() - start)
+
+
+def yardstick() -> float:
+    """Milliseconds of the fixed work: sorting a million random numbers."""
+    values = np.random.default_rng(0).random(1_000_000)
+    return min(milliseconds(lambda: np.sort(values)) for _ in range(3))
+
+
+def clip_of(sway_m: float) -> tuple[Clip, np.ndarray]:
+    """A clip and the milliseconds [T] that each of its frames took, the best of three passes."""
+    assets, frames = moving_scene(FRAMES, sway_m, 720, 480)
+    hand = ball('knuckles', 'hand', 0.06, rings=84)  # 28,224 triangles, as many as Adroit's hand and forearm
+    assets = (*assets, hand)
+    frames = [frame_of(assets, frame.poses | {'knuckles': frame.poses['palm']}, frame.camera, t)
+              for t, frame in enumerate(frames)]
+    ClipBuilder(assets).add(frames[0])  # compiles, the first time on a machine
+    passes = []
+    for _ in range(3):
+        builder = ClipBuilder(assets)
+        passes.append([milliseconds(lambda frame=frame, to=builder: to.add(frame)) for frame in frames])
+    return builder.clip(), np.min(passes, axis=0)
+
+
+def main() -> int:
+    unit, rate = yardstick(), np.inf
+    print(f'fixed work                         {unit:7.1f} ms')
+    for name, sway_m in (('camera stands still', 0.0), ('camera moves', 0.2)):
+        clip, times = clip_of(sway_m)
+        build_conditions(clip, width=192, height=128)
+        whole = min(milliseconds(lambda clip=clip: build_conditions(clip, width=192, height=128)) for _ in range(3))
+        rate = min(rate, 1e3 / times[1:].mean())
+        print(f'{name}:')
+        for what, spent in (('first frame (draws the samples)', times[0]), ('frame at 720x480', times[1:].mean()),
+                            ('conditions, 17 frames at 192x128', whole)):
+            print(f'  {what:32} {spent:7.1f} ms  ratio {spent / unit:5.2f}')
+    print(f'{rate:.0f} frames/s at 720x480 with 8,192 samples, expected at least {RATE_HZ:.0f}')
+    return 0 if rate >= RATE_HZ else 1
+
+
+if __name__ == '__main__':
+    sys.exit(main())
