@@ -132,3 +132,13 @@ def test_recover_refuses_what_needs_no_recovery(tmp_path: Path, episode: Path) -
         recover(truncated(episode, tmp_path / 'empty', 0))
     with pytest.raises(EpisodeDamaged, match='got nothing'):
         recover(tmp_path / 'nowhere')
+
+
+def test_small_messages_do_not_wait_in_the_process(tmp_path: Path, recorded: list[Message]) -> None:
+    """Fidelity alone, too small to fill any buffer, are on the disk but for the last one."""
+    writer = EpisodeWriter(tmp_path / 'bag')
+    for message in recorded:
+        if message[0] == 'synth/fidelity':
+            writer.write(*message)
+    with EpisodeReader(tmp_path / 'bag') as reader:
+        assert reader.counts == {'/synth/fidelity': 4}
