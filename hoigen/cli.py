@@ -33,8 +33,10 @@ VERBS = {
                   'hoigen train --clips data/train --out runs/tiny --stage diffusion --diffusion.steps 4000'),
     'evaluate': Verb('hoigen.video.evaluate', 'EvaluateConfig', 'evaluate', 'measure a model on held-out clips',
                      'hoigen evaluate --model tiny --clips 40'),
-    'report': Verb('hoigen.episodes', 'ReportConfig', 'report', 'make report.html and preview.mp4 of recorded bags',
-                   'hoigen report out/demo'),
+    'report': Verb('hoigen.episodes.commands', 'ReportConfig', 'report',
+                   'make report.html and preview.mp4 of recorded bags', 'hoigen report out/demo'),
+    'recover': Verb('hoigen.episodes.commands', 'RecoverConfig', 'recover_episode',
+                    'make a readable bag of a killed recording', 'hoigen recover out/demo/episode_0002'),
 }
 
 EXPECTED = (ValueError, RuntimeError, OSError)

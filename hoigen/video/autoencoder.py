@@ -84,7 +84,10 @@ class ReferenceAutoencoder(ModelMixin, ConfigMixin):
         self.up_fine = nn.Conv2d(2 * w + w, w, 3, padding=1)
         self.fine = nn.ModuleList(ResidualBlock(w) for _ in range(2))
         self.to_rgb = nn.Conv2d(w, 12, 3, padding=1)
+        with torch.no_grad():  # start with little noise on the latents, or the decoder learns to ignore them
+            self.to_latent.bias[latent_channels:] = -5
         nn.init.zeros_(self.to_rgb.weight)
+        nn.init.zeros_(self.to_rgb.bias)
 
     def latents(self, video: Tensor) -> Tensor:
         """Latents of a video as the DiT sees them, ``[B, k+1, C, H/8, W/8]``: the posterior's mean at unit variance."""

@@ -16,7 +16,7 @@ from hoigen.conditioning import ConditioningConfig, build_clip, build_conditions
 from hoigen.sources.mujoco import MujocoConfig, MujocoSource
 from hoigen.video.data import write_clip
 
-CAMERAS = ('front', 'front', 'side', 'over', 'ego')
+CAMERAS = ('front', 'front', 'side', 'over', 'corner', 'shoulder', 'ego')
 """The cameras of a set, in turn by seed: the default camera twice as often."""
 
 

@@ -17,7 +17,8 @@ from hoigen.conditioning import ConditioningConfig, build_clip, build_conditions
 from hoigen.conventions import OBJECT, ROLE_CODE
 from hoigen.metrics.image import psnr, region_mean, ssim_map
 from hoigen.records import Clip, Conditions
-from hoigen.sources.mujoco import SHAPES, MujocoConfig, MujocoSource
+from hoigen.sources.mujoco import MujocoConfig, MujocoSource
+from hoigen.sources.mujoco.objects import SHAPES as SHAPE_TABLE
 from hoigen.video.generator import Generator, load_generator
 
 MEASURES = tuple(f'{measure} {region}' for measure in ('PSNR', 'SSIM') for region in ('full', 'hand-object', 'object'))
@@ -25,6 +26,8 @@ FIRST, PASTED, MODEL, OTHER, NO_LATENT, NO_CONTROL = (
     'first frame repeated', 'coloured points pasted', 'model', "model, another clip's condition",
     'decoder alone (no diffusion)', 'backbone alone (no control)')
 HELDOUT_SEED = 1_000_000
+SHAPES = tuple(SHAPE_TABLE)
+CAMERAS = ('front', 'side', 'over', 'ego')
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ def evaluate(config: EvaluateConfig) -> int:
 
 def heldout_clip(generator: Generator, index: int) -> HeldOut:
     """Held-out clip ``index``: shapes in turn, so that any number of clips covers them evenly."""
-    shape, camera = SHAPES[index % len(SHAPES)], ('front', 'side', 'over', 'ego')[index // len(SHAPES) % 4]
+    shape, camera = SHAPES[index % len(SHAPES)], CAMERAS[(index + index // len(SHAPES)) % len(CAMERAS)]
     source = MujocoSource(MujocoConfig(width=generator.width, height=generator.height, frames=generator.frames,
                                        shape=shape, camera=camera, split='heldout', depth=False))
     episode = source.episode(HELDOUT_SEED + index)

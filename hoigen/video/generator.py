@@ -1,16 +1,17 @@
-"""The generator: conditions in, a clip of frames with the scene's labels out. encode -> condition -> denoise -> decode."""
+"""The generator: conditions in, labelled frames out; encode -> condition -> denoise -> decode."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from hoigen.episodes import versions_of
 from hoigen.metrics.fidelity import mask_fidelity
 from hoigen.records import Conditions, GeneratedClip, Labels, Provenance
 from hoigen.video.autoencoder import pasted
@@ -40,9 +41,11 @@ class Generator:
                  on_step: OnStep | None = None) -> GeneratedClip:
         """Render ``conditions`` (at the model's size, any 4k+1 frames); the same seed gives the same frames."""
         steps = steps or self.steps
+        began = time.perf_counter()
         frames = self.render(conditions, seed=seed, steps=steps, on_step=on_step)
+        provenance = self._provenance(seed, steps, time.perf_counter() - began)
         return GeneratedClip(conditions.stamps_ns, conditions.cameras, frames, mask_fidelity(frames, conditions),
-                             labels, self._provenance(seed, steps))
+                             labels, provenance)
 
     @torch.no_grad()
     def render(self, conditions: Conditions, *, seed: int, steps: int, on_step: OnStep | None = None) -> np.ndarray:
@@ -80,11 +83,11 @@ class Generator:
             raise ValueError(f'conditions: expected 4k+1 frames of {self.width}x{self.height}, '
                              f'got {frames} of {size[1]}x{size[0]}')
 
-    def _provenance(self, seed: int, steps: int) -> Provenance:
-        packages = ('torch', 'diffusers', 'numpy', 'mujoco')
+    def _provenance(self, seed: int, steps: int, seconds: float) -> Provenance:
         config = self._model.config
-        return Provenance(seed=seed, config={'model': self.name, 'steps': steps}, source='', weights=self._model.weights,
-                          versions={p: version(p) for p in packages}, licences={config.name: config.licence})
+        made = {'model': self.name, 'steps': steps, 'timings': {'generate_s': round(seconds, 2)}}
+        return Provenance(seed=seed, config=made, source='', weights=self._model.weights, versions=versions_of(),
+                          licences={config.name: config.licence})
 
 
 def load_generator(model: str = 'tiny', folder: Path | None = None) -> Generator:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from diffusers import CogVideoXDPMScheduler
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from hoigen.episodes import sha256_of
 from hoigen.resources import ResourceError, find
 from hoigen.video.autoencoder import ReferenceAutoencoder
 from hoigen.video.transformer import ControlledCogVideoX
@@ -85,7 +85,7 @@ def load(name: str = 'tiny', folder: Path | None = None) -> Model:
     model = build(config)
     load_strictly(model.transformer, folder / FILES[0])
     load_strictly(model.autoencoder, folder / FILES[1])
-    hashes = {f'{name}/{f}': hashlib.sha256((folder / f).read_bytes()).hexdigest() for f in FILES}
+    hashes = {f'{name}/{f}': sha256_of(folder / f) for f in FILES}
     return Model(model.config, model.transformer, model.autoencoder, model.scheduler, hashes)
 
 

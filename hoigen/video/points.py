@@ -12,7 +12,7 @@ from hoigen.conventions import ROLES
 
 
 def farthest_points(points: Tensor, count: int) -> Tensor:
-    """Indices ``[count]`` of a farthest-point sample of ``[N, 3]``, starting from row 0; the same for the same input."""
+    """Indices ``[count]`` of a farthest-point sample of ``[N, 3]``, starting from row 0; deterministic."""
     if count > len(points):
         raise ValueError(f'points: expected at least {count}, got {len(points)}')
     chosen = torch.zeros(count, dtype=torch.long, device=points.device)

@@ -151,6 +151,8 @@ class ControlledCogVideoX(CogVideoXTransformer3DModel):
             p = control.points
             tokens = self.point_to_grid(self.point_encoder(p.points, p.role, p.query))
             grid = project_to_grid(tokens, p.pixels, p.visible, height, width).to(like.dtype)
-        coloured = like.new_zeros(batch, frames, channels, height, width) if control.coloured is None else control.coloured
+        coloured = like.new_zeros(batch, frames, channels, height, width)
+        if control.coloured is not None:
+            coloured = control.coloured
         extra = self.condition_embed(torch.cat([grid, coloured], dim=2).flatten(0, 1))
         return embedded + extra.unflatten(0, (batch, frames)).permute(0, 1, 3, 4, 2).flatten(1, 3)

@@ -23,9 +23,9 @@ class AutoencoderLoss:
     """
 
     ssim: float = 0.3
-    kl: float = 1e-3
+    kl: float = 3e-4
     drop_latent: float = 0.1
-    drop_reference: float = 0.1
+    drop_reference: float = 0.05
     window: int = 2
 
 
@@ -71,15 +71,16 @@ def windows(clips: ClipFolder, count: int, latents: int, generator: torch.Genera
 
 
 def reconstruction(frames: Tensor, target: Tensor, mask: Tensor) -> dict[str, Tensor]:
-    """L1 and structural dissimilarity, both weighted (1 + M) with the hand-object mask; videos [B, T, 3, H, W]."""
+    """L1, and structural dissimilarity of the grey picture, weighted (1 + M) by the mask; videos [B, T, 3, H, W]."""
     weight = (1 + mask) / (1 + mask).mean()
     l1 = ((frames - target).abs() * weight).mean()
-    dssim = (1 - local_ssim(frames.flatten(0, 1), target.flatten(0, 1))) * weight.flatten(0, 1)
+    grey, grey_target = (video.mean(2, keepdim=True).flatten(0, 1) for video in (frames, target))
+    dssim = (1 - local_ssim(grey, grey_target)) * weight.flatten(0, 1)
     return {'l1': l1, 'dssim': dssim.mean()}
 
 
 def local_ssim(a: Tensor, b: Tensor) -> Tensor:
-    """SSIM map of [N, 3, H, W] in [-1, 1] over 7x7 boxes (a box, not a Gaussian, for speed; a loss, not a metric)."""
+    """SSIM map of [N, 1, H, W] in [-1, 1] over 7x7 boxes (a box, not a Gaussian, for speed; a loss, not a metric)."""
     pool = lambda x: F.avg_pool2d(x, 7, 1, 3, count_include_pad=False)  # noqa: E731
     mean_a, mean_b = pool(a), pool(b)
     var_a, var_b = pool(a * a) - mean_a**2, pool(b * b) - mean_b**2

@@ -71,11 +71,14 @@ class LatentClips:
 
     def batch(self, indices: list[int]) -> LatentBatch:
         rows = [self._rows[i] for i in indices]
-        target, tracking, coloured = torch.stack([r[0] for r in rows], 1).float()
-        points = PointInputs(*(torch.cat([getattr(r[2], name) for r in rows])
+        target, tracking, coloured = torch.stack([r[0].float() for r in rows], 1)
+        points = PointInputs(*(torch.cat([_float(getattr(r[2], name)) for r in rows])
                                for name in ('points', 'role', 'query', 'pixels', 'visible')))
-        return LatentBatch(target, tracking, coloured, torch.cat([r[1] for r in rows]),
-                           points.map(lambda t: t.float() if t.is_floating_point() else t))
+        return LatentBatch(target, tracking, coloured, torch.cat([r[1] for r in rows]), points)
+
+
+def _float(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.is_floating_point() else tensor
 
 
 def latent_mask(mask: Tensor) -> Tensor:
@@ -86,7 +89,7 @@ def latent_mask(mask: Tensor) -> Tensor:
 
 
 def masked_velocity_loss(predicted: Tensor, velocity: Tensor, mask: Tensor) -> Tensor:
-    """The mask diffusion loss ``|| (Z_gt - Z_eps) * (1 + M) ||^2`` (HVG-3D), on velocities as CogVideoX predicts them."""
+    """The mask diffusion loss ``|| (Z_gt - Z_eps) * (1 + M) ||^2`` (HVG-3D), on CogVideoX's velocities."""
     return ((predicted - velocity) * (1 + mask)).square().mean()
 
 

@@ -75,8 +75,9 @@ def train(name: str, module: nn.Module, parameters: Iterable[nn.Parameter],
             generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
             with accelerator.autocast():
                 terms = loss(step, generator)
-            if not math.isfinite(float(terms['loss'])):
-                raise TrainingError(f'{name}: step {step}: expected a finite loss, got {float(terms["loss"])}; '
+            value = terms['loss'].item()
+            if not math.isfinite(value):
+                raise TrainingError(f'{name}: step {step}: expected a finite loss, got {value}; '
                                     f'the last good checkpoint is in {folder}')
             accelerator.backward(terms['loss'])
             accelerator.clip_grad_norm_(parameters, config.gradient_clip)
@@ -84,15 +85,15 @@ def train(name: str, module: nn.Module, parameters: Iterable[nn.Parameter],
             optimiser.zero_grad()
             ema.step(parameters)
             step += 1
-            for key, value in terms.items():
-                sums[key] = sums.get(key, 0.0) + float(value)
+            for key, term in terms.items():
+                sums[key] = sums.get(key, 0.0) + term.item()
             if step % 25 == 0 or step == config.steps:
-                row = {key: value / (step - since) for key, value in sums.items()}
+                row = {key: total / (step - since) for key, total in sums.items()}
                 pace = (time.monotonic() - began) / (step - since)
                 curves.write(json.dumps({'step': step, 'seconds_per_step': round(pace, 3), **row}) + '\n')
                 curves.flush()
-                for key, value in row.items():
-                    writer.add_scalar(key, value, step)
+                for key, mean in row.items():
+                    writer.add_scalar(key, mean, step)
                 sums, since, began = {}, step, time.monotonic()
                 progress.update(bar, say=' '.join(f'{k} {v:.4f}' for k, v in row.items()))
             progress.update(bar, completed=step)

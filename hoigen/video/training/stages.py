@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 
 from hoigen.video.data import ClipFolder
-from hoigen.video.model import FILES, Model, ModelError, load_strictly, build, read_config, save
+from hoigen.video.model import FILES, Model, ModelError, build, load_strictly, read_config, save
 from hoigen.video.training.autoencoder import AutoencoderLoss, train_autoencoder
 from hoigen.video.training.decoder import DecoderLoss, train_decoder
 from hoigen.video.training.diffusion import DiffusionLoss, LatentClips, train_diffusion

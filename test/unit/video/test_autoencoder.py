@@ -1,0 +1,44 @@
+"""The reference autoencoder keeps CogVideoX's latent geometry."""
+
+import pytest
+import torch
+
+from hoigen.video.autoencoder import ReferenceAutoencoder, pasted
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return ReferenceAutoencoder(latent_channels=4, width=8).eval()
+
+
+@torch.no_grad()
+def test_the_first_latent_is_the_first_frames_own(model):
+    """The image condition of image-to-video is the first frame encoded alone: it must equal the clip's latent 0."""
+    video = torch.randn(1, 9, 3, 32, 48)
+    latents = model.latents(video)
+    assert latents.shape == (1, 3, 4, 4, 6)
+    assert torch.allclose(latents[:, :1], model.latents(video[:, :1]), atol=1e-6)
+
+
+@torch.no_grad()
+def test_latents_see_only_their_own_four_frames(model):
+    video = torch.randn(1, 9, 3, 32, 48)
+    changed = video.clone()
+    changed[:, 8] += 1
+    assert torch.equal(model.latents(video)[:, :2], model.latents(changed)[:, :2])
+
+
+@torch.no_grad()
+def test_an_untrained_decoder_shows_the_pasted_points(model):
+    """The decoder learns a correction: before training the picture is the rough one, so nothing starts worse."""
+    reference = torch.rand(1, 9, 9, 32, 48)
+    reference[:, :, 8:] = reference[:, :, 8:].round()
+    assert torch.allclose(model.frames(torch.randn(1, 3, 4, 4, 6), reference), pasted(reference), atol=1e-6)
+
+
+def test_wrong_frame_counts_are_refused(model):
+    with pytest.raises(ValueError, match=r'expected 4k\+1 frames, got 8'):
+        model.encode(torch.zeros(1, 8, 3, 32, 48))
+    with pytest.raises(ValueError, match='expected 9 frames for 3 latents, got 8'):
+        model.frames(torch.zeros(1, 3, 4, 4, 6), torch.zeros(1, 8, 9, 32, 48))

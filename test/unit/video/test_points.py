@@ -1,0 +1,46 @@
+"""Point tokens and their way onto the latent grid."""
+
+import pytest
+import torch
+
+from hoigen.video.points import PointEncoder, farthest_points, project_to_grid
+
+
+def test_farthest_points_spread():
+    """Two far clusters: two samples must not fall into one of them."""
+    near, far = torch.randn(50, 3) * 0.01, torch.randn(50, 3) * 0.01 + 10
+    chosen = farthest_points(torch.cat([near, far]), 2)
+    assert sorted((chosen >= 50).tolist()) == [False, True]
+
+
+def test_more_samples_than_points_are_refused():
+    with pytest.raises(ValueError, match='expected at least 5, got 4'):
+        farthest_points(torch.zeros(4, 3), 5)
+
+
+def test_a_token_lands_in_its_own_cell_and_latent_frame():
+    """Frame 3 belongs to latent 1 (frames 1..4); pixel fractions choose the cell; unseen tokens leave no trace."""
+    tokens = torch.ones(1, 5, 1, 2)
+    pixels = torch.tensor([0.6, 0.3]).expand(1, 5, 1, 2)
+    visible = torch.zeros(1, 5, 1, dtype=torch.bool)
+    visible[0, 3] = True
+    grid = project_to_grid(tokens, pixels, visible, height=4, width=5)
+    assert grid.shape == (1, 2, 2, 4, 5)
+    assert grid[0, 1, :, 1, 3].tolist() == [1, 1]
+    assert grid.sum() == 2
+
+
+def test_tokens_outside_the_picture_leave_no_trace():
+    pixels = torch.tensor([[-0.01, 0.5], [0.5, 1.0], [1.2, 0.5]]).expand(1, 1, 3, 2)
+    assert project_to_grid(torch.ones(1, 1, 3, 1), pixels, torch.ones(1, 1, 3, dtype=torch.bool), 4, 4).sum() == 0
+
+
+def test_the_encoder_does_not_depend_on_the_order_of_the_cloud():
+    """A cloud is a set: permuting its rows (and the query's indices with them) changes nothing."""
+    torch.manual_seed(0)
+    encoder = PointEncoder(width=16, heads=2).eval()
+    points, role, query = torch.randn(1, 3, 20, 3), torch.randint(0, 3, (1, 20)), torch.tensor([[4, 7]])
+    order = torch.randperm(20)
+    place = torch.argsort(order)
+    moved = encoder(points[:, :, order], role[:, order], place[query])
+    assert torch.allclose(moved, encoder(points, role, query), atol=1e-5)
