@@ -1,15 +1,18 @@
-"""The process's one off-screen OpenGL context: EGL where it works, else OSMesa."""
+"""The process's one off-screen OpenGL context: EGL where it works, else OSMesa. Threads take turns."""
 
 from __future__ import annotations
 
 import atexit
 import ctypes
 import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
 from typing import Protocol
 
-__all__ = ['RenderError', 'gl_context']
+__all__ = ['RenderError', 'drawing']
 
 DEVICE_PLATFORM = 0x313F  # EGL_PLATFORM_DEVICE_EXT
 HELP = ('MuJoCo found no off-screen OpenGL on this machine: install the Debian packages libegl1 and libgl1-mesa-dri '
@@ -25,9 +28,27 @@ class GLContext(Protocol):
     def free(self) -> None: ...
 
 
+@contextmanager
+def drawing() -> Iterator[None]:
+    """Make the context current in this thread for a while; another thread waits until this one is through.
+
+    The context is let go afterwards, since EGL refuses one that is still current in another thread.
+    """
+    with _turn:
+        context, release = _context()
+        context.make_current()
+        try:
+            yield
+        finally:
+            release()
+
+
+_turn = threading.RLock()
+
+
 @cache
-def gl_context() -> GLContext:
-    """Made once: making a context costs more than a clip. ``MUJOCO_GL`` = egl or osmesa overrides the choice."""
+def _context() -> tuple[GLContext, Callable[[], object]]:
+    """The context and how to let it go; made once, because making one costs more than a clip."""
     wanted = os.environ.get('MUJOCO_GL', '').lower()
     backend = wanted if wanted in ('egl', 'osmesa') else _backend()
     try:
@@ -35,7 +56,12 @@ def gl_context() -> GLContext:
     except Exception as error:  # PyOpenGL raises whatever its loader met
         raise RenderError(f'{HELP} (tried {backend}: {error})') from error
     atexit.register(context.free)  # before the display that it lives on
-    return context
+    release = ctypes.CDLL('libEGL.so.1').eglReleaseThread if backend == 'egl' else _nothing
+    return context, release
+
+
+def _nothing() -> None:
+    """OSMesa draws into the program's own memory and needs no letting go."""
 
 
 def _backend() -> str:

@@ -1,7 +1,8 @@
 """The Adroit hand of the gymnasium-robotics wheel on an arm of our own: three slides and three hinges.
 
 The arm's hinges turn about the palm's grasp centre, so that a wanted palm pose *is* the arm's joint vector:
-slides = the grasp centre in world (m), hinges = yaw, pitch, roll (rad), ``R_world_hand = Rz(yaw) Rx(pitch) Ry(roll)``.
+slides = the grasp centre in world (m), hinges = yaw, pitch, roll (rad), with
+``R_world_hand = Rz(yaw) Rx(pitch) Ry(roll)``.
 At zero the hand points to +y, the palm looks down and the thumb points to -x.
 """
 
@@ -26,13 +27,18 @@ GRASP_CENTRE = np.array([0.004, -0.062, 0.502])  # in the forearm's frame: 6 cm 
 FOREARM_AT_REST = np.array([[-1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, 1.0, 0.0]])  # forearm frame to world
 
 
-def finger_pose(curl: float, spread: float, thumb_across: float, thumb_in: float) -> np.ndarray:
-    """Joint targets [22] float64 rad in ``FINGER_JOINTS`` order; curl 0 is a flat hand, 1 a power grasp."""
+def finger_pose(curl: float, spread: float, thumb_across: float, thumb_in: float, thumb_out: float = 1.2
+                ) -> np.ndarray:
+    """Joint targets [22] float64 rad in ``FINGER_JOINTS`` order.
+
+    curl: 0 is a flat hand, 1 a power grasp. spread: of the fingers. thumb_out: 0 lies beside the palm, 1.2 stands out
+    from it; thumb_across: then turned towards the fingers; thumb_in: then bent.
+    """
     target = dict.fromkeys(FINGER_JOINTS, 0.0)
     for finger in ('FF', 'MF', 'RF', 'LF'):
         target |= {f'{finger}J2': 0.75 * curl, f'{finger}J1': 1.0 * curl, f'{finger}J0': 1.0 * curl}
     target |= {'FFJ3': -spread, 'RFJ3': -0.5 * spread, 'LFJ3': -spread, 'LFJ4': 0.3 * curl}
-    target |= {'THJ4': thumb_across, 'THJ3': 1.2, 'THJ2': 0.2 * thumb_in, 'THJ1': -0.3 * thumb_in,
+    target |= {'THJ4': thumb_across, 'THJ3': thumb_out, 'THJ2': 0.2 * thumb_in, 'THJ1': -0.3 * thumb_in,
                'THJ0': -0.6 * thumb_in}
     return np.array([target[joint] for joint in FINGER_JOINTS])
 

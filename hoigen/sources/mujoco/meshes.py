@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
-__all__ = ['Mesh', 'box', 'cylinder', 'join', 'lathe', 'room', 'slab', 'sphere', 'tube']
+__all__ = ['Mesh', 'box', 'creased', 'cylinder', 'join', 'lathe', 'room', 'slab', 'sphere', 'tube']
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,19 +37,18 @@ def _grid(rows: int, columns: int) -> np.ndarray:
     return np.concatenate([np.stack([a, b, d], 1), np.stack([a, d, c], 1)]).astype(np.int32)
 
 
-def lathe(profile: Sequence[tuple[float, float]], segments: int = 40, v_range: tuple[float, float] = (0, 1)) -> Mesh:
+def lathe(profile: Sequence[tuple[float, float]], segments: int = 40) -> Mesh:
     """A profile of (radius, height) points turned about z, from the lowest point along the outside.
 
     Points of radius 0 close the surface. A point given twice makes a crease.
     """
     outline = np.asarray(profile, float)
     length = np.r_[0, np.cumsum(np.linalg.norm(np.diff(outline, axis=0), axis=1))]
-    v = v_range[0] + (v_range[1] - v_range[0]) * length / length[-1]
     turn = np.linspace(0, 2 * np.pi, segments + 1)
     circle = np.stack([np.cos(turn), np.sin(turn)], 1)
     ring = outline[:, None, :1] * circle[None]
     height = np.broadcast_to(outline[:, 1, None, None], (*ring.shape[:2], 1))
-    uv = np.stack(np.broadcast_arrays(turn[None] / (2 * np.pi), v[:, None]), -1)
+    uv = np.stack(np.broadcast_arrays(turn[None] / (2 * np.pi), (length / length[-1])[:, None]), -1)
     vertices = np.concatenate([ring, height], -1).reshape(-1, 3)
     triangles = _grid(len(outline) - 1, segments)
     corners = vertices[triangles]
@@ -65,61 +65,56 @@ def sphere(radii: Sequence[float], segments: int = 40, rings: int = 20) -> Mesh:
 
 def cylinder(radius: float, half: float, bevel: float = 0.002) -> Mesh:
     """A closed cylinder along z with a small bevel; the sides take the middle of the texture's height."""
-    low, high = [(0.0, -half), (radius - bevel, -half), (radius, -half + bevel)], [
-        (radius, half - bevel), (radius - bevel, half), (0.0, half)]
-    return lathe(_creased([*low, *high]))
+    profile = [(0.0, -half), (radius - bevel, -half), (radius, -half + bevel), (radius, half - bevel),
+               (radius - bevel, half), (0.0, half)]
+    return lathe(creased(profile, 0))
 
 
-def _creased(profile: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The profile with its inner points doubled, so that no normal is averaged across an edge."""
-    return [profile[0], *(p for point in profile[1:-1] for p in (point, point)), profile[-1]]
+def creased(profile: list[tuple[float, float]], degrees: float = 35) -> list[tuple[float, float]]:
+    """The profile with its corners of more than this angle doubled, so that they look like edges."""
+    way = np.diff(np.array(profile), axis=0)
+    way /= np.linalg.norm(way, axis=1, keepdims=True)
+    edge = (way[:-1] * way[1:]).sum(1) < np.cos(np.radians(degrees))
+    inner = [point for point, twice in zip(profile[1:-1], edge, strict=True) for point in (point,) * (1 + int(twice))]
+    return [profile[0], *inner, profile[-1]]
 
 
 def box(half: Sequence[float], bevel: float = 0.003) -> Mesh:
-    """A box with its edges rounded off by a small bevel; each face carries the whole texture."""
-    faces = []
-    axes = np.eye(3)
-    half = np.asarray(half, float)
+    """A box with its edges cut off by a small bevel; each face carries the whole texture."""
+    size, axes, faces = np.asarray(half, float), np.eye(3), []
     for axis in range(3):
         for sign in (-1.0, 1.0):
             n, u = sign * axes[axis], axes[(axis + 1) % 3]
             w = np.cross(n, u)
-            corners = [(-1, -1), (1, -1), (-1, 1), (1, 1)]
-            flat = np.array([n * half + (half - bevel) * (a * u + b * w) for a, b in corners])
-            uv = np.array([(a / 2 + 0.5, b / 2 + 0.5) for a, b in corners], float)
-            faces.append(Mesh(flat, uv, np.array([[0, 1, 3], [0, 3, 2]], np.int32)))
-    return _with_bevels(join(*faces), half, bevel)
+            corners = [(a, b) for b in (-1.0, 1.0) for a in (-1.0, 1.0)]
+            places = np.array([n * size + (size - bevel) * (a * u + b * w) for a, b in corners])
+            faces.append(Mesh(places, np.array(corners) / 2 + 0.5, np.array([[0, 1, 3], [0, 3, 2]], np.int32)))
+    flat = join(*faces)
+    return Mesh(flat.vertices, flat.uv, np.concatenate([flat.triangles, _bevels(flat.vertices)]))
 
 
-def _with_bevels(faces: Mesh, half: np.ndarray, bevel: float) -> Mesh:
-    """Joins the six inset faces by strips along the twelve edges and triangles at the eight corners."""
-    extra = []
-    vertices = faces.vertices
-    owner = np.repeat(np.arange(6), 4)
-    sign = np.sign(vertices)
+def _bevels(vertices: np.ndarray) -> np.ndarray:
+    """Triangles that join the six inset faces (4 vertices each): two along each edge, one at each corner."""
+    owner, signs = np.repeat(np.arange(6), 4), np.sign(vertices)
 
-    def corner(face: int, signs: np.ndarray) -> int:
-        return int(np.flatnonzero((owner == face) & (sign == signs).all(1))[0])
+    def corner(axis: int, at: tuple[float, ...]) -> int:
+        face = 2 * axis + (at[axis] > 0)
+        return int(np.flatnonzero((owner == face) & (signs == at).all(1))[0])
 
-    for axis in range(3):
-        for s in ((-1, -1), (-1, 1), (1, -1), (1, 1)):
-            one, two = (axis + 1) % 3, (axis + 2) % 3
-            low, high = np.zeros(3), np.zeros(3)
-            low[[axis, one, two]] = (-1, *s)
-            high[[axis, one, two]] = (1, *s)
-            face_one, face_two = 2 * one + (s[0] > 0), 2 * two + (s[1] > 0)
-            quad = [corner(face_one, low), corner(face_one, high), corner(face_two, low), corner(face_two, high)]
-            extra += [(quad[0], quad[1], quad[3]), (quad[0], quad[3], quad[2])]
-    for x in (-1.0, 1.0):
-        for y in (-1.0, 1.0):
-            for z in (-1.0, 1.0):
-                signs = np.array([x, y, z])
-                extra.append(tuple(corner(2 * a + (signs[a] > 0), signs) for a in range(3)))
-    triangles = np.array(extra, np.int32)
-    points = vertices[triangles]
-    inward = (np.cross(points[:, 1] - points[:, 0], points[:, 2] - points[:, 0]) * points.mean(1)).sum(1) < 0
+    made: list[tuple[int, ...]] = []
+    for at in product((-1.0, 1.0), repeat=3):
+        made.append(tuple(corner(axis, at) for axis in range(3)))
+        for axis in range(3):
+            if at[axis] < 0:
+                end = tuple(-v if k == axis else v for k, v in enumerate(at))
+                one, two = (axis + 1) % 3, (axis + 2) % 3
+                a, b, c, d = corner(one, at), corner(one, end), corner(two, at), corner(two, end)
+                made += [(a, b, d), (a, d, c)]
+    triangles = np.array(made, np.int32)
+    p = vertices[triangles]
+    inward = (np.cross(p[:, 1] - p[:, 0], p[:, 2] - p[:, 0]) * p.mean(1)).sum(1) < 0
     triangles[inward] = triangles[inward][:, ::-1]
-    return Mesh(vertices, faces.uv, np.concatenate([faces.triangles, triangles]))
+    return triangles
 
 
 def tube(path: np.ndarray, radius: float | np.ndarray, segments: int = 12) -> Mesh:
@@ -137,31 +132,27 @@ def tube(path: np.ndarray, radius: float | np.ndarray, segments: int = 12) -> Me
     return Mesh((path[:, None] + ring).reshape(-1, 3), uv.reshape(-1, 2), np.ascontiguousarray(triangles))
 
 
-def slab(half_x: float, half_y: float, thickness: float, cells: int = 28) -> Mesh:
+def slab(half: Sequence[float], cells: int = 28) -> Mesh:
     """A table top whose upper face lies in z = 0, fine enough for lights to fall off across it."""
-    x, y = np.meshgrid(np.linspace(-half_x, half_x, cells + 1), np.linspace(-half_y, half_y, cells + 1))
-    top = Mesh(np.stack([x, y, np.zeros_like(x)], -1).reshape(-1, 3),
-               np.stack([x / (2 * half_x) + 0.5, y / (2 * half_x) + 0.5], -1).reshape(-1, 2), _grid(cells, cells))
-    sides = box((half_x, half_y, thickness / 2), bevel=1e-4).moved((0, 0, -thickness / 2 - 1e-4))
-    normals_up = (sides.vertices[sides.triangles][..., 2] > -1e-3).all(1)
-    return join(top, Mesh(sides.vertices, sides.uv * 0.1, sides.triangles[~normals_up]))
+    x, y = np.meshgrid(np.linspace(-half[0], half[0], cells + 1), np.linspace(-half[1], half[1], cells + 1))
+    top = _sheet(np.stack([x, y, np.zeros_like(x)], -1), np.stack([x, y], -1) / (2 * half[0]) + 0.5)
+    rest = box(half, bevel=1e-4).moved((0, 0, -half[2] - 1e-4))
+    upper = (rest.vertices[rest.triangles][..., 2] > -1e-3).all(1)
+    return join(top, Mesh(rest.vertices, rest.uv * 0.1, rest.triangles[~upper]))
 
 
-def room(half_x: float, half_y: float, floor: float, ceiling: float, cells: int = 10) -> tuple[Mesh, Mesh]:
-    """Walls (inward) and floor of a room about the origin; heights in m."""
-    walls = []
-    height = ceiling - floor
-    corners = np.array([[-half_x, half_y], [half_x, half_y], [half_x, -half_y], [-half_x, -half_y], [-half_x, half_y]])
-    s = np.linspace(0, 1, cells + 1)
-    for start, end in zip(corners[:-1], corners[1:], strict=True):
-        width = float(np.linalg.norm(end - start))
-        xy = start + s[:, None] * (end - start)
-        z = floor + s * height
-        grid = np.concatenate([np.broadcast_to(xy[None], (cells + 1, cells + 1, 2)),
-                               np.broadcast_to(z[:, None, None], (cells + 1, cells + 1, 1))], -1)
-        uv = np.stack(np.broadcast_arrays(s[None] * width / height, s[:, None]), -1)
-        walls.append(Mesh(grid.reshape(-1, 3), uv.reshape(-1, 2), _grid(cells, cells)))
-    x, y = np.meshgrid(np.linspace(-half_x, half_x, cells + 1), np.linspace(-half_y, half_y, cells + 1))
-    ground = Mesh(np.stack([x, y, np.full_like(x, floor)], -1).reshape(-1, 3),
-                  np.stack([x, y], -1).reshape(-1, 2), _grid(cells, cells))
-    return join(*walls), ground
+def room(half: float, floor: float, ceiling: float, cells: int = 10) -> tuple[Mesh, Mesh]:
+    """The four walls of a square room about the origin, seen from inside, and its floor; heights in m."""
+    s = np.linspace(-1, 1, cells + 1) * half
+    along, up = np.meshgrid(s, np.linspace(floor, ceiling, cells + 1))
+    uv = np.stack([(along + half), up - floor], -1) / (ceiling - floor)
+    away = np.full_like(along, half)
+    walls = [_sheet(np.stack(place, -1), uv) for place in (
+        (along, away, up), (away, -along, up), (-along, -away, up), (-away, along, up))]
+    x, y = np.meshgrid(s, s)
+    return join(*walls), _sheet(np.stack([x, y, np.full_like(x, floor)], -1), np.stack([x, y], -1))
+
+
+def _sheet(places: np.ndarray, uv: np.ndarray) -> Mesh:
+    """A mesh of a grid of places [R,C,3], seen from where its rows run to the right and its columns up."""
+    return Mesh(places.reshape(-1, 3), uv.reshape(-1, 2), _grid(places.shape[0] - 1, places.shape[1] - 1))

@@ -29,9 +29,21 @@ class Collider:
 
 
 @dataclass(frozen=True, eq=False)
+class Lid:
+    """What makes the thing a lid: the base it is hinged to, standing at z = 0 of its own frame. hinge: [3] m, where
+    in the base's frame the lid's origin and axis (x) are. reach: from the axis to the edge of the lip, m."""
+
+    base: Mesh
+    base_colliders: tuple[Collider, ...]
+    hinge: np.ndarray
+    reach: float
+
+
+@dataclass(frozen=True, eq=False)
 class Thing:
-    """An object to be handled. half_height: of the standing object, m. grasp_height: where to take hold, above the
-    origin, m. width: across, where it is held, m. side: held from the side, thumb up, rather than from above."""
+    """An object to be handled. half_height: of the standing object, m. width: across, where it is held, m. side: held
+    from the side, thumb up, rather than from above. grasp_height: where to take hold, above the origin, m.
+    keep_yaw: the range of its yaw as it stands, rad. lid: if the thing is a lid, all about that."""
 
     noun: str
     mesh: Mesh
@@ -41,6 +53,7 @@ class Thing:
     side: bool
     grasp_height: float = 0.0
     keep_yaw: tuple[float, float] = (-np.pi, np.pi)
+    lid: Lid | None = None
 
 
 def _ball(draws: Draws) -> Thing:
@@ -80,7 +93,7 @@ def _can(draws: Draws) -> Thing:
     profile = [(0.0, -half + 0.003), (r - 3 * rim, -half), (r - 2 * rim, -half), (r - 0.001, -half + 2 * rim),
                (r, -half + 3 * rim), (r, half - 3 * rim), (r - 0.001, half - 2 * rim), (r - 1.6 * rim, half - 0.001),
                (r - 2 * rim, half), (r - 2.6 * rim, half - rim), (0.0, half - rim)]
-    return Thing('can', meshes.lathe(_sharp(profile)), (Collider('cylinder', (r, half)),), half, 2 * r, True)
+    return Thing('can', meshes.lathe(meshes.creased(profile)), (Collider('cylinder', (r, half)),), half, 2 * r, True)
 
 
 def _mug(draws: Draws) -> Thing:
@@ -95,7 +108,7 @@ def _mug(draws: Draws) -> Thing:
     handle = meshes.tube(path, 0.0055)
     grips = tuple(Collider('capsule', (0.0055, float(np.linalg.norm(b - a)) / 2), tuple((a + b) / 2), tuple(b - a))
                   for a, b in zip(path[:-1:3], path[3::3], strict=False))
-    return Thing('mug', meshes.join(meshes.lathe(_sharp(profile)), handle),
+    return Thing('mug', meshes.join(meshes.lathe(meshes.creased(profile)), handle),
                  (Collider('cylinder', (r, half)), *grips), half, 2 * r, True, keep_yaw=(1.2, 2.2))
 
 
@@ -106,7 +119,8 @@ def _cup(draws: Draws) -> Thing:
     wall = 0.003
     profile = [(0.0, -half), (bottom, -half), (top, half - 0.001), (top - wall / 2, half), (top - wall, half - 0.001),
                (bottom - wall, -half + 0.006), (0.0, -half + 0.006)]
-    return Thing('cup', meshes.lathe(_sharp(profile)), (_frustum(bottom, top, -half, half),), half, top + bottom, True)
+    return Thing('cup', meshes.lathe(meshes.creased(profile)), (_frustum(bottom, top, -half, half),), half,
+                 top + bottom, True)
 
 
 def _bottle(draws: Draws) -> Thing:
@@ -122,28 +136,23 @@ def _bottle(draws: Draws) -> Thing:
     colliders = (Collider('cylinder', (r, body_half), (0, 0, shoulder - body_half)),
                  _frustum(r, neck, shoulder, top),
                  Collider('cylinder', (cap, (half - top) / 2), (0, 0, (half + top) / 2)))
-    return Thing('bottle', meshes.lathe(_sharp(profile, skip=len(curve))), colliders, half, 2 * r, True,
+    return Thing('bottle', meshes.lathe(meshes.creased(profile)), colliders, half, 2 * r, True,
                  grasp_height=min(0.0, shoulder - 0.045))
 
 
 def _pear(draws: Draws) -> Thing:
-    r = draws.look(0.029, 0.037)
-    waist = draws.look(0.50, 0.66)
-    height = r * draws.look(2.3, 2.7)
-    t = np.linspace(0, np.pi, 25)
-    z = -np.cos(t) * height / 2
-    radius = r * np.sin(t) ** 0.8 * np.where(z < 0, 1.0, 1.0 - (1 - waist) * np.sin(np.pi * np.maximum(z, 0) / height) ** 0.7)
-    profile = [(float(a), float(b)) for a, b in zip(radius, z, strict=True)]
-    profile[0], profile[-1] = (0.0, profile[0][1]), (0.0, profile[-1][1])
-    half = height / 2
-    flat = 0.88 * half  # a real pear stands on its blossom end; so does this one
-    profile = [(0.0, -flat), *((a, max(b, -flat)) for a, b in profile[1:] if a > 0.3 * r or b > 0), ]
-    outline = np.array(profile)
-    shift = (half - flat) / 2
-    outline[:, 1] -= shift
+    """An ellipsoid with a waist in its upper half, its blossom end cut flat to stand on."""
+    r, waist = draws.look(0.029, 0.037), draws.look(0.50, 0.66)
+    half = r * draws.look(1.15, 1.35)
+    angle = np.linspace(0, np.pi, 25)
+    height = -half * np.cos(angle)
+    narrowing = 1 - (1 - waist) * np.sin(np.pi / 2 * np.maximum(height, 0) / half) ** 0.7
+    outline = np.stack([r * np.sin(angle) ** 0.8 * narrowing, np.maximum(height, -0.88 * half)], 1)
+    outline = np.array([(0, -0.88 * half), *outline[(outline[:, 0] > 0.3 * r) | (height > 0)][:-1], (0, half)])
+    outline[:, 1] -= 0.06 * half
     pieces = (outline[outline[:, 1] <= 0.15 * half], outline[outline[:, 1] >= -0.05 * half])
-    return Thing('pear', meshes.lathe([tuple(p) for p in outline]), tuple(_turned(p) for p in pieces),
-                 (half + flat) / 2, 2 * r, False)
+    return Thing('pear', meshes.lathe([(a, b) for a, b in outline]), tuple(_turned(p) for p in pieces),
+                 0.94 * half, 2 * r, False)
 
 
 def _carton(draws: Draws) -> Thing:
@@ -173,16 +182,19 @@ def _bowl(draws: Draws) -> Thing:
     return Thing('bowl', meshes.lathe(profile), (_turned(np.array(profile[1:len(outer) + 2])),), half, 2 * r, False)
 
 
-def _sharp(profile: list[tuple[float, float]], skip: int = 0) -> list[tuple[float, float]]:
-    """The profile with its corners of more than 35 degrees doubled, so that they look like edges."""
-    points = np.array(profile)
-    way = np.diff(points, axis=0)
-    way /= np.linalg.norm(way, axis=1, keepdims=True)
-    turn = (way[:-1] * way[1:]).sum(1) < np.cos(np.radians(35))
-    out = [profile[0]]
-    for point, corner in zip(profile[1:-1], turn, strict=True):
-        out += [point, point] if corner else [point]
-    return [*out, profile[-1]]
+def _chest(draws: Draws) -> Thing:
+    """The lid of an open box; its frame lies on the hinge, x along the axis, the lid towards -y."""
+    x, y, height = draws.look(0.045, 0.065), draws.look(0.038, 0.050), draws.look(0.085, 0.110)
+    wall, thick, lip = 0.005, 0.008, draws.look(0.026, 0.034)
+    plates = [((x, y, wall / 2), (0, 0, wall / 2)),
+              *(((wall / 2, y, height / 2), (s * (x - wall / 2), 0, height / 2)) for s in (-1, 1)),
+              *(((x - wall, wall / 2, height / 2), (0, s * (y - wall / 2), height / 2)) for s in (-1, 1))]
+    base = meshes.join(*(meshes.box(half, bevel=0.001).moved(at) for half, at in plates))
+    half = (x + 0.002, y + lip / 2, thick / 2)
+    at = (0.0, -(y + lip / 2), thick / 2 + 0.001)
+    lid = Lid(base, tuple(Collider('box', half, at) for half, at in plates), np.array([0, y, height]), 2 * y + lip)
+    return Thing('box', meshes.box(half, bevel=0.002).moved(at), (Collider('box', half, at),),
+                 height, 2 * x, False, lid=lid)
 
 
 def _turned(outline: np.ndarray, segments: int = 16) -> Collider:
@@ -199,7 +211,7 @@ def _frustum(low_radius: float, high_radius: float, low: float, high: float) -> 
 
 SHAPES: dict[str, Callable[[Draws], Thing]] = {
     'ball': _ball, 'box': _box, 'cylinder': _cylinder, 'capsule': _capsule, 'egg': _egg, 'can': _can, 'mug': _mug,
-    'cup': _cup, 'bottle': _bottle, 'pear': _pear, 'carton': _carton, 'bowl': _bowl,
+    'cup': _cup, 'bottle': _bottle, 'pear': _pear, 'carton': _carton, 'bowl': _bowl, 'chest': _chest,
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import colorsys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import mujoco
 import numpy as np
@@ -16,16 +16,14 @@ from hoigen.sources.mujoco.hand import HAND_JOINTS, adroit_spec
 from hoigen.sources.mujoco.meshes import Mesh
 from hoigen.sources.mujoco.objects import Collider, Thing
 
-__all__ = ['CAMERA', 'Scene', 'build_scene']
+__all__ = ['FAR_M', 'NEAR_M', 'Scene', 'build_scene']
 
-CAMERA = 'view'
-THING = 'object'
+THING, BASE = 'object', 'object_base'
 COLLISION_GROUP = 4  # not drawn
 UNSCALED = (1.0, 1.0, 1.0)  # the hand's file has meshes in mm by default
-SHADOW_MAP = 1024
 NEAR_M, FAR_M = 0.02, 6.0
-ROOM = {'half_x': 1.5, 'half_y': 1.5, 'floor': -0.75, 'ceiling': 1.6}
-TABLE = {'half_x': 0.75, 'half_y': 0.6, 'thickness': 0.04}
+ROOM_HALF_M, FLOOR_M, CEILING_M = 1.5, -0.75, 1.6  # the table's top is at height 0
+TABLE_HALF_M = (0.75, 0.6, 0.02)
 
 SHAPES = {'sphere': mujoco.mjtGeom.mjGEOM_SPHERE, 'capsule': mujoco.mjtGeom.mjGEOM_CAPSULE,
           'cylinder': mujoco.mjtGeom.mjGEOM_CYLINDER, 'ellipsoid': mujoco.mjtGeom.mjGEOM_ELLIPSOID,
@@ -36,8 +34,10 @@ SHAPES = {'sphere': mujoco.mjtGeom.mjGEOM_SPHERE, 'capsule': mujoco.mjtGeom.mjGE
 class Scene:
     """A compiled scene and the addresses of its parts.
 
-    assets: the drawn geometry, one asset per body, in the body's frame. asset_bodies: asset id -> body index.
-    colour: the thing's main colour, by name.
+    colour: the thing's main colour, by name. assets: what is drawn, one asset per body, in the body's frame, and
+    asset_bodies: asset id -> body. thing_body, hand_root: bodies. thing_qpos: the thing's coordinates in qpos,
+    7 or a lid's 1.
+    joint_qpos, joint_ctrl: [30] int, where ``HAND_JOINTS`` lie in qpos and ctrl. hand_geoms, thing_geoms: geoms.
     """
 
     model: mujoco.MjModel
@@ -45,41 +45,45 @@ class Scene:
     colour: str
     assets: tuple[MeshAsset, ...]
     asset_bodies: dict[str, int]
-    body: int = field(init=False)
-    hand_root: int = field(init=False)
-    object_qpos: slice = field(init=False)
-    hand_geoms: np.ndarray = field(init=False)
-    object_geoms: np.ndarray = field(init=False)
-    joint_qpos: np.ndarray = field(init=False)
-    joint_ctrl: np.ndarray = field(init=False)
-
-    def __post_init__(self) -> None:
-        m, joint = self.model, self.model.joint(THING)
-        put = object.__setattr__
-        put(self, 'body', m.body(THING).id)
-        put(self, 'hand_root', m.body('forearm').id)
-        put(self, 'object_qpos', slice(joint.qposadr[0], joint.qposadr[0] + 7))
-        put(self, 'hand_geoms', np.flatnonzero(m.body_rootid[m.geom_bodyid] == self.hand_root))
-        put(self, 'object_geoms', np.flatnonzero(m.geom_bodyid == self.body))
-        put(self, 'joint_qpos', np.array([m.joint(name).qposadr[0] for name in HAND_JOINTS]))
-        put(self, 'joint_ctrl', np.array([m.actuator(f'A_{name}').id for name in HAND_JOINTS]))
+    thing_body: int
+    hand_root: int
+    thing_qpos: slice
+    joint_qpos: np.ndarray
+    joint_ctrl: np.ndarray
+    hand_geoms: np.ndarray
+    thing_geoms: np.ndarray
 
 
 def build_scene(thing: Thing, draws: Draws, texture_size: int) -> Scene:
-    """Compile a scene about the thing; every look is drawn from the draws' own split."""
+    """Compile a scene about the thing; every look is drawn from the draws' own split.
+
+    texture_size: of the table's texture, pixels; the other textures and the shadows go with it.
+    """
     spec = adroit_spec()
     spec.visual.map.znear, spec.visual.map.zfar = NEAR_M, FAR_M
     spec.stat.extent, spec.stat.center = 1.0, np.zeros(3)
-    spec.visual.quality.shadowsize, spec.visual.quality.offsamples = SHADOW_MAP, 4
+    spec.visual.quality.shadowsize, spec.visual.quality.offsamples = 4 * texture_size, 4
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
     _add_surroundings(spec, draws, texture_size)
     _paint_hand(spec, draws)
     colour = _add_thing(spec, thing, draws, texture_size)
     _add_lights(spec, draws)
-    spec.worldbody.add_camera(name=CAMERA)
-    model = spec.compile()
-    assets, bodies = _assets(model)
-    return Scene(model, thing, colour, assets, bodies)
+    spec.worldbody.add_camera(name='view')
+    return _addressed(spec.compile(), thing, colour)
+
+
+def _addressed(model: mujoco.MjModel, thing: Thing, colour: str) -> Scene:
+    body, hand_root = model.body(THING).id, model.body('forearm').id
+    own = [body] if thing.lid is None else [body, model.body(BASE).id]
+    assets, asset_bodies = _assets(model, own, hand_root)
+    first = int(model.joint(THING).qposadr[0])
+    return Scene(
+        model, thing, colour, assets, asset_bodies, body, hand_root,
+        slice(first, first + len(model.joint(THING).qpos0)),
+        joint_qpos=np.array([model.joint(name).qposadr[0] for name in HAND_JOINTS]),
+        joint_ctrl=np.array([model.actuator(f'A_{name}').id for name in HAND_JOINTS]),
+        hand_geoms=np.flatnonzero(model.body_rootid[model.geom_bodyid] == hand_root),
+        thing_geoms=np.flatnonzero(np.isin(model.geom_bodyid, own)))
 
 
 def _add_mesh(spec: mujoco.MjSpec, name: str, mesh: Mesh) -> None:
@@ -100,8 +104,8 @@ def _add_material(spec: mujoco.MjSpec, name: str, picture: np.ndarray, repeat: t
 def _add_surroundings(spec: mujoco.MjSpec, draws: Draws, size: int) -> None:
     world = spec.worldbody
     table_repeat = draws.look(1.0, 2.2)
-    wall, floor = meshes.room(**ROOM)
-    parts = {'table': meshes.slab(**TABLE), 'wall': wall, 'floor': floor}
+    wall, floor = meshes.room(ROOM_HALF_M, FLOOR_M, CEILING_M)
+    parts = {'table': meshes.slab(TABLE_HALF_M), 'wall': wall, 'floor': floor}
     families = {'table': textures.TABLE_FAMILIES, 'wall': textures.WALL_FAMILIES, 'floor': textures.WALL_FAMILIES}
     for name, mesh in parts.items():
         picture = textures.draw_texture(families[name], draws, size if name == 'table' else size // 2,
@@ -111,9 +115,9 @@ def _add_surroundings(spec: mujoco.MjSpec, draws: Draws, size: int) -> None:
         _add_mesh(spec, name, mesh)
         world.add_body(name=name).add_geom(name=name, type=mujoco.mjtGeom.mjGEOM_MESH, meshname=name, material=name,
                                            contype=0, conaffinity=0, group=1)
-    half = (TABLE['half_x'], TABLE['half_y'], TABLE['thickness'] / 2)
-    world.add_geom(name='table_top', type=mujoco.mjtGeom.mjGEOM_BOX, size=half, pos=(0, 0, -half[2]),
-                   group=COLLISION_GROUP, contype=1, conaffinity=1, friction=(0.8, 0.01, 0.001))
+    world.add_geom(name='table_top', type=mujoco.mjtGeom.mjGEOM_BOX, size=TABLE_HALF_M,
+                   pos=(0, 0, -TABLE_HALF_M[2]), group=COLLISION_GROUP, contype=1, conaffinity=1,
+                   friction=(0.8, 0.01, 0.001))
 
 
 def _paint_hand(spec: mujoco.MjSpec, draws: Draws) -> None:
@@ -134,31 +138,46 @@ def _paint_hand(spec: mujoco.MjSpec, draws: Draws) -> None:
 
 
 def _add_thing(spec: mujoco.MjSpec, thing: Thing, draws: Draws, size: int) -> str:
+    """Add the thing, free or hinged to its base; gives the name of its colour."""
     base, name = textures.draw_colour(draws)
     accent, _ = textures.draw_colour(draws)
     if np.abs(accent - base).sum() < 0.5:
         accent = np.where(base.mean() > 0.5, base * 0.35, base * 0.35 + 0.6)
     _add_material(spec, THING, textures.draw_texture(textures.OBJECT_FAMILIES, draws, size // 2, base, accent),
                   specular=draws.look(0.1, 0.8), shininess=draws.look(0.1, 0.8))
-    body = spec.worldbody.add_body(name=THING)
-    body.add_freejoint(name=THING)
-    _add_mesh(spec, THING, thing.mesh)
-    body.add_geom(name=THING, type=mujoco.mjtGeom.mjGEOM_MESH, meshname=THING, material=THING, contype=0,
-                  conaffinity=0, group=1, mass=0.0)
     mass, friction = draws.look(0.05, 0.25), draws.look(0.9, 1.3)
-    rest = len(thing.colliders) - 1
-    for number, piece in enumerate(thing.colliders):  # the first piece is the body of the thing
-        share = 1.0 if not rest else 0.75 if number == 0 else 0.25 / rest
-        _add_collider(spec, body, piece, number, mass * share, friction)
+    if thing.lid is None:
+        body = spec.worldbody.add_body(name=THING)
+        body.add_freejoint(name=THING)
+    else:
+        stand = spec.worldbody.add_body(name=BASE)
+        _add_solid(spec, stand, thing.lid.base, thing.lid.base_colliders, 1.0, friction)
+        body = stand.add_body(name=THING, pos=thing.lid.hinge)
+        body.add_joint(name=THING, type=mujoco.mjtJoint.mjJNT_HINGE, axis=(-1, 0, 0), range=(0, 1.9),
+                       damping=0.05, frictionloss=0.03)
+        spec.add_exclude(bodyname1=BASE, bodyname2=THING)  # the hinge's range keeps them apart
+    _add_solid(spec, body, thing.mesh, thing.colliders, mass if thing.lid is None else 0.3 * mass, friction)
     return name
 
 
-def _add_collider(spec: mujoco.MjSpec, body: mujoco.MjsBody, piece: Collider, number: int, mass: float,
+def _add_solid(spec: mujoco.MjSpec, body: mujoco.MjsBody, mesh: Mesh, colliders: tuple[Collider, ...], mass: float,
+               friction: float) -> None:
+    """What is seen of a body of the thing, and what is touched: the first collider has most of the mass."""
+    _add_mesh(spec, body.name, mesh)
+    body.add_geom(name=body.name, type=mujoco.mjtGeom.mjGEOM_MESH, meshname=body.name, material=THING, contype=0,
+                  conaffinity=0, group=1, mass=0.0)
+    rest = len(colliders) - 1
+    for number, piece in enumerate(colliders):
+        share = 1.0 if not rest else 0.75 if number == 0 else 0.25 / rest
+        _add_collider(spec, body, piece, f'{body.name}_{number}', mass * share, friction)
+
+
+def _add_collider(spec: mujoco.MjSpec, body: mujoco.MjsBody, piece: Collider, name: str, mass: float,
                   friction: float) -> None:
     geom = body.add_geom(type=SHAPES[piece.kind], pos=piece.at, group=COLLISION_GROUP, contype=1, conaffinity=1,
-                         condim=4, friction=(friction, 0.01, 0.001), mass=mass, name=f'{THING}_{number}')
+                         condim=4, friction=(friction, 0.01, 0.001), mass=mass, name=name)
     if piece.kind == 'mesh':
-        spec.add_mesh(name=geom.name, scale=UNSCALED, uservert=piece.points.ravel())
+        spec.add_mesh(name=geom.name, scale=UNSCALED, uservert=np.asarray(piece.points).ravel())
         geom.meshname = geom.name
     else:
         geom.size[:len(piece.size)] = piece.size
@@ -168,7 +187,7 @@ def _add_collider(spec: mujoco.MjSpec, body: mujoco.MjsBody, piece: Collider, nu
 
 
 def _add_lights(spec: mujoco.MjSpec, draws: Draws) -> None:
-    """A warm or cool key light that throws shadows, a weak fill from the other side, and some light from all round."""
+    """A warm or cool key light that throws shadows, a weak one from the other side, and some from all round."""
     warm = draws.look(-1, 1) * np.array([0.06, 0.0, -0.06])
     strength = draws.look(0.52, 0.70)
     turn, height = draws.free(0, 2 * np.pi), draws.free(1.9, 2.3)
@@ -184,25 +203,24 @@ def _add_lights(spec: mujoco.MjSpec, draws: Draws) -> None:
     spec.visual.headlight.specular = np.zeros(3)
 
 
-def _assets(model: mujoco.MjModel) -> tuple[tuple[MeshAsset, ...], dict[str, int]]:
-    """One asset per body of everything drawn, vertices in the body's frame as float32."""
+def _assets(model: mujoco.MjModel, own: list[int], hand_root: int) -> tuple[tuple[MeshAsset, ...], dict[str, int]]:
+    """One asset per body of everything drawn, vertices in the body's frame as float32; and each asset's body."""
     parts: dict[int, list[Mesh]] = {}
-    for geom in np.flatnonzero(model.geom_group <= 2):
-        mesh = model.geom_dataid[geom]
-        start, count = model.mesh_vertadr[mesh], model.mesh_vertnum[mesh]
-        first, number = model.mesh_faceadr[mesh], model.mesh_facenum[mesh]
+    for geom in np.flatnonzero(model.geom_group != COLLISION_GROUP):
+        mesh = model.mesh(model.geom_dataid[geom])
+        rows = slice(mesh.vertadr[0], mesh.vertadr[0] + mesh.vertnum[0])
+        faces = slice(mesh.faceadr[0], mesh.faceadr[0] + mesh.facenum[0])
         rotation = np.zeros(9)
         mujoco.mju_quat2Mat(rotation, model.geom_quat[geom])
-        vertices = model.mesh_vert[start:start + count] @ rotation.reshape(3, 3).T + model.geom_pos[geom]
-        parts.setdefault(int(model.geom_bodyid[geom]), []).append(
-            Mesh(vertices, np.zeros((count, 2)), model.mesh_face[first:first + number]))
+        vertices = model.mesh_vert[rows] @ rotation.reshape(3, 3).T + model.geom_pos[geom]
+        part = Mesh(vertices, np.zeros((len(vertices), 2)), model.mesh_face[faces])
+        parts.setdefault(int(model.geom_bodyid[geom]), []).append(part)
     assets, bodies = [], {}
-    hand_root = model.body('forearm').id
-    for body, meshes_ in parts.items():
+    for body, pieces in parts.items():
+        role = OBJECT if body in own else HAND if model.body_rootid[body] == hand_root else SCENE
         name = model.body(body).name
-        role = OBJECT if name == THING else HAND if model.body_rootid[body] == hand_root else SCENE
-        whole = meshes.join(*meshes_)
-        key = f'hand/{name}' if role == HAND else name
-        assets.append(MeshAsset(key, role, whole.vertices.astype(np.float32), whole.triangles))
-        bodies[key] = body
+        whole = meshes.join(*pieces)
+        assets.append(MeshAsset(f'hand/{name}' if role == HAND else name, role, whole.vertices.astype(np.float32),
+                                whole.triangles))
+        bodies[assets[-1].id] = body
     return tuple(assets), bodies

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 
 import mujoco
 import numpy as np
 
+from hoigen.conventions import HAND, OBJECT
+from hoigen.geometry.transforms import apply
 from hoigen.records import Camera, Labels, MeshAsset, SceneFrame
 from hoigen.sources.mujoco.cameras import place_cameras
-from hoigen.sources.mujoco.config import ANY, MujocoConfig
-from hoigen.sources.mujoco.control import Plan, Step, simulate
+from hoigen.sources.mujoco.config import MujocoConfig
+from hoigen.sources.mujoco.control import Plan, Step, body_pose, simulate
 from hoigen.sources.mujoco.draws import Draws
 from hoigen.sources.mujoco.hand import HAND_JOINTS
 from hoigen.sources.mujoco.objects import make_thing
 from hoigen.sources.mujoco.render import Renderer
 from hoigen.sources.mujoco.scene import Scene, build_scene
-from hoigen.sources.mujoco.tasks import TASKS, shapes_of, tasks_of
+from hoigen.sources.mujoco.tasks import ANY, TASKS, shapes_of, tasks_of
 
 __all__ = ['Episode', 'EpisodeError', 'MujocoSource']
 
@@ -53,13 +56,13 @@ class Episode:
             pose_data(self.scene, data, step)
             rgb = self.renderer.rgb(self.scene, data, camera)
             depth = self.renderer.depth(self.scene, data, camera) if self.config.depth else None
-            poses = {key: _pose(data, body) for key, body in self.scene.asset_bodies.items()}
+            poses = {key: body_pose(data, body) for key, body in self.scene.asset_bodies.items()}
             yield SceneFrame(round(number * 1e9 / self.config.rate_hz), camera, rgb, depth, poses, {},
-                             self._labels(number, step, data))
+                             self._labels(number, step))
 
-    def _labels(self, number: int, step: Step, data: mujoco.MjData) -> Labels:
+    def _labels(self, number: int, step: Step) -> Labels:
         return Labels(HAND_JOINTS, step.qpos[self.scene.joint_qpos].astype(np.float32),
-                      step.action.astype(np.float32), _pose(data, self.scene.body), step.contacts,
+                      step.action.astype(np.float32), step.thing_pose, step.contacts,
                       self.plan.sentence, self.index, number, number == len(self.steps) - 1)
 
 
@@ -93,7 +96,7 @@ class MujocoSource:
         scene = build_scene(thing, draws, 256 if config.height <= 192 else 512)
         plan = TASKS[task].plan(thing, f'{scene.colour} {thing.noun}', draws)
         steps = simulate(scene, plan, (config.frames - 1) / config.rate_hz, config.frames)
-        failed = TASKS[task].failed(scene, steps)
+        failed = TASKS[task].failed(steps)
         if failed:
             return failed
         cameras = place_cameras(config.camera, draws, _must_see(scene, steps), config.width, config.height)
@@ -107,7 +110,7 @@ class MujocoSource:
         for number, (step, camera) in enumerate(zip(steps, cameras, strict=True)):
             pose_data(scene, data, step)
             geoms = self._renderer.geoms(scene, data, _small(camera))
-            hand, thing = np.isin(geoms, scene.hand_geoms).mean(), np.isin(geoms, scene.object_geoms).mean()
+            hand, thing = np.isin(geoms, scene.hand_geoms).mean(), np.isin(geoms, scene.thing_geoms).mean()
             if thing < (ANY_OBJECT if number else FIRST_OBJECT):
                 return 'the object was hidden or too small'
             if hand < ANY_HAND or hand + thing < TOGETHER:
@@ -123,28 +126,22 @@ def pose_data(scene: Scene, data: mujoco.MjData, step: Step) -> None:
     mujoco.mj_camlight(scene.model, data)
 
 
-def _pose(data: mujoco.MjData, body: int) -> np.ndarray:
-    pose = np.eye(4)
-    pose[:3, :3], pose[:3, 3] = data.xmat[body].reshape(3, 3), data.xpos[body]
-    return pose
-
-
 def _must_see(scene: Scene, steps: list[Step]) -> np.ndarray:
-    """Points [T,P,3] on palm, fingers and object that a camera has to keep in view."""
+    """Points [T,P,3] about palm, fingers and object that a camera has to keep in view: the corners of their boxes."""
     data = mujoco.MjData(scene.model)
+    corners = {scene.asset_bodies[a.id]: _corners(a.vertices) for a in scene.assets
+               if a.role == OBJECT or (a.role == HAND and a.id not in ('hand/forearm', 'hand/wrist'))}
     rows = []
-    shown = [a for a in scene.assets if a.role != 'scene' and a.id not in ('hand/forearm', 'hand/wrist')]
     for step in steps:
         pose_data(scene, data, step)
-        rows.append(np.concatenate([_corners(a.vertices) @ _pose(data, scene.asset_bodies[a.id])[:3, :3].T
-                                    + data.xpos[scene.asset_bodies[a.id]] for a in shown]))
+        rows.append(np.concatenate([apply(body_pose(data, body), points) for body, points in corners.items()]))
     return np.array(rows)
 
 
 def _corners(vertices: np.ndarray) -> np.ndarray:
-    low, high = vertices.min(0), vertices.max(0)
-    pick = np.stack(np.meshgrid([0, 1], [0, 1], [0, 1]), -1).reshape(-1, 3)
-    return np.where(pick, high, low)
+    """The corners [8,3] of the box about vertices [V,3]."""
+    sides = np.stack([vertices.min(0), vertices.max(0)])
+    return np.array([[sides[i, 0], sides[j, 1], sides[k, 2]] for i, j, k in product((0, 1), repeat=3)])
 
 
 def _small(camera: Camera) -> Camera:

@@ -22,8 +22,8 @@ class RatesConfig:
 
 
 def measure(config: RatesConfig) -> None:
-    """Print a Markdown table: per task and shape, successful first attempts and why the others failed."""
-    print(f'| task | shape | physics | kept (in view in every frame) | of {config.seeds}; why not |\n|---|---|---|---|---|')
+    """Print a table of first attempts: done (by the physics), kept (also in view in every frame), or why not."""
+    print(f'| task | shape | done, of {config.seeds} | kept | why not |\n|---|---|---|---|---|')
     for task in config.tasks or TASKS:
         for shape in shapes_of(task):
             source = MujocoSource(MujocoConfig(192, 128, camera=config.camera, task=task, shape=shape,

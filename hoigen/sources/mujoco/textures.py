@@ -1,4 +1,4 @@
-"""Procedural textures: [n,n,3] uint8, tileable, from seeded draws. Families of 'heldout' are never drawn by 'train'."""
+"""Procedural textures: [n,n,3] uint8, from seeded draws. The families of 'heldout' are never drawn by 'train'."""
 
 from __future__ import annotations
 
@@ -34,7 +34,10 @@ def draw_colour(draws: Draws) -> tuple[np.ndarray, str]:
 def draw_muted(draws: Draws) -> np.ndarray:
     """A quiet colour for a surface that should not draw the eye, [3] float64 in 0..1: mostly sand, stone and sky."""
     value, saturation = draws.look(0.42, 0.82), draws.look(0.03, 0.30)
-    hue = draws.look(0.05, 0.14) if draws.chance(0.6) else draws.look(0.33, 0.68) if draws.chance(0.75) else draws.look(0, 1)
+    if draws.chance(0.6):
+        hue = draws.look(0.05, 0.14)
+    else:
+        hue = draws.look(0.33, 0.68) if draws.chance(0.75) else draws.look(0, 1)
     return np.array(colorsys.hsv_to_rgb(hue, saturation, value))
 
 
