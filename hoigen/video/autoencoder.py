@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 REFERENCE_CHANNELS = 9
-"""background rgb, background known, coloured points rgb, point of unknown colour, point of known colour."""
+"""Channels of a reference: background rgb, background known, points rgb, unknown colour there, known colour there."""
 
 
 class ResidualBlock(nn.Module):
@@ -72,7 +72,7 @@ class ReferenceAutoencoder(ModelMixin, ConfigMixin):
         self.latent_block = ResidualBlock(4 * w, temporal=True)
         self.to_frames = nn.Conv2d(4 * w, 4 * 2 * w, 3, padding=1)
 
-        self.reference_stem = nn.Conv2d(4 * REFERENCE_CHANNELS, w, 3, padding=1)
+        self.reference_stem = nn.Conv2d(4 * 6, w, 3, padding=1)
         self.reference_fine = ResidualBlock(w)
         self.down_mid = nn.Conv2d(w, 2 * w, 3, stride=2, padding=1)
         self.reference_mid = ResidualBlock(2 * w, temporal=True)
@@ -118,7 +118,9 @@ class ReferenceAutoencoder(ModelMixin, ConfigMixin):
         z = self.latent_block(_per_frame(self.from_latent, latents))
         z = _per_frame(self.to_frames, z).unflatten(2, (4, -1)).flatten(1, 2)[:, 3:]
 
-        fine = self.reference_fine(_per_frame(self.reference_stem, F.pixel_unshuffle(reference, 2)))
+        rough = rough_picture(reference)
+        seen = torch.cat([rough, reference[:, :, 3:4], reference[:, :, 7:9]], dim=2)
+        fine = self.reference_fine(_per_frame(self.reference_stem, F.pixel_unshuffle(seen, 2)))
         mid = self.reference_mid(_per_frame(self.down_mid, fine))
         coarse = _per_frame(self.down_coarse, mid)
         x = _per_frame(self.merge, torch.cat([z, coarse], dim=2))
@@ -131,7 +133,7 @@ class ReferenceAutoencoder(ModelMixin, ConfigMixin):
         for block in self.fine:
             x = block(x)
         correction = F.pixel_shuffle(_per_frame(self.to_rgb, x).float(), 2)
-        return pasted(reference) + correction
+        return rough + correction
 
 
 def _double(x: Tensor) -> Tensor:
@@ -139,7 +141,29 @@ def _double(x: Tensor) -> Tensor:
     return F.interpolate(x.flatten(0, 1), scale_factor=2, mode='nearest').unflatten(0, x.shape[:2])
 
 
-def pasted(reference: Tensor) -> Tensor:
-    """The rough picture that a reference shows by itself: points of known colour over the background."""
-    known = reference[:, :, 8:9]
-    return reference[:, :, 4:7] * known + reference[:, :, 0:3] * (1 - known)
+def rough_picture(reference: Tensor) -> Tensor:
+    """The picture that a reference gives without learning, ``[B, T, 3, H, W]``.
+
+    Background where hand and object are not, coloured points where they are; a pixel of unknown colour takes a smooth
+    mean of the known ones around it, background and points each among themselves.
+    """
+    background, known, points, unknown_point, known_point = reference.float().flatten(0, 1).split([3, 1, 3, 1, 1], dim=1)
+    front = known_point + unknown_point
+    rough = fill(points, known_point) * front + fill(background, known) * (1 - front)
+    return rough.unflatten(0, reference.shape[:2])
+
+
+def fill(colour: Tensor, known: Tensor) -> Tensor:
+    """Fill unknown pixels of ``[N, C, H, W]`` from the known ones (``[N, 1, H, W]``, 0 or 1), the nearer the more.
+
+    Pull-push: averages of known pixels on ever coarser grids, taken back where the finer one knows nothing.
+    """
+    levels = [(colour * known, known)]
+    while min(levels[-1][1].shape[-2:]) > 1 and not any(n % 2 for n in levels[-1][1].shape[-2:]):
+        levels.append((F.avg_pool2d(levels[-1][0], 2), F.avg_pool2d(levels[-1][1], 2)))
+    total, share = levels.pop()
+    filled = total.mean((-2, -1), keepdim=True) / share.mean((-2, -1), keepdim=True).clamp(min=1e-6)
+    filled = total + (1 - share) * filled
+    for total, share in reversed(levels):
+        filled = total + (1 - share) * F.interpolate(filled, scale_factor=2, mode='bilinear')
+    return filled

@@ -14,7 +14,7 @@ from torch import Tensor
 from hoigen.episodes import versions_of
 from hoigen.metrics.fidelity import mask_fidelity
 from hoigen.records import Conditions, GeneratedClip, Labels, Provenance
-from hoigen.video.autoencoder import pasted
+from hoigen.video.autoencoder import rough_picture
 from hoigen.video.inputs import condition_tensors
 from hoigen.video.model import Model, load
 from hoigen.video.sampling import sample
@@ -54,7 +54,7 @@ class Generator:
         m = self._model
         reference, tracking, points = condition_tensors(conditions, cloud=m.config.cloud, tokens=m.config.tokens)
         with torch.autocast('cpu', torch.bfloat16):
-            rough = pasted(reference)
+            rough = rough_picture(reference)
             first = m.autoencoder.latents(video_frame(conditions.image))
             control = Control(with_first_frame(m.autoencoder.latents(tracking)), m.autoencoder.latents(rough), points)
 

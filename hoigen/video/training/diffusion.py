@@ -11,7 +11,7 @@ from rich.progress import track
 from torch import Tensor
 from torch.nn import functional as F
 
-from hoigen.video.autoencoder import ReferenceAutoencoder, pasted
+from hoigen.video.autoencoder import ReferenceAutoencoder, rough_picture
 from hoigen.video.data import ClipFolder
 from hoigen.video.inputs import PointInputs
 from hoigen.video.sampling import predict
@@ -60,7 +60,7 @@ class LatentClips:
     def _encode(autoencoder: ReferenceAutoencoder, clips: ClipFolder, index: int, cloud: int,
                 tokens: int) -> tuple[Tensor, Tensor, PointInputs]:
         sample = clips.sample(index)
-        videos = torch.cat([sample.video, clips.tracking(index), pasted(sample.reference)])
+        videos = torch.cat([sample.video, clips.tracking(index), rough_picture(sample.reference)])
         with torch.autocast('cpu', torch.bfloat16):
             latents = autoencoder.latents(videos)
         points = clips.points(index, cloud=cloud, tokens=tokens)
