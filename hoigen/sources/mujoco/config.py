@@ -39,7 +39,7 @@ class MujocoConfig:
     def __post_init__(self) -> None:
         faults = [_unknown('camera', self.camera, CAMERAS), _unknown('task', self.task, (ANY, *TASKS)),
                   _unknown('shape', self.shape, (ANY, *SHAPES)), _unknown('split', self.split, SPLITS)]
-        if not any(faults) and self.shape not in (ANY, *shapes_of(self.task)):
+        if not any(faults) and ANY not in (self.task, self.shape) and self.shape not in shapes_of(self.task):
             faults.append(f'shape: expected one that {self.task!r} can be done with, '
                           f'{", ".join(shapes_of(self.task))}, got {self.shape!r}')
         if self.width < 16 or self.height < 16:

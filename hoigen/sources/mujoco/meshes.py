@@ -128,8 +128,7 @@ def tube(path: np.ndarray, radius: float | np.ndarray, segments: int = 12) -> Me
     radius = np.broadcast_to(np.asarray(radius, float), len(path))[:, None, None]
     ring = radius * (np.cos(turn)[None, :, None] * side + np.sin(turn)[None, :, None] * up[:, None])
     uv = np.stack(np.broadcast_arrays(turn[None] / (2 * np.pi), np.linspace(0.1, 0.3, len(path))[:, None]), -1)
-    triangles = _grid(len(path) - 1, segments)[:, ::-1]
-    return Mesh((path[:, None] + ring).reshape(-1, 3), uv.reshape(-1, 2), np.ascontiguousarray(triangles))
+    return Mesh((path[:, None] + ring).reshape(-1, 3), uv.reshape(-1, 2), _grid(len(path) - 1, segments))
 
 
 def slab(half: Sequence[float], cells: int = 28) -> Mesh:

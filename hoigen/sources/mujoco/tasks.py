@@ -86,7 +86,7 @@ TASKS: dict[str, Task] = {
 
 
 def shapes_of(task: str) -> tuple[str, ...]:
-    """The shapes that a task can be done with; 'any' draws from those that can be lifted."""
+    """The shapes that a task is done with; 'any' draws from those that can be lifted."""
     return FREE if task == ANY else TASKS[task].shapes
 
 
