@@ -1,0 +1,89 @@
+"""The DDS settings that `hoigen up` and the launch files give to the nodes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+from hoigen.resources import find
+from hoigen.ros import dds
+
+PROFILE = find('config/fastdds.xml')
+IMAGES = 20
+
+SEND = f"""
+import array, time, rclpy
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import Image
+rclpy.init()
+node = rclpy.create_node('sender')
+publisher = node.create_publisher(Image, 'image', qos_profile_sensor_data)
+give_up = time.monotonic() + 60
+while not publisher.get_subscription_count() and time.monotonic() < give_up:
+    time.sleep(0.02)
+for number in range({IMAGES}):
+    publisher.publish(Image(width=number, data=array.array('B', bytes(720 * 480 * 3))))
+    time.sleep(0.05)
+time.sleep(1)
+"""
+
+RECEIVE = f"""
+import time, rclpy
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import Image
+rclpy.init()
+node, got = rclpy.create_node('receiver'), []
+node.create_subscription(Image, 'image', lambda image: got.append(image.width),
+                         QoSProfile(depth={IMAGES}, reliability=ReliabilityPolicy.BEST_EFFORT))
+quiet_from = time.monotonic() + 60
+while len(got) < {IMAGES} and time.monotonic() < quiet_from:
+    before = len(got)
+    rclpy.spin_once(node, timeout_sec=0.1)
+    if len(got) > before:
+        quiet_from = time.monotonic() + 5
+print(*got)
+"""
+
+
+def test_profile_is_given_where_there_is_room(tmp_path: Path) -> None:
+    """A nodes' process finds the profile, and only this machine's other processes."""
+    assert dds.environment(1, {}, tmp_path) == {
+        'FASTDDS_DEFAULT_PROFILES_FILE': str(PROFILE), 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
+
+
+def test_small_shared_memory_keeps_the_default(tmp_path: Path) -> None:
+    """In a container with 64 MB of /dev/shm the profile's segments do not fit: Fast DDS's own transports stay."""
+    assert 'FASTDDS_DEFAULT_PROFILES_FILE' not in dds.environment(10**9, {}, tmp_path)
+    assert 'FASTDDS_DEFAULT_PROFILES_FILE' not in dds.environment(1, {}, tmp_path / 'missing')
+
+
+@pytest.mark.parametrize('name', ['FASTDDS_DEFAULT_PROFILES_FILE', 'FASTDDS_BUILTIN_TRANSPORTS',
+                                  'ROS_AUTOMATIC_DISCOVERY_RANGE'])
+def test_what_the_user_set_stays(name: str, tmp_path: Path) -> None:
+    """A site's own DDS settings are not replaced."""
+    assert name not in dds.environment(1, {name: 'mine'}, tmp_path)
+
+
+def test_memory_of_a_process_covers_the_profile() -> None:
+    """The room that is looked for is at least the segment that the profile asks for."""
+    segment = ElementTree.parse(PROFILE).find('.//{*}segment_size')
+    assert segment is not None
+    assert int(segment.text or 0) < dds.BYTES_PER_PROCESS
+
+
+def test_best_effort_images_arrive(tmp_path: Path) -> None:
+    """With the profile every camera image reaches a best-effort reader; with Fast DDS's own settings almost none."""
+    pytest.importorskip('rclpy', reason='needs ROS 2: source install/setup.bash')
+    added = dds.environment(8)
+    if 'FASTDDS_DEFAULT_PROFILES_FILE' not in added | dict(os.environ):
+        pytest.skip('no room for the profile in /dev/shm')
+    environment = os.environ | added | {'ROS_DOMAIN_ID': str(1 + os.getpid() % 100), 'ROS_HOME': str(tmp_path)}
+    receiver = subprocess.Popen([sys.executable, '-c', RECEIVE], env=environment, stdout=subprocess.PIPE, text=True)
+    subprocess.run([sys.executable, '-c', SEND], env=environment, check=True, timeout=90)
+    got, _ = receiver.communicate(timeout=90)
+    assert got.split() == [str(number) for number in range(IMAGES)]
