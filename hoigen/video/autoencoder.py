@@ -9,13 +9,14 @@ small model has no capacity to carry fine texture through a latent, and need not
 from __future__ import annotations
 
 import torch
+from diffusers import AutoencoderKLCogVideoX
 from diffusers.configuration_utils import ConfigMixin, register_to_config
 from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 REFERENCE_CHANNELS = 9
-"""Channels of a reference: background rgb, background known, points rgb, unknown colour there, known colour there."""
+"""background rgb, background known, points rgb, whether a point of unknown and whether one of known colour is there."""
 
 
 class ResidualBlock(nn.Module):
@@ -136,6 +137,22 @@ class ReferenceAutoencoder(ModelMixin, ConfigMixin):
         return rough + correction
 
 
+class PublishedAutoencoder(AutoencoderKLCogVideoX):
+    """CogVideoX's own autoencoder behind the same two calls; it has no use for a reference."""
+
+    def latents(self, video: Tensor) -> Tensor:
+        """As :meth:`ReferenceAutoencoder.latents`."""
+        mean = self.encode(video.transpose(1, 2)).latent_dist.mode()
+        return mean.transpose(1, 2) * self.config.scaling_factor
+
+    def frames(self, latents: Tensor, reference: Tensor) -> Tensor:
+        """As :meth:`ReferenceAutoencoder.frames`."""
+        return self.decode((latents / self.config.scaling_factor).transpose(1, 2)).sample.transpose(1, 2)
+
+
+Autoencoder = ReferenceAutoencoder | PublishedAutoencoder
+
+
 def _double(x: Tensor) -> Tensor:
     """Nearest-neighbour enlargement by two of ``[B, T, C, H, W]``."""
     return F.interpolate(x.flatten(0, 1), scale_factor=2, mode='nearest').unflatten(0, x.shape[:2])
@@ -144,26 +161,7 @@ def _double(x: Tensor) -> Tensor:
 def rough_picture(reference: Tensor) -> Tensor:
     """The picture that a reference gives without learning, ``[B, T, 3, H, W]``.
 
-    Background where hand and object are not, coloured points where they are; a pixel of unknown colour takes a smooth
-    mean of the known ones around it, background and points each among themselves.
+    The points where hand and object are, the background elsewhere.
     """
-    background, known, points, unknown_point, known_point = reference.float().flatten(0, 1).split([3, 1, 3, 1, 1], dim=1)
-    front = known_point + unknown_point
-    rough = fill(points, known_point) * front + fill(background, known) * (1 - front)
-    return rough.unflatten(0, reference.shape[:2])
-
-
-def fill(colour: Tensor, known: Tensor) -> Tensor:
-    """Fill unknown pixels of ``[N, C, H, W]`` from the known ones (``[N, 1, H, W]``, 0 or 1), the nearer the more.
-
-    Pull-push: averages of known pixels on ever coarser grids, taken back where the finer one knows nothing.
-    """
-    levels = [(colour * known, known)]
-    while min(levels[-1][1].shape[-2:]) > 1 and not any(n % 2 for n in levels[-1][1].shape[-2:]):
-        levels.append((F.avg_pool2d(levels[-1][0], 2), F.avg_pool2d(levels[-1][1], 2)))
-    total, share = levels.pop()
-    filled = total.mean((-2, -1), keepdim=True) / share.mean((-2, -1), keepdim=True).clamp(min=1e-6)
-    filled = total + (1 - share) * filled
-    for total, share in reversed(levels):
-        filled = total + (1 - share) * F.interpolate(filled, scale_factor=2, mode='bilinear')
-    return filled
+    front = reference[:, :, 7:8] + reference[:, :, 8:9]
+    return (reference[:, :, 4:7] * front + reference[:, :, 0:3] * (1 - front)).float()

@@ -89,7 +89,8 @@ class ClipFolder:
     def sample(self, index: int, start: int = 0, stop: int | None = None) -> Sample:
         """Frames ``start:stop`` of clip ``index``."""
         a = self._arrays(index, (*(v for v in VIDEOS if v != 'tracking'), *PLANES), start, stop)
-        reference = reference_video(a['background'], a['background_known'] > 0, a['coloured'], a['coloured_state'])
+        reference = reference_video(a['background'], a['background_known'] > 0, a['coloured'], a['coloured_state'],
+                                    a['mask'])
         mask = torch.from_numpy(a['mask'] > 0)[None, :, None].float()
         return Sample(video_tensor(a['rgb']), reference, mask)
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass, fields
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
+from hoigen.conventions import HAND, OBJECT, ROLE_CODE
 from hoigen.records import Conditions
 from hoigen.video.points import farthest_points
 
@@ -36,12 +38,37 @@ def video_tensor(video: np.ndarray) -> Tensor:
 
 
 def reference_video(background: np.ndarray, background_known: np.ndarray, coloured: np.ndarray,
-                    coloured_state: np.ndarray) -> Tensor:
-    """The decoder's reference ``[1, T, 9, H, W]`` float32 (see :data:`hoigen.video.autoencoder.REFERENCE_CHANNELS`)."""
+                    coloured_state: np.ndarray, mask: np.ndarray) -> Tensor:
+    """The decoder's reference ``[1, T, 9, H, W]`` float32 (see :data:`hoigen.video.autoencoder.REFERENCE_CHANNELS`).
+
+    Arguments as in :class:`hoigen.records.Conditions`. A pixel of unknown colour takes a smooth mean of the known ones
+    around it, background, hand and object each among themselves.
+    """
     planes = np.stack([background_known, coloured_state == 1, coloured_state == 2])
-    known, unknown_point, known_point = torch.from_numpy(planes)[:, None, :, None].float()
-    return torch.cat([video_tensor(background), known, video_tensor(coloured) * known_point, unknown_point,
-                      known_point], dim=2)
+    known, unknown_point, known_point = torch.from_numpy(planes)[:, :, None].float()
+    points = torch.zeros(*mask.shape, 3).permute(0, 3, 1, 2)
+    for role in (ROLE_CODE[HAND], ROLE_CODE[OBJECT]):
+        here = torch.from_numpy(mask == role)[:, None].float()
+        points += fill(video_tensor(coloured)[0], known_point * here) * here
+    front = known_point + unknown_point
+    filled = fill(video_tensor(background)[0], known)
+    return torch.cat([filled, known, points * front, unknown_point, known_point], dim=1)[None]
+
+
+def fill(colour: Tensor, known: Tensor) -> Tensor:
+    """Fill unknown pixels of ``[N, C, H, W]`` from the known ones (``[N, 1, H, W]``, 0 or 1), the nearer the more.
+
+    Pull-push: averages of known pixels on ever coarser grids, taken back where the finer one knows nothing.
+    """
+    levels = [(colour * known, known)]
+    while min(levels[-1][1].shape[-2:]) > 1 and not any(n % 2 for n in levels[-1][1].shape[-2:]):
+        levels.append((F.avg_pool2d(levels[-1][0], 2), F.avg_pool2d(levels[-1][1], 2)))
+    total, share = levels.pop()
+    filled = total.mean((-2, -1), keepdim=True) / share.mean((-2, -1), keepdim=True).clamp(min=1e-6)
+    filled = total + (1 - share) * filled
+    for total, share in reversed(levels):
+        filled = total + (1 - share) * F.interpolate(filled, scale_factor=2, mode='bilinear')
+    return filled
 
 
 def point_inputs(points: np.ndarray, role: np.ndarray, pixels: np.ndarray, visible: np.ndarray, size: tuple[int, int],
@@ -64,7 +91,7 @@ def point_inputs(points: np.ndarray, role: np.ndarray, pixels: np.ndarray, visib
 def condition_tensors(conditions: Conditions, *, cloud: int, tokens: int) -> tuple[Tensor, Tensor, PointInputs]:
     """Reference video, tracking video and point inputs of one clip, batch size 1."""
     c = conditions
-    reference = reference_video(c.background, c.background_known, c.coloured, c.coloured_state)
+    reference = reference_video(c.background, c.background_known, c.coloured, c.coloured_state, c.mask)
     points = point_inputs(c.points, c.point_role, c.point_pixels, c.point_visible, c.image.shape[:2], cloud=cloud,
                           tokens=tokens)
     return reference, video_tensor(c.tracking), points

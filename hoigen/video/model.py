@@ -14,7 +14,7 @@ from torch import nn
 
 from hoigen.episodes import sha256_of
 from hoigen.resources import ResourceError, find
-from hoigen.video.autoencoder import ReferenceAutoencoder
+from hoigen.video.autoencoder import Autoencoder, PublishedAutoencoder, ReferenceAutoencoder
 from hoigen.video.transformer import ControlledCogVideoX
 
 WEIGHTS = Path(__file__).parent / 'weights'
@@ -53,7 +53,7 @@ class Model:
 
     config: ModelConfig
     transformer: ControlledCogVideoX
-    autoencoder: ReferenceAutoencoder
+    autoencoder: Autoencoder
     scheduler: CogVideoXDPMScheduler
     weights: dict[str, str]
 
@@ -70,8 +70,10 @@ def read_config(name: str) -> ModelConfig:
 
 def build(config: ModelConfig) -> Model:
     """The untrained parts, for training and for checks of shape; :func:`load` is for use."""
-    return Model(config, ControlledCogVideoX(**config.transformer).eval(),
-                 ReferenceAutoencoder(**config.autoencoder).eval(), CogVideoXDPMScheduler(**config.scheduler), {})
+    published = 'block_out_channels' in config.autoencoder
+    autoencoder = (PublishedAutoencoder if published else ReferenceAutoencoder)(**config.autoencoder)
+    return Model(config, ControlledCogVideoX(**config.transformer).eval(), autoencoder.eval(),
+                 CogVideoXDPMScheduler(**config.scheduler), {})
 
 
 def load(name: str = 'tiny', folder: Path | None = None) -> Model:
@@ -81,7 +83,8 @@ def load(name: str = 'tiny', folder: Path | None = None) -> Model:
     missing = [f for f in FILES if not (folder / f).is_file()]
     if missing:
         raise ModelError(f'model {name}: expected {list(FILES)} in {folder}, missing {missing}; '
-                         f'install hoigen again, or train them: hoigen train --help')
+                         + ('install hoigen again' if name == 'tiny' else 'hoigen does not ship them; '
+                            'train them (hoigen train --help) and name their folder'))
     model = build(config)
     load_strictly(model.transformer, folder / FILES[0])
     load_strictly(model.autoencoder, folder / FILES[1])

@@ -1,0 +1,94 @@
+"""The shipped generator on a scene of the simulator: labelled, repeatable, and refusing what does not fit."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hoigen.conditioning import build_clip, build_conditions
+from hoigen.sources.mujoco import MujocoConfig, MujocoSource
+from hoigen.video import Cancelled, load_generator
+from hoigen.video.evaluate import FIRST, MEASURES, MODEL, NO_LATENT, OTHER, PASTED, missed_bounds
+
+
+@pytest.fixture(scope='module')
+def generator():
+    return load_generator('tiny')
+
+
+@pytest.fixture(scope='module')
+def scene():
+    """Five frames (4k+1) of a held-out episode: clip and conditions at the model's size."""
+    episode = MujocoSource(MujocoConfig(width=192, height=128, shape='mug', split='heldout', depth=False)).episode(5)
+    frames = [f for i, f in enumerate(episode.frames()) if i % 4 == 0]
+    clip = build_clip(episode.assets, frames)
+    return clip, build_conditions(clip, width=192, height=128)
+
+
+def test_the_same_seed_gives_the_same_frames_bit_for_bit(generator, scene):
+    """A data set must be reproducible: same seed same frames; labels and stamps are the scene's."""
+    clip, conditions = scene
+    first, again, other = (generator.generate(conditions, clip.labels, seed=s) for s in (1, 1, 2))
+    assert np.array_equal(first.frames, again.frames)
+    assert not np.array_equal(first.frames, other.frames)
+    assert first.labels == clip.labels
+    assert np.array_equal(first.stamps_ns, clip.stamps_ns)
+    assert first.provenance.seed == 1
+    assert all(len(h) == 64 for h in first.provenance.weights.values())
+
+
+def test_the_generated_frames_follow_the_scene(generator, scene):
+    """Generated frames are nearer to their own instant of the scene than to the first one: they move as it does."""
+    clip, conditions = scene
+    made = generator.generate(conditions, clip.labels, seed=0)
+    own = np.abs(made.frames[-1].astype(int) - clip.rgb[-1]).mean()
+    first = np.abs(made.frames[-1].astype(int) - clip.rgb[0]).mean()
+    assert own < 0.6 * first
+    assert made.fidelity.mean() > 0.6
+
+
+def test_fidelity_falls_when_the_frames_do_not_follow_the_condition(generator, scene):
+    """The score must see a clip whose frames stand still."""
+    from hoigen.metrics.fidelity import mask_fidelity
+    clip, conditions = scene
+    frozen = np.repeat(conditions.image[None], len(clip.stamps_ns), 0)
+    assert mask_fidelity(frozen, conditions)[-1] < mask_fidelity(clip.rgb, conditions)[-1] - 0.2
+
+
+def test_progress_is_told_and_cancel_stops(generator, scene):
+    clip, conditions = scene
+    seen = []
+    generator.generate(conditions, clip.labels, seed=0, steps=3, on_step=lambda *a: seen.append(a))
+    assert [(done, steps) for done, steps, _ in seen] == [(1, 3), (2, 3), (3, 3)]
+    assert seen[0][2].shape == (128, 192, 3)
+
+    def stop(*_):
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        generator.generate(conditions, clip.labels, seed=0, on_step=stop)
+
+
+def test_conditions_of_another_size_are_refused(generator, scene):
+    clip, _ = scene
+    small = build_conditions(clip, width=96, height=64)
+    with pytest.raises(ValueError, match=r'expected 4k\+1 frames of 192x128, got 5 of 96x64'):
+        generator.generate(small, clip.labels, seed=0)
+
+
+def test_bounds_name_what_is_missed():
+    """The model card's promise: a model that only equals a baseline, or ignores its condition, does not pass."""
+    good = dict.fromkeys(MEASURES, 30.0)
+    base = dict.fromkeys(MEASURES, 20.0)
+    means = {FIRST: base, PASTED: base, MODEL: good, OTHER: base, NO_LATENT: base}
+    assert missed_bounds(means) == []
+    assert len(missed_bounds({**means, PASTED: good})) == len(MEASURES)
+    assert 'PSNR hand-object' in missed_bounds({**means, OTHER: {**base, 'PSNR hand-object': 28.0}})[0]
+
+
+def test_the_tensors_do_not_depend_on_the_prompt(generator, scene):
+    """The tiny model was trained without text; its card says so, and a prompt must not change the frames."""
+    clip, conditions = scene
+    said = replace(conditions, prompt='something else entirely')
+    a, b = (generator.generate(c, clip.labels, seed=3).frames for c in (conditions, said))
+    assert np.array_equal(a, b)

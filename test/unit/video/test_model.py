@@ -1,0 +1,75 @@
+"""Models by name: both sizes from one code, and never one without its whole weights."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from hoigen.video.autoencoder import PublishedAutoencoder
+from hoigen.video.model import FILES, WEIGHTS, ModelConfig, ModelError, build, load, read_config
+
+
+def test_the_full_size_model_has_the_published_keys_and_shapes(reference):
+    """config/models/cogvideox-5b.yaml builds what the published weights are for, backbone and autoencoder."""
+    with torch.device('meta'):
+        model = build(read_config('cogvideox-5b'))
+    for part, manifest in ((model.transformer, 'cogvideox_5b_i2v_transformer'), (model.autoencoder,
+                                                                                   'cogvideox_5b_i2v_vae')):
+        want = json.loads((reference / 'manifests' / f'{manifest}.json').read_text())
+        got = {k: list(v.shape) for k, v in part.state_dict().items()}
+        assert {k: got.get(k) for k in want} == {k: list(v) for k, v in want.items()}
+    assert len(model.transformer.transformer_blocks_copy) == 42
+
+
+@torch.no_grad()
+def test_the_published_autoencoder_speaks_the_same_two_calls():
+    """The pipeline runs on either autoencoder: same shapes, time first."""
+    blocks = 4
+    torch.manual_seed(0)
+    small = PublishedAutoencoder(block_out_channels=(8,) * blocks, down_block_types=('CogVideoXDownBlock3D',) * blocks,
+                                 up_block_types=('CogVideoXUpBlock3D',) * blocks, layers_per_block=1,
+                                 latent_channels=4, norm_num_groups=2).eval()
+    latents = small.latents(torch.rand(1, 9, 3, 32, 48))
+    assert latents.shape == (1, 3, 4, 4, 6)
+    assert small.frames(latents, torch.zeros(1, 9, 9, 32, 48)).shape == (1, 9, 3, 32, 48)
+
+
+def test_an_unknown_model_names_those_there_are():
+    with pytest.raises(ModelError, match=r"expected one of \['cogvideox-5b', 'tiny'\], got 'huge'"):
+        read_config('huge')
+
+
+def test_missing_weights_say_what_to_do(tmp_path):
+    """A model without weights would generate noise: it must not load, whatever its name."""
+    with pytest.raises(ModelError, match=r'missing \[.*autoencoder.safetensors.*install hoigen again'):
+        load('tiny', tmp_path)
+    with pytest.raises(ModelError, match='hoigen does not ship them'):
+        load('cogvideox-5b')
+
+
+@pytest.mark.parametrize('fault', ['missing', 'unexpected', 'shape', 'nan', 'cut'])
+def test_damaged_weights_are_refused_by_name(tmp_path, fault):
+    for file in FILES:
+        (tmp_path / file).write_bytes((WEIGHTS / 'tiny' / file).read_bytes())
+    path = tmp_path / FILES[0]
+    tensors = load_file(path)
+    if fault == 'missing':
+        del tensors['proj_out.bias']
+    elif fault == 'unexpected':
+        tensors['stowaway'] = torch.zeros(1)
+    elif fault == 'shape':
+        tensors['proj_out.bias'] = torch.zeros(3)
+    elif fault == 'nan':
+        tensors['proj_out.bias'][0] = float('nan')
+    save_file(tensors, path)
+    if fault == 'cut':
+        path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ModelError, match='expected a safetensors file' if fault == 'cut' else 'proj_out.bias|stowaway'):
+        load('tiny', tmp_path)
+
+
+def test_a_size_the_blocks_cannot_take_is_refused():
+    config = read_config('tiny')
+    with pytest.raises(ModelError, match=r'expected 4k\+1 frames and a size divisible by 16, got 16 frames of 192x100'):
+        ModelConfig(**{**vars(config), 'frames': 16, 'height': 100})
