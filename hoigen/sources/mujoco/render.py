@@ -16,16 +16,40 @@ MOST_GEOMS = 200
 FLAG = mujoco.mjtRndFlag
 
 
-class Renderer:
-    """Draws scenes at up to one size; the GL resources of the last scene are kept until another comes.
+class _Stage:
+    """The GL resources of one scene at one size. A process holds one stage at a time: the drawing lock guards it."""
 
-    ``data`` holds the pose to draw; its camera is overwritten. Any thread may call, one at a time draws.
+    current: _Stage | None = None
+
+    def __init__(self, scene: Scene, size: tuple[int, int]) -> None:
+        self.scene, self.size = scene, size
+        scene.model.vis.global_.offwidth, scene.model.vis.global_.offheight = size
+        self.gl = mujoco.MjrContext(scene.model, mujoco.mjtFontScale.mjFONTSCALE_50.value)
+        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self.gl)
+        self.gl.readDepthMap = mujoco.mjtDepthMap.mjDEPTH_ZEROFAR
+        self.visual = mujoco.MjvScene(scene.model, MOST_GEOMS)
+        self.visual.flags[FLAG.mjRND_SKYBOX] = self.visual.flags[FLAG.mjRND_REFLECTION] = False
+
+    @classmethod
+    def of(cls, scene: Scene, size: tuple[int, int]) -> _Stage:
+        """The stage for this scene; the last one makes room for another."""
+        if cls.current is None or cls.current.scene is not scene or cls.current.size != size:
+            if cls.current is not None:
+                cls.current.gl.free()
+                cls.current = None
+            cls.current = cls(scene, size)
+        return cls.current
+
+
+class Renderer:
+    """Draws scenes at up to one size. Any thread may call, one at a time draws.
+
+    ``data`` holds the pose to draw; its camera is overwritten. Scenes in turn, rather than one after the other, cost
+    a loading of about 15 ms each time.
     """
 
     def __init__(self, width: int, height: int) -> None:
         self._size = width, height
-        self._scene: Scene | None = None
-        self._gl: mujoco.MjrContext | None = None
         self._option, self._lens = mujoco.MjvOption(), mujoco.MjvCamera()
         self._lens.type, self._lens.fixedcamid = mujoco.mjtCamera.mjCAMERA_FIXED, 0
 
@@ -46,41 +70,34 @@ class Renderer:
     def geoms(self, scene: Scene, data: mujoco.MjData, camera: Camera) -> np.ndarray:
         """Which geom each pixel shows, [H,W] int32, -1 for none."""
         picture = np.empty((camera.height, camera.width, 3), np.uint8)
-        drawn = self._draw(scene, data, camera, picture, None, plain=True)
-        code = picture[::-1].astype(np.int32) @ np.array([1, 1 << 8, 1 << 16], np.int32)
-        table = np.full(drawn.ngeom + 1, -1, np.int32)
-        for geom in drawn.geoms[:drawn.ngeom]:
-            if geom.segid >= 0:
-                table[geom.segid + 1] = geom.objid
-        return table[code]
+        table = self._draw(scene, data, camera, picture, None, plain=True)
+        return table[picture[::-1].astype(np.int32) @ np.array([1, 1 << 8, 1 << 16], np.int32)]
 
     def _draw(self, scene: Scene, data: mujoco.MjData, camera: Camera, rgb: np.ndarray | None,
-              depth: np.ndarray | None, plain: bool) -> mujoco.MjvScene:
-        """Draw and read back, rows from the bottom up; plain: codes of geoms in place of colours, no shadows."""
-        model = scene.model
+              depth: np.ndarray | None, plain: bool) -> np.ndarray:
+        """Draw and read back, rows from the bottom up; plain: codes of geoms in place of colours, no shadows.
+
+        Gives the table of geom numbers by code, -1 for none.
+        """
         with drawing():
-            if scene is not self._scene:
-                self._load(scene)
-            model.cam_fovy[0] = np.degrees(2 * np.arctan(0.5 * camera.height / camera.K[1, 1]))
+            stage = _Stage.of(scene, self._size)
+            scene.model.cam_fovy[0] = np.degrees(2 * np.arctan(0.5 * camera.height / camera.K[1, 1]))
             data.cam_xpos[0] = camera.T_world_cam[:3, 3]
             data.cam_xmat[0] = (camera.T_world_cam[:3, :3] @ OPTICAL_TO_GL).ravel()
-            flags = self._visual.flags
+            flags = stage.visual.flags
             flags[FLAG.mjRND_SEGMENT] = flags[FLAG.mjRND_IDCOLOR] = plain
             flags[FLAG.mjRND_SHADOW] = not plain
-            mujoco.mjv_updateScene(model, data, self._option, None, self._lens, mujoco.mjtCatBit.mjCAT_ALL,
-                                   self._visual)
+            mujoco.mjv_updateScene(scene.model, data, self._option, None, self._lens, mujoco.mjtCatBit.mjCAT_ALL,
+                                   stage.visual)
             area = mujoco.MjrRect(0, 0, camera.width, camera.height)
-            mujoco.mjr_render(area, self._visual, self._gl)
-            mujoco.mjr_readPixels(rgb, depth, area, self._gl)
-            return self._visual
+            mujoco.mjr_render(area, stage.visual, stage.gl)
+            mujoco.mjr_readPixels(rgb, depth, area, stage.gl)
+            return _codes(stage.visual)
 
-    def _load(self, scene: Scene) -> None:
-        if self._gl is not None:
-            self._gl.free()
-        scene.model.vis.global_.offwidth, scene.model.vis.global_.offheight = self._size
-        self._gl = mujoco.MjrContext(scene.model, mujoco.mjtFontScale.mjFONTSCALE_50.value)
-        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._gl)
-        self._gl.readDepthMap = mujoco.mjtDepthMap.mjDEPTH_ZEROFAR
-        self._visual = mujoco.MjvScene(scene.model, MOST_GEOMS)
-        self._visual.flags[FLAG.mjRND_SKYBOX] = self._visual.flags[FLAG.mjRND_REFLECTION] = False
-        self._scene = scene
+
+def _codes(visual: mujoco.MjvScene) -> np.ndarray:
+    table = np.full(visual.ngeom + 1, -1, np.int32)
+    for geom in visual.geoms[:visual.ngeom]:
+        if geom.segid >= 0:
+            table[geom.segid + 1] = geom.objid
+    return table

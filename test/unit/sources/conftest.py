@@ -1,0 +1,11 @@
+"""Simulated episodes that several tests look at, made once."""
+
+from __future__ import annotations
+
+import pytest
+from simulated_clip import Clip, simulate
+
+
+@pytest.fixture(scope='session')
+def lifted_ball() -> Clip:
+    return simulate(seed=3, index=5, task='lift', shape='ball')
