@@ -12,6 +12,7 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
+from rclpy.client import Client
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
@@ -52,7 +53,8 @@ class Conductor:
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
         self._check = check
-        self._clients = {node: self._node.create_client(ChangeState, f'{node}/change_state') for node in nodes}
+        self._clients: dict[str, Client[Any, Any]] = {
+            node: self._node.create_client(ChangeState, f'{node}/change_state') for node in nodes}
         self._values: dict[str, dict[str, str]] = {node: {} for node in nodes}
         self._moved_at = time.monotonic()
         self._node.create_subscription(topics.DIAGNOSTICS.type, topics.DIAGNOSTICS.name, self._on_diagnostics,
@@ -111,7 +113,8 @@ class Conductor:
         answers = {node: self._clients[node].call_async(request) for node in nodes}
         self._wait(f'{otherwise} within {deadline_s:.0f} s', deadline_s, lambda node: answers[node].done(), nodes)
         for node, answer in answers.items():
-            if not answer.result().success:
+            result = answer.result()
+            if result is None or not result.success:
                 raise NodeFailed(node, otherwise)
 
     def _wait(self, otherwise: str, deadline_s: float, done: Callable[[str], bool], nodes: Sequence[str]) -> None:

@@ -43,8 +43,8 @@ class OpenEpisode:
 class Recordings:
     """Writes each message into the bag of its episode. One thread calls it.
 
-    Labels tell which episode a stamp belongs to; a message waits until the labels of its stamp have come. A bag is
-    closed when it is complete, or as it is when a later one is, or when too many are open. ``on_closed`` gets the
+    Labels tell which episode a stamp belongs to; a message waits until the labels of its stamp have come, and
+    provenance, which has no stamp, until those of its episode. A bag is closed when it is complete, or as it is when a later one is, or when too many are open. ``on_closed`` gets the
     episode and its summary, or what is wrong with it.
     """
 
@@ -56,6 +56,7 @@ class Recordings:
         self._open: dict[int, OpenEpisode] = {}
         self._episode_of: dict[int, int] = {}
         self._waiting: OrderedDict[int, list[tuple[Topic, bytes]]] = OrderedDict()
+        self._provenance: OrderedDict[Any, bytes] = OrderedDict()
         self._tables: deque[tuple[int, bytes]] = deque(maxlen=TABLES)
 
     @property
@@ -93,6 +94,8 @@ class Recordings:
         if labels.last:
             self._open[labels.episode].frames = labels.frame + 1
         self._write(labels.episode, topics.LABELS, stamp_ns, cdr)
+        if labels.episode in self._provenance:
+            self._write_provenance(labels.episode, self._provenance.pop(labels.episode))
         for topic, waiting in self._waiting.pop(stamp_ns, []):
             self._write(labels.episode, topic, stamp_ns, waiting)
 
@@ -112,8 +115,15 @@ class Recordings:
     def _add_provenance(self, cdr: bytes) -> None:
         text = deserialize_message(cdr, topics.PROVENANCE.type).data
         episode: Any = provenance_from_json(text).config.get('episode')
-        if episode not in self._open:
-            raise Refused('provenance of no episode', f'expected one of {self.open_episodes}, got {episode!r}')
+        if episode in self._open:
+            self._write_provenance(episode, cdr)
+        else:
+            self._provenance[episode] = cdr
+            if len(self._provenance) > OPEN_EPISODES:
+                self._provenance.popitem(last=False)
+                raise Refused('provenance of no episode', f'expected one of {self.open_episodes}, got {episode!r}')
+
+    def _write_provenance(self, episode: int, cdr: bytes) -> None:
         stamp_ns = min(stamp for stamp, of in self._episode_of.items() if of == episode)
         self._write(episode, topics.PROVENANCE, stamp_ns, cdr)
 

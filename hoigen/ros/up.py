@@ -115,7 +115,8 @@ def _conduct(nodes: NodeProcesses, names: Sequence[str], config: UpConfig, conso
 def _explain(error: NodeFailed, nodes: NodeProcesses, console: Console) -> None:
     console.print(f'hoigen up: {error}', style='bold red', markup=False, soft_wrap=True)
     if nodes.log(error.node).is_file():
-        console.print(f'the last lines of {nodes.log(error.node)}:\n{nodes.last_lines(error.node)}', markup=False, soft_wrap=True)
+        console.print(f'the last lines of {nodes.log(error.node)}:\n{nodes.last_lines(error.node)}', markup=False,
+                      soft_wrap=True)
 
 
 def _stop(nodes: NodeProcesses, console: Console) -> None:

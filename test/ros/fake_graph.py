@@ -20,6 +20,9 @@ from synthetic_scene import moving_scene
 
 from hoigen.conditioning import pasted_baseline
 from hoigen.records import Conditions, GeneratedClip, Labels, MeshAsset, Provenance, SceneFrame
+from hoigen.ros.nodes import condition_builder, episode_recorder, sim_source, synthesizer
+from hoigen.ros.nodes.base import spin
+from hoigen.ros.nodes.synthesizer import SynthesizerConfig
 
 FRAMES, WIDTH, HEIGHT = 5, 60, 40
 
@@ -67,15 +70,19 @@ class FakeGenerator:
                              Provenance(seed, {'model': 'fake'}, '', {}, {}, {}))
 
 
-def main() -> int:
-    from hoigen.ros.nodes import condition_builder, episode_recorder, sim_source, synthesizer
-    from hoigen.ros.nodes.base import spin
+def fake_model(config: SynthesizerConfig) -> FakeGenerator:
+    """A model that is there, unless the parameters ask for another."""
+    if config.model != 'tiny':
+        raise FileNotFoundError(f'model {config.model}: expected one of tiny')
+    return FakeGenerator(step_s=0.1)
 
+
+def main() -> int:
     node = sys.argv.pop(1)
     if node == 'sim_source':
         return spin(lambda: sim_source.SimSource(lambda config: FakeSource()))
     if node == 'synthesizer':
-        return spin(lambda: synthesizer.Synthesizer(lambda config: FakeGenerator(step_s=0.2)))
+        return spin(lambda: synthesizer.Synthesizer(fake_model))
     return {'condition_builder': condition_builder, 'episode_recorder': episode_recorder}[node].main()
 
 

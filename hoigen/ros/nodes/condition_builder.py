@@ -54,7 +54,7 @@ class ConditionBuilder(ManagedNode[ConditionBuilderConfig]):
 
     def open(self) -> None:
         self._sync = ExactSync([topic.name for topic in topics.SCENE_PARTS], self._on_set, self._on_unmatched)
-        self._tables: deque[tuple[int, tuple[MeshAsset, ...]]] = deque(maxlen=TABLES)
+        self._tables: deque[tuple[int, tuple[MeshAsset, ...] | None]] = deque(maxlen=TABLES)
         self._begun_ns: int | None = None
         self._builder: ClipBuilder | None = None
         self._frames = 0
@@ -76,13 +76,12 @@ class ConditionBuilder(ManagedNode[ConditionBuilderConfig]):
         return {'frames': self._frames}
 
     def _on_assets(self, message: Any) -> None:
-        stamp_ns = decode.stamp_ns(message.header)
+        stamp_ns, assets = decode.stamp_ns(message.header), None
         try:
             assets = decode.assets(message)
         except ValueError as error:
             self.diagnostics.refuse('bad assets', f'mesh_assets at {stamp_ns} ns: {error}')
-            return
-        self._tables.append((stamp_ns, assets))
+        self._tables.append((stamp_ns, assets))  # a bad one too: the table before it does not hold any more
         if stamp_ns == self._begun_ns:
             self.diagnostics.fail(f'mesh_assets at {stamp_ns} ns came after the first frame that they are for')
 
@@ -101,7 +100,7 @@ class ConditionBuilder(ManagedNode[ConditionBuilderConfig]):
         if self._order.begins(stamp_ns, labels.episode, labels.frame):
             self._begin(stamp_ns)
         if self._builder is None:
-            raise Refused('no assets', f'frame at {stamp_ns} ns: expected mesh_assets before it')
+            raise Refused('no assets', f'frame at {stamp_ns} ns: expected good mesh_assets before it')
         if labels.frame >= self.config.max_frames:
             raise Refused('episode too long', f'frame {labels.frame}: expected less than {self.config.max_frames}')
         try:
@@ -119,7 +118,7 @@ class ConditionBuilder(ManagedNode[ConditionBuilderConfig]):
         """Take the newest table that holds at ``stamp_ns`` for the episode that begins there."""
         self._builder, self._begun_ns = None, stamp_ns
         fitting = [assets for since_ns, assets in tuple(self._tables) if since_ns <= stamp_ns]
-        if fitting:
+        if fitting and fitting[-1] is not None:
             self._builder = self._build(fitting[-1], self.config.conditioning())
 
 

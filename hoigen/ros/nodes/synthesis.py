@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
-from rclpy.lifecycle import LifecycleNode
 from rclpy.task import Future
 
 from hoigen import decode
@@ -18,6 +17,7 @@ from hoigen.action import Synthesize
 from hoigen.records import GeneratedClip
 from hoigen.ros import convert, topics
 from hoigen.ros.clips import Rows
+from hoigen.ros.nodes.base import ManagedNode
 
 ACTION = 'synthesize'
 
@@ -54,7 +54,7 @@ class SynthesizeServer:
     Callbacks run on the executor's thread, feedback is sent from the worker's. ``episodes``: what can be generated.
     """
 
-    def __init__(self, node: LifecycleNode, episodes: Mapping[int, Rows], enqueue: Callable[[Job], bool]) -> None:
+    def __init__(self, node: ManagedNode[Any], episodes: Mapping[int, Rows], enqueue: Callable[[Job], bool]) -> None:
         self._node, self._episodes, self._enqueue = node, episodes, enqueue
         self._jobs: dict[bytes, Job] = {}
         self._server = ActionServer(node, Synthesize, ACTION, self._execute, goal_callback=self._on_goal,
@@ -64,10 +64,10 @@ class SynthesizeServer:
         self._server.destroy()
 
     def _on_goal(self, goal: Synthesize.Goal) -> GoalResponse:
-        if goal.episode in self._episodes:
+        if self._node.active and goal.episode in self._episodes:
             return GoalResponse.ACCEPT
         self._node.get_logger().error(
-            f'synthesize: expected one of the episodes {list(self._episodes)}, got {goal.episode}')
+            f'synthesize: expected one of the episodes {list(self._episodes)} and an active node, got {goal.episode}')
         return GoalResponse.REJECT
 
     def _on_cancel(self, handle: ServerGoalHandle[Any, Any, Any]) -> CancelResponse:

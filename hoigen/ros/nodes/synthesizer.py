@@ -113,15 +113,12 @@ class Synthesizer(ManagedNode[SynthesizerConfig]):
             self._episodes[episode] = rows
             while len(self._episodes) > self.config.keep:
                 self._episodes.popitem(last=False)
-            if self.config.automatic:
-                self.enqueue(Job(episode, rows, self.config.seed, self.config.steps))
+            if self.config.automatic and not self.enqueue(Job(episode, rows, self.config.seed, self.config.steps)):
+                self.diagnostics.fail(f'episode {episode} not generated: {self.config.queue} clips wait already')
 
     def enqueue(self, job: Job) -> bool:
         """Give the worker a clip to generate; False if too many wait."""
-        taken = self.worker is not None and self.worker.put(job)
-        if not taken:
-            self.diagnostics.fail(f'episode {job.episode} not generated: {self.config.queue} clips wait already')
-        return taken
+        return self.worker is not None and self.worker.put(job)
 
     def _synthesize(self, job: Job) -> None:  # worker thread
         try:

@@ -1,0 +1,136 @@
+"""One graph description: `hoigen up`, the launch file and the nodes agree with it; wrong ones are refused in words."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip('rclpy', reason='needs ROS 2: source install/setup.bash')
+pytest.importorskip('hoigen.msg', reason='needs the built messages: source install/setup.bash')
+
+import hoigen.ros.graph
+from hoigen.ros.graph import GraphError, episode_folder, load_graph, next_episode
+from hoigen.ros.nodes.condition_builder import ConditionBuilderConfig
+from hoigen.ros.nodes.episode_recorder import EpisodeRecorderConfig
+from hoigen.ros.nodes.sim_source import SimSourceConfig
+from hoigen.ros.nodes.synthesizer import SynthesizerConfig
+from hoigen.ros.up import UpConfig
+
+CONFIGS = {'sim_source': SimSourceConfig, 'condition_builder': ConditionBuilderConfig,
+           'synthesizer': SynthesizerConfig, 'episode_recorder': EpisodeRecorderConfig}
+LAUNCH = Path(__file__).parents[2] / 'launch' / 'sim_to_video.launch.py'
+
+
+def test_every_parameter_that_the_graph_sets_is_one_of_its_node(tmp_path: Path) -> None:
+    """A node's configuration can be made of what the graph gives it; a misspelt name or a wrong type cannot."""
+    graph = load_graph('sim_to_video')
+    parameters = graph.parameters({'output': str(tmp_path)})
+    assert parameters.keys() == CONFIGS.keys()
+    for node, values in parameters.items():
+        config = CONFIGS[node](**values)
+        for name, value in values.items():
+            assert type(getattr(config, name)) is type(value), f'{node}.{name}'
+
+
+def test_up_offers_the_arguments_of_the_graph_with_its_defaults() -> None:
+    """`hoigen up` and `ros2 launch` start the same job when nothing is given."""
+    given = UpConfig('sim_to_video').arguments()
+    graph = load_graph('sim_to_video')
+    assert given == {name: argument.default for name, argument in graph.arguments.items()}
+    assert {type(value) for value in given.values()} <= {bool, int, float, str}
+
+
+def test_values_come_typed_or_as_text() -> None:
+    """Launch gives text, `up` values: both become the type of the default."""
+    graph = load_graph('sim_to_video')
+    for given in ({'episodes': 5, 'rate': 2, 'task': 'push'}, {'episodes': '5', 'rate': '2', 'task': 'push'}):
+        source = graph.parameters(given)['sim_source']
+        assert (source['episodes'], source['rate'], source['task']) == (5, 2.0, 'push')
+        assert type(source['rate']) is float
+
+
+@pytest.mark.parametrize(('given', 'match'), [
+    ({'episodes': 'many'}, "argument 'episodes': expected int, got 'many'"),
+    ({'episodes': True}, "argument 'episodes': expected int, got True"),
+    ({'epsiodes': 3}, "did you mean 'episodes'")])
+def test_a_wrong_argument_is_refused(given: dict[str, Any], match: str) -> None:
+    """By name, with what was expected."""
+    with pytest.raises(GraphError, match=match):
+        load_graph('sim_to_video').parameters(given)
+
+
+def test_an_unknown_graph_is_refused_with_the_known_ones() -> None:
+    """A wrong name shows the right ones."""
+    with pytest.raises(GraphError, match=r"graph 'sim_2_video': expected one of \[.*'sim_to_video'"):
+        load_graph('sim_2_video')
+
+
+@pytest.mark.parametrize(('old', 'new', 'match'), [
+    ('sim_source.seed', 'sim_sauce.seed', "parameter 'sim_sauce.seed': expected <node>.<parameter>"),
+    ('nodes:', 'nodez:', "expected description, nodes, arguments and numbering, got KeyError"),
+    ('default: 3', 'defualt: 3', 'expected description, nodes, arguments and numbering')])
+def test_a_broken_description_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str,
+                                         match: str) -> None:
+    """The error names what is wrong, not a line of ours."""
+    text = (hoigen.ros.graph.find('config/graphs') / 'sim_to_video.yaml').read_text()
+    assert old in text
+    (tmp_path / 'sim_to_video.yaml').write_text(text.replace(old, new, 1))
+    monkeypatch.setattr(hoigen.ros.graph, 'find', lambda name: tmp_path)
+    with pytest.raises(GraphError, match=match):
+        load_graph('sim_to_video')
+
+
+def test_episodes_are_numbered_on_after_those_in_the_folder(tmp_path: Path) -> None:
+    """Also after a gap, and past other things that lie there."""
+    assert next_episode(tmp_path / 'new') == 0
+    for name in ('episode_0002', 'episode_0010', 'episode_old', 'logs'):
+        (tmp_path / name).mkdir()
+    assert next_episode(tmp_path) == 11
+    assert load_graph('sim_to_video').parameters({'output': str(tmp_path)})['sim_source']['first_episode'] == 11
+    assert episode_folder(tmp_path, 11).name == 'episode_0011'
+
+
+@pytest.fixture
+def launch_file() -> Any:
+    """The launch file as a module, where launch is installed."""
+    pytest.importorskip('launch_ros', reason='launch is not among the wheels: needs a ROS installation')
+    spec = importlib.util.spec_from_file_location('sim_to_video_launch', LAUNCH)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_launch_file_declares_the_arguments_of_the_graph(launch_file: Any) -> None:
+    """Each with its description and default, and those of every graph; no other."""
+    description = launch_file.generate_launch_description()
+    declared = {argument.name: argument for argument in description.get_launch_arguments()}
+    graph = load_graph('sim_to_video')
+    assert declared.keys() == graph.arguments.keys() | {'namespace', 'use_sim_time', 'log_level'}
+    assert all(argument.description for argument in declared.values())
+    for name, argument in graph.arguments.items():
+        assert ''.join(part.text for part in declared[name].default_value) == str(argument.default)
+
+
+def test_the_launch_file_starts_the_nodes_of_the_graph(launch_file: Any, tmp_path: Path) -> None:
+    """Every node, and the conductor that brings them up; they take the same parameters as under `hoigen up`."""
+    from launch import LaunchContext
+
+    context = LaunchContext()
+    graph = load_graph('sim_to_video')
+    values = {name: str(argument.default) for name, argument in graph.arguments.items()}
+    context.launch_configurations.update(values | {'output': str(tmp_path), 'namespace': 'lab', 'use_sim_time': 'true',
+                                                   'log_level': 'info'})
+    started = launch_file.start(context, graph)
+    assert [node.node_executable for node in started] == [*graph.nodes, 'conductor']
+
+
+def test_configurations_are_described_for_users() -> None:
+    """Every parameter of every node says what it is."""
+    for config in CONFIGS.values():
+        assert all(field.metadata['doc'].endswith('.') for field in dataclasses.fields(config))

@@ -1,0 +1,32 @@
+"""Fixtures for tests on real rclpy and DDS: a domain of their own, nodes that are always destroyed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def ros_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """This machine only, a domain that other test runs do not use, logs in the test's folder."""
+    from hoigen.ros import dds
+
+    for name, value in dds.environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv('ROS_DOMAIN_ID', str(1 + os.getpid() % 100))
+    monkeypatch.setenv('ROS_HOME', str(tmp_path / 'ros'))
+
+
+@pytest.fixture
+def bench(ros_environment: None) -> Iterator[object]:
+    """A :class:`ros_bench.Bench`; skips where ROS or the built messages are missing."""
+    pytest.importorskip('rclpy', reason='needs ROS 2: source install/setup.bash')
+    pytest.importorskip('hoigen.msg', reason='needs the built messages: source install/setup.bash')
+    from ros_bench import Bench
+
+    bench = Bench()
+    yield bench
+    bench.close()

@@ -1,0 +1,138 @@
+"""episode_recorder alone, over real DDS and a real disk: whole bags, and what it does with episodes that are not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip('rclpy', reason='needs ROS 2: source install/setup.bash')
+pytest.importorskip('hoigen.msg', reason='needs the built messages: source install/setup.bash')
+
+from fake_graph import FakeGenerator
+from rclpy.duration import Duration
+from ros_bench import START_NS, Bench, scene
+
+from hoigen.conditioning import ClipBuilder, ConditioningConfig, build_conditions
+from hoigen.episodes import EpisodeReader, EpisodeWriteFailed, EpisodeWriter
+from hoigen.ros import convert, topics
+from hoigen.ros.nodes.episode_recorder import EpisodeRecorder
+
+FRAMES = 5
+
+
+def messages_of(episode: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """What source and condition_builder, and then synthesizer, publish of an episode; for each frame, by topic."""
+    assets, frames = scene(episode)
+    start_ns = START_NS + episode * 10**9
+    builder = ClipBuilder(assets, ConditioningConfig(points=300, tracks=20))
+    seen = []
+    for frame in (replace(frame, stamp_ns=start_ns + frame.stamp_ns) for frame in frames):
+        row = builder.add(frame)
+        seen.append(convert.frame_to_msgs(frame, frame.stamp_ns) | convert.conditions_to_msgs(row))
+    seen[0]['mesh_assets'] = convert.assets_to_msg(assets, start_ns)
+    clip = builder.clip()
+    made = FakeGenerator().generate(build_conditions(clip, width=48, height=32), clip.labels, seed=0)
+    named = replace(made.provenance, config={'episode': episode})
+    generated = [convert.generated_to_msgs(made, row) for row in range(FRAMES)]
+    generated[0]['provenance'] = convert.provenance_to_msg(named)
+    return seen, generated
+
+
+def send(bench: Bench, frames: list[dict[str, Any]]) -> None:
+    for messages in frames:
+        if 'mesh_assets' in messages:
+            bench.send({'mesh_assets': messages['mesh_assets']})
+            bench.until(lambda: bench.publisher('mesh_assets').wait_for_all_acked(Duration(seconds=1)))
+        bench.send({name: message for name, message in messages.items() if name != 'mesh_assets'})
+
+
+def bag(tmp_path: Path, episode: int) -> Path:
+    return tmp_path / f'episode_{episode:04d}'
+
+
+def test_every_episode_becomes_a_whole_bag(bench: Bench, tmp_path: Path) -> None:
+    """All topics with equal counts, the mesh table and the provenance; the bytes are those that were sent."""
+    bench.up(EpisodeRecorder, output=str(tmp_path))
+    for episode in (0, 1):
+        for part in messages_of(episode):
+            send(bench, part)
+    bench.until(lambda: bench.count('episode_recorder', 'recorded') == 2)
+    assert bench.values('episode_recorder')['bag'] == str(bag(tmp_path, 1))
+    with EpisodeReader(bag(tmp_path, 1)) as reader:
+        assert reader.complete
+        assert not reader.faults()
+        per_frame = [topic for topic in topics.read_by(topics.RECORDER) if not topic.latched]
+        assert {f'/{topic.name}': FRAMES for topic in per_frame}.items() <= reader.counts.items()
+        assert (reader.counts['/mesh_assets'], reader.counts['/provenance']) == (1, 1)
+        np.testing.assert_array_equal(reader.clip().rgb[3], scene(1)[1][3].rgb)
+
+
+def test_messages_that_come_before_their_labels_find_their_episode(bench: Bench, tmp_path: Path) -> None:
+    """Topics may overtake each other: what comes first waits for the labels of its stamp."""
+    bench.up(EpisodeRecorder, output=str(tmp_path))
+    seen, generated = messages_of(0)
+    bench.send({'mesh_assets': seen[0].pop('mesh_assets')})
+    late = [{'labels': messages.pop('labels')} for messages in seen]
+    for part in (seen, late, generated):
+        send(bench, part)
+    bench.until(lambda: bench.count('episode_recorder', 'recorded') == 1)
+
+
+def test_an_episode_that_lost_a_frame_is_an_error_that_names_the_topic(bench: Bench, tmp_path: Path) -> None:
+    """It is closed when the next one is whole, is readable, and does not stop the recorder."""
+    bench.up(EpisodeRecorder, output=str(tmp_path))
+    seen, generated = messages_of(0)
+    del generated[2]['synth/image']
+    for part in (seen, generated, *messages_of(1)):
+        send(bench, part)
+    bench.until(lambda: bench.count('episode_recorder', 'recorded') == 1)
+    bench.until(lambda: bench.count('episode_recorder', 'failed') == 1)
+    assert '/synth/image: expected 5 messages' in bench.message('episode_recorder')
+    with EpisodeReader(bag(tmp_path, 0)) as reader:
+        assert reader.complete
+
+
+def test_ended_in_the_middle_the_bag_is_closed_and_readable(bench: Bench, tmp_path: Path) -> None:
+    """What was heard before the end is in a bag with its index; the log says what is missing of the episode."""
+    node = bench.up(EpisodeRecorder, output=str(tmp_path))
+    errors: list[str] = []
+    node.get_logger().error = errors.append
+    send(bench, messages_of(0)[0][:3])
+    bench.until(lambda: bench.count('episode_recorder', 'received') == 3 * 10 + 1)
+    node.destroy_node()
+    assert 'episode 0 is not whole' in errors[0]
+    with EpisodeReader(bag(tmp_path, 0)) as reader:
+        assert reader.complete
+        assert reader.counts['/condition/points'] == 3
+
+
+def test_an_episode_that_is_on_disk_is_never_overwritten(bench: Bench, tmp_path: Path) -> None:
+    """The old bag stays as it is, every frame of the new one is refused, the next episode is recorded."""
+    bag(tmp_path, 0).mkdir()
+    bench.up(EpisodeRecorder, output=str(tmp_path))
+    for episode in (0, 1):
+        for part in messages_of(episode):
+            send(bench, part)
+    bench.until(lambda: bench.count('episode_recorder', 'recorded') == 1)
+    assert not list(bag(tmp_path, 0).iterdir())
+    assert bench.count('episode_recorder', 'refused: episode exists') == 1
+
+
+def test_a_disk_that_refuses_to_write_is_one_error(bench: Bench, tmp_path: Path) -> None:
+    """The episode is given up with the system's reason; the messages that still come for it are refused quietly."""
+
+    class Full(EpisodeWriter):
+        def write(self, topic: str, *rest: Any) -> None:
+            if topic == 'condition/mask':
+                raise EpisodeWriteFailed('No space left on device')
+            super().write(topic, *rest)
+
+    bench.up(EpisodeRecorder, Full, output=str(tmp_path))
+    for part in messages_of(0):
+        send(bench, part)
+    bench.until(lambda: bench.count('episode_recorder', 'failed') == 1)
+    assert 'No space left on device' in bench.message('episode_recorder')

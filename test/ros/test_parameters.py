@@ -1,0 +1,78 @@
+"""Parameters: declared from a dataclass, refused by constructing it, swapped as a whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+pytest.importorskip('rclpy', reason='needs ROS 2: source install/setup.bash')
+pytest.importorskip('hoigen.msg', reason='needs the built messages: source install/setup.bash')
+
+from rclpy.parameter import Parameter
+from ros_bench import Bench
+
+from hoigen.ros.parameters import Parameters, param, validate
+
+
+@dataclass(frozen=True)
+class Config:
+    """A node's configuration with every kind of parameter."""
+
+    distance: float = param(0.5, 'How far.', unit='m', low=0.1, high=2.0)
+    count: int = param(3, 'How many.', low=1, high=9)
+    mode: str = param('slow', 'How.', choices=('slow', 'fast'))
+    device: str = param('cpu', 'Where.', read_only=True)
+
+    def __post_init__(self) -> None:
+        validate(self)
+        if self.mode == 'fast' and self.count > 5:
+            raise ValueError('count: expected at most 5 when fast')
+
+
+@pytest.fixture
+def live(bench: Bench) -> Parameters[Config]:
+    return Parameters(bench.io, Config)
+
+
+def change(bench: Bench, **values: Any) -> list[Any]:
+    return bench.io.set_parameters([Parameter(name, value=value) for name, value in values.items()])
+
+
+def test_descriptions_carry_unit_range_and_choices(bench: Bench, live: Parameters[Config]) -> None:
+    """`ros2 param describe` tells what a user may set."""
+    distance, count, mode, device = (bench.io.describe_parameter(n) for n in ('distance', 'count', 'mode', 'device'))
+    assert distance.description == 'How far. [m]'
+    assert (distance.floating_point_range[0].from_value, distance.floating_point_range[0].to_value) == (0.1, 2.0)
+    assert (count.integer_range[0].from_value, count.integer_range[0].to_value) == (1, 9)
+    assert mode.description == 'How. One of: slow, fast.'
+    assert device.read_only
+
+
+def test_an_accepted_change_reaches_the_configuration(bench: Bench, live: Parameters[Config]) -> None:
+    """The frozen value is swapped after acceptance."""
+    before = live.value
+    assert change(bench, distance=1.5)[0].successful
+    assert (before.distance, live.value.distance) == (0.5, 1.5)
+
+
+@pytest.mark.parametrize('values', [{'distance': 3.0}, {'count': 0}, {'mode': 'loud'}, {'device': 'cuda'},
+                                    {'count': 'many'}])
+def test_a_wrong_value_is_refused_and_changes_nothing(bench: Bench, live: Parameters[Config],
+                                                      values: dict[str, Any]) -> None:
+    """Outside its range or choices, of another type, or read-only."""
+    assert not change(bench, **values)[0].successful
+    assert live.value == Config()
+
+
+def test_the_dataclass_own_rule_refuses_a_parameter_with_its_words(bench: Bench, live: Parameters[Config]) -> None:
+    """A rule between fields is a rule between parameters."""
+    change(bench, mode='fast')
+    assert change(bench, count=6)[0].reason == 'count: expected at most 5 when fast'
+
+
+def test_all_faults_are_named_at_once() -> None:
+    """One error tells everything that is wrong."""
+    with pytest.raises(ValueError, match=r'distance: expected \[0.1, 2.0\], got 9.0; count: .*; mode: expected one of'):
+        Config(distance=9.0, count=0, mode='loud')

@@ -1,0 +1,50 @@
+"""The order of frames: what begins an episode, what follows, what is refused and by which reason."""
+
+from __future__ import annotations
+
+import pytest
+
+from hoigen.ros.streams import EpisodeOrder, Refused
+
+
+def follow(order: EpisodeOrder, stamp: int, episode: int, frame: int) -> bool:
+    begins = order.begins(stamp, episode, frame)
+    order.accept(stamp, frame)
+    return begins
+
+
+def test_frame_zero_begins_an_episode_at_any_stamp() -> None:
+    """A source may start its clock again, or play an episode again."""
+    order = EpisodeOrder()
+    frames = ((5, 0, 0), (6, 0, 1), (7, 1, 0), (1, 2, 0), (2, 2, 1), (1, 2, 0))
+    assert [follow(order, *frame) for frame in frames] == [True, False, True, True, False, True]
+
+
+@pytest.mark.parametrize(('frame', 'reason'), [
+    ((20, 3, 2), 'frame goes back'), ((10, 3, 3), 'stamp goes back'), ((9, 3, 3), 'stamp goes back'),
+    ((30, 4, 1), 'episode without its beginning')])
+def test_a_frame_that_does_not_follow_is_refused_and_changes_nothing(frame: tuple[int, int, int], reason: str) -> None:
+    """After the refusal the frame that does follow is taken."""
+    order = EpisodeOrder()
+    for good in ((5, 3, 0), (10, 3, 2)):
+        follow(order, *good)
+    with pytest.raises(Refused) as refusal:
+        order.begins(*frame)
+    assert refusal.value.reason == reason
+    assert order.begins(11, 3, 3) is False
+
+
+def test_frame_zero_that_comes_twice_is_refused() -> None:
+    """The same frame again begins nothing."""
+    order = EpisodeOrder()
+    follow(order, 10, 3, 0)
+    with pytest.raises(Refused, match='expected a stamp after 10 ns'):
+        order.begins(10, 3, 0)
+
+
+def test_a_refused_frame_may_be_followed_by_the_number_after_it() -> None:
+    """A hole is not an error of the order: who needs whole episodes counts."""
+    order = EpisodeOrder()
+    follow(order, 1, 0, 0)
+    order.begins(2, 0, 1)  # refused later, for what it holds
+    assert order.begins(3, 0, 2) is False

@@ -1,0 +1,172 @@
+"""synthesizer alone, over real DDS: automatic mode, the action, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip('rclpy', reason='needs ROS 2: source install/setup.bash')
+pytest.importorskip('hoigen.msg', reason='needs the built messages: source install/setup.bash')
+
+from action_msgs.msg import GoalStatus
+from fake_graph import FakeGenerator
+from hoigen.action import Synthesize
+from rclpy.action import ActionClient
+from rclpy.lifecycle import TransitionCallbackReturn
+from ros_bench import START_NS, Bench, scene
+
+from hoigen import decode
+from hoigen.conditioning import ClipBuilder, ConditioningConfig
+from hoigen.ros import convert
+from hoigen.ros.nodes.synthesizer import Synthesizer, clip_seed
+
+FRAMES = 5
+PER_FRAME = ('synth/image', 'synth/camera_info', 'synth/fidelity', 'synth/labels')
+
+
+def send_conditioned(bench: Bench, episode: int = 0, skip: Iterable[int] = ()) -> None:
+    """Send scene and conditions of an episode, as source and condition_builder do."""
+    assets, frames = scene(episode)
+    builder = ClipBuilder(assets, ConditioningConfig(points=300, tracks=20))
+    start_ns = START_NS + episode * 10**9
+    for number, frame in enumerate(frames):
+        row = builder.add(frame)
+        messages = convert.frame_to_msgs(frame, start_ns + frame.stamp_ns) | convert.conditions_to_msgs(row)
+        for name, message in messages.items():
+            if name.startswith('condition/'):
+                message.header.stamp = messages['labels'].header.stamp
+        if number not in skip:
+            bench.send(messages)
+
+
+def pictures(bench: Bench) -> list[np.ndarray]:
+    return [decode.rgb(message) for message in bench.heard['synth/image']]
+
+
+def client_of(bench: Bench) -> Any:
+    client = ActionClient(bench.io, Synthesize, 'synthesize')
+    bench.until(client.server_is_ready)
+    return client
+
+
+def answer(bench: Bench, future: Any) -> Any:
+    bench.until(future.done)
+    return future.result()
+
+
+def test_every_finished_episode_is_generated_with_the_scenes_stamps_and_labels(bench: Bench) -> None:
+    """Automatic mode: no clip is lost, and each frame carries stamp, labels and camera size of its own."""
+    bench.up(Synthesizer, lambda config: FakeGenerator())
+    for episode in range(3):
+        send_conditioned(bench, episode)
+    bench.until(lambda: all(len(bench.heard[name]) == 3 * FRAMES for name in PER_FRAME))
+    want = [START_NS + episode * 10**9 + frame.stamp_ns for episode in range(3) for frame in scene()[1]]
+    for name in PER_FRAME:
+        assert [decode.stamp_ns(message.header) for message in bench.heard[name]] == want
+    assert [(m.episode, m.frame, m.last) for m in bench.heard['synth/labels'][-2:]] == [(2, 3, False), (2, 4, True)]
+    assert {(m.width, m.height) for m in bench.heard['synth/camera_info']} == {(48, 32)}
+    made = [json.loads(message.data) for message in bench.heard['provenance']]
+    assert [(p['seed'], p['config']['episode'], p['source']) for p in made] == [
+        (clip_seed(0, episode), episode, 'node bench') for episode in range(3)]
+
+
+def test_the_same_seed_gives_the_same_frames_and_another_does_not(bench: Bench) -> None:
+    """The frames of an episode depend on the seed and its number only, not on what was generated before."""
+    bench.up(Synthesizer, lambda config: FakeGenerator(), seed=5)
+    for episode in (0, 1, 1):
+        send_conditioned(bench, episode)
+    bench.until(lambda: len(bench.heard['synth/image']) == 3 * FRAMES)
+    first, second, again = (pictures(bench)[at:at + FRAMES] for at in (0, FRAMES, 2 * FRAMES))
+    np.testing.assert_array_equal(second, again)
+    assert not np.array_equal(first, second)
+    assert len({clip_seed(seed, episode) for seed in range(5) for episode in range(5)}) == 25
+
+
+def test_the_action_tells_progress_with_preview_and_gives_what_automatic_mode_gives(bench: Bench) -> None:
+    """A goal for a collected episode: a feedback for each step, a result, and the frames on the topics."""
+    bench.up(Synthesizer, lambda config: FakeGenerator(), seed=3)
+    send_conditioned(bench, 4)
+    bench.until(lambda: len(bench.heard['synth/image']) == FRAMES)
+    told: list[Any] = []
+    goal = Synthesize.Goal(episode=4, seed=3, steps=6, prompt='put it down')
+    handle = answer(bench, client_of(bench).send_goal_async(goal, lambda message: told.append(message.feedback)))
+    result = answer(bench, handle.get_result_async())
+    assert result.status == GoalStatus.STATUS_SUCCEEDED
+    assert result.result.success
+    assert result.result.mean_fidelity == pytest.approx(0.75)
+    assert json.loads(result.result.provenance)['config']['prompt'] == 'put it down'
+    assert [(f.step, f.steps) for f in told] == [(step, 6) for step in range(1, 7)]
+    assert all(f.eta_s >= 0 for f in told)
+    assert told[-1].eta_s == 0
+    assert decode.rgb(told[0].preview).shape == (32, 48, 3)
+    bench.until(lambda: len(bench.heard['synth/image']) == 2 * FRAMES)
+    np.testing.assert_array_equal(pictures(bench)[:FRAMES], pictures(bench)[FRAMES:])
+
+
+def test_a_cancelled_goal_ends_at_its_next_step(bench: Bench) -> None:
+    """Cancel: the status says so, nothing is published, and the node generates on."""
+    bench.up(Synthesizer, lambda config: FakeGenerator(steps=500, step_s=0.02), automatic=False)
+    send_conditioned(bench)
+    bench.until(lambda: bench.values('synthesizer').get('held') == '[0]')
+    told: list[Any] = []
+    handle = answer(bench, client_of(bench).send_goal_async(Synthesize.Goal(), told.append))
+    bench.until(lambda: told)
+    answer(bench, handle.cancel_goal_async())
+    result = answer(bench, handle.get_result_async())
+    assert result.status == GoalStatus.STATUS_CANCELED
+    assert (result.result.success, result.result.message) == (False, 'cancelled')
+    assert not bench.heard['synth/image']
+    again = answer(bench, client_of(bench).send_goal_async(Synthesize.Goal(steps=2)))
+    assert answer(bench, again.get_result_async()).result.success
+
+
+def test_a_goal_for_an_episode_that_is_not_there_is_rejected(bench: Bench) -> None:
+    """Nobody waits for what cannot come."""
+    bench.up(Synthesizer, lambda config: FakeGenerator())
+    assert not answer(bench, client_of(bench).send_goal_async(Synthesize.Goal(episode=7))).accepted
+
+
+def test_an_episode_with_a_hole_is_an_error_and_the_next_is_generated(bench: Bench) -> None:
+    """A clip of missing instants would be no clip: the failure is shown, and ends with the next good episode."""
+    bench.up(Synthesizer, lambda config: FakeGenerator())
+    send_conditioned(bench, 0, skip=[2])
+    bench.until(lambda: bench.count('synthesizer', 'failed') == 1)
+    assert 'expected 5 frames, got 4' in bench.message('synthesizer')
+    send_conditioned(bench, 1)
+    bench.until(lambda: {message.episode for message in bench.heard['synth/labels']} == {1})
+    bench.until(lambda: bench.message('synthesizer') == 'ok')
+
+
+def test_a_generator_that_raises_fails_its_episode_only(bench: Bench) -> None:
+    """The error names the episode and the reason; the worker lives on."""
+
+    class Picky(FakeGenerator):
+        def generate(self, conditions: Any, labels: Any, **settings: Any) -> Any:
+            if labels[0].episode == 0:
+                raise ValueError('no memory left')
+            return super().generate(conditions, labels, **settings)
+
+    bench.up(Synthesizer, lambda config: Picky())
+    send_conditioned(bench, 0)
+    bench.until(lambda: bench.message('synthesizer') == 'episode 0 not generated: no memory left')
+    send_conditioned(bench, 1)
+    bench.until(lambda: len(bench.heard['synth/image']) == FRAMES)
+
+
+def test_without_weights_the_node_refuses_to_configure(bench: Bench) -> None:
+    """Never noise: a model that cannot be loaded is a failed configure that can be tried again."""
+
+    def missing(config: Any) -> FakeGenerator:
+        raise FileNotFoundError('weights of tiny: run hoigen train')
+
+    node = bench.add(Synthesizer, missing)
+    errors: list[str] = []
+    node.get_logger().error = errors.append
+    assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
+    assert errors == ['synthesizer not configured: weights of tiny: run hoigen train']
+    node._build = lambda config: FakeGenerator()
+    assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
