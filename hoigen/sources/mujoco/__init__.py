@@ -1,8 +1,10 @@
 """A simulated hand that handles objects on a table, by MuJoCo's contact physics."""
 
+from hoigen.sources.mujoco.gl import RenderError  # first: it tells what is missing where MuJoCo cannot be imported
+
+# isort: split
 from hoigen.sources.mujoco.cameras import CAMERAS
 from hoigen.sources.mujoco.config import ConfigError, MujocoConfig
-from hoigen.sources.mujoco.gl import RenderError
 from hoigen.sources.mujoco.objects import SHAPES
 from hoigen.sources.mujoco.source import Episode, EpisodeError, MujocoSource
 from hoigen.sources.mujoco.tasks import TASKS

@@ -23,6 +23,15 @@ class RenderError(RuntimeError):
     """This machine cannot render off screen."""
 
 
+try:
+    import mujoco  # noqa: F401
+except ModuleNotFoundError:
+    raise
+except (AttributeError, ImportError) as error:  # it loads what MUJOCO_GL names; so fails PyOpenGL without the library
+    raise RenderError(f'{HELP}; MUJOCO_GL={os.environ.get("MUJOCO_GL")} asks for one that is not there, unset it to '
+                      'let hoigen choose') from error
+
+
 class GLContext(Protocol):
     def make_current(self) -> None: ...
     def free(self) -> None: ...

@@ -34,7 +34,11 @@ class EpisodeError(RuntimeError):
 
 @dataclass(frozen=True, eq=False)
 class Episode:
-    """One kept clip. Frames are rendered as they are asked for, always the same; use one thread."""
+    """One kept clip; its frames are rendered as they are asked for, always the same.
+
+    assets: what the frames' poses place. task, shape: names of TASKS and SHAPES; plan.sentence says it in words.
+    attempt: how many simulations came before the one that was kept. steps, cameras: one per frame.
+    """
 
     assets: tuple[MeshAsset, ...]
     task: str
@@ -67,7 +71,7 @@ class Episode:
 
 
 class MujocoSource:
-    """Simulates and renders episodes; deterministic in (config, seed, index). Use one thread."""
+    """Simulates and renders episodes; each is the same bit for bit for the same config, seed and index."""
 
     def __init__(self, config: MujocoConfig) -> None:
         self.config = config
