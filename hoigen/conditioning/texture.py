@@ -124,7 +124,8 @@ def _carry(picture: Picture, nearest: np.ndarray, role: np.ndarray, mask: np.nda
                 x = (K_inverse[0, 0] * u + K_inverse[0, 1] * v + K_inverse[0, 2]) * z
                 y = (K_inverse[1, 1] * v + K_inverse[1, 2]) * z
                 for axis in range(3):
-                    there[axis] = back[n, axis, 0] * x + back[n, axis, 1] * y + back[n, axis, 2] * z + back[n, axis, 3]
+                    row_of = back[n, axis]
+                    there[axis] = row_of[0] * x + row_of[1] * y + row_of[2] * z + row_of[3]
                 if colour_at(picture, there[0], there[1], there[2], role[n], found):
                     count += 1
                     total += found

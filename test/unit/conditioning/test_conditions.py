@@ -93,6 +93,21 @@ def test_a_side_not_seen_in_frame_0_has_no_colour() -> None:
     assert (made.coloured_state[1][shown] == 1).mean() > 0.9
 
 
+def test_colours_turn_with_the_surface() -> None:
+    """Samples far apart carry the colours between them too: after a turn by 60 of 180 degrees two thirds are known."""
+    asset, camera = ball('ball', 'object', 0.1, rings=40), camera_at((0.7, 0, 0.05), 360, 240)
+    up, turned = np.eye(4), np.eye(4)
+    up[2, 3] = turned[2, 3] = 0.05
+    turned[:2, :2] = [[0.5, -np.sqrt(0.75)], [np.sqrt(0.75), 0.5]]
+    frames = [frame_of((asset,), {'ball': pose}, camera, t) for t, pose in enumerate((up, turned))]
+    clip = build_clip((asset,), frames, ConditioningConfig(points=60, tracks=10))
+    made = build_conditions(clip, **SIZE)
+    known = made.coloured_state[1] == 2
+    error = np.abs(true_frames(clip)[1] - made.coloured[1]).mean(axis=-1)[known]
+    assert known.sum() / (made.mask[1] == 2).sum() == pytest.approx(2 / 3, abs=0.03)
+    assert np.median(error) < 2
+
+
 def test_still_background_is_the_first_picture(still: Conditions) -> None:
     """For a camera that stands still the background is the first picture, known where only the scene was."""
     for t in range(5):
@@ -108,6 +123,8 @@ def test_carried_background_is_true(swaying_clip: Clip, swaying: Conditions) -> 
     shown[0] = False
     assert shown.sum() > 0.5 * swaying.mask[1:].size
     assert np.median(error[shown]) < 5
+    tinted = swaying.background[..., 0] > swaying.background[..., 2].astype(int) + 10  # hand and object, not the floor
+    assert not (tinted & swaying.background_known).any()
     assert (error[shown] < 30).mean() > 0.95
 
 
