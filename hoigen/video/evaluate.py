@@ -38,7 +38,6 @@ class EvaluateConfig:
     """
 
     model: str = 'tiny'
-    model_folder: Path | None = None
     clips: int = 40
     steps: int | None = None
     seed: int = 0
@@ -57,7 +56,7 @@ class HeldOut:
 
 def evaluate(config: EvaluateConfig) -> int:
     """Run the evaluation; 0 when every bound holds."""
-    generator = load_generator(config.model, config.model_folder)
+    generator = load_generator(config.model)
     steps = config.steps or generator.steps
     clips = [heldout_clip(generator, index) for index in track(range(config.clips), description='held-out clips')]
     rows: dict[str, list[dict[str, float]]] = {}

@@ -28,7 +28,6 @@ class GenerateConfig:
     episodes: int = 3
     seed: int = 0
     model: str = 'tiny'
-    model_folder: Path | None = None
     steps: int | None = None
     task: str = 'any'
     shape: str = 'any'
@@ -38,7 +37,7 @@ class GenerateConfig:
 
 def generate(config: GenerateConfig) -> None:
     """Write the episodes that are not there yet."""
-    generator = load_generator(config.model, config.model_folder)
+    generator = load_generator(config.model)
     config.out.mkdir(parents=True, exist_ok=True)
     source = MujocoSource(MujocoConfig(frames=generator.frames, task=config.task, shape=config.shape,
                                        camera=config.camera, depth=False))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -90,9 +89,9 @@ class Generator:
                           licences={config.name: config.licence})
 
 
-def load_generator(model: str = 'tiny', folder: Path | None = None) -> Generator:
-    """A generator by name, with the weights of ``folder`` or those shipped; ModelError says what to do without them."""
-    return Generator(load(model, folder))
+def load_generator(model: str = 'tiny') -> Generator:
+    """A generator by the name or folder of its model; ModelError says what to do where weights are missing."""
+    return Generator(load(model))
 
 
 def with_source(clip: GeneratedClip, source: str) -> GeneratedClip:

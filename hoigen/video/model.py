@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from hoigen.video.transformer import ControlledCogVideoX
 
 WEIGHTS = Path(__file__).parent / 'weights'
 FILES = ('transformer.safetensors', 'autoencoder.safetensors')
+CONFIG = 'model.yaml'
 
 
 class ModelError(RuntimeError):
@@ -58,13 +59,15 @@ class Model:
     weights: dict[str, str]
 
 
-def read_config(name: str) -> ModelConfig:
-    """The configuration ``config/models/NAME.yaml``."""
+def read_config(model: str) -> ModelConfig:
+    """The configuration of a model: ``config/models/MODEL.yaml``, or ``model.yaml`` where MODEL is a folder."""
+    if (Path(model) / CONFIG).is_file():
+        return ModelConfig(**yaml.safe_load((Path(model) / CONFIG).read_text()))
     try:
-        text = find(f'config/models/{name}.yaml').read_text()
+        text = find(f'config/models/{model}.yaml').read_text()
     except ResourceError:
         known = sorted(p.stem for p in find('config/models').glob('*.yaml'))
-        raise ModelError(f'model: expected one of {known}, got {name!r}') from None
+        raise ModelError(f'model: expected one of {known} or a folder with {CONFIG}, got {model!r}') from None
     return ModelConfig(**yaml.safe_load(text))
 
 
@@ -76,26 +79,31 @@ def build(config: ModelConfig) -> Model:
                  CogVideoXDPMScheduler(**config.scheduler), {})
 
 
-def load(name: str = 'tiny', folder: Path | None = None) -> Model:
-    """The model ``name`` with the weights of ``folder`` (default: those shipped with hoigen), in float32."""
-    config = read_config(name)
-    folder = WEIGHTS / name if folder is None else folder
+def load(model: str = 'tiny') -> Model:
+    """The model of this name with the weights shipped with hoigen, or the model of a folder that training left."""
+    config = read_config(model)
+    folder = Path(model) if (Path(model) / CONFIG).is_file() else WEIGHTS / model
     missing = [f for f in FILES if not (folder / f).is_file()]
     if missing:
-        raise ModelError(f'model {name}: expected {list(FILES)} in {folder}, missing {missing}; '
-                         + ('install hoigen again' if name == 'tiny' else 'hoigen does not ship them; '
-                            'train them (hoigen train --help) and name their folder'))
-    model = build(config)
-    load_strictly(model.transformer, folder / FILES[0])
-    load_strictly(model.autoencoder, folder / FILES[1])
-    hashes = {f'{name}/{f}': sha256_of(folder / f) for f in FILES}
-    return Model(model.config, model.transformer, model.autoencoder, model.scheduler, hashes)
+        raise ModelError(f'model {model}: expected {list(FILES)} in {folder}, missing {missing}; '
+                         + ('install hoigen again' if model == 'tiny' else 'hoigen does not ship them: '
+                            'train them (hoigen train --help) and give their folder as the model'))
+    parts = build(config)
+    load_strictly(parts.transformer, folder / FILES[0])
+    load_strictly(parts.autoencoder, folder / FILES[1])
+    return replace(parts, weights={f'{config.name}/{f}': sha256_of(folder / f) for f in FILES})
 
 
-def save(module: nn.Module, path: Path, dtype: torch.dtype = torch.float16) -> None:
-    """Write a module's weights; the file appears whole or not at all."""
+def save_config(config: ModelConfig, folder: Path) -> None:
+    """Write ``model.yaml``, so that the folder is a model by itself."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CONFIG).write_text(yaml.safe_dump(asdict(config), sort_keys=False))
+
+
+def save(module: nn.Module, path: Path) -> None:
+    """Write a module's weights as float16; the file appears whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    tensors = {k: v.detach().to(dtype if v.is_floating_point() else v.dtype).contiguous()
+    tensors = {k: v.detach().to(torch.float16 if v.is_floating_point() else v.dtype).contiguous()
                for k, v in module.state_dict().items()}
     partial = path.with_suffix('.partial')
     save_file(tensors, partial)

@@ -30,7 +30,7 @@ class DiffusionLoss:
 
     drop_condition: float = 0.1
     drop_control: float = 0.1
-    terminal: float = 0.25
+    terminal: float = 0.4
     train_backbone: bool = True
 
 

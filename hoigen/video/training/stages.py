@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 
 from hoigen.video.data import ClipFolder
-from hoigen.video.model import FILES, Model, ModelError, build, load_strictly, read_config, save
+from hoigen.video.model import FILES, Model, ModelError, build, load_strictly, read_config, save, save_config
 from hoigen.video.training.autoencoder import AutoencoderLoss, train_autoencoder
 from hoigen.video.training.decoder import DecoderLoss, train_decoder
 from hoigen.video.training.diffusion import DiffusionLoss, LatentClips, train_diffusion
@@ -22,8 +22,8 @@ Stage = Literal['autoencoder', 'diffusion', 'decoder']
 class TrainConfig:
     """Train one stage of a model, or all three in order.
 
-    Run it again with the same arguments to go on from the last checkpoint. The run folder ends with the model's weight
-    files: put them to use with ``--model-folder``.
+    Run it again with the same arguments to go on from the last checkpoint. The run folder ends as a model that every
+    ``--model`` takes.
     """
 
     clips: Path
@@ -44,10 +44,11 @@ def run(config: TrainConfig) -> None:
     torch.manual_seed(config.seed)
     clips = ClipFolder(config.clips)
     model = build(read_config(config.model))
+    save_config(model.config, config.out)
     transformer, autoencoder = (config.out / name for name in FILES)
     if config.stage in ('autoencoder', 'all'):
         train_autoencoder(model.autoencoder, clips, config.out, config.autoencoder, config.autoencoder_loss)
-        save(model.autoencoder, autoencoder, torch.float32)
+        save(model.autoencoder, autoencoder)
     if config.stage in ('diffusion', 'all'):
         _need(model.autoencoder, autoencoder, 'autoencoder')
         model.transformer.copy_base_into_branch()
@@ -59,7 +60,7 @@ def run(config: TrainConfig) -> None:
         _need(model.transformer, transformer, 'diffusion')
         train_decoder(model.autoencoder, model.transformer, clips, _latents(model, clips), model.scheduler,
                       model.config.steps, config.out, config.decoder, config.decoder_loss)
-        save(model.autoencoder, autoencoder, torch.float32)
+        save(model.autoencoder, autoencoder)
 
 
 def _latents(model: Model, clips: ClipFolder) -> LatentClips:

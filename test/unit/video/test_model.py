@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from hoigen.video.autoencoder import PublishedAutoencoder
-from hoigen.video.model import FILES, WEIGHTS, ModelConfig, ModelError, build, load, read_config
+from hoigen.video.model import FILES, WEIGHTS, ModelConfig, ModelError, build, load, read_config, save_config
 
 
 def test_the_full_size_model_has_the_published_keys_and_shapes(reference):
@@ -36,14 +36,15 @@ def test_the_published_autoencoder_speaks_the_same_two_calls():
 
 
 def test_an_unknown_model_names_those_there_are():
-    with pytest.raises(ModelError, match=r"expected one of \['cogvideox-5b', 'tiny'\], got 'huge'"):
+    with pytest.raises(ModelError, match=r"expected one of \['cogvideox-5b', 'tiny'\] or a folder .* got 'huge'"):
         read_config('huge')
 
 
-def test_missing_weights_say_what_to_do(tmp_path):
+def test_missing_weights_say_what_to_do(tmp_path, monkeypatch):
     """A model without weights would generate noise: it must not load, whatever its name."""
+    monkeypatch.setattr('hoigen.video.model.WEIGHTS', tmp_path)
     with pytest.raises(ModelError, match=r'missing \[.*autoencoder.safetensors.*install hoigen again'):
-        load('tiny', tmp_path)
+        load('tiny')
     with pytest.raises(ModelError, match='hoigen does not ship them'):
         load('cogvideox-5b')
 
@@ -52,6 +53,7 @@ def test_missing_weights_say_what_to_do(tmp_path):
 def test_damaged_weights_are_refused_by_name(tmp_path, fault):
     for file in FILES:
         (tmp_path / file).write_bytes((WEIGHTS / 'tiny' / file).read_bytes())
+    save_config(read_config('tiny'), tmp_path)
     path = tmp_path / FILES[0]
     tensors = load_file(path)
     if fault == 'missing':
@@ -66,7 +68,7 @@ def test_damaged_weights_are_refused_by_name(tmp_path, fault):
     if fault == 'cut':
         path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(ModelError, match='expected a safetensors file' if fault == 'cut' else 'proj_out.bias|stowaway'):
-        load('tiny', tmp_path)
+        load(str(tmp_path))
 
 
 def test_a_size_the_blocks_cannot_take_is_refused():
