@@ -44,8 +44,8 @@ class Recordings:
     """Writes each message into the bag of its episode. One thread calls it.
 
     Labels tell which episode a stamp belongs to; a message waits until the labels of its stamp have come, and
-    provenance, which has no stamp, until those of its episode. A bag is closed when it is complete, or as it is when a later one is, or when too many are open. ``on_closed`` gets the
-    episode and its summary, or what is wrong with it.
+    provenance, which has no stamp, until those of its episode. A bag is closed when it is complete, or as it is when a
+    later one is complete or too many are open. ``on_closed`` gets the episode and its summary, or what is wrong.
     """
 
     def __init__(self, make: Callable[[int], EpisodeWriter],

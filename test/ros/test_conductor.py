@@ -1,0 +1,109 @@
+"""The conductor, with nodes in this process: it never waits for ever, and says for whom it waited."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip('rclpy', reason='needs ROS 2: source install/setup.bash')
+pytest.importorskip('hoigen.msg', reason='needs the built messages: source install/setup.bash')
+
+from fake_graph import FakeGenerator, FakeSource
+from rclpy.task import Future
+from ros_bench import Bench
+
+from hoigen.ros import conductor, topics
+from hoigen.ros.conductor import Conductor, Progress
+from hoigen.ros.nodes.base import ManagedNode
+from hoigen.ros.nodes.episode_recorder import EpisodeRecorder
+from hoigen.ros.nodes.sim_source import SimSource
+from hoigen.ros.nodes.synthesizer import Synthesizer
+from hoigen.ros.processes import NodeFailed
+
+ORDER = (topics.RECORDER, topics.SYNTHESIZER, topics.SOURCE)
+
+
+@pytest.fixture
+def spinning(bench: Bench) -> Iterator[Bench]:
+    """The bench, its nodes served by a thread as their own processes would."""
+    ended = threading.Event()
+
+    def spin() -> None:
+        while not ended.is_set():
+            bench.executor.spin_once(timeout_sec=0.02)
+
+    thread = threading.Thread(target=spin)
+    thread.start()
+    yield bench
+    ended.set()
+    thread.join()
+
+
+def graph(bench: Bench, tmp_path: Path, model: Callable[..., FakeGenerator] = FakeGenerator) -> None:
+    """A graph without condition_builder, for which the source waits."""
+    bench.add(EpisodeRecorder, output=str(tmp_path))
+    bench.add(Synthesizer, lambda config: model())
+    bench.add(SimSource, lambda config: FakeSource(), wait_for_readers=True)
+
+
+def follow(nodes: tuple[str, ...] = ORDER) -> list[Progress]:
+    shown: list[Progress] = []
+    with Conductor(nodes, '', lambda: None) as conductor:
+        conductor.bring_up()
+        conductor.follow(1, shown.append)
+    return shown
+
+
+def test_a_node_that_does_not_start_is_named(spinning: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The deadline for the services of a node."""
+    monkeypatch.setattr(conductor, 'START_S', 0.5)
+    with pytest.raises(NodeFailed, match='sim_source did not start'):
+        follow((topics.SOURCE,))
+
+
+def test_a_node_that_cannot_be_configured_is_named(spinning: Bench, tmp_path: Path) -> None:
+    """All are configured before any is activated."""
+
+    def missing() -> FakeGenerator:
+        raise FileNotFoundError('no weights')
+
+    graph(spinning, tmp_path, missing)
+    with pytest.raises(NodeFailed, match='synthesizer could not be configured') as failure:
+        follow()
+    assert failure.value.node == topics.SYNTHESIZER
+    assert not any(node.active for node in spinning.executor.get_nodes() if isinstance(node, SimSource))
+
+
+def test_a_job_that_stands_still_is_given_up_with_what_everyone_waits_for(
+        spinning: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is waited for without end: the error holds the diagnostics of all nodes."""
+    monkeypatch.setattr(conductor, 'STALL_S', 3.0)
+    graph(spinning, tmp_path)
+    with pytest.raises(NodeFailed, match=r'the graph has done nothing for 3 s.*condition_builder on mesh_frame'):
+        follow()
+
+
+def test_an_answer_that_is_lost_is_asked_for_again(spinning: Bench, tmp_path: Path,
+                                                   monkeypatch: pytest.MonkeyPatch) -> None:
+    """The state of the node tells that its transition is over when the service's answer never comes."""
+    monkeypatch.setattr(conductor, 'ASK_AGAIN_S', 0.2)
+    graph(spinning, tmp_path)
+    with Conductor(ORDER, '', lambda: None) as conducting:
+        for life in conducting._lives.values():
+            monkeypatch.setattr(life._change, 'call_async', lost(life._change.call_async))
+        conducting.bring_up()
+    assert all(node.active for node in spinning.executor.get_nodes() if isinstance(node, ManagedNode))
+
+
+def lost(call: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A service call whose answer nobody gets."""
+
+    def ask(request: Any) -> Any:
+        call(request)
+        return Future()
+
+    return ask
