@@ -20,11 +20,7 @@ from hoigen.video.sampling import sample
 from hoigen.video.transformer import Control, with_first_frame
 
 OnStep = Callable[[int, int, np.ndarray], None]
-"""Called after each denoising step with (done, steps, preview [H,W,3] uint8 of the last frame)."""
-
-
-class Cancelled(RuntimeError):
-    """Raise it from ``on_step`` to stop a generation; nothing is returned."""
+"""Called after each denoising step with (done, steps, preview [H,W,3] uint8 of the last frame); raise to stop."""
 
 
 class Generator:

@@ -14,12 +14,12 @@ pytest.importorskip('hoigen.msg', reason='needs the built messages: source insta
 
 from action_msgs.msg import GoalStatus
 from fake_graph import FakeGenerator
-from hoigen.action import Synthesize
 from rclpy.action import ActionClient
 from rclpy.lifecycle import TransitionCallbackReturn
 from ros_bench import START_NS, Bench, scene
 
 from hoigen import decode
+from hoigen.action import Synthesize
 from hoigen.conditioning import ClipBuilder, ConditioningConfig
 from hoigen.ros import convert
 from hoigen.ros.nodes.synthesizer import Synthesizer, clip_seed

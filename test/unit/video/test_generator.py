@@ -7,7 +7,7 @@ import pytest
 
 from hoigen.conditioning import build_clip, build_conditions
 from hoigen.sources.mujoco import MujocoConfig, MujocoSource
-from hoigen.video import Cancelled, load_generator
+from hoigen.video import load_generator
 from hoigen.video.evaluate import FIRST, MEASURES, MODEL, NO_LATENT, OTHER, PASTED, missed_bounds
 
 
@@ -63,9 +63,9 @@ def test_progress_is_told_and_cancel_stops(generator, scene):
     assert seen[0][2].shape == (128, 192, 3)
 
     def stop(*_):
-        raise Cancelled
+        raise InterruptedError
 
-    with pytest.raises(Cancelled):
+    with pytest.raises(InterruptedError):
         generator.generate(conditions, clip.labels, seed=0, on_step=stop)
 
 
