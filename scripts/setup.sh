@@ -93,14 +93,17 @@ install_packages() {
   cat "${files[@]}" > "$stamp"
 }
 
-# Off-screen OpenGL for the simulator; the check is the simulator's own.
+check_opengl() {
+  PYTHONPATH=$root${PYTHONPATH:+:$PYTHONPATH} "$venv/bin/python" scripts/check_opengl.py
+}
+
+# Off-screen OpenGL for the simulator.
 install_opengl() {
-  local try='from hoigen.sources.mujoco.gl import gl_context; gl_context()' stamp=$venv/.hoigen-opengl
+  local stamp=$venv/.hoigen-opengl status=0
   [[ -f $stamp ]] && return
-  if ! "$venv/bin/python" -c "$try" 2> /dev/null; then
-    require libegl1 libgl1-mesa-dri
-    "$venv/bin/python" -c "$try" || fail 'no off-screen OpenGL, see above'
-  fi
+  check_opengl 2> /dev/null || status=$?
+  if ((status == 3)); then require libegl1 libgl1-mesa-dri; fi
+  ((status == 0)) || check_opengl || fail 'the simulator cannot draw, see above'
   touch "$stamp"
 }
 

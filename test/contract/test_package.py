@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import shutil
 import subprocess
@@ -154,6 +155,14 @@ def test_scripts_can_run(script: Path) -> None:
     """A script without its bit or with a syntax error stops a new user at the first command."""
     assert script.stat().st_mode & 0o111
     subprocess.run(['bash', '-n', script], check=True)
+
+
+def test_set_up_knows_whether_the_simulator_can_draw() -> None:
+    """The set-up installs OpenGL only where this check asks for it, and it follows the simulator's own code."""
+    done = subprocess.run([sys.executable, ROOT / 'scripts/check_opengl.py'], capture_output=True, text=True,
+                          cwd=ROOT, check=False, env=os.environ | {'MUJOCO_GL': '', 'PYTHONPATH': str(ROOT)})
+    assert done.returncode in (0, 3), done.stderr
+    assert done.returncode == 0 or 'libegl1' in done.stderr
 
 
 def test_ruff_has_nothing_to_say() -> None:
