@@ -84,14 +84,14 @@ def load_graph(name: str) -> Graph:
     if not path.is_file():
         known = sorted(found.stem for found in folder.glob('*.yaml'))
         raise GraphError(f'graph {name!r}: expected one of {known}, in {folder}')
-    raw = yaml.safe_load(path.read_text())
     try:
+        raw = yaml.safe_load(path.read_text())
         nodes = {node: dict(parameters or {}) for node, parameters in raw['nodes'].items()}
         arguments = {
             key: Argument(it['description'], it['default'], tuple(_target(text, nodes) for text in it['sets']))
             for key, it in raw['arguments'].items()}
         return Graph(name, raw['description'], nodes, arguments, _target(raw['numbering'], nodes))
-    except (AttributeError, KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError, yaml.YAMLError) as error:
         raise GraphError(f'{path}: expected description, nodes, arguments and numbering, got {error!r}') from error
 
 

@@ -33,7 +33,7 @@ class UpConfig:
     seed: int = 0
     """Everything random is derived from it and the episode's number."""
     model: str = 'tiny'
-    """Model that generates the video; a name in config/models."""
+    """Model that generates the video; a name in config/models or the folder of a trained one."""
     task: str = 'any'
     """Interaction to simulate, or any."""
     camera: str = 'front'

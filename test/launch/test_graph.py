@@ -72,7 +72,8 @@ def test_an_unknown_graph_is_refused_with_the_known_ones() -> None:
 @pytest.mark.parametrize(('old', 'new', 'match'), [
     ('sim_source.seed', 'sim_sauce.seed', "parameter 'sim_sauce.seed': expected <node>.<parameter>"),
     ('nodes:', 'nodez:', "expected description, nodes, arguments and numbering, got KeyError"),
-    ('default: 3', 'defualt: 3', 'expected description, nodes, arguments and numbering')])
+    ('default: 3', 'defualt: 3', 'expected description, nodes, arguments and numbering'),
+    ('default: 3', 'default: "3', 'expected description, nodes, arguments and numbering')])
 def test_a_broken_description_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str,
                                          match: str) -> None:
     """The error names what is wrong, not a line of ours."""

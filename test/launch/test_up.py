@@ -25,6 +25,14 @@ NODES = ('episode_recorder', 'synthesizer', 'condition_builder', 'sim_source')
 RUN_UP = Path(__file__).with_name('run_up.py')
 
 
+def wait(condition: Callable[[], object]) -> None:
+    """Wait for a condition; fails the test at the deadline."""
+    end = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
 class Job:
     """A running `hoigen up`, and what it has printed."""
 
@@ -43,17 +51,14 @@ class Job:
     def printed(self) -> str:
         return self._log.read_text()
 
-    def until(self, condition: Callable[[], object]) -> None:
-        """Wait for the condition; fails the test at the deadline."""
-        end = time.monotonic() + DEADLINE_S
-        while not condition():
-            assert time.monotonic() < end, self.printed
-            time.sleep(0.05)
+    def until_printed(self, text: str) -> None:
+        """Wait for a text; fails the test at the deadline, or when the job has ended without it."""
+        wait(lambda: text in self.printed or self.process.poll() is not None)
+        assert text in self.printed, self.printed
 
     def status(self) -> int:
         """The exit status, once it has ended."""
-        self.until(lambda: self.process.poll() is not None)
-        return self.process.returncode
+        return self.process.wait(DEADLINE_S)
 
     def nodes(self) -> dict[str, int]:
         """The process of every node that runs."""
@@ -122,7 +127,7 @@ def test_a_killed_node_ends_the_job_with_its_name_and_leaves_the_bags_readable(j
                                                                                node: str) -> None:
     """Status 1, no process left, and every bag opens: whole ones as they are, the others as far as they got."""
     running = job('--episodes', '1000')
-    running.until(lambda: 'episode 1 of 1000 recorded' in running.printed)
+    running.until_printed('episode 1 of 1000 recorded')
     os.kill(running.nodes()[node], signal.SIGKILL)
     assert running.status() == 1
     assert f'hoigen up: {node} was killed by SIGKILL' in running.printed
@@ -137,7 +142,7 @@ def test_a_killed_node_ends_the_job_with_its_name_and_leaves_the_bags_readable(j
 def test_an_interrupted_job_stops_every_node_and_closes_the_bags(job: Callable[..., Job]) -> None:
     """Ctrl-C: status 130, no process left, and each bag has its metadata and index."""
     running = job('--episodes', '1000')
-    running.until(lambda: 'episode 1 of 1000 recorded' in running.printed)
+    running.until_printed('episode 1 of 1000 recorded')
     running.process.send_signal(signal.SIGINT)
     assert running.status() == 130
     assert not running.nodes()
@@ -150,9 +155,9 @@ def test_an_interrupted_job_stops_every_node_and_closes_the_bags(job: Callable[.
 def test_when_the_job_itself_is_killed_its_nodes_end(job: Callable[..., Job]) -> None:
     """No orphan goes on simulating; the kernel interrupts them, so that they close their bags."""
     running = job('--episodes', '1000')
-    running.until(lambda: 'episode 1 of 1000 recorded' in running.printed)
+    running.until_printed('episode 1 of 1000 recorded')
     running.process.kill()
-    running.until(lambda: not running.nodes())
+    wait(lambda: not running.nodes())
     for name in bags(running.out):
         with EpisodeReader(running.out / name) as reader:
             assert reader.complete

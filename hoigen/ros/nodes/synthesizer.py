@@ -27,7 +27,7 @@ from hoigen.ros.sync import ExactSync
 class SynthesizerConfig:
     """Parameters of synthesizer."""
 
-    model: str = param('tiny', 'Model; a name in config/models.')
+    model: str = param('tiny', 'Model; a name in config/models or the folder of a trained one.')
     seed: int = param(0, 'Seed; a clip depends on it and on its episode.', low=0, high=2**31 - 1)
     steps: int = param(0, 'Denoising steps; 0 takes what the model says.', low=0, high=1000)
     automatic: bool = param(True, 'Generate every episode when its last frame has come.')
