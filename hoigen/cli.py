@@ -32,7 +32,7 @@ VERBS = {
     'train': Verb('hoigen.video.training.stages', 'TrainConfig', 'run', 'train a video model, resumable',
                   'hoigen train --clips data/train --out runs/tiny --stage diffusion --diffusion.steps 4000'),
     'evaluate': Verb('hoigen.video.evaluate', 'EvaluateConfig', 'evaluate', 'measure a model on held-out clips',
-                     'hoigen evaluate --model tiny --clips 40'),
+                     'hoigen evaluate --model tiny --clips 36'),
     'report': Verb('hoigen.episodes.commands', 'ReportConfig', 'report',
                    'make report.html and preview.mp4 of recorded bags', 'hoigen report out/demo'),
     'recover': Verb('hoigen.episodes.commands', 'RecoverConfig', 'recover_episode',

@@ -132,7 +132,8 @@ class Contacts:
     forces_n: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
 
     def __post_init__(self) -> None:
-        check, sizes = _Check('Contacts'), {}
+        check = _Check('Contacts')
+        sizes: dict[str, int] = {}
         check.array('positions_m', self.positions_m, 'float32', ('C', 3), sizes=sizes)
         check.array('normals', self.normals, 'float32', ('C', 3), sizes=sizes)
         check.array('forces_n', self.forces_n, 'float32', ('C',), sizes=sizes)

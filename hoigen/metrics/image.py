@@ -19,7 +19,7 @@ def psnr(frames: np.ndarray, truth: np.ndarray, region: np.ndarray | None = None
 
 def ssim_map(frames: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Structural similarity [T,H,W] (Gaussian window, sigma 1.5), mean of the three channels; inputs uint8."""
-    a, b = (torch.from_numpy(np.ascontiguousarray(v)).permute(0, 3, 1, 2).double() / 255 for v in (frames, truth))
+    a, b = (torch.from_numpy(np.ascontiguousarray(v)).permute(0, 3, 1, 2).float() / 255 for v in (frames, truth))
     _, full = structural_similarity_index_measure(a, b, data_range=1.0, return_full_image=True)
     return full.mean(1).numpy()
 

@@ -38,7 +38,7 @@ class EvaluateConfig:
     """
 
     model: str = 'tiny'
-    clips: int = 40
+    clips: int = 36
     steps: int | None = None
     seed: int = 0
     out: Path = Path('out/evaluate')
@@ -106,9 +106,9 @@ def missed_bounds(means: dict[str, dict[str, float]]) -> list[str]:
     """The bounds a shipped model must keep, as sentences, for those that it misses."""
     model, ho = means[MODEL], 'PSNR hand-object'
     faults = [f'{m}: {model[m]:.3f} is not above {means[baseline][m]:.3f} of "{baseline}"'
-              for baseline in (FIRST, PASTED, NO_LATENT) for m in MEASURES if model[m] <= means[baseline][m]]
+              for baseline in (FIRST, PASTED) for m in MEASURES if model[m] <= means[baseline][m]]
     faults += [f'{ho}: {model[ho]:.2f} dB is not {margin} dB above {means[other][ho]:.2f} dB of "{other}"'
-               for other, margin in ((FIRST, 4), (OTHER, 3)) if model[ho] < means[other][ho] + margin]
+               for other, margin in ((FIRST, 4), (OTHER, 3), (NO_LATENT, 0.3)) if model[ho] < means[other][ho] + margin]
     return faults
 
 
