@@ -21,15 +21,20 @@ def foreground(frame: np.ndarray, background: np.ndarray) -> np.ndarray:
 
 
 def mask_fidelity(frames: np.ndarray, conditions: Conditions) -> np.ndarray:
-    """Intersection over union [T] float32 of each frame's re-estimated foreground with the condition's mask.
+    """Intersection over union [T] float32 of each frame's re-estimated hand-object mask with the condition's.
 
-    frames: [T,H,W,3] uint8 at the conditions' size. Only pixels whose background is known count; without any
-    foreground on both sides a frame scores 1. Shadows count as foreground, so that true video scores below 1 too.
+    frames: [T,H,W,3] uint8 at the conditions' size. Where the background is known, a pixel that differs from it is hand
+    or object; where it is not, one that has the colour of its coloured point is. A pixel with neither is not judged;
+    a frame without any foreground on both sides scores 1. Shadows count as foreground, so true video scores below 1
+    too.
     """
     scores = []
-    for frame, background, known, mask in zip(frames, conditions.background, conditions.background_known,
-                                              conditions.mask, strict=True):
-        found, wanted = foreground(frame, background) & known, (mask > 0) & known
-        union = (found | wanted).sum()
-        scores.append((found & wanted).sum() / union if union else 1.0)
+    for t, frame in enumerate(frames):
+        known, wanted = conditions.background_known[t], conditions.mask[t] > 0
+        coloured = (conditions.coloured_state[t] == 2) & wanted
+        same = cv2.absdiff(frame, conditions.coloured[t]).max(-1) <= 2 * CHANGE
+        found = np.where(known, foreground(frame, conditions.background[t]), coloured & same)
+        judged = known | coloured
+        union = ((found | wanted) & judged).sum()
+        scores.append((found & wanted & judged).sum() / union if union else 1.0)
     return np.asarray(scores, np.float32)
