@@ -13,5 +13,5 @@ status=0
 colcon test --event-handlers console_direct+ --return-code-on-test-failure || status=$?
 ((status == 0)) || colcon test-result --verbose || true
 echo
-sed -n 's/^[0-9]*: \(=\{3,\} .* in [0-9.]*s.* =\{3,\}\)$/\1/p' log/latest_test/hoigen/stdout.log | tail -n 1
+sed -n 's/^[0-9]*: \(=* .* in [0-9.]*s\( ([0-9:]*)\)\? =*\)$/\1/p' log/latest_test/hoigen/stdout.log | tail -n 1
 exit "$status"

@@ -41,7 +41,7 @@ node, got = rclpy.create_node('receiver'), []
 node.create_subscription(Image, 'image', lambda image: got.append(image.width),
                          QoSProfile(depth={IMAGES}, reliability=ReliabilityPolicy.BEST_EFFORT))
 quiet_from = time.monotonic() + 60
-while len(got) < {IMAGES} and time.monotonic() < quiet_from:
+while {IMAGES} - 1 not in got and time.monotonic() < quiet_from:
     before = len(got)
     rclpy.spin_once(node, timeout_sec=0.1)
     if len(got) > before:
@@ -86,4 +86,6 @@ def test_best_effort_images_arrive(tmp_path: Path) -> None:
     receiver = subprocess.Popen([sys.executable, '-c', RECEIVE], env=environment, stdout=subprocess.PIPE, text=True)
     subprocess.run([sys.executable, '-c', SEND], env=environment, check=True, timeout=90)
     got, _ = receiver.communicate(timeout=90)
-    assert got.split() == [str(number) for number in range(IMAGES)]
+    numbers = [int(number) for number in got.split()]
+    assert len(numbers) > IMAGES // 2  # the first ones may go out before the reader is known to the writer
+    assert numbers == list(range(numbers[0], IMAGES))
