@@ -6,17 +6,15 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
-from lifecycle_msgs.msg import State, Transition
-from lifecycle_msgs.srv import ChangeState, GetState
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from rclpy.client import Client
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
-from rclpy.task import Future
 
 from hoigen.ros import topics
 from hoigen.ros.processes import NodeFailed
@@ -26,7 +24,6 @@ START_S = 120.0
 CONFIGURE_S = 600.0
 ACTIVATE_S = 60.0
 STALL_S = 300.0
-ASK_AGAIN_S = 3.0
 
 
 @dataclass(frozen=True)
@@ -43,51 +40,6 @@ class Progress:
     eta_s: float
 
 
-class Change(NamedTuple):
-    """A transition and the state that it leads to."""
-
-    transition: int
-    goal: int
-
-
-CONFIGURE = Change(Transition.TRANSITION_CONFIGURE, State.PRIMARY_STATE_INACTIVE)
-ACTIVATE = Change(Transition.TRANSITION_ACTIVATE, State.PRIMARY_STATE_ACTIVE)
-
-
-class Lifecycle:
-    """The lifecycle services of one node.
-
-    An answer can be lost when client and server have only just met (the server does not wait long for the client's
-    reader), so the node's state is asked for, too, again and again: it is told when the transition is over.
-    """
-
-    def __init__(self, client: Node, node: str) -> None:
-        self._change: Client[Any, Any] = client.create_client(ChangeState, f'{node}/change_state')
-        self._state: Client[Any, Any] = client.create_client(GetState, f'{node}/get_state')
-        self.succeeded = False
-
-    def ready(self) -> bool:
-        return self._change.service_is_ready() and self._state.service_is_ready()
-
-    def begin(self, change: Change) -> None:
-        """Ask for a transition."""
-        self._goal, self.succeeded = change.goal, False
-        self._changed = self._change.call_async(ChangeState.Request(transition=Transition(id=change.transition)))
-        self._told: Future[Any] = Future()
-        self._asked_at = time.monotonic()
-
-    def ended(self) -> bool:
-        """Whether the transition is over; ``succeeded`` tells how."""
-        changed, told = self._changed.result(), self._told.result()
-        if changed is not None:
-            self.succeeded = changed.success
-        elif told is not None:
-            self.succeeded = told.current_state.id == self._goal
-        elif time.monotonic() - self._asked_at > ASK_AGAIN_S:
-            self._told, self._asked_at = self._state.call_async(GetState.Request()), time.monotonic()
-        return changed is not None or told is not None
-
-
 class Conductor:
     """A ROS client of the graph's nodes; everything happens in the caller's thread.
 
@@ -101,7 +53,8 @@ class Conductor:
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
         self._check = check
-        self._lives = {node: Lifecycle(self._node, node) for node in nodes}
+        self._clients: dict[str, Client[Any, Any]] = {
+            node: self._node.create_client(ChangeState, f'{node}/change_state') for node in nodes}
         self._values: dict[str, dict[str, str]] = {node: {} for node in nodes}
         self._moved_at = time.monotonic()
         self._node.create_subscription(topics.DIAGNOSTICS.type, topics.DIAGNOSTICS.name, self._on_diagnostics,
@@ -118,11 +71,11 @@ class Conductor:
 
     def bring_up(self) -> None:
         """Configure all nodes together, then activate them one after the other."""
-        nodes = list(self._lives)
-        self._wait('did not start', START_S, lambda node: self._lives[node].ready(), nodes)
-        self._change(nodes, CONFIGURE, 'could not be configured', CONFIGURE_S)
+        nodes = list(self._clients)
+        self._wait('did not start', START_S, lambda node: self._clients[node].service_is_ready(), nodes)
+        self._change(nodes, Transition.TRANSITION_CONFIGURE, 'could not be configured', CONFIGURE_S)
         for node in nodes:
-            self._change([node], ACTIVATE, 'could not be activated', ACTIVATE_S)
+            self._change([node], Transition.TRANSITION_ACTIVATE, 'could not be activated', ACTIVATE_S)
 
     def follow(self, episodes: int, show: Callable[[Progress], None]) -> None:
         """Wait until ``episodes`` are recorded; :class:`NodeFailed` if one cannot be, or nothing moves any more."""
@@ -155,12 +108,13 @@ class Conductor:
                     self._moved_at = time.monotonic()
                 self._values[node] = values
 
-    def _change(self, nodes: Sequence[str], change: Change, otherwise: str, deadline_s: float) -> None:
-        for node in nodes:
-            self._lives[node].begin(change)
-        self._wait(f'{otherwise} within {deadline_s:.0f} s', deadline_s, lambda node: self._lives[node].ended(), nodes)
-        for node in nodes:
-            if not self._lives[node].succeeded:
+    def _change(self, nodes: Sequence[str], transition: int, otherwise: str, deadline_s: float) -> None:
+        request = ChangeState.Request(transition=Transition(id=transition))
+        answers = {node: self._clients[node].call_async(request) for node in nodes}
+        self._wait(f'{otherwise} within {deadline_s:.0f} s', deadline_s, lambda node: answers[node].done(), nodes)
+        for node, answer in answers.items():
+            result = answer.result()
+            if result is None or not result.success:
                 raise NodeFailed(node, otherwise)
 
     def _wait(self, otherwise: str, deadline_s: float, done: Callable[[str], bool], nodes: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""Shows how a job goes: bars on a terminal, a line for each recorded episode everywhere."""
+"""Shows how a job goes: bars on a terminal, a line when an episode is recorded everywhere."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class ProgressDisplay:
         elapsed_s = time.monotonic() - self._begun_at
         if progress.recorded > self._recorded:
             self._recorded = progress.recorded
-            self._console.print(f'episode {progress.recorded} of {self._episodes} recorded after {elapsed_s:.0f} s: '
-                                f'{progress.bag}', markup=False)
+            self._console.print(f'{progress.recorded} of {self._episodes} episodes recorded after {elapsed_s:.0f} s, '
+                                f'the last in {progress.bag}', markup=False, soft_wrap=True)
         self._bars.update(self._job, completed=progress.recorded, note=self._left(elapsed_s, progress.recorded))
         note = f'episode {progress.episode}: {progress.eta_s:.0f} s left' if progress.steps else 'waiting'
         self._bars.update(self._clip, completed=progress.step, total=progress.steps or None, note=note)

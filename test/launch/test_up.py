@@ -127,7 +127,7 @@ def test_a_killed_node_ends_the_job_with_its_name_and_leaves_the_bags_readable(j
                                                                                node: str) -> None:
     """Status 1, no process left, and every bag opens: whole ones as they are, the others as far as they got."""
     running = job('--episodes', '1000')
-    running.until_printed('episode 1 of 1000 recorded')
+    running.until_printed('of 1000 episodes recorded')
     os.kill(running.nodes()[node], signal.SIGKILL)
     assert running.status() == 1
     assert f'hoigen up: {node} was killed by SIGKILL' in running.printed
@@ -142,7 +142,7 @@ def test_a_killed_node_ends_the_job_with_its_name_and_leaves_the_bags_readable(j
 def test_an_interrupted_job_stops_every_node_and_closes_the_bags(job: Callable[..., Job]) -> None:
     """Ctrl-C: status 130, no process left, and each bag has its metadata and index."""
     running = job('--episodes', '1000')
-    running.until_printed('episode 1 of 1000 recorded')
+    running.until_printed('of 1000 episodes recorded')
     running.process.send_signal(signal.SIGINT)
     assert running.status() == 130
     assert not running.nodes()
@@ -155,7 +155,7 @@ def test_an_interrupted_job_stops_every_node_and_closes_the_bags(job: Callable[.
 def test_when_the_job_itself_is_killed_its_nodes_end(job: Callable[..., Job]) -> None:
     """No orphan goes on simulating; the kernel interrupts them, so that they close their bags."""
     running = job('--episodes', '1000')
-    running.until_printed('episode 1 of 1000 recorded')
+    running.until_printed('of 1000 episodes recorded')
     running.process.kill()
     wait(lambda: not running.nodes())
     for name in bags(running.out):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,12 +12,10 @@ pytest.importorskip('rclpy', reason='needs ROS 2: source install/setup.bash')
 pytest.importorskip('hoigen.msg', reason='needs the built messages: source install/setup.bash')
 
 from fake_graph import FakeGenerator, FakeSource
-from rclpy.task import Future
 from ros_bench import Bench
 
 from hoigen.ros import conductor, topics
 from hoigen.ros.conductor import Conductor, Progress
-from hoigen.ros.nodes.base import ManagedNode
 from hoigen.ros.nodes.episode_recorder import EpisodeRecorder
 from hoigen.ros.nodes.sim_source import SimSource
 from hoigen.ros.nodes.synthesizer import Synthesizer
@@ -85,25 +82,3 @@ def test_a_job_that_stands_still_is_given_up_with_what_everyone_waits_for(
     graph(spinning, tmp_path)
     with pytest.raises(NodeFailed, match=r'the graph has done nothing for 3 s.*condition_builder on mesh_frame'):
         follow()
-
-
-def test_an_answer_that_is_lost_is_asked_for_again(spinning: Bench, tmp_path: Path,
-                                                   monkeypatch: pytest.MonkeyPatch) -> None:
-    """The state of the node tells that its transition is over when the service's answer never comes."""
-    monkeypatch.setattr(conductor, 'ASK_AGAIN_S', 0.2)
-    graph(spinning, tmp_path)
-    with Conductor(ORDER, '', lambda: None) as conducting:
-        for life in conducting._lives.values():
-            monkeypatch.setattr(life._change, 'call_async', lost(life._change.call_async))
-        conducting.bring_up()
-    assert all(node.active for node in spinning.executor.get_nodes() if isinstance(node, ManagedNode))
-
-
-def lost(call: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """A service call whose answer nobody gets."""
-
-    def ask(request: Any) -> Any:
-        call(request)
-        return Future()
-
-    return ask

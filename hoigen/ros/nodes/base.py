@@ -135,7 +135,7 @@ class ManagedNode(LifecycleNode, Generic[C]):
         try:
             self.open()
         except Exception as error:
-            self.get_logger().error(f'{self.get_name()} not configured: {error}')
+            self.diagnostics.fail(f'{self.get_name()} not configured: {error}')
             self._close()
             return TransitionCallbackReturn.FAILURE
         self.configured = True
