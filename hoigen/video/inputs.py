@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -41,8 +42,8 @@ def reference_video(background: np.ndarray, background_known: np.ndarray, colour
                     coloured_state: np.ndarray, mask: np.ndarray) -> Tensor:
     """The decoder's reference ``[1, T, 9, H, W]`` float32 (see :data:`hoigen.video.autoencoder.REFERENCE_CHANNELS`).
 
-    Arguments as in :class:`hoigen.records.Conditions`. A pixel of unknown colour takes a smooth mean of the known ones
-    around it, background, hand and object each among themselves.
+    Arguments as in :class:`hoigen.records.Conditions`. Unknown background is painted in from its edge; a point of
+    unknown colour takes a smooth mean of the known ones around it, hand and object each among themselves.
     """
     planes = np.stack([background_known, coloured_state == 1, coloured_state == 2])
     known, unknown_point, known_point = torch.from_numpy(planes)[:, :, None].float()
@@ -51,8 +52,11 @@ def reference_video(background: np.ndarray, background_known: np.ndarray, colour
         here = torch.from_numpy(mask == role)[:, None].float()
         points += fill(video_tensor(coloured)[0], known_point * here) * here
     front = known_point + unknown_point
-    filled = fill(video_tensor(background)[0], known)
-    return torch.cat([filled, known, points * front, unknown_point, known_point], dim=1)[None]
+    known = 1 - F.max_pool2d(1 - known, 3, 1, 1)  # pixels at the edge of a hole hold a part of what left it
+    holes = (known[:, 0] == 0).numpy().astype(np.uint8)
+    plate = [cv2.inpaint(np.ascontiguousarray(b), hole, 4, cv2.INPAINT_TELEA)
+             for b, hole in zip(background, holes, strict=True)]
+    return torch.cat([video_tensor(np.stack(plate))[0], known, points * front, unknown_point, known_point], dim=1)[None]
 
 
 def fill(colour: Tensor, known: Tensor) -> Tensor:
