@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,77 +14,9 @@ import pytest
 pytest.importorskip('rclpy', reason='needs ROS 2: source install/setup.bash')
 pytest.importorskip('hoigen.msg', reason='needs the built messages: source install/setup.bash')
 
-import hoigen
+from up_job import NODES, Job, wait
+
 from hoigen.episodes import EpisodeReader
-
-DEADLINE_S = 180.0
-NODES = ('episode_recorder', 'synthesizer', 'condition_builder', 'sim_source')
-RUN_UP = Path(__file__).with_name('run_up.py')
-
-
-def wait(condition: Callable[[], object]) -> None:
-    """Wait for a condition; fails the test at the deadline."""
-    end = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
-class Job:
-    """A running `hoigen up`, and what it has printed."""
-
-    def __init__(self, out: Path, *arguments: str) -> None:
-        self.out = out
-        self._log = out.parent / f'{out.name}.txt'
-        source = os.pathsep.join([str(Path(hoigen.__file__).parents[1]), os.environ.get('PYTHONPATH', '')])
-        environment = os.environ | {'ROS_DOMAIN_ID': str(1 + os.getpid() % 100), 'ROS_HOME': str(out.parent / 'ros'),
-                                    'PYTHONPATH': source}
-        with self._log.open('wb') as log:
-            self.process = subprocess.Popen(
-                [sys.executable, str(RUN_UP), 'sim_to_video', '--out', str(out), *arguments],
-                stdout=log, stderr=subprocess.STDOUT, env=environment)
-
-    @property
-    def printed(self) -> str:
-        return self._log.read_text()
-
-    def until_printed(self, text: str) -> None:
-        """Wait for a text; fails the test at the deadline, or when the job has ended without it."""
-        wait(lambda: text in self.printed or self.process.poll() is not None)
-        assert text in self.printed, self.printed
-
-    def status(self) -> int:
-        """The exit status, once it has ended."""
-        return self.process.wait(DEADLINE_S)
-
-    def nodes(self) -> dict[str, int]:
-        """The process of every node that runs."""
-        found = {}
-        for folder in Path('/proc').glob('[0-9]*'):
-            try:
-                command = (folder / 'cmdline').read_text().split('\0')
-                zombie = 'State:\tZ' in (folder / 'status').read_text()
-            except OSError:
-                continue
-            if f'{self.out}/logs/parameters.yaml' in command and not zombie:
-                found[next(node for node in NODES if node in command)] = int(folder.name)
-        return found
-
-
-@pytest.fixture
-def job(tmp_path: Path) -> Iterator[Callable[..., Job]]:
-    """Starts jobs; one that still runs after the test is interrupted."""
-    jobs: list[Job] = []
-
-    def start(*arguments: str, out: str = 'out') -> Job:
-        jobs.append(Job(tmp_path / out, *arguments))
-        return jobs[-1]
-
-    yield start
-    for started in jobs:
-        if started.process.poll() is None:
-            started.process.send_signal(signal.SIGINT)
-            started.process.wait(DEADLINE_S)
 
 
 def generated(out: Path, episode: int) -> np.ndarray:
