@@ -162,9 +162,10 @@ class Synthesizer(ManagedNode[SynthesizerConfig]):
         self._generated += 1
 
     def _source(self) -> str:
-        """Who publishes the scene: the node names."""
+        """Who publishes the scene: the names of the nodes that are fully discovered."""
         name = self.resolve_topic_name(topics.IMAGE.name)
-        return ', '.join(sorted({f'node {info.node_name}' for info in self.get_publishers_info_by_topic(name)}))
+        names = {info.node_name for info in self.get_publishers_info_by_topic(name)} - {'_NODE_NAME_UNKNOWN_'}
+        return ', '.join(f'node {node}' for node in sorted(names))
 
 
 def clip_seed(seed: int, episode: int) -> int:
