@@ -7,7 +7,7 @@ import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 import yaml
@@ -44,8 +44,8 @@ class UpConfig:
     """Folder for bags, report and logs; episodes that are in it stay, new ones are numbered on."""
     namespace: str = ''
     """ROS namespace of the nodes."""
-    log_level: str = 'info'
-    """debug, info, warn or error."""
+    log_level: Literal['debug', 'info', 'warn', 'error'] = 'info'
+    """Least severity of what the nodes log."""
     use_sim_time: bool = True
     """Whether the nodes take the time from /clock."""
 

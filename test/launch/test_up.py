@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,45 @@ import pytest
 pytest.importorskip('rclpy', reason='needs ROS 2: source install/setup.bash')
 pytest.importorskip('hoigen.msg', reason='needs the built messages: source install/setup.bash')
 
-from up_job import NODES, Job, wait
+import rclpy
+from sensor_msgs.msg import CameraInfo
+from up_job import DOMAIN, NODES, Job, wait
 
 from hoigen.episodes import EpisodeReader
+from hoigen.msg import DeformedMesh, MeshAsset, MeshAssets, MeshFrame
+from hoigen.ros import convert, dds, topics
+
+
+@pytest.fixture
+def meddle(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Job], None]]:
+    """Publishes on a job's topics what no source should, each time under another stamp, until the job ends."""
+    for name, value in (dds.environment() | {'ROS_DOMAIN_ID': DOMAIN}).items():
+        monkeypatch.setenv(name, value)
+    context = rclpy.Context()
+    rclpy.init(context=context, args=[])
+
+    def publish(running: Job) -> None:
+        node = rclpy.create_node('meddler', namespace=running.namespace, context=context)
+        publishers = {topic.name: node.create_publisher(topic.type, topic.name, topic.qos) for topic in topics.TOPICS}
+        for number in itertools.count():
+            if running.process.poll() is not None:
+                break
+            for name, message in nonsense(number).items():
+                publishers[name].publish(message)
+            time.sleep(0.02)
+        node.destroy_node()
+
+    yield publish
+    context.shutdown()
+
+
+def nonsense(number: int) -> dict[str, Any]:
+    """A mesh with NaN, cameras that do not fit, and now and then an empty mesh table."""
+    head = convert.header(10**17 + number * 10**6, convert.WORLD)
+    broken = MeshFrame(header=head, deformed=[DeformedMesh(id='palm', vertices=[float('nan')] * 24)])
+    table = {'mesh_assets': MeshAssets(header=head, assets=[MeshAsset(id='palm')])} if number % 50 == 0 else {}
+    return table | {'mesh_frame': broken, 'camera/camera_info': CameraInfo(header=head, width=3),
+                    'camera/image': convert.image_to_msg(np.zeros((3, 5, 3), np.uint8), head)}
 
 
 def generated(out: Path, episode: int) -> np.ndarray:
@@ -33,13 +71,13 @@ def bags(out: Path) -> list[str]:
 
 def test_jobs_make_whole_bags_and_a_report_the_same_for_the_same_seed(job: Callable[..., Job]) -> None:
     """Status 0 and the paths printed. A second job in a folder numbers on and overwrites nothing, and an episode has
-    bit for bit the same frames whether one job makes both or two do, in whatever namespace."""
+    bit for bit the same frames whether one job makes both or two do, each in another namespace."""
     together = job('--episodes', '2', '--seed', '7', out='together')
     assert together.status() == 0, together.printed
     for name in ('episode_0000', 'episode_0001', 'report.html', 'preview.mp4'):
         assert (together.out / name).exists()
         assert f'{together.out / name}\n' in together.printed
-    first = job('--episodes', '1', '--seed', '7', '--namespace', 'lab', out='apart')
+    first = job('--episodes', '1', '--seed', '7', out='apart')
     assert first.status() == 0, first.printed
     written = {path: path.stat().st_mtime_ns for path in first.out.glob('episode_0000/*')}
     second = job('--episodes', '1', '--seed', '7', out='apart')
@@ -99,3 +137,18 @@ def test_a_node_that_cannot_be_configured_is_named_with_its_reason(job: Callable
     assert 'hoigen up: synthesizer could not be configured' in running.printed
     assert 'synthesizer not configured: model huge: expected one of tiny' in running.printed
     assert not bags(running.out)
+
+
+def test_a_job_survives_a_foreign_publisher_of_nonsense(job: Callable[..., Job],
+                                                        meddle: Callable[[Job], None]) -> None:
+    """Geometry with NaN, empty meshes and pictures of other sizes on the job's own topics: refused, logged and
+    counted by who gets them, while every episode of the job is whole."""
+    running = job('--episodes', '3')
+    meddle(running)
+    assert running.status() == 0, running.printed
+    for episode in range(3):
+        generated(running.out, episode)
+    logs = {node: running.log(node) for node in NODES}
+    assert 'refused, bad assets: mesh_assets at' in logs['condition_builder']
+    assert 'refused, unmatched stamp' in logs['condition_builder']
+    assert 'refused, stamp without labels' in logs['episode_recorder']

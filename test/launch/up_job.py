@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from pathlib import Path
 import hoigen
 
 DEADLINE_S = 180.0
+COUNT = itertools.count()
+DOMAIN = str(1 + os.getpid() % 100)
 NODES = ('episode_recorder', 'synthesizer', 'condition_builder', 'sim_source')
 REAL = ('-m', 'hoigen', 'up')
 FAKE = (str(Path(__file__).with_name('run_up.py')),)
@@ -26,22 +29,29 @@ def wait(condition: Callable[[], object]) -> None:
 
 
 class Job:
-    """A running `hoigen up`, and what it has printed. ``program``: REAL, or FAKE for one with stand-ins."""
+    """A running `hoigen up`, in a namespace of its own, and what it has printed.
+
+    ``program``: REAL, or FAKE for one with stand-ins.
+    """
 
     def __init__(self, program: Sequence[str], out: Path, *arguments: str) -> None:
-        self.out = out
+        self.out, self.namespace = out, f'/job_{os.getpid()}_{next(COUNT)}'
         self._log = out.parent / f'{out.name}.txt'
         source = os.pathsep.join([str(Path(hoigen.__file__).parents[1]), os.environ.get('PYTHONPATH', '')])
-        environment = os.environ | {'ROS_DOMAIN_ID': str(1 + os.getpid() % 100), 'ROS_HOME': str(out.parent / 'ros'),
+        environment = os.environ | {'ROS_DOMAIN_ID': DOMAIN, 'ROS_HOME': str(out.parent / 'ros'),
                                     'PYTHONPATH': source}
         with self._log.open('wb') as log:
             self.process = subprocess.Popen(
-                [sys.executable, *program, 'sim_to_video', '--out', str(out), *arguments],
+                [sys.executable, *program, 'sim_to_video', '--out', str(out), '--namespace', self.namespace,
+                 *arguments],
                 stdout=log, stderr=subprocess.STDOUT, env=environment)
 
     @property
     def printed(self) -> str:
         return self._log.read_text()
+
+    def log(self, node: str) -> str:
+        return (self.out / 'logs' / f'{node}.log').read_text()
 
     def until_printed(self, text: str) -> None:
         """Wait for a text; fails the test at the deadline, or when the job has ended without it."""

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-TEST = itertools.count()
-
 
 @pytest.fixture
 def ros_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """This machine only, logs in the test's folder, and a domain of the test's own: rclpy keeps the services of a
-    lifecycle node alive until it is collected, and the next test's clients would find them."""
+    """This machine only, a domain that other test runs hardly use, logs in the test's folder."""
     from hoigen.ros import dds
 
     for name, value in dds.environment().items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv('ROS_DOMAIN_ID', str(1 + (os.getpid() + next(TEST)) % 100))
+    monkeypatch.setenv('ROS_DOMAIN_ID', str(1 + os.getpid() % 100))
     monkeypatch.setenv('ROS_HOME', str(tmp_path / 'ros'))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -21,16 +23,21 @@ from hoigen.ros.nodes.base import ManagedNode
 N = TypeVar('N', bound=ManagedNode[Any])
 DEADLINE_S = 60.0
 START_NS = 2_000_000_000
+COUNT = itertools.count()
 BY_NAME = {topic.name: topic for topic in topics.TOPICS}
 
 
 class Bench:
-    """Runs nodes and its own in one executor, on real DDS."""
+    """Runs nodes and its own in one executor, on real DDS, in a namespace that no other test has.
+
+    (rclpy keeps the services of a lifecycle node until it is collected: the next test's clients would find them.)
+    """
 
     def __init__(self) -> None:
         rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+        self.namespace = f'/test_{os.getpid()}_{next(COUNT)}'
         self.executor = SingleThreadedExecutor()
-        self.io = rclpy.create_node('bench')
+        self.io = rclpy.create_node('bench', namespace=self.namespace)
         self.executor.add_node(self.io)
         self.heard: dict[str, list[Any]] = defaultdict(list)
         self.status: dict[str, Any] = {}
@@ -46,7 +53,8 @@ class Bench:
 
     def add(self, make: Callable[..., N], *args: Any, **parameters: Any) -> N:
         """A node under test, not configured yet."""
-        node = make(*args, parameter_overrides=[Parameter(name, value=value) for name, value in parameters.items()])
+        overrides = [Parameter(name, value=value) for name, value in parameters.items()]
+        node = make(*args, namespace=self.namespace, parameter_overrides=overrides)
         self.executor.add_node(node)
         return node
 
@@ -108,7 +116,7 @@ class Bench:
 
     def _on_diagnostics(self, message: Any) -> None:
         for status in message.status:
-            self.status[status.name.strip('/')] = status
+            self.status[status.name.rsplit('/', 1)[-1]] = status
 
 
 def scene(episode: int = 0) -> tuple[tuple[MeshAsset, ...], list[SceneFrame]]:

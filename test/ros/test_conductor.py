@@ -47,9 +47,9 @@ def graph(bench: Bench, tmp_path: Path, model: Callable[..., FakeGenerator] = Fa
     bench.add(SimSource, lambda config: FakeSource(), wait_for_readers=True)
 
 
-def follow(nodes: tuple[str, ...] = ORDER) -> list[Progress]:
+def follow(bench: Bench, nodes: tuple[str, ...] = ORDER) -> list[Progress]:
     shown: list[Progress] = []
-    with Conductor(nodes, '', lambda: None) as conductor:
+    with Conductor(nodes, bench.namespace, lambda: None) as conductor:
         conductor.bring_up()
         conductor.follow(1, shown.append)
     return shown
@@ -59,7 +59,7 @@ def test_a_node_that_does_not_start_is_named(spinning: Bench, monkeypatch: pytes
     """The deadline for the services of a node."""
     monkeypatch.setattr(conductor, 'START_S', 0.5)
     with pytest.raises(NodeFailed, match='sim_source did not start'):
-        follow((topics.SOURCE,))
+        follow(spinning, (topics.SOURCE,))
 
 
 def test_a_node_that_cannot_be_configured_is_named(spinning: Bench, tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_a_node_that_cannot_be_configured_is_named(spinning: Bench, tmp_path: Pa
 
     graph(spinning, tmp_path, missing)
     with pytest.raises(NodeFailed, match='synthesizer could not be configured') as failure:
-        follow()
+        follow(spinning)
     assert failure.value.node == topics.SYNTHESIZER
     assert not any(node.active for node in spinning.executor.get_nodes() if isinstance(node, SimSource))
 
@@ -81,4 +81,4 @@ def test_a_job_that_stands_still_is_given_up_with_what_everyone_waits_for(
     monkeypatch.setattr(conductor, 'STALL_S', 3.0)
     graph(spinning, tmp_path)
     with pytest.raises(NodeFailed, match=r'the graph has done nothing for 3 s.*condition_builder on mesh_frame'):
-        follow()
+        follow(spinning)

@@ -29,7 +29,7 @@ NODES: dict[str, Callable[..., ManagedNode[Any]]] = {
     topics.BUILDER: ConditionBuilder,
     topics.SYNTHESIZER: lambda **kwargs: Synthesizer(lambda config: FakeGenerator(), **kwargs),
     topics.RECORDER: EpisodeRecorder}
-ROS_OWN = {'/rosout', '/parameter_events', '/clock'}
+ROS_OWN = {'/rosout', '/parameter_events'}
 
 
 @pytest.mark.parametrize('topic', topics.TOPICS, ids=lambda topic: topic.name)
@@ -72,17 +72,18 @@ def test_a_node_writes_and_reads_what_the_table_says(bench: Bench, tmp_path: Pat
     node.trigger_configure()
 
     def seen(found: list[tuple[str, list[str]]]) -> dict[str, list[str]]:
-        return {topic: types for topic, types in found if topic not in ROS_OWN - {'/clock'} and '/_' not in topic
-                and topic not in ('/diagnostics', f'/{name}/transition_event')}
+        own = {topic.removeprefix(bench.namespace + '/'): types for topic, types in found}
+        return {topic: types for topic, types in own.items() if topic not in ROS_OWN and '/_' not in topic
+                and topic not in ('diagnostics', f'{name}/transition_event')}
 
     def published() -> dict[str, list[str]]:
-        return seen(bench.io.get_publisher_names_and_types_by_node(name, '/'))
+        return seen(bench.io.get_publisher_names_and_types_by_node(name, bench.namespace))
 
     def subscribed() -> dict[str, list[str]]:
-        return seen(bench.io.get_subscriber_names_and_types_by_node(name, '/'))
+        return seen(bench.io.get_subscriber_names_and_types_by_node(name, bench.namespace))
 
     def table(rows: tuple[Topic, ...]) -> dict[str, list[str]]:
-        return {'/' + topic.name.strip('/'): [topic.type_name] for topic in rows}
+        return {topic.name: [topic.type_name] for topic in rows}
 
     bench.until(lambda: published() == table(topics.written_by(name)))
     bench.until(lambda: subscribed() == table(topics.read_by(name)))
