@@ -12,6 +12,7 @@ background_known,         [T, H, W]                as in :class:`hoigen.records.
 coloured_state, mask
 points                    [T, N, 3] float16        normalised, first camera's frame
 pixels                    [T, N, 2] float16        (u, v) in the frame's own camera
+depth                     [T, N] float16           along the optical axis of the frame's own camera, metres
 visible                   [T, N]                   0 or 1
 role                      [N]                      role code
 ========================  =======================  ==========================================================
@@ -51,6 +52,7 @@ def write_clip(path: Path, rgb: np.ndarray, conditions: Conditions, info: dict) 
                'background_known': c.background_known.astype(np.uint8), 'coloured_state': c.coloured_state,
                'mask': c.mask, 'points': c.points[:, rows].astype(np.float16), 'role': c.point_role[rows],
                'pixels': c.point_pixels[:, rows].astype(np.float16),
+               'depth': c.point_depth_m[:, rows].astype(np.float16),
                'visible': c.point_visible[:, rows].astype(np.uint8)}
     partial = path.with_suffix('.partial')
     save_file({name: np.ascontiguousarray(t) for name, t in tensors.items()}, partial, {'info': json.dumps(info)})
@@ -104,11 +106,12 @@ class ClipFolder:
 
     def points(self, index: int, *, cloud: int, tokens: int) -> PointInputs:
         """The point cloud as the control branch reads it."""
-        a = self._arrays(index, ('points', 'pixels', 'visible', 'mask'))
+        a = self._arrays(index, ('points', 'pixels', 'depth', 'visible', 'mask'))
         with self._open(index) as file:
             role = file.get_tensor('role')
-        return point_inputs(a['points'].astype(np.float32), role, a['pixels'].astype(np.float32), a['visible'] > 0,
-                            a['mask'].shape[1:], cloud=cloud, tokens=tokens)
+        points, pixels, depth = (a[name].astype(np.float32) for name in ('points', 'pixels', 'depth'))
+        return point_inputs(points, role, pixels, depth, a['visible'] > 0, a['mask'].shape[1:], cloud=cloud,
+                            tokens=tokens)
 
     def _open(self, index: int):
         return safe_open(self.paths[index], framework='np')

@@ -20,13 +20,14 @@ class PointInputs:
     """A cloud of N points and the rows of its L query points; see :class:`hoigen.video.points.PointEncoder`.
 
     points: [B,T,N,3] float32, normalised. role: [B,N] int64. query: [B,L] int64. pixels: [B,T,L,2] float32, fraction
-    of the picture. visible: [B,T,L] bool.
+    of the picture. depth: [B,T,L] float32 metres. visible: [B,T,L] bool.
     """
 
     points: Tensor
     role: Tensor
     query: Tensor
     pixels: Tensor
+    depth: Tensor
     visible: Tensor
 
     def map(self, change) -> PointInputs:
@@ -75,11 +76,12 @@ def fill(colour: Tensor, known: Tensor) -> Tensor:
     return filled
 
 
-def point_inputs(points: np.ndarray, role: np.ndarray, pixels: np.ndarray, visible: np.ndarray, size: tuple[int, int],
-                 *, cloud: int, tokens: int) -> PointInputs:
+def point_inputs(points: np.ndarray, role: np.ndarray, pixels: np.ndarray, depth: np.ndarray, visible: np.ndarray,
+                 size: tuple[int, int], *, cloud: int, tokens: int) -> PointInputs:
     """Thin a cloud to ``cloud`` points, evenly over its rows, and choose ``tokens`` queries among them.
 
-    points: [T,N,3]; role: [N]; pixels: [T,N,2] in pixels of a picture of ``size`` (height, width); visible: [T,N].
+    points: [T,N,3]; role: [N]; pixels: [T,N,2] in pixels of a picture of ``size`` (height, width); depth: [T,N] metres;
+    visible: [T,N].
     """
     if points.shape[1] < cloud:
         raise ValueError(f'points: expected at least {cloud}, got {points.shape[1]}')
@@ -89,13 +91,13 @@ def point_inputs(points: np.ndarray, role: np.ndarray, pixels: np.ndarray, visib
     chosen = rows[query.numpy()]
     fraction = (torch.from_numpy(pixels[:, chosen]).float() + 0.5) / torch.tensor([size[1], size[0]])
     return PointInputs(thin[None], torch.from_numpy(role[rows].astype(np.int64))[None], query[None], fraction[None],
-                       torch.from_numpy(visible[:, chosen])[None])
+                       torch.from_numpy(depth[:, chosen]).float()[None], torch.from_numpy(visible[:, chosen])[None])
 
 
 def condition_tensors(conditions: Conditions, *, cloud: int, tokens: int) -> tuple[Tensor, Tensor, PointInputs]:
     """Reference video, tracking video and point inputs of one clip, batch size 1."""
     c = conditions
     reference = reference_video(c.background, c.background_known, c.coloured, c.coloured_state, c.mask)
-    points = point_inputs(c.points, c.point_role, c.point_pixels, c.point_visible, c.image.shape[:2], cloud=cloud,
-                          tokens=tokens)
+    points = point_inputs(c.points, c.point_role, c.point_pixels, c.point_depth_m, c.point_visible, c.image.shape[:2],
+                          cloud=cloud, tokens=tokens)
     return reference, video_tensor(c.tracking), points

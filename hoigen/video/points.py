@@ -57,23 +57,40 @@ class PointEncoder(nn.Module):
         return x.unflatten(-1, (self.heads, -1)).transpose(-2, -3)
 
 
-def project_to_grid(tokens: Tensor, pixels: Tensor, visible: Tensor, height: int, width: int) -> Tensor:
-    """Put each token where its point falls in the latent grid; ``[B, T, C, height, width]`` with T latent frames.
+def project_to_grid(tokens: Tensor, pixels: Tensor, depth: Tensor, visible: Tensor, height: int,
+                    width: int) -> Tensor:
+    """Put each token where its point falls in the latent grid; ``[B, F, C, height, width]`` with F latent frames.
 
-    tokens: [B, 4k+1, L, C]. pixels: [B, 4k+1, L, 2], (u, v) as a fraction of the picture in [0, 1). visible:
-    [B, 4k+1, L] bool. Latent frame i gathers frames 4i-3..4i (frame 0 alone in latent 0), as the autoencoder does;
-    tokens that share a cell are averaged, an empty cell is zero.
+    tokens: [B, 4k+1, L, C]. pixels: [B, 4k+1, L, 2], (u, v) as a fraction of the picture in [0, 1). depth and visible:
+    [B, 4k+1, L]. In a frame's cell the nearest visible token wins. Latent frame i takes the mean of what frames
+    4i-3..4i put into a cell (frame 0 alone in latent 0), as the autoencoder groups them; an empty cell is zero.
     """
     batch, frames, _, channels = tokens.shape
-    latent_frames = (frames - 1) // 4 + 1
     cell = (pixels * pixels.new_tensor([width, height])).floor().long()
     inside = visible & (cell >= 0).all(-1) & (cell[..., 0] < width) & (cell[..., 1] < height)
+    cells = height * width
+    index = torch.where(inside, cell[..., 1] * width + cell[..., 0], cells)  # the extra cell takes what is not seen
+    nearest = depth.new_full((batch, frames, cells + 1), math.inf).scatter_reduce(2, index, depth, 'amin')
+    wins = inside & (depth <= nearest.gather(2, index))
     latent = (torch.arange(frames, device=tokens.device) + 3) // 4
-    index = (latent[None, :, None] * height + cell[..., 1]) * width + cell[..., 0]
-    cells = latent_frames * height * width
-    index = torch.where(inside, index, cells).flatten(1)  # the last, extra cell takes what is not seen
-    total = tokens.new_zeros(batch, cells + 1, channels)
+    index = torch.where(wins, latent[None, :, None] * cells + index, latent_frames(frames) * cells).flatten(1)
+    total = tokens.new_zeros(batch, latent_frames(frames) * cells + 1, channels)
     total = total.scatter_add(1, index[..., None].expand(-1, -1, channels), tokens.flatten(1, 2))
-    count = tokens.new_zeros(batch, cells + 1).scatter_add(1, index, torch.ones_like(index, dtype=tokens.dtype))
-    grid = (total / count.clamp(min=1)[..., None])[:, :cells]
-    return grid.unflatten(1, (latent_frames, height, width)).permute(0, 1, 4, 2, 3)
+    count = tokens.new_zeros(total.shape[:2]).scatter_add(1, index, torch.ones_like(index, dtype=tokens.dtype))
+    grid = (total / count.clamp(min=1)[..., None])[:, :-1]
+    return grid.unflatten(1, (-1, height, width)).permute(0, 1, 4, 2, 3)
+
+
+def interpolate_to_grid(tokens: Tensor, height: int, width: int) -> Tensor:
+    """Resample tokens ``[B, 4k+1, L, C]`` to ``[B, F, C, height, width]`` along time and list (the paper's way).
+
+    A token's place in the grid is then its place in the list, not in the picture.
+    """
+    frames = latent_frames(tokens.shape[1])
+    grid = F.interpolate(tokens.permute(0, 3, 1, 2), size=(frames, height * width), mode='bilinear')
+    return grid.unflatten(-1, (height, width)).transpose(1, 2)
+
+
+def latent_frames(frames: int) -> int:
+    """Latent frames of ``frames`` (4k+1) frames."""
+    return (frames - 1) // 4 + 1

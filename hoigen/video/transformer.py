@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from diffusers import CogVideoXTransformer3DModel
@@ -21,7 +22,7 @@ from diffusers.models.transformers.cogvideox_transformer_3d import CogVideoXBloc
 from torch import Tensor, nn
 
 from hoigen.video.inputs import PointInputs
-from hoigen.video.points import PointEncoder, project_to_grid
+from hoigen.video.points import PointEncoder, interpolate_to_grid, project_to_grid
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class ControlledCogVideoX(CogVideoXTransformer3DModel):
                  patch_size: int = 2, temporal_compression_ratio: int = 4, max_text_seq_length: int = 226,
                  spatial_interpolation_scale: float = 1.875, temporal_interpolation_scale: float = 1.0,
                  use_rotary_positional_embeddings: bool = True, use_learned_positional_embeddings: bool = True,
-                 point_branch: bool = True) -> None:
+                 point_branch: bool = True, point_resampling: Literal['project', 'interpolate'] = 'project') -> None:
         super().__init__(
             num_attention_heads=num_attention_heads, attention_head_dim=attention_head_dim, in_channels=in_channels,
             out_channels=out_channels, time_embed_dim=time_embed_dim, text_embed_dim=text_embed_dim,
@@ -150,7 +151,11 @@ class ControlledCogVideoX(CogVideoXTransformer3DModel):
         if control.points is not None:
             p = control.points
             tokens = self.point_to_grid(self.point_encoder(p.points, p.role, p.query))
-            grid = project_to_grid(tokens, p.pixels, p.visible, height, width).to(like.dtype)
+            if self.config.point_resampling == 'project':
+                grid = project_to_grid(tokens, p.pixels, p.depth, p.visible, height, width).to(like.dtype)
+            else:
+                seen = p.visible.any(-1)[..., None, None]  # a clip without its points is one where none is seen
+                grid = interpolate_to_grid(tokens * seen, height, width).to(like.dtype)
         coloured = like.new_zeros(batch, frames, channels, height, width)
         if control.coloured is not None:
             coloured = control.coloured

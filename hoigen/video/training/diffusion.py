@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -73,7 +73,7 @@ class LatentClips:
         rows = [self._rows[i] for i in indices]
         target, tracking, coloured = torch.stack([r[0].float() for r in rows], 1)
         points = PointInputs(*(torch.cat([_float(getattr(r[2], name)) for r in rows])
-                               for name in ('points', 'role', 'query', 'pixels', 'visible')))
+                               for name in ('points', 'role', 'query', 'pixels', 'depth', 'visible')))
         return LatentBatch(target, tracking, coloured, torch.cat([r[1] for r in rows]), points)
 
 
@@ -108,8 +108,7 @@ def train_diffusion(model: ControlledCogVideoX, clips: LatentClips, scheduler: C
         kept = (torch.rand(4, loop.batch, generator=generator)
                 >= torch.tensor([loss.drop_condition] * 3 + [loss.drop_control])[:, None]).float()
         tracking, coloured, strength = (k[:, None, None, None, None] for k in (kept[0], kept[1], kept[3]))
-        seen = PointInputs(batch.points.points, batch.points.role, batch.points.query, batch.points.pixels,
-                           batch.points.visible & (kept[2] > 0)[:, None, None])
+        seen = replace(batch.points, visible=batch.points.visible & (kept[2] > 0)[:, None, None])
         control = Control(with_first_frame(batch.tracking) * tracking, batch.coloured * coloured, seen)
         predicted = predict(model, noisy, batch.target[:, :1], timestep, control, strength[..., 0, 0])
         velocity = scheduler.get_velocity(batch.target, noise, timestep)
