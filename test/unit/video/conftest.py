@@ -37,5 +37,5 @@ def small_model() -> ControlledCogVideoX:
 def cloud() -> PointInputs:
     g = torch.Generator().manual_seed(1)
     return PointInputs(torch.randn(2, 9, 32, 3, generator=g), torch.randint(0, 3, (2, 32), generator=g),
-                       torch.arange(8).expand(2, -1), torch.rand(2, 9, 8, 2, generator=g), torch.rand(2, 9, 8, generator=g),
-                       torch.ones(2, 9, 8, dtype=torch.bool))
+                       torch.arange(8).expand(2, -1), torch.rand(2, 9, 8, 2, generator=g),
+                       torch.rand(2, 9, 8, generator=g), torch.ones(2, 9, 8, dtype=torch.bool))
