@@ -11,8 +11,8 @@ import torch
 from hoigen.conditioning import build_clip, build_conditions
 from hoigen.sources.mujoco import MujocoConfig, MujocoSource
 from hoigen.video import load_generator
+from hoigen.video.denoise import predict
 from hoigen.video.model import load
-from hoigen.video.sampling import predict
 from hoigen.video.transformer import Control, with_first_frame
 
 RUNS = 7
@@ -34,7 +34,7 @@ def main() -> None:
     size = {'width': generator.width, 'height': generator.height}
     episode = MujocoSource(MujocoConfig(**size, frames=generator.frames, depth=False)).episode(0)
     conditions = build_conditions(build_clip(episode.assets, episode.frames()), **size)
-    clip_s = median_s(lambda: generator.render(conditions, seed=0, steps=generator.steps))
+    clip_s = median_s(lambda: generator.render(conditions, seed=0))
     print(f'one clip, {generator.frames} frames of {generator.width}x{generator.height}, {generator.steps} steps: '
           f'{clip_s:.2f} s (median of {RUNS})')
 

@@ -20,6 +20,7 @@ from hoigen.records import Clip, Conditions
 from hoigen.sources.mujoco import MujocoConfig, MujocoSource
 from hoigen.sources.mujoco.objects import SHAPES as SHAPE_TABLE
 from hoigen.video.generator import Generator, load_generator
+from hoigen.video.sampling import Sampling
 
 MEASURES = tuple(f'{measure} {region}' for measure in ('PSNR', 'SSIM') for region in ('full', 'hand-object', 'object'))
 FIRST, PASTED, MODEL, OTHER, NO_LATENT, NO_CONTROL = (
@@ -88,8 +89,8 @@ def _render_all(generator: Generator, clips: list[HeldOut], index: int, seed: in
     other = replace(clips[(index + len(SHAPES) + 1) % len(clips)].conditions, image=c.image, background=c.background,
                     background_known=c.background_known)
     return {FIRST: np.repeat(c.image[None], len(c.stamps_ns), 0), PASTED: pasted_baseline(c),
-            MODEL: generator.render(c, seed=seed, steps=steps),
-            OTHER: generator.render(other, seed=seed, steps=steps),
+            MODEL: generator.render(c, seed=seed, sampling=Sampling(steps=steps)),
+            OTHER: generator.render(other, seed=seed, sampling=Sampling(steps=steps)),
             NO_LATENT: generator.decode_without_latents(c)}
 
 

@@ -16,6 +16,7 @@ from hoigen.episodes import provenance_to_json
 from hoigen.records import Clip, GeneratedClip
 from hoigen.sources.mujoco import MujocoConfig, MujocoSource
 from hoigen.video.generator import load_generator, with_source
+from hoigen.video.sampling import DEFAULT, Sampling
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,11 @@ class GenerateConfig:
     episodes: int = 3
     seed: int = 0
     model: str = 'tiny'
-    steps: int | None = None
     task: str = 'any'
     shape: str = 'any'
     camera: str = 'front'
     out: Path = Path('out/clips')
+    sampling: Sampling = DEFAULT
 
 
 def generate(config: GenerateConfig) -> None:
@@ -49,7 +50,7 @@ def generate(config: GenerateConfig) -> None:
         episode = source.episode(seed)
         clip = build_clip(episode.assets, episode.frames(), ConditioningConfig(seed=seed))
         conditions = build_conditions(clip, width=generator.width, height=generator.height)
-        made = with_source(generator.generate(conditions, clip.labels, seed=seed, steps=config.steps),
+        made = with_source(generator.generate(conditions, clip.labels, seed=seed, sampling=config.sampling),
                            f'mujoco {episode.task} {episode.shape} seed {seed}')
         scene = scene_pictures(clip, conditions.image.shape[:2])
         _write_mp4(path.with_suffix('.mp4'), np.concatenate([scene, pasted_baseline(conditions), made.frames], axis=2),

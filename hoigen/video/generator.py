@@ -14,9 +14,10 @@ from hoigen.episodes import versions_of
 from hoigen.metrics.fidelity import mask_fidelity
 from hoigen.records import Conditions, GeneratedClip, Labels, Provenance
 from hoigen.video.autoencoder import rough_picture
+from hoigen.video.denoise import sample
 from hoigen.video.inputs import condition_tensors
 from hoigen.video.model import Model, load
-from hoigen.video.sampling import sample
+from hoigen.video.sampling import DEFAULT, Sampling
 from hoigen.video.transformer import Control, with_first_frame
 
 OnStep = Callable[[int, int, np.ndarray], None]
@@ -32,21 +33,21 @@ class Generator:
         self.steps = model.config.steps
         self.height, self.width = model.config.height, model.config.width
 
-    def generate(self, conditions: Conditions, labels: tuple[Labels, ...], *, seed: int, steps: int | None = None,
+    def generate(self, conditions: Conditions, labels: tuple[Labels, ...], *, seed: int, sampling: Sampling = DEFAULT,
                  on_step: OnStep | None = None) -> GeneratedClip:
         """Render ``conditions`` (at the model's size, any 4k+1 frames); the same seed gives the same frames."""
-        steps = steps or self.steps
         began = time.perf_counter()
-        frames = self.render(conditions, seed=seed, steps=steps, on_step=on_step)
-        provenance = self._provenance(seed, steps, time.perf_counter() - began)
+        frames = self.render(conditions, seed=seed, sampling=sampling, on_step=on_step)
+        provenance = self._provenance(seed, sampling.steps or self.steps, time.perf_counter() - began)
         return GeneratedClip(conditions.stamps_ns, conditions.cameras, frames, mask_fidelity(frames, conditions),
                              labels, provenance)
 
     @torch.no_grad()
-    def render(self, conditions: Conditions, *, seed: int, steps: int, on_step: OnStep | None = None) -> np.ndarray:
+    def render(self, conditions: Conditions, *, seed: int, sampling: Sampling = DEFAULT,
+               on_step: OnStep | None = None) -> np.ndarray:
         """The frames alone, [T,H,W,3] uint8."""
         self._refuse_wrong_size(conditions)
-        m = self._model
+        m, steps = self._model, sampling.steps or self.steps
         reference, tracking, points = condition_tensors(conditions, cloud=m.config.cloud, tokens=m.config.tokens)
         with torch.autocast('cpu', torch.bfloat16):
             rough = rough_picture(reference)

@@ -1,45 +1,52 @@
-"""The denoising loop: pure noise to latents, in few steps, under a control."""
+"""How to sample: the settings of one generation, the same for every model."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from dataclasses import dataclass
+from typing import Literal
 
-import torch
-from diffusers import CogVideoXDPMScheduler
-from torch import Tensor
-
-from hoigen.video.transformer import Control, ControlledCogVideoX, with_first_frame
+CONDITIONS = ('points', 'tracking', 'coloured')
 
 
-def predict(model: ControlledCogVideoX, noisy: Tensor, first: Tensor, timestep: Tensor, control: Control | None,
-            strength: float | Tensor = 1.0, text: Tensor | None = None) -> Tensor:
-    """Predicted velocity for noisy latents [B, F, C, h, w] and the first frame's latent [B, 1, C, h, w].
+@dataclass(frozen=True)
+class Sampling:
+    """How to sample.
 
-    text: [B, S, D] prompt embeddings; without it zeros, for models trained without text.
+    steps: denoising steps, by default what the model says. guidance: classifier-free guidance on the text, 1 is off;
+    dynamic_guidance: let it grow over the steps, as CogVideoX does. conditions: what the control branch reads; none at
+    all is the backbone alone. strength: scale of what the branch adds. start, end: the share of the steps during which
+    it adds. control_guidance: guidance on the conditions, 1 is off; above it they are followed more closely.
     """
-    batch, frames, _, height, width = noisy.shape
-    if text is None:
-        text = noisy.new_zeros(batch, model.config.max_text_seq_length, model.config.text_embed_dim)
-    return model(with_first_frame(noisy, first), text, timestep,
-                 image_rotary_emb=model.rotary(frames, height, width, noisy.device), control=control,
-                 control_strength=strength)
+
+    steps: int | None = None
+    guidance: float = 1.0
+    dynamic_guidance: bool = False
+    conditions: tuple[Literal['points', 'tracking', 'coloured'], ...] = CONDITIONS
+    strength: float = 1.0
+    start: float = 0.0
+    end: float = 1.0
+    control_guidance: float = 1.0
+
+    def __post_init__(self) -> None:
+        unknown = [c for c in self.conditions if c not in CONDITIONS]
+        finite = all(math.isfinite(x) for x in (self.guidance, self.strength, self.control_guidance))
+        checks = (
+            (self.steps is None or self.steps >= 1, 'steps', '>= 1', self.steps),
+            (finite and self.guidance >= 1, 'guidance', 'a number >= 1 (1: off)', self.guidance),
+            (not self.dynamic_guidance or self.guidance > 1, 'dynamic_guidance', 'a guidance > 1 that it can grow to',
+             self.guidance),
+            (not unknown, 'conditions', f'names from {CONDITIONS}', unknown),
+            (len(set(self.conditions)) == len(self.conditions), 'conditions', 'each once', self.conditions),
+            (finite and self.strength >= 0, 'strength', 'a number >= 0', self.strength),
+            (0 <= self.start < self.end <= 1, 'start, end', '0 <= start < end <= 1', (self.start, self.end)),
+            (finite and self.control_guidance >= 1, 'control_guidance', 'a number >= 1 (1: off)',
+             self.control_guidance),
+            (bool(self.conditions) or self.control_guidance == 1, 'control_guidance', '1 without conditions',
+             self.control_guidance))
+        faults = [f'{name}: expected {expected}, got {got}' for ok, name, expected, got in checks if not ok]
+        if faults:
+            raise ValueError('Sampling: ' + '; '.join(faults))
 
 
-@torch.no_grad()
-def sample(model: ControlledCogVideoX, scheduler: CogVideoXDPMScheduler, first: Tensor, frames: int,
-           control: Control | None, *, steps: int, generator: torch.Generator,
-           on_step: Callable[[int, Tensor], None] | None = None) -> Tensor:
-    """Latents [B, frames, C, h, w] for the first frame's latent [B, 1, C, h, w]; ``on_step(done, clean estimate)``."""
-    noise_shape = (first.shape[0], frames, *first.shape[2:])
-    latents = torch.randn(noise_shape, generator=generator)
-    scheduler.set_timesteps(steps)
-    previous, before = None, None
-    for done, timestep in enumerate(scheduler.timesteps, start=1):
-        batch = timestep.expand(len(first))
-        velocity = predict(model, latents, first, batch, control).float()
-        latents, previous = scheduler.step(velocity, previous, timestep, before, latents, generator=generator,
-                                           return_dict=False)
-        before = timestep
-        if on_step is not None:
-            on_step(done, previous)
-    return latents
+DEFAULT = Sampling()

@@ -23,6 +23,7 @@ from hoigen.records import Conditions, GeneratedClip, Labels, MeshAsset, Provena
 from hoigen.ros.nodes import condition_builder, episode_recorder, sim_source, synthesizer
 from hoigen.ros.nodes.base import spin
 from hoigen.ros.nodes.synthesizer import SynthesizerConfig
+from hoigen.video.sampling import DEFAULT, Sampling
 
 FRAMES, WIDTH, HEIGHT = 5, 60, 40
 
@@ -57,14 +58,14 @@ class FakeGenerator:
     def __init__(self, steps: int = 3, step_s: float = 0.0) -> None:
         self._steps, self._step_s = steps, step_s
 
-    def generate(self, conditions: Conditions, labels: tuple[Labels, ...], *, seed: int, steps: int | None = None,
+    def generate(self, conditions: Conditions, labels: tuple[Labels, ...], *, seed: int, sampling: Sampling = DEFAULT,
                  on_step: Callable[[int, int, np.ndarray | None], None] | None = None) -> GeneratedClip:
-        frames = pasted_baseline(conditions)
+        frames, steps = pasted_baseline(conditions), sampling.steps or self._steps
         frames[:, :4, :4] = np.random.default_rng(seed).integers(0, 256, (len(frames), 4, 4, 3))
-        for step in range(1, (steps or self._steps) + 1):
+        for step in range(1, steps + 1):
             time.sleep(self._step_s)
             if on_step is not None:
-                on_step(step, steps or self._steps, frames[-1])
+                on_step(step, steps, frames[-1])
         return GeneratedClip(conditions.stamps_ns, conditions.cameras, frames,
                              np.linspace(0.5, 1, len(frames), dtype=np.float32), labels,
                              Provenance(seed, {'model': 'fake'}, '', {}, {}, {}))

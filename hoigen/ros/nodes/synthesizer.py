@@ -21,6 +21,7 @@ from hoigen.ros.nodes.synthesis import CancelledJob, Job, SynthesizeServer
 from hoigen.ros.parameters import param, validate
 from hoigen.ros.streams import Refused
 from hoigen.ros.sync import ExactSync
+from hoigen.video.sampling import DEFAULT, Sampling
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Generator(Protocol):
     width: int
     height: int
 
-    def generate(self, conditions: Conditions, labels: tuple[Labels, ...], *, seed: int, steps: int | None = None,
+    def generate(self, conditions: Conditions, labels: tuple[Labels, ...], *, seed: int, sampling: Sampling = DEFAULT,
                  on_step: Callable[[int, int, np.ndarray | None], None] | None = None) -> GeneratedClip: ...
 
 
@@ -149,7 +150,7 @@ class Synthesizer(ManagedNode[SynthesizerConfig]):
             job.report(step, steps, eta_s, preview)
 
         made = self._generator.generate(conditions, clip.labels, seed=clip_seed(job.seed, job.episode),
-                                        steps=job.steps or None, on_step=on_step)
+                                        sampling=Sampling(steps=job.steps or None), on_step=on_step)
         config = {**made.provenance.config, 'episode': job.episode, 'seed': job.seed, 'prompt': conditions.prompt}
         return replace(made, provenance=replace(made.provenance, config=config, source=self._source()))
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from hoigen.video.autoencoder import ReferenceAutoencoder
 from hoigen.video.data import ClipFolder
-from hoigen.video.sampling import sample
+from hoigen.video.denoise import sample
 from hoigen.video.training.autoencoder import reconstruction
 from hoigen.video.training.diffusion import LatentClips
 from hoigen.video.training.loop import LoopConfig, train

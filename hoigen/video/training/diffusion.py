@@ -13,8 +13,8 @@ from torch.nn import functional as F
 
 from hoigen.video.autoencoder import ReferenceAutoencoder, rough_picture
 from hoigen.video.data import ClipFolder
+from hoigen.video.denoise import predict
 from hoigen.video.inputs import PointInputs
-from hoigen.video.sampling import predict
 from hoigen.video.training.loop import LoopConfig, train
 from hoigen.video.transformer import Control, ControlledCogVideoX, with_first_frame
 

@@ -9,6 +9,7 @@ from hoigen.conditioning import build_clip, build_conditions
 from hoigen.sources.mujoco import MujocoConfig, MujocoSource
 from hoigen.video import load_generator
 from hoigen.video.evaluate import FIRST, MEASURES, MODEL, NO_LATENT, OTHER, PASTED, missed_bounds
+from hoigen.video.sampling import Sampling
 
 
 @pytest.fixture(scope='module')
@@ -59,7 +60,7 @@ def test_fidelity_falls_when_the_frames_do_not_follow_the_condition(generator, s
 def test_progress_is_told_and_cancel_stops(generator, scene):
     clip, conditions = scene
     seen = []
-    generator.generate(conditions, clip.labels, seed=0, steps=3, on_step=lambda *a: seen.append(a))
+    generator.generate(conditions, clip.labels, seed=0, sampling=Sampling(steps=3), on_step=lambda *a: seen.append(a))
     assert [(done, steps) for done, steps, _ in seen] == [(1, 3), (2, 3), (3, 3)]
     assert seen[0][2].shape == (128, 192, 3)
 
