@@ -20,6 +20,8 @@ class Verb:
     function: str
     says: str
     example: str
+    defaults: str = ''
+    """A function of the module that makes the configuration's defaults from the arguments, where they depend on one."""
 
 
 VERBS = {
@@ -29,8 +31,8 @@ VERBS = {
                      'hoigen generate --episodes 2 --camera ego --out out/clips'),
     'clips': Verb('hoigen.video.clips', 'ClipsConfig', 'make_clips', 'make simulated clips for training',
                   'hoigen clips --out data/train --count 2000'),
-    'train': Verb('hoigen.video.training.stages', 'TrainConfig', 'run', 'train a video model, resumable',
-                  'hoigen train --clips data/train --out runs/tiny --stage diffusion --diffusion.steps 4000'),
+    'train video': Verb('hoigen.video.training.stages', 'TrainConfig', 'run', 'train a video model, resumable',
+                        'hoigen train video --clips data/train --out runs/mine'),
     'evaluate': Verb('hoigen.video.evaluate', 'EvaluateConfig', 'evaluate', 'measure a model on held-out clips',
                      'hoigen evaluate --model tiny --clips 36'),
     'report': Verb('hoigen.episodes.commands', 'ReportConfig', 'report',
@@ -44,8 +46,13 @@ EXPECTED = (ValueError, RuntimeError, OSError)
 
 
 def usage() -> str:
-    rows = '\n'.join(f'  {name:10} {verb.says}\n{"":13}{verb.example}' for name, verb in VERBS.items())
+    rows = '\n'.join(f'  {name:12} {verb.says}\n{"":15}{verb.example}' for name, verb in VERBS.items())
     return f'usage: hoigen VERB [options]; hoigen VERB --help tells the options\n\n{rows}\n'
+
+
+def verb_of(arguments: list[str]) -> str | None:
+    """The verb that the arguments begin with, of two words if there is such a one; None for none."""
+    return next((name for name in (' '.join(arguments[:2]), arguments[0]) if name in VERBS), None)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -54,16 +61,20 @@ def main(arguments: list[str] | None = None) -> int:
     if not arguments or arguments[0] in ('-h', '--help'):
         print(usage())
         return 0 if arguments else 2
-    verb = VERBS.get(arguments[0])
-    if verb is None:
-        print(f'hoigen: expected one of {", ".join(VERBS)}, got {arguments[0]!r}\n\n{usage()}', file=sys.stderr)
+    name = verb_of(arguments)
+    if name is None:
+        longer = [verb for verb in VERBS if verb.startswith(f'{arguments[0]} ')]
+        print(f'hoigen: expected one of {", ".join(longer or VERBS)}, got {" ".join(arguments[:2])!r}\n\n{usage()}',
+              file=sys.stderr)
         return 2
+    verb, rest = VERBS[name], arguments[name.count(' ') + 1:]
     module = import_module(verb.module)
     run: Callable[..., int | None] = getattr(module, verb.function)
-    config = tyro.cli(getattr(module, verb.config), args=arguments[1:], prog=f'hoigen {arguments[0]}',
-                      description=f'{verb.says}.\n\nexample: {verb.example}')
     try:
+        defaults = {'default': getattr(module, verb.defaults)(rest)} if verb.defaults else {}
+        config = tyro.cli(getattr(module, verb.config), args=rest, prog=f'hoigen {name}',
+                          description=f'{verb.says}.\n\nexample: {verb.example}', **defaults)
         return run(config) or 0
     except EXPECTED as error:
-        Console(stderr=True).print(f'[bold red]hoigen {arguments[0]}:[/] {error}', highlight=False)
+        Console(stderr=True).print(f'[bold red]hoigen {name}:[/] {error}', highlight=False)
         return 1

@@ -70,5 +70,5 @@ def _latents(model: Model, clips: ClipFolder) -> LatentClips:
 def _need(module: torch.nn.Module, path: Path, stage: Stage) -> None:
     if not path.is_file():
         raise ModelError(f'{path}: expected the weights of stage {stage!r}, found none; '
-                         f'run it first: hoigen train --stage {stage}')
+                         f'run it first: hoigen train video --stage {stage}')
     load_strictly(module, path)
