@@ -1,9 +1,11 @@
-"""PSNR and SSIM against closed forms, and by region."""
+"""L1, PSNR and SSIM against closed forms, against torchmetrics, and by region."""
 
 import numpy as np
 import pytest
+import torch
+from torchmetrics.functional.image import structural_similarity_index_measure
 
-from hoigen.metrics.image import psnr, region_mean, ssim_map
+from hoigen.metrics.image import l1, psnr, region_mean, ssim_map
 
 
 @pytest.fixture
@@ -11,9 +13,11 @@ def video():
     return np.random.default_rng(0).integers(40, 200, (2, 24, 32, 3)).astype(np.uint8)
 
 
-def test_psnr_of_a_constant_error_is_its_closed_form(video):
+def test_psnr_and_l1_of_a_constant_error_are_their_closed_forms(video):
     assert psnr(video + 10, video) == pytest.approx(10 * np.log10(255**2 / 100))
     assert psnr(video, video) == float('inf')
+    assert l1(video + 10, video) == pytest.approx(10)
+    assert l1(video, video + 10) == pytest.approx(10), 'unsigned differences must not wrap'
 
 
 def test_a_region_sees_only_its_own_error(video):
@@ -25,6 +29,7 @@ def test_a_region_sees_only_its_own_error(video):
     assert psnr(wrong, video, region) == float('inf')
     wrong[:, :5, :5] += 20
     assert psnr(wrong, video, region) == pytest.approx(10 * np.log10(255**2 / 400))
+    assert l1(wrong, video, region) == pytest.approx(20)
 
 
 def test_ssim_is_one_for_equal_pictures_and_local(video):
@@ -36,6 +41,14 @@ def test_ssim_is_one_for_equal_pictures_and_local(video):
     assert values.shape == video.shape[:3]
     assert values[:, :, :16] == pytest.approx(1)
     assert region_mean(values, np.arange(32)[None, None] >= np.full((2, 24, 1), 27)) < 0.2
+
+
+def test_ssim_is_torchmetrics(video):
+    """The fast filter is the library's: same window, same borders, same constants, everywhere in the map."""
+    other = np.random.default_rng(1).integers(0, 256, video.shape).astype(np.uint8)
+    a, b = (torch.from_numpy(v).permute(0, 3, 1, 2).double() / 255 for v in (other, video))
+    _, full = structural_similarity_index_measure(a, b, data_range=1.0, return_full_image=True)
+    assert ssim_map(other, video) == pytest.approx(full.mean(1).numpy(), abs=1e-8)
 
 
 def test_an_empty_region_is_refused(video):
