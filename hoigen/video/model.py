@@ -10,7 +10,7 @@ import torch
 import yaml
 from diffusers import CogVideoXDPMScheduler
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
 from hoigen.episodes import sha256_of
 from hoigen.resources import ResourceError, find
@@ -102,11 +102,16 @@ def save_config(config: ModelConfig, folder: Path) -> None:
 
 def save(module: nn.Module, path: Path) -> None:
     """Write a module's weights as float16; the file appears whole or not at all."""
+    save_tensors(module.state_dict(), path)
+
+
+def save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
+    """As :func:`save`, of a state dict."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    tensors = {k: v.detach().to(torch.float16 if v.is_floating_point() else v.dtype).contiguous()
-               for k, v in module.state_dict().items()}
+    halved = {k: v.detach().to(torch.float16 if v.is_floating_point() else v.dtype).contiguous()
+              for k, v in tensors.items()}
     partial = path.with_suffix('.partial')
-    save_file(tensors, partial)
+    save_file(halved, partial)
     partial.rename(path)
 
 
