@@ -255,7 +255,9 @@ class Conditions:
     tracking: [T,H,W,3] uint8, points coloured by their place in frame 0. background: [T,H,W,3] uint8, the first
     frame's static scene carried to frame t's camera, and background_known: [T,H,W] bool. coloured: [T,H,W,3] uint8,
     points of hand and object with the colour they had in frame 0; coloured_state: [T,H,W] uint8, 0 no point, 1 point
-    of unknown colour, 2 known colour. mask: [T,H,W] uint8 role codes. depth_m: [T,H,W] float32, NaN unknown.
+    of unknown colour, 2 known colour. shadow: [T,H,W] uint8, 1 where hand and object threw a shadow on this place of
+    the scene in frame 0, plus 2 where they do now; shadow_gain: [3] float32 in (0, 1], the share of each channel's
+    light that a shadow leaves. mask: [T,H,W] uint8 role codes. depth_m: [T,H,W] float32, NaN unknown.
     """
 
     stamps_ns: np.ndarray
@@ -274,6 +276,8 @@ class Conditions:
     background_known: np.ndarray
     coloured: np.ndarray
     coloured_state: np.ndarray
+    shadow: np.ndarray
+    shadow_gain: np.ndarray
     mask: np.ndarray
     depth_m: np.ndarray
 
@@ -288,10 +292,13 @@ class Conditions:
                 ('point_visible', 'bool', ('T', 'N')), ('point_role', 'uint8', ('N',)),
                 ('tracking', 'uint8', ('T', 'H', 'W', 3)), ('background', 'uint8', ('T', 'H', 'W', 3)),
                 ('background_known', 'bool', ('T', 'H', 'W')), ('coloured', 'uint8', ('T', 'H', 'W', 3)),
-                ('coloured_state', 'uint8', ('T', 'H', 'W')), ('mask', 'uint8', ('T', 'H', 'W')),
+                ('coloured_state', 'uint8', ('T', 'H', 'W')), ('shadow', 'uint8', ('T', 'H', 'W')),
+                ('shadow_gain', 'float32', (3,)), ('mask', 'uint8', ('T', 'H', 'W')),
                 ('depth_m', 'float32', ('T', 'H', 'W'))):
             check.array(name, getattr(self, name), dtype, shape, sizes=sizes, finite=name != 'depth_m')
         check.that(self.scale_m > 0, 'scale_m', '> 0', self.scale_m)
+        check.that(bool(((self.shadow_gain > 0) & (self.shadow_gain <= 1)).all()), 'shadow_gain', 'in (0, 1]',
+                   self.shadow_gain)
         check.done()
 
 

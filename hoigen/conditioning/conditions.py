@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hoigen.conditioning.background import carry_background
+from hoigen.conditioning.shadow import cast_shadows
 from hoigen.conditioning.splat import nearest_samples, sample_reach
 from hoigen.conditioning.texture import carry_colours
 from hoigen.conditioning.view import centre_view
@@ -36,12 +37,13 @@ def build_conditions(clip: Clip, *, width: int, height: int) -> Conditions:
     coloured, state = carry_colours(clip, view, nearest)
     clean = view.picture((clip.mask[0] != ROLE_CODE[SCENE]).astype(np.float32)) == 0
     background, known = carry_background(cameras, image, clean, mask, depth_m)
+    shadows = cast_shadows(image, cameras, mask, depth_m, clip.points, clip.point_role)
     return Conditions(
         stamps_ns=clip.stamps_ns, cameras=cameras, prompt=clip.labels[0].task, image=image,
         points=((in_first - centre) / scale).astype(np.float32), centre_m=centre, scale_m=scale, point_pixels=pixels,
         point_depth_m=depth.astype(np.float32), point_visible=visible, point_role=clip.point_role, tracking=tracking,
-        background=background, background_known=known, coloured=coloured, coloured_state=state, mask=mask,
-        depth_m=depth_m)
+        background=background, background_known=known, coloured=coloured, coloured_state=state,
+        shadow=shadows.codes, shadow_gain=shadows.gain, mask=mask, depth_m=depth_m)
 
 
 def pasted_baseline(conditions: Conditions) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Clips on disk, as the trainers read them: one safetensors file per clip, one folder per set.
 
-Every tensor's first axis is time, except ``role``. uint8 unless said otherwise, [H, W] the picture's size:
+Every tensor's first axis is time, except of ``role`` and ``shadow_gain``. uint8 unless said otherwise, [H, W] the
+picture's size:
 
 ========================  =======================  ==========================================================
 tensor                    shape                    what
@@ -9,7 +10,9 @@ rgb                       [T, H, W, 3]             the true frames
 background, coloured,     [T, H, W, 3]             as in :class:`hoigen.records.Conditions`
 tracking
 background_known,         [T, H, W]                as in :class:`hoigen.records.Conditions`
-coloured_state, mask
+coloured_state, shadow,
+mask
+shadow_gain               [3] float32              as in :class:`hoigen.records.Conditions`
 points                    [T, N, 3] float16        normalised, first camera's frame
 pixels                    [T, N, 2] float16        (u, v) in the frame's own camera
 depth                     [T, N] float16           along the optical axis of the frame's own camera, metres
@@ -33,11 +36,11 @@ from safetensors.numpy import save_file
 from torch import Tensor
 
 from hoigen.records import Conditions
-from hoigen.video.inputs import PointInputs, point_inputs, reference_video, video_tensor
+from hoigen.video.inputs import Appearance, PointInputs, point_inputs, reference_video, video_tensor
 
 STORED_POINTS = 2048
 VIDEOS = ('rgb', 'background', 'coloured', 'tracking')
-PLANES = ('background_known', 'coloured_state', 'mask')
+PLANES = ('background_known', 'coloured_state', 'shadow', 'mask')
 
 
 class DataError(ValueError):
@@ -50,7 +53,8 @@ def write_clip(path: Path, rgb: np.ndarray, conditions: Conditions, info: dict) 
     rows = np.linspace(0, c.points.shape[1] - 1, STORED_POINTS).round().astype(np.int64)
     tensors = {'rgb': rgb, 'background': c.background, 'coloured': c.coloured, 'tracking': c.tracking,
                'background_known': c.background_known.astype(np.uint8), 'coloured_state': c.coloured_state,
-               'mask': c.mask, 'points': c.points[:, rows].astype(np.float16), 'role': c.point_role[rows],
+               'shadow': c.shadow, 'shadow_gain': c.shadow_gain, 'mask': c.mask,
+               'points': c.points[:, rows].astype(np.float16), 'role': c.point_role[rows],
                'pixels': c.point_pixels[:, rows].astype(np.float16),
                'depth': c.point_depth_m[:, rows].astype(np.float16),
                'visible': c.point_visible[:, rows].astype(np.uint8)}
@@ -91,8 +95,8 @@ class ClipFolder:
     def sample(self, index: int, start: int = 0, stop: int | None = None) -> Sample:
         """Frames ``start:stop`` of clip ``index``."""
         a = self._arrays(index, (*(v for v in VIDEOS if v != 'tracking'), *PLANES), start, stop)
-        reference = reference_video(a['background'], a['background_known'] > 0, a['coloured'], a['coloured_state'],
-                                    a['mask'])
+        look = {name: a[name] for name in (*VIDEOS[1:3], *PLANES)} | {'background_known': a['background_known'] > 0}
+        reference = reference_video(Appearance(**look, shadow_gain=self._whole(index, 'shadow_gain')))
         mask = torch.from_numpy(a['mask'] > 0)[None, :, None].float()
         return Sample(video_tensor(a['rgb']), reference, mask)
 
@@ -107,11 +111,14 @@ class ClipFolder:
     def points(self, index: int, *, cloud: int, tokens: int) -> PointInputs:
         """The point cloud as the control branch reads it."""
         a = self._arrays(index, ('points', 'pixels', 'depth', 'visible', 'mask'))
-        with self._open(index) as file:
-            role = file.get_tensor('role')
+        role = self._whole(index, 'role')
         points, pixels, depth = (a[name].astype(np.float32) for name in ('points', 'pixels', 'depth'))
         return point_inputs(points, role, pixels, depth, a['visible'] > 0, a['mask'].shape[1:], cloud=cloud,
                             tokens=tokens)
+
+    def _whole(self, index: int, name: str) -> np.ndarray:
+        with self._open(index) as file:
+            return file.get_tensor(name)
 
     def _open(self, index: int):
         return safe_open(self.paths[index], framework='np')

@@ -39,25 +39,57 @@ def video_tensor(video: np.ndarray) -> Tensor:
     return torch.from_numpy(video).permute(0, 3, 1, 2)[None].float() / 127.5 - 1
 
 
-def reference_video(background: np.ndarray, background_known: np.ndarray, coloured: np.ndarray,
-                    coloured_state: np.ndarray, mask: np.ndarray) -> Tensor:
+@dataclass(frozen=True, eq=False)
+class Appearance:
+    """What frame 0 tells of how every frame looks; the fields are those of :class:`hoigen.records.Conditions`."""
+
+    background: np.ndarray
+    background_known: np.ndarray
+    coloured: np.ndarray
+    coloured_state: np.ndarray
+    shadow: np.ndarray
+    shadow_gain: np.ndarray
+    mask: np.ndarray
+
+    @classmethod
+    def of(cls, conditions: Conditions) -> Appearance:
+        return cls(*(getattr(conditions, f.name) for f in fields(cls)))
+
+
+def reference_video(appearance: Appearance) -> Tensor:
     """The decoder's reference ``[1, T, 9, H, W]`` float32 (see :data:`hoigen.video.autoencoder.REFERENCE_CHANNELS`).
 
-    Arguments as in :class:`hoigen.records.Conditions`. Unknown background is painted in from its edge; a point of
-    unknown colour takes a smooth mean of the known ones around it, hand and object each among themselves.
+    Frame 0's shadows are taken off the background and frame t's put on. Unknown background is painted in from its edge;
+    a point of unknown colour takes a smooth mean of the known ones around it, hand and object each among themselves.
     """
-    planes = np.stack([background_known, coloured_state == 1, coloured_state == 2])
+    a = appearance
+    planes = np.stack([a.background_known, a.coloured_state == 1, a.coloured_state == 2])
     known, unknown_point, known_point = torch.from_numpy(planes)[:, :, None].float()
-    points = torch.zeros(*mask.shape, 3).permute(0, 3, 1, 2)
+    points = torch.zeros(*a.mask.shape, 3).permute(0, 3, 1, 2)
     for role in (ROLE_CODE[HAND], ROLE_CODE[OBJECT]):
-        here = torch.from_numpy(mask == role)[:, None].float()
-        points += fill(video_tensor(coloured)[0], known_point * here) * here
+        here = torch.from_numpy(a.mask == role)[:, None].float()
+        points += fill(video_tensor(a.coloured)[0], known_point * here) * here
     front = known_point + unknown_point
     known = 1 - F.max_pool2d(1 - known, 3, 1, 1)  # pixels at the edge of a hole hold a part of what left it
-    holes = (known[:, 0] == 0).numpy().astype(np.uint8)
-    plate = [cv2.inpaint(np.ascontiguousarray(b), hole, 4, cv2.INPAINT_TELEA)
-             for b, hole in zip(background, holes, strict=True)]
+    holes = (known[:, 0] == 0).numpy()
+    plate = [relit(*row, a.shadow_gain) for row in zip(a.background, holes, a.shadow, strict=True)]
     return torch.cat([video_tensor(np.stack(plate))[0], known, points * front, unknown_point, known_point], dim=1)[None]
+
+
+def relit(background: np.ndarray, hole: np.ndarray, shadow: np.ndarray, gain: np.ndarray) -> np.ndarray:
+    """One frame's background [H,W,3] uint8 with its holes painted in and its shadows moved.
+
+    hole: [H,W] bool. shadow: [H,W] codes and gain [3] as in :class:`hoigen.records.Conditions`. A moved shadow's old
+    border, whose pixels are mixed, is painted in too.
+    """
+    then, now = (shadow & 1).astype(np.uint8), (shadow & 2) > 0
+    moved = cv2.dilate((then != now).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    border = cv2.morphologyEx(then, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0
+    unknown = hole | (border & moved)
+    lit = np.where(then[..., None] > 0, background / gain, background).clip(0, 255).astype(np.uint8)
+    lit = cv2.inpaint(lit, unknown.astype(np.uint8), 4, cv2.INPAINT_TELEA)
+    plate = np.where(now[..., None], lit * gain, lit).astype(np.uint8)
+    return np.where((unknown | moved)[..., None], plate, background)
 
 
 def fill(colour: Tensor, known: Tensor) -> Tensor:
@@ -97,7 +129,7 @@ def point_inputs(points: np.ndarray, role: np.ndarray, pixels: np.ndarray, depth
 def condition_tensors(conditions: Conditions, *, cloud: int, tokens: int) -> tuple[Tensor, Tensor, PointInputs]:
     """Reference video, tracking video and point inputs of one clip, batch size 1."""
     c = conditions
-    reference = reference_video(c.background, c.background_known, c.coloured, c.coloured_state, c.mask)
+    reference = reference_video(Appearance.of(c))
     points = point_inputs(c.points, c.point_role, c.point_pixels, c.point_depth_m, c.point_visible, c.image.shape[:2],
                           cloud=cloud, tokens=tokens)
     return reference, video_tensor(c.tracking), points
