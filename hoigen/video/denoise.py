@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import torch
 from diffusers import CogVideoXDPMScheduler
+from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor
 
 from hoigen.video.transformer import Control, ControlledCogVideoX, with_first_frame
@@ -27,11 +28,11 @@ def predict(model: ControlledCogVideoX, noisy: Tensor, first: Tensor, timestep: 
 
 @torch.no_grad()
 def sample(model: ControlledCogVideoX, scheduler: CogVideoXDPMScheduler, first: Tensor, frames: int,
-           control: Control | None, *, steps: int, generator: torch.Generator,
+           control: Control | None, *, steps: int, generator: torch.Generator | list[torch.Generator],
            on_step: Callable[[int, Tensor], None] | None = None) -> Tensor:
     """Latents [B, frames, C, h, w] for the first frame's latent [B, 1, C, h, w]; ``on_step(done, clean estimate)``."""
     noise_shape = (first.shape[0], frames, *first.shape[2:])
-    latents = torch.randn(noise_shape, generator=generator)
+    latents = randn_tensor(noise_shape, generator=generator)
     scheduler.set_timesteps(steps)
     previous, before = None, None
     for done, timestep in enumerate(scheduler.timesteps, start=1):
