@@ -32,7 +32,7 @@ VERBS = {
     'clips': Verb('hoigen.video.clips', 'ClipsConfig', 'make_clips', 'make simulated clips for training',
                   'hoigen clips --out data/train --count 2000'),
     'train video': Verb('hoigen.video.training.stages', 'TrainConfig', 'run', 'train a video model, resumable',
-                        'hoigen train video --clips data/train --out runs/mine'),
+                        'hoigen train video --clips data/train --out runs/mine', 'recipe_of'),
     'evaluate': Verb('hoigen.video.evaluate', 'EvaluateConfig', 'evaluate', 'measure a model on held-out clips',
                      'hoigen evaluate --model tiny --clips 36'),
     'report': Verb('hoigen.episodes.commands', 'ReportConfig', 'report',

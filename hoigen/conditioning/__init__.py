@@ -3,6 +3,7 @@
 from hoigen.conditioning.builder import ClipBuilder, FrameConditions, build_clip
 from hoigen.conditioning.conditions import build_conditions, pasted_baseline
 from hoigen.conditioning.config import ConditioningConfig, ConditioningError
+from hoigen.conditioning.window import window
 
 __all__ = ['ClipBuilder', 'ConditioningConfig', 'ConditioningError', 'FrameConditions', 'build_clip',
-           'build_conditions', 'pasted_baseline']
+           'build_conditions', 'pasted_baseline', 'window']

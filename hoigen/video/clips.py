@@ -1,20 +1,24 @@
-"""Make training and held-out clips with the simulator: episodes -> conditions -> files of :mod:`hoigen.video.data`."""
+"""Make clip files for training (:mod:`hoigen.video.data`), with the simulator or of recorded episodes."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 from rich.progress import track
 
-from hoigen.conditioning import ConditioningConfig, build_clip, build_conditions
+from hoigen.conditioning import ConditioningConfig, build_clip, build_conditions, window
+from hoigen.conditioning.view import centre_view
+from hoigen.episodes import EpisodeReader
+from hoigen.episodes.view import episode_folders
+from hoigen.records import Clip
 from hoigen.sources.mujoco import MujocoConfig, MujocoSource
-from hoigen.video.data import write_clip
+from hoigen.video.data import STORED_POINTS, DataError, write_clip
 
 CAMERAS = ('front', 'front', 'side', 'over', 'corner', 'shoulder', 'ego')
 """The cameras of a set, in turn by seed: the default camera twice as often."""
@@ -22,29 +26,47 @@ CAMERAS = ('front', 'front', 'side', 'over', 'corner', 'shoulder', 'ego')
 
 @dataclass(frozen=True)
 class ClipsConfig:
-    """A set of simulated clips.
+    """A set of clips for training, simulated or, with ``from_bags``, of the episodes recorded in that folder.
 
-    A clip is named by its seed, so a stopped run goes on where it was and a longer one only adds.
+    A simulated clip is named by its seed, one of an episode by folder, episode and first frame, so a stopped run goes
+    on where it was and a longer one only adds. An episode longer than ``frames`` gives several clips, the last one up
+    to its end. points: kept of each cloud; a model needs as many as its ``cloud`` (tiny 512, cogvideox-5b 8192).
     """
 
     out: Path
+    from_bags: Path | None = None
     count: int = 1000
     split: Literal['train', 'heldout'] = 'train'
     first_seed: int = 0
     width: int = 192
     height: int = 128
     frames: int = 17
+    points: int = STORED_POINTS
     workers: int = 2
 
+    def __post_init__(self) -> None:
+        if self.frames % 4 != 1 or self.height % 16 or self.width % 16:
+            raise DataError(f'clips: expected 4k+1 frames and a size divisible by 16, '
+                            f'got {self.frames} frames of {self.width}x{self.height}')
 
-def make_clips(config: ClipsConfig) -> None:
-    """Write the clips that are not there yet."""
+
+def make_clips(config: ClipsConfig) -> int:
+    """Write the clips that are not there yet; 1 if an episode could not be used."""
     config.out.mkdir(parents=True, exist_ok=True)
+    faults = _simulate(config) if config.from_bags is None else _convert(config, episode_folders(config.from_bags))
+    for fault in faults:
+        print(fault)
+    print(f'{len(list(config.out.glob("*.safetensors")))} clips in {config.out}')
+    return 1 if faults else 0
+
+
+def _simulate(config: ClipsConfig) -> list[str]:
     seeds = [s for s in range(config.first_seed, config.first_seed + config.count) if not _path(config, s).exists()]
     with ProcessPoolExecutor(max_workers=config.workers, mp_context=multiprocessing.get_context('spawn')) as pool:
-        made: Iterator[None] = pool.map(_make, [config] * len(seeds), seeds, chunksize=4)
+        made = pool.map(_make, [config] * len(seeds), seeds, chunksize=4)
         for _ in track(made, total=len(seeds), description=f'{config.split} clips'):
             pass
+    return []
 
 
 def _path(config: ClipsConfig, seed: int) -> Path:
@@ -58,7 +80,41 @@ def _make(config: ClipsConfig, seed: int) -> None:
                                        split=config.split, depth=False))
     episode = source.episode(seed)
     clip = build_clip(episode.assets, episode.frames(), ConditioningConfig(seed=seed))
+    info = {'seed': seed, 'camera': camera, 'split': config.split, 'shape': episode.shape, 'task': episode.task}
+    _write(config, _path(config, seed), clip, info)
+
+
+def _convert(config: ClipsConfig, episodes: list[Path]) -> list[str]:
+    """Clips of recorded episodes; what is wrong with those that give none."""
+    if not episodes:
+        raise DataError(f'{config.from_bags}: expected folders with an episode each (*.mcap), found none')
+    with ProcessPoolExecutor(max_workers=config.workers, mp_context=multiprocessing.get_context('spawn')) as pool:
+        made = pool.map(_convert_one, [config] * len(episodes), episodes)
+        return [fault for fault in track(made, total=len(episodes), description='episodes') if fault]
+
+
+def _convert_one(config: ClipsConfig, episode: Path) -> str | None:
+    try:
+        with EpisodeReader(episode) as reader:
+            clip = reader.clip()
+        for start in starts(len(clip.stamps_ns), config.frames):
+            path = config.out / f'{episode.parent.name}_{episode.name}_{start:05d}.safetensors'
+            if not path.exists():
+                _write(config, path, window(clip, start, start + config.frames), {'episode': episode.name})
+    except (RuntimeError, ValueError, OSError) as error:
+        return f'not used: {error}' if str(episode) in str(error) else f'not used: {episode}: {error}'
+    return None
+
+
+def starts(length: int, frames: int) -> list[int]:
+    """First frames of the clips of ``frames`` frames that cover an episode of ``length``."""
+    if length < frames:
+        raise DataError(f'expected at least {frames} frames, got {length}')
+    return [*range(0, length - frames, frames), length - frames]
+
+
+def _write(config: ClipsConfig, path: Path, clip: Clip, info: dict) -> None:
     conditions = build_conditions(clip, width=config.width, height=config.height)
-    info = {'seed': seed, 'camera': camera, 'split': config.split, 'shape': episode.shape, 'task': episode.task,
-            'prompt': conditions.prompt}
-    write_clip(_path(config, seed), clip.rgb, conditions, info)
+    view = centre_view(clip.cameras[0], config.width, config.height)
+    rgb = np.stack([view.picture(rgb) for rgb in clip.rgb])
+    write_clip(path, rgb, conditions, {**info, 'prompt': conditions.prompt}, config.points)

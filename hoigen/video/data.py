@@ -18,14 +18,16 @@ pixels                    [T, N, 2] float16        (u, v) in the frame's own cam
 depth                     [T, N] float16           along the optical axis of the frame's own camera, metres
 visible                   [T, N]                   0 or 1
 role                      [N]                      role code
+stamps_ns                 [T] int64                rising time stamps; may be left out
 ========================  =======================  ==========================================================
 
-The file's metadata holds ``info``: JSON with seed, shape, task, camera, prompt and split.
+The file's metadata holds ``info``: JSON with ``prompt`` and whatever tells where the clip comes from.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +41,9 @@ from hoigen.records import Conditions
 from hoigen.video.inputs import Appearance, PointInputs, point_inputs, reference_video, video_tensor
 
 STORED_POINTS = 2048
+PIXEL_LIMIT = 60_000
+"""Places this far outside the picture are stored as if they were here: float16 holds no more."""
+
 VIDEOS = ('rgb', 'background', 'coloured', 'tracking')
 PLANES = ('background_known', 'coloured_state', 'shadow', 'mask')
 
@@ -47,17 +52,22 @@ class DataError(ValueError):
     """A clip folder or file does not hold what :mod:`hoigen.video.data` says."""
 
 
-def write_clip(path: Path, rgb: np.ndarray, conditions: Conditions, info: dict) -> None:
-    """Write one clip; ``rgb [T, H, W, 3]`` at the conditions' size. The file appears whole or not at all."""
+def write_clip(path: Path, rgb: np.ndarray, conditions: Conditions, info: dict, points: int = STORED_POINTS) -> None:
+    """Write one clip; ``rgb [T, H, W, 3]`` at the conditions' size. The file appears whole or not at all.
+
+    Of the conditions' cloud ``points`` are kept, evenly over its rows.
+    """
     c = conditions
-    rows = np.linspace(0, c.points.shape[1] - 1, STORED_POINTS).round().astype(np.int64)
+    if c.points.shape[1] < points:
+        raise DataError(f'{path}: expected a cloud of at least {points} points, got {c.points.shape[1]}')
+    rows = np.linspace(0, c.points.shape[1] - 1, points).round().astype(np.int64)
+    pixels = c.point_pixels[:, rows].clip(-PIXEL_LIMIT, PIXEL_LIMIT)
     tensors = {'rgb': rgb, 'background': c.background, 'coloured': c.coloured, 'tracking': c.tracking,
                'background_known': c.background_known.astype(np.uint8), 'coloured_state': c.coloured_state,
                'shadow': c.shadow, 'shadow_gain': c.shadow_gain, 'mask': c.mask,
                'points': c.points[:, rows].astype(np.float16), 'role': c.point_role[rows],
-               'pixels': c.point_pixels[:, rows].astype(np.float16),
-               'depth': c.point_depth_m[:, rows].astype(np.float16),
-               'visible': c.point_visible[:, rows].astype(np.uint8)}
+               'pixels': pixels.astype(np.float16), 'depth': c.point_depth_m[:, rows].astype(np.float16),
+               'visible': c.point_visible[:, rows].astype(np.uint8), 'stamps_ns': c.stamps_ns}
     partial = path.with_suffix('.partial')
     save_file({name: np.ascontiguousarray(t) for name, t in tensors.items()}, partial, {'info': json.dumps(info)})
     partial.rename(path)
@@ -72,21 +82,44 @@ class Sample:
     mask: Tensor
 
 
-class ClipFolder:
-    """Random access to the clips of one folder, in the order of their names."""
+class ClipSet:
+    """Random access to the clips of one or several folders, each in the order of its names.
 
-    def __init__(self, folder: Path) -> None:
-        self.paths = sorted(folder.glob('*.safetensors'))
-        if not self.paths:
-            raise DataError(f'{folder}: expected *.safetensors clips (make them with: hoigen clips --out {folder}), '
-                            'found none')
+    weights: how often each folder is drawn from against the others; by default every clip is drawn equally often.
+    """
+
+    def __init__(self, folders: Sequence[Path], weights: Sequence[float] = ()) -> None:
+        if weights and (len(weights) != len(folders) or min(weights) <= 0):
+            raise DataError(f'weights: expected {len(folders)} numbers > 0, one for each folder of clips, '
+                            f'got {list(weights)}')
+        found = [sorted(Path(folder).glob('*.safetensors')) for folder in folders]
+        for folder, paths in zip(folders, found, strict=True):
+            if not paths:
+                raise DataError(f'{folder}: expected *.safetensors clips (make them with: hoigen clips --out {folder}),'
+                                ' found none')
+        self.paths = [path for paths in found for path in paths]
+        self._sizes = [len(paths) for paths in found] if weights else [len(self.paths)]
+        self._weights = np.array(weights or [1.0]) / sum(weights or [1.0])
 
     def __len__(self) -> int:
         return len(self.paths)
 
-    def frames(self, index: int) -> int:
-        with self._open(index) as file:
-            return file.get_slice('rgb').get_shape()[0]
+    def name(self, index: int) -> str:
+        return str(self.paths[index])
+
+    def order(self, seed: int, count: int) -> np.ndarray:
+        """Indices [count] of the clips in the order of training; a longer order begins with the shorter one.
+
+        Every folder is gone through in a new random order again and again, so that an epoch has each clip once.
+        """
+        folder = np.random.default_rng((seed, 0)).choice(len(self._sizes), size=count, p=self._weights)
+        indices = np.empty(count, np.int64)
+        for number, size in enumerate(self._sizes):
+            places = np.flatnonzero(folder == number)
+            rounds = [np.random.default_rng((seed, 1 + number, k)).permutation(size)
+                      for k in range(-(-len(places) // size))]
+            indices[places] = sum(self._sizes[:number]) + np.concatenate([*rounds, []])[:len(places)]
+        return indices
 
     def info(self, index: int) -> dict:
         with self._open(index) as file:
@@ -100,13 +133,13 @@ class ClipFolder:
         mask = torch.from_numpy(a['mask'] > 0)[None, :, None].float()
         return Sample(video_tensor(a['rgb']), reference, mask)
 
+    def image(self, index: int) -> Tensor:
+        """The first frame, [1, 1, 3, H, W] in [-1, 1]."""
+        return video_tensor(self._arrays(index, ('rgb',), 0, 1)['rgb'])
+
     def tracking(self, index: int) -> Tensor:
         """The tracking video, [1, T, 3, H, W] in [-1, 1]."""
         return video_tensor(self._arrays(index, ('tracking',))['tracking'])
-
-    def mask(self, index: int) -> np.ndarray:
-        """Role codes [T, H, W] uint8."""
-        return self._arrays(index, ('mask',))['mask']
 
     def points(self, index: int, *, cloud: int, tokens: int) -> PointInputs:
         """The point cloud as the control branch reads it."""

@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hoigen.video.autoencoder import ReferenceAutoencoder
-from hoigen.video.data import ClipFolder, Sample
-from hoigen.video.training.loop import LoopConfig, train
+from hoigen.video.data import ClipSet
+from hoigen.video.training.loop import Batch, Hardware, LoopConfig, Objective, train
 
 
 @dataclass(frozen=True)
@@ -29,54 +29,54 @@ class AutoencoderLoss:
     window: int = 2
 
 
-def train_autoencoder(model: ReferenceAutoencoder, clips: ClipFolder, folder: Path, loop: LoopConfig,
-                      loss: AutoencoderLoss) -> None:
-    """Train in place, then set ``latent_scale`` so that latents have unit variance on these clips."""
-
-    def step(_: int, generator: torch.Generator) -> dict[str, Tensor]:
-        batch = windows(clips, loop.batch, loss.window, generator)
-        keep_latent, keep_reference = (
-            (torch.rand(loop.batch, 1, 1, 1, 1, generator=generator) >= p).float()
-            for p in (loss.drop_latent, loss.drop_reference))
-        mean, log_variance = model.encode(batch.video)
-        mean, log_variance = mean.float(), log_variance.float()
-        noise = torch.randn(mean.shape, generator=generator)
-        latents = (mean + noise * (0.5 * log_variance).exp()) * keep_latent
-        frames = model.decode(latents, batch.reference * keep_reference)
-        terms = reconstruction(frames, batch.video, batch.mask)
-        kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
-        return {'loss': terms['l1'] + loss.ssim * terms['dssim'] + loss.kl * kl, **terms, 'kl': kl}
-
-    train('autoencoder', model, model.parameters(), step, folder, loop)
-    model.latent_scale.fill_(1.0 / latent_deviation(model, clips))
-
-
-def windows(clips: ClipFolder, count: int, latents: int, generator: torch.Generator) -> Sample:
-    """``count`` random stretches of ``latents`` consecutive latents (4 * latents - 3 frames), colours permuted.
+class AutoencoderObjective(Objective):
+    """Rebuild random stretches of ``window`` consecutive latents (4 * window - 3 frames), colours permuted.
 
     Every stretch is decoded as if it began a clip, so its first latent stands for one frame.
     """
-    samples = []
-    for _ in range(count):
-        index = int(torch.randint(len(clips), (1,), generator=generator))
-        length = 4 * latents - 3
-        start = int(torch.randint(clips.frames(index) - length + 1, (1,), generator=generator))
-        samples.append(clips.sample(index, start, start + length))
-    order = torch.randperm(3, generator=generator)
-    video = torch.cat([s.video for s in samples])[:, :, order]
-    reference = torch.cat([s.reference for s in samples])
-    reference = torch.cat([reference[:, :, order], reference[:, :, 3:4], reference[:, :, 4 + order],
-                           reference[:, :, 7:]], dim=2)
-    return Sample(video, reference, torch.cat([s.mask for s in samples]))
+
+    def __init__(self, model: ReferenceAutoencoder, clips: ClipSet, loss: AutoencoderLoss, frames: int) -> None:
+        super().__init__()
+        self.model, self.clips = model, clips
+        self._loss, self._frames = loss, frames
+
+    def example(self, index: int, generator: torch.Generator) -> Batch:
+        length = 4 * self._loss.window - 3
+        start = int(torch.randint(self._frames - length + 1, (), generator=generator))
+        sample = self.clips.sample(index, start, start + length)
+        order = torch.randperm(3, generator=generator)
+        keep = torch.rand(2, generator=generator) >= torch.tensor([self._loss.drop_latent, self._loss.drop_reference])
+        size = (self._loss.window, self.model.config.latent_channels, *(n // 8 for n in sample.video.shape[-2:]))
+        r = sample.reference[0]
+        reference = torch.cat([r[:, order], r[:, 3:4], r[:, 4 + order], r[:, 7:]], dim=1)
+        return {'video': sample.video[0][:, order], 'reference': reference, 'mask': sample.mask[0],
+                'keep': keep.float(), 'noise': torch.randn(size, generator=generator)}
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        keep_latent, keep_reference = (k[:, None, None, None, None] for k in batch['keep'].unbind(1))
+        mean, log_variance = (x.float() for x in self.model.encode(batch['video']))
+        latents = (mean + batch['noise'] * (0.5 * log_variance).exp()) * keep_latent
+        frames = self.model.decode(latents, batch['reference'] * keep_reference)
+        terms = reconstruction(frames, batch['video'], batch['mask'])
+        kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean((1, 2, 3, 4))
+        return {'loss': terms['l1'] + self._loss.ssim * terms['dssim'] + self._loss.kl * kl, **terms, 'kl': kl}
+
+
+def train_autoencoder(model: ReferenceAutoencoder, clips: ClipSet, frames: int, folder: Path, loop: LoopConfig,
+                      loss: AutoencoderLoss, hardware: Hardware) -> None:
+    """Train in place on clips of ``frames`` frames, then set ``latent_scale``: unit variance on these clips."""
+    model.requires_grad_(True)
+    train('autoencoder', AutoencoderObjective(model, clips, loss, frames), folder, loop, hardware)
+    model.latent_scale.fill_(1.0 / latent_deviation(model, clips))
 
 
 def reconstruction(frames: Tensor, target: Tensor, mask: Tensor) -> dict[str, Tensor]:
-    """L1, and structural dissimilarity of the grey picture, weighted (1 + M) by the mask; videos [B, T, 3, H, W]."""
-    weight = (1 + mask) / (1 + mask).mean()
-    l1 = ((frames - target).abs() * weight).mean()
+    """L1, and structural dissimilarity of the grey picture, weighted (1 + M) by the mask; of [B, T, 3, H, W], [B]."""
+    weight = (1 + mask) / (1 + mask).mean((1, 2, 3, 4), keepdim=True)
+    l1 = ((frames - target).abs() * weight).mean((1, 2, 3, 4))
     grey, grey_target = (video.mean(2, keepdim=True).flatten(0, 1) for video in (frames, target))
-    dssim = (1 - local_ssim(grey, grey_target)) * weight.flatten(0, 1)
-    return {'l1': l1, 'dssim': dssim.mean()}
+    dssim = (1 - local_ssim(grey, grey_target)).unflatten(0, weight.shape[:2]) * weight
+    return {'l1': l1, 'dssim': dssim.mean((1, 2, 3, 4))}
 
 
 def local_ssim(a: Tensor, b: Tensor) -> Tensor:
@@ -91,7 +91,8 @@ def local_ssim(a: Tensor, b: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def latent_deviation(model: ReferenceAutoencoder, clips: ClipFolder, count: int = 32) -> float:
+def latent_deviation(model: ReferenceAutoencoder, clips: ClipSet, count: int = 32) -> float:
     """Standard deviation of the latents' means over evenly chosen clips."""
     chosen = range(0, len(clips), max(1, len(clips) // count))
-    return float(torch.cat([model.encode(clips.sample(i).video)[0] for i in chosen]).std())
+    device = model.latent_scale.device
+    return float(torch.cat([model.encode(clips.sample(i).video.to(device))[0] for i in chosen]).std())

@@ -6,20 +6,22 @@ generated latents teaches it what to trust in them. Encoder and DiT stay as they
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
-from diffusers import CogVideoXDPMScheduler
 from torch import Tensor
 
 from hoigen.video.autoencoder import ReferenceAutoencoder
-from hoigen.video.data import ClipFolder
 from hoigen.video.denoise import sample
+from hoigen.video.model import Model
+from hoigen.video.sampling import CONDITIONS
 from hoigen.video.training.autoencoder import reconstruction
-from hoigen.video.training.diffusion import LatentClips
-from hoigen.video.training.loop import LoopConfig, train
-from hoigen.video.transformer import ControlledCogVideoX
+from hoigen.video.training.diffusion import control_of
+from hoigen.video.training.latents import LatentSet
+from hoigen.video.training.loop import Batch, Hardware, LoopConfig, Objective, train
 
 
 @dataclass(frozen=True)
@@ -31,30 +33,42 @@ class DecoderLoss:
     drop_latent: float = 0.1
 
 
-def train_decoder(autoencoder: ReferenceAutoencoder, model: ControlledCogVideoX, clips: ClipFolder,
-                  latents: LatentClips, scheduler: CogVideoXDPMScheduler, steps: int, folder: Path, loop: LoopConfig,
-                  loss: DecoderLoss) -> None:
-    """Train the decoder in place on clips generated in ``steps`` steps."""
-    model.eval()
-    parameters = [p for name, p in autoencoder.named_parameters() if not is_encoder(name)]
+class DecoderObjective(Objective):
+    """Decode a stretch of ``window`` latents of clips that the DiT generates in ``steps`` steps."""
 
-    def step(_: int, generator: torch.Generator) -> dict[str, Tensor]:
-        indices = torch.randint(len(clips), (loop.batch,), generator=generator).tolist()
-        batch = latents.batch(indices)
-        frames = batch.target.shape[1]
-        made = sample(model, scheduler, batch.target[:, :1], frames, batch.control(), steps=steps,
-                      generator=generator)
-        keep = (torch.rand(loop.batch, 1, 1, 1, 1, generator=generator) >= loss.drop_latent).float()
-        start = int(torch.randint(frames - loss.window + 1, (1,), generator=generator))
-        stop = start + loss.window
-        samples = [clips.sample(i, 4 * start, 4 * stop - 3) for i in indices]
-        video, reference, mask = (torch.cat([getattr(s, name) for s in samples])
-                                  for name in ('video', 'reference', 'mask'))
-        decoded = autoencoder.frames(made[:, start:stop] * keep, reference)
-        terms = reconstruction(decoded, video, mask)
-        return {'loss': terms['l1'] + loss.ssim * terms['dssim'], **terms}
+    def __init__(self, autoencoder: ReferenceAutoencoder, clips: LatentSet, loss: DecoderLoss,
+                 generate: Callable[..., Tensor]) -> None:
+        super().__init__()
+        self.model, self.clips = autoencoder, clips
+        self._loss, self._generate = loss, generate
 
-    train('decoder', autoencoder, parameters, step, folder, loop)
+    def example(self, index: int, generator: torch.Generator) -> Batch:
+        tensors, window = self.clips.load(index), self._loss.window
+        start = int(torch.randint(len(tensors['target']) - window + 1, (), generator=generator))
+        sample = self.clips.clips.sample(index, 4 * start, 4 * (start + window) - 3)
+        keep = (torch.rand((), generator=generator) >= self._loss.drop_latent).float()
+        return {**tensors, 'kept': torch.ones(len(CONDITIONS)), 'start': torch.tensor(start), 'keep': keep,
+                'seed': torch.randint(2**31, (), generator=generator), 'video': sample.video[0],
+                'reference': sample.reference[0], 'picture_mask': sample.mask[0]}
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        target, window = batch['target'], self._loss.window
+        generators = [torch.Generator().manual_seed(seed) for seed in batch['seed'].tolist()]
+        made = self._generate(target[:, :1], target.shape[1], control_of(batch), generator=generators)
+        stretch = torch.stack([m[start:start + window] for m, start in zip(made, batch['start'].tolist(), strict=True)])
+        decoded = self.model.frames(stretch * batch['keep'][:, None, None, None, None], batch['reference'])
+        terms = reconstruction(decoded, batch['video'], batch['picture_mask'])
+        return {'loss': terms['l1'] + self._loss.ssim * terms['dssim'], **terms}
+
+
+def train_decoder(model: Model, clips: LatentSet, folder: Path, loop: LoopConfig, loss: DecoderLoss,
+                  hardware: Hardware) -> None:
+    """Train the decoder of ``model`` in place on clips that its DiT generates."""
+    generate = partial(sample, model.transformer, model.scheduler, steps=model.config.steps)
+    for name, parameter in model.autoencoder.named_parameters():
+        parameter.requires_grad_(not is_encoder(name))
+    model.transformer.eval().to(hardware.accelerator().device)
+    train('decoder', DecoderObjective(model.autoencoder, clips, loss, generate), folder, loop, hardware)
 
 
 def is_encoder(name: str) -> bool:

@@ -2,126 +2,139 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from diffusers import CogVideoXDPMScheduler
-from rich.progress import track
-from torch import Tensor
-from torch.nn import functional as F
+from torch import Tensor, nn
 
-from hoigen.video.autoencoder import ReferenceAutoencoder, rough_picture
-from hoigen.video.data import ClipFolder
 from hoigen.video.denoise import predict
 from hoigen.video.inputs import PointInputs
-from hoigen.video.training.loop import LoopConfig, train
+from hoigen.video.model import Model
+from hoigen.video.sampling import CONDITIONS
+from hoigen.video.training.latents import POINT_FIELDS, LatentSet
+from hoigen.video.training.loop import Batch, Hardware, LoopConfig, Objective, train
 from hoigen.video.transformer import Control, ControlledCogVideoX, with_first_frame
+
+IMAGE_NOISE = (-3.0, 0.5)
+"""Mean and deviation of the logarithm of the noise on the first picture (Diffusion as Shader, CogVideoX)."""
 
 
 @dataclass(frozen=True)
 class DiffusionLoss:
-    """Loss and dropout of the diffusion stage.
+    """What the diffusion stage learns from; the defaults are the paper's, with dropout so that guidance works.
 
-    drop_condition: chance to leave out each condition of a clip; drop_control: chance to leave out the whole branch.
-    terminal: share of samples at the last, pure-noise timestep, where few-step sampling starts. train_backbone: the
-    tiny backbone has no public pre-training, so it learns with its branch; at full size only the branch learns.
+    conditions: those that the branch is given at all. mask_weight: w of the mask loss' (1 + w M), 0 for the plain
+    loss. drop_condition: chance to leave out each condition of a clip; drop_control: the whole branch; drop_text: the
+    prompt. terminal: share of clips at the last, pure-noise timestep, where few-step sampling starts. image_noise:
+    noise of deviation exp(N(-3, 0.5)) on the first picture. train_backbone: learn the backbone too, for one without
+    pre-training.
     """
 
+    conditions: tuple[Literal['points', 'tracking', 'coloured'], ...] = CONDITIONS
+    mask_weight: float = 1.0
     drop_condition: float = 0.1
     drop_control: float = 0.1
-    terminal: float = 0.4
-    train_backbone: bool = True
+    drop_text: float = 0.1
+    terminal: float = 0.0
+    image_noise: bool = True
+    train_backbone: bool = False
+
+    def __post_init__(self) -> None:
+        shares = (self.drop_condition, self.drop_control, self.drop_text, self.terminal)
+        if not (all(0 <= share <= 1 for share in shares) and self.mask_weight >= 0):
+            raise ValueError('DiffusionLoss: expected drop_condition, drop_control, drop_text, terminal in [0, 1] and '
+                             f'mask_weight >= 0, got {self}')
 
 
-@dataclass(frozen=True)
-class LatentBatch:
-    """Scaled latents [B, F, C, h, w] of target, tracking and coloured videos; mask [B, F, 1, h, w]; points."""
+class DiffusionObjective(Objective):
+    """Predict the velocity of noisy latents; ``encode_image`` gives a noisy first picture's latent."""
 
-    target: Tensor
-    tracking: Tensor
-    coloured: Tensor
-    mask: Tensor
-    points: PointInputs
+    def __init__(self, model: ControlledCogVideoX, clips: LatentSet, scheduler: CogVideoXDPMScheduler,
+                 loss: DiffusionLoss, encode_image: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.model, self.clips = model, clips
+        self._scheduler, self._loss, self._encode_image = scheduler, loss, encode_image
 
-    def control(self) -> Control:
-        return Control(with_first_frame(self.tracking), self.coloured, self.points)
+    def example(self, index: int, generator: torch.Generator) -> Batch:
+        loss, tensors = self._loss, self.clips.load(index)
+        last = self._scheduler.config.num_train_timesteps - 1
+        timestep = torch.randint(last + 1, (), generator=generator)
+        at_end, no_text, no_control, *dropped = torch.rand(3 + len(CONDITIONS), generator=generator).tolist()
+        noise = torch.randn(tensors['target'].shape, generator=generator)
+        text, empty = (tensors.pop(name, None) for name in ('text', 'no_text'))
+        if text is not None:
+            tensors['text'] = empty if no_text < loss.drop_text else text
+        if loss.image_noise:
+            image = self.clips.clips.image(index)[0]
+            scale = math.exp(float(torch.randn((), generator=generator)) * IMAGE_NOISE[1] + IMAGE_NOISE[0])
+            tensors['image'] = image + scale * torch.randn(image.shape, generator=generator)
+        kept = [float(name in loss.conditions and draw >= loss.drop_condition)
+                for name, draw in zip(CONDITIONS, dropped, strict=True)]
+        return {**tensors, 'noise': noise, 'kept': torch.tensor(kept),
+                'strength': torch.tensor(float(no_control >= loss.drop_control)),
+                'timestep': torch.where(torch.tensor(at_end < loss.terminal), last, timestep)}
 
-
-class LatentClips:
-    """A clip folder's latents in memory as float16, encoded once."""
-
-    def __init__(self, autoencoder: ReferenceAutoencoder, clips: ClipFolder, *, cloud: int, tokens: int) -> None:
-        self._rows = [self._encode(autoencoder, clips, i, cloud, tokens)
-                      for i in track(range(len(clips)), description='encoding latents')]
-
-    @staticmethod
-    @torch.no_grad()
-    def _encode(autoencoder: ReferenceAutoencoder, clips: ClipFolder, index: int, cloud: int,
-                tokens: int) -> tuple[Tensor, Tensor, PointInputs]:
-        sample = clips.sample(index)
-        videos = torch.cat([sample.video, clips.tracking(index), rough_picture(sample.reference)])
-        with torch.autocast('cpu', torch.bfloat16):
-            latents = autoencoder.latents(videos)
-        points = clips.points(index, cloud=cloud, tokens=tokens)
-        return latents.half(), latent_mask(sample.mask), points.map(lambda t: t.half() if t.is_floating_point() else t)
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def batch(self, indices: list[int]) -> LatentBatch:
-        rows = [self._rows[i] for i in indices]
-        target, tracking, coloured = torch.stack([r[0].float() for r in rows], 1)
-        points = PointInputs(*(torch.cat([_float(getattr(r[2], name)) for r in rows])
-                               for name in ('points', 'role', 'query', 'pixels', 'depth', 'visible')))
-        return LatentBatch(target, tracking, coloured, torch.cat([r[1] for r in rows]), points)
-
-
-def _float(tensor: Tensor) -> Tensor:
-    return tensor.float() if tensor.is_floating_point() else tensor
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        target, noise, timestep = batch['target'], batch['noise'], batch['timestep']
+        noisy = self._scheduler.add_noise(target, noise, timestep)
+        velocity = self._scheduler.get_velocity(target, noise, timestep)
+        first = target[:, :1]
+        if 'image' in batch:
+            with torch.no_grad():
+                first = self._encode_image(batch['image']).float()
+        predicted = predict(self.model, noisy, first, timestep, control_of(batch), batch['strength'][:, None, None],
+                            batch.get('text'))
+        losses = masked_velocity_loss(predicted.float(), velocity, batch['mask'], self._loss.mask_weight)
+        at_end = timestep == self._scheduler.config.num_train_timesteps - 1
+        plain = masked_velocity_loss(predicted.float(), velocity, batch['mask'], 0)
+        return {'loss': losses, 'terminal': torch.where(at_end, plain, torch.nan)}
 
 
-def latent_mask(mask: Tensor) -> Tensor:
-    """Hand-object mask [B, 4k+1, 1, H, W] to the latent grid [B, k+1, 1, H/8, W/8]: 1 where any of its pixels is."""
-    padded = torch.cat([mask[:, :1].expand(-1, 3, -1, -1, -1), mask], dim=1)
-    groups = padded.unflatten(1, (-1, 4)).amax(2)
-    return F.max_pool2d(groups.flatten(0, 1), 8).unflatten(0, groups.shape[:2])
+def control_of(batch: Batch) -> Control:
+    """What the branch is given: a condition that is not ``kept`` is there, but empty, as if it had never been."""
+    points, tracking, coloured = (batch['kept'][:, i, None, None] for i in range(len(CONDITIONS)))
+    cloud = PointInputs(**{name: batch[name] for name in POINT_FIELDS})
+    cloud = PointInputs(**{**vars(cloud), 'visible': cloud.visible & (points > 0)})
+    tracking, coloured = (kept[..., None, None] for kept in (tracking, coloured))
+    return Control(with_first_frame(batch['tracking']) * tracking, batch['coloured'] * coloured, cloud)
 
 
-def masked_velocity_loss(predicted: Tensor, velocity: Tensor, mask: Tensor) -> Tensor:
-    """The mask diffusion loss ``|| (Z_gt - Z_eps) * (1 + M) ||^2`` (HVG-3D), on CogVideoX's velocities."""
-    return ((predicted - velocity) * (1 + mask)).square().mean()
+def masked_velocity_loss(predicted: Tensor, velocity: Tensor, mask: Tensor, weight: float = 1.0) -> Tensor:
+    """The mask diffusion loss ``|| (Z_gt - Z_eps) * (1 + w M) ||^2`` (HVG-3D), on CogVideoX's velocities; [B].
+
+    Up to the weight that CogVideoX gives each timestep, an error of the velocity is one of the clean latents.
+    """
+    return ((predicted - velocity) * (1 + weight * mask)).square().mean((1, 2, 3, 4))
 
 
-def train_diffusion(model: ControlledCogVideoX, clips: LatentClips, scheduler: CogVideoXDPMScheduler, folder: Path,
-                    loop: LoopConfig, loss: DiffusionLoss) -> None:
-    """Train in place; ``model`` ends with the averaged weights."""
+def freeze(model: ControlledCogVideoX, loss: DiffusionLoss, precision: Literal['bf16', 'no']) -> tuple[int, int]:
+    """Let learn what learns, in float32, and keep the frozen blocks' matrices in ``precision``.
 
-    def step(_: int, generator: torch.Generator) -> dict[str, Tensor]:
-        indices = torch.randint(len(clips), (loop.batch,), generator=generator).tolist()
-        batch = clips.batch(indices)
-        timestep = torch.randint(scheduler.config.num_train_timesteps, (loop.batch,), generator=generator)
-        last = torch.rand(loop.batch, generator=generator) < loss.terminal
-        timestep = torch.where(last, scheduler.config.num_train_timesteps - 1, timestep)
-        noise = torch.randn(batch.target.shape, generator=generator)
-        noisy = scheduler.add_noise(batch.target, noise, timestep)
-        kept = (torch.rand(4, loop.batch, generator=generator)
-                >= torch.tensor([loss.drop_condition] * 3 + [loss.drop_control])[:, None]).float()
-        tracking, coloured, strength = (k[:, None, None, None, None] for k in (kept[0], kept[1], kept[3]))
-        seen = replace(batch.points, visible=batch.points.visible & (kept[2] > 0)[:, None, None])
-        control = Control(with_first_frame(batch.tracking) * tracking, batch.coloured * coloured, seen)
-        predicted = predict(model, noisy, batch.target[:, :1], timestep, control, strength[..., 0, 0])
-        velocity = scheduler.get_velocity(batch.target, noise, timestep)
-        total = masked_velocity_loss(predicted.float(), velocity, batch.mask)
-        at_end = (predicted[last].float() - velocity[last]).square().mean() if last.any() else total.detach()
-        return {'loss': total, 'terminal': at_end}
+    Returns the counts of trained and frozen parameters.
+    """
+    trained = set(model.parameters()) if loss.train_backbone else set(model.control_parameters())
+    matrices = {p for m in model.transformer_blocks.modules() if isinstance(m, nn.Linear) for p in m.parameters()}
+    for parameter in model.parameters():
+        learns = parameter in trained
+        halved = precision == 'bf16' and not learns and parameter in matrices
+        parameter.requires_grad_(learns).data = parameter.data.to(torch.bfloat16 if halved else torch.float32)
+    count = sum(p.numel() for p in trained)
+    return count, sum(p.numel() for p in model.parameters()) - count
 
-    parameters = list(model.parameters()) if loss.train_backbone else model.control_parameters()
-    if not loss.train_backbone:
-        model.requires_grad_(False)
-        for parameter in parameters:
-            parameter.requires_grad_(True)
-    total, trained = (sum(p.numel() for p in ps) for ps in (model.parameters(), parameters))
-    print(f'parameters: {trained / 1e6:.2f} M trained, {(total - trained) / 1e6:.2f} M frozen')
-    train('diffusion', model, parameters, step, folder, loop)
 
+def train_diffusion(model: Model, clips: LatentSet, folder: Path, loop: LoopConfig, loss: DiffusionLoss,
+                    hardware: Hardware) -> None:
+    """Train the model's DiT in place; it ends with the averaged weights."""
+    dit = model.transformer
+    trained, frozen = freeze(dit, loss, hardware.precision)
+    if hardware.accelerator().is_main_process:
+        print(f'parameters: {trained / 1e6:.2f} M trained, {frozen / 1e6:.2f} M frozen')
+    if hardware.checkpointing:
+        dit.enable_gradient_checkpointing()
+    objective = DiffusionObjective(dit, clips, model.scheduler, loss, model.autoencoder.latents)
+    train('diffusion', objective, folder, loop, hardware)

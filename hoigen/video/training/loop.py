@@ -1,141 +1,239 @@
-"""One training loop for every stage: resumable at any checkpoint, with progress, curves and an averaged model."""
+"""One training loop for every stage, from one CPU to sharded GPUs: resumable, watched, and with an averaged model."""
 
 from __future__ import annotations
 
-import json
 import math
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, Protocol
 
+import numpy as np
 import torch
+import tyro
 from accelerate import Accelerator
+from accelerate.utils import DistributedType, broadcast_object_list, send_to_device
 from diffusers.training_utils import EMAModel
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
-from torch.utils.tensorboard import SummaryWriter
+from safetensors import SafetensorError
+from torch import Tensor
+from torch.utils.data import default_collate
 
-CURVES = 'curves.jsonl'
+from hoigen.video.training.checkpoint import State, TrainingError, last_checkpoint, save_checkpoint
+from hoigen.video.training.curves import Curves
 
-
-class TrainingError(RuntimeError):
-    """Training cannot go on; the last good checkpoint is kept."""
+Batch = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
 class LoopConfig:
-    """How long and how fast to train, for any stage.
+    """How long and how fast to train, for any stage; the defaults are the paper's.
 
-    The learning rate rises over the first ``warmup`` steps and falls to zero on a half cosine at ``steps``.
+    steps: optimiser steps; None takes as many as ``epochs`` passes over the clips need. batch: clips in a step, over
+    all processes. The learning rate rises over ``warmup`` steps and then stays (constant) or falls to zero on a half
+    cosine at the last step (cosine). ema: decay of the averaged weights, which the run leaves; 0 for none.
     """
 
-    steps: int
+    steps: int | None = None
+    epochs: float = 20
     batch: int = 4
     learning_rate: float = 1e-4
+    schedule: Literal['constant', 'cosine'] = 'constant'
     warmup: int = 100
     weight_decay: float = 1e-3
     gradient_clip: float = 1.0
-    ema: float = 0.999
+    ema: float = 0.0
     checkpoint_every: int = 200
-    seed: int = 0
+    seed: tyro.conf.Suppress[int] = 0
 
     def __post_init__(self) -> None:
-        if not (self.steps > 0 and self.batch > 0 and self.learning_rate > 0 and 0 <= self.ema < 1):
-            raise ValueError(f'LoopConfig: expected steps, batch, learning_rate > 0 and ema in [0, 1), got {self}')
+        if not ((self.steps is None or self.steps > 0) and self.epochs > 0 and self.batch > 0
+                and self.learning_rate > 0 and 0 <= self.ema < 1 and self.checkpoint_every > 0):
+            raise ValueError('LoopConfig: expected steps, epochs, batch, learning_rate, checkpoint_every > 0 and '
+                             f'ema in [0, 1), got {self}')
 
 
-def train(name: str, module: nn.Module, parameters: Iterable[nn.Parameter],
-          loss: Callable[[int, torch.Generator], dict[str, Tensor]], folder: Path, config: LoopConfig) -> None:
-    """Minimise ``loss(step, generator)['loss']`` and leave the averaged weights in ``module``.
+@dataclass(frozen=True)
+class Hardware:
+    """How the work is done. What is learnt does not depend on it, float noise apart.
 
-    A step's randomness comes from ``generator``, seeded from (seed, step) alone, so that a run resumed from its last
-    checkpoint in ``folder / name`` goes the same way as one that was never stopped.
+    micro_batch: clips in one pass of one process, the rest of its share follows in further passes (gradient
+    accumulation); None takes its whole share at once. precision: bf16 (autocast over float32 weights) or no.
+    checkpointing: compute activations again in the backward pass instead of keeping them.
+    """
+
+    micro_batch: int | None = None
+    precision: Literal['bf16', 'no'] = 'bf16'
+    checkpointing: bool = False
+
+    def accelerator(self) -> Accelerator:
+        """Processes and devices as ``accelerate launch`` set them up; alone, the GPU if there is one, else the CPU."""
+        accelerator = Accelerator(mixed_precision=self.precision, cpu=not torch.cuda.is_available())
+        if accelerator.distributed_type == DistributedType.FSDP and not accelerator.is_fsdp2:
+            raise TrainingError('accelerate: expected fsdp_version: 2, got 1')
+        if accelerator.distributed_type == DistributedType.DEEPSPEED:
+            raise TrainingError('accelerate: expected one process, several, or FSDP, got DeepSpeed, whose engine keeps '
+                                'the optimiser to itself; FSDP shards the same: config/accelerate/fsdp_8gpu.yaml')
+        return accelerator
+
+
+class Clips(Protocol):
+    """What the loop asks of a set of clips."""
+
+    def __len__(self) -> int: ...
+
+    def name(self, index: int) -> str: ...
+
+    def order(self, seed: int, count: int) -> np.ndarray: ...
+
+
+class Objective(torch.nn.Module):
+    """What a stage minimises: the trained module and its loss in one, so that every wrapper of accelerate sees it.
+
+    ``forward`` takes a batch and gives terms ``[B]``, one value for each clip: ``loss`` and others to be watched, NaN
+    where a clip has no such value.
+    """
+
+    clips: Clips
+
+    def example(self, index: int, generator: torch.Generator) -> Batch:
+        """One clip's tensors on the CPU, without a batch axis; all randomness comes from ``generator``."""
+        raise NotImplementedError
+
+
+def train(name: str, objective: Objective, folder: Path, config: LoopConfig, hardware: Hardware) -> None:
+    """Minimise the objective's loss over its parameters that require gradients; leaves the averaged weights in it.
+
+    Clip j of step s and its randomness follow from (seed, s, j) alone. So the number of processes, the micro batch and
+    a killed run's resuming at its last checkpoint in ``folder / name`` change nothing but the time it takes.
     """
     folder = folder / name
     folder.mkdir(parents=True, exist_ok=True)
-    accelerator = Accelerator(mixed_precision='bf16', cpu=not torch.cuda.is_available())
-    parameters = list(parameters)
-    optimiser = torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
-    ema = EMAModel(parameters, decay=config.ema, use_ema_warmup=True, power=0.75)
-    optimiser = accelerator.prepare(optimiser)
-    step = _resume(folder, module, optimiser, ema)
-    module.train()
-    writer = SummaryWriter(str(folder))
-    columns = (TextColumn(name), BarColumn(), MofNCompleteColumn(), TextColumn('{task.fields[say]}'),
-               TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, refresh_per_second=1) as progress, (folder / CURVES).open('a') as curves:
-        bar = progress.add_task(name, total=config.steps, completed=step, say='')
-        sums: dict[str, float] = {}
-        since, began = step, time.monotonic()
-        while step < config.steps:
-            for group in optimiser.param_groups:
-                group['lr'] = config.learning_rate * _schedule(step, config)
-            generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
-            with accelerator.autocast():
-                terms = loss(step, generator)
-            value = terms['loss'].item()
-            if not math.isfinite(value):
-                raise TrainingError(f'{name}: step {step}: expected a finite loss, got {value}; '
-                                    f'the last good checkpoint is in {folder}')
-            accelerator.backward(terms['loss'])
-            accelerator.clip_grad_norm_(parameters, config.gradient_clip)
-            optimiser.step()
-            optimiser.zero_grad()
-            ema.step(parameters)
-            step += 1
-            for key, term in terms.items():
-                sums[key] = sums.get(key, 0.0) + term.item()
-            if step % 25 == 0 or step == config.steps:
-                row = {key: total / (step - since) for key, total in sums.items()}
-                pace = (time.monotonic() - began) / (step - since)
-                curves.write(json.dumps({'step': step, 'seconds_per_step': round(pace, 3), **row}) + '\n')
-                curves.flush()
-                for key, mean in row.items():
-                    writer.add_scalar(key, mean, step)
-                sums, since, began = {}, step, time.monotonic()
-                progress.update(bar, say=' '.join(f'{k} {v:.4f}' for k, v in row.items()))
-            progress.update(bar, completed=step)
-            if step % config.checkpoint_every == 0 or step == config.steps:
-                _save(folder, step, module, optimiser, ema)
-    writer.close()
-    ema.copy_to(parameters)
-    module.eval()
+    run = _Run(name, objective, folder, config, hardware)
+    first = run.resume()
+    objective.train()
+    with Curves(folder, name, first, run.steps) if run.main else nullcontext() as curves:
+        for step, batches in run.batches(first):
+            terms = run.step(step, batches)
+            if curves is not None:
+                curves.add(step + 1, terms)
+            if (step + 1) % config.checkpoint_every == 0 or step + 1 == run.steps:
+                run.save(step + 1)
+                if curves is not None:
+                    curves.draw(step + 1)
+    run.finish()
 
 
-def _schedule(step: int, config: LoopConfig) -> float:
+class _Run:
+    """One process's part of a run."""
+
+    def __init__(self, name: str, objective: Objective, folder: Path, config: LoopConfig, hardware: Hardware) -> None:
+        self.name, self.folder, self.config, self.objective = name, folder, config, objective
+        self.accelerator = hardware.accelerator()
+        self.main = self.accelerator.is_main_process
+        clips = objective.clips
+        self.steps = config.steps or max(1, math.ceil(config.epochs * len(clips) / config.batch))
+        self._order = clips.order(config.seed, self.steps * config.batch)
+        self._slots, self._micro = _share(config.batch, self.accelerator, hardware.micro_batch)
+        trained = [p for p in objective.parameters() if p.requires_grad]
+        optimiser = torch.optim.AdamW(trained, lr=config.learning_rate, weight_decay=config.weight_decay)
+        self._module, self._optimiser = self.accelerator.prepare(objective, optimiser)
+        parameters = {n: p for n, p in objective.named_parameters() if p.requires_grad}
+        average = None
+        if config.ema:
+            average = EMAModel(list(parameters.values()), decay=config.ema, use_ema_warmup=True, power=0.75)
+        self._state = State(parameters, self._optimiser.optimizer, average)
+
+    def resume(self) -> int:
+        """Load the last checkpoint, if there is one; the number of steps done."""
+        found = last_checkpoint(self.folder)
+        return 0 if found is None else self._state.load(found)
+
+    def batches(self, first: int) -> Iterator[tuple[int, list[Batch]]]:
+        """This process's part of every step from ``first`` on; the next one is read while one is worked on."""
+        with ThreadPoolExecutor(1) as reader:
+            waiting: Future | None = reader.submit(self._read, first) if first < self.steps else None
+            for step in range(first, self.steps):
+                assert waiting is not None
+                batches = waiting.result()
+                waiting = reader.submit(self._read, step + 1) if step + 1 < self.steps else None
+                yield step, batches
+
+    def _read(self, step: int) -> list[Batch]:
+        examples = []
+        for slot in self._slots:
+            mixed = np.random.SeedSequence((self.config.seed, step, slot)).generate_state(1)[0]
+            generator = torch.Generator().manual_seed(int(mixed))
+            examples.append(self.objective.example(int(self._clip(step, slot)), generator))
+        return [default_collate(examples[i:i + self._micro]) for i in range(0, len(examples), self._micro)]
+
+    def _clip(self, step: int, slot: int) -> int:
+        return self._order[step * self.config.batch + slot]
+
+    def step(self, step: int, batches: list[Batch]) -> dict[str, float]:
+        """One optimiser step; the means of the terms over the whole batch. TrainingError if the loss is not finite."""
+        for group in self._optimiser.param_groups:
+            group['lr'] = self.config.learning_rate * _schedule(step, self.steps, self.config)
+        values = []
+        for number, batch in enumerate(batches, start=1):
+            waits = number < len(batches)
+            with self.accelerator.no_sync(self._module) if waits else nullcontext():
+                terms = self._module(send_to_device(batch, self.accelerator.device))
+                self.accelerator.backward(terms['loss'].mean() / len(batches))
+            values.append(torch.stack([term.detach().float() for term in terms.values()], 1))
+        table = self.accelerator.gather(torch.cat(values)).cpu().numpy()
+        norm = float(self.accelerator.clip_grad_norm_(self._state.parameters.values(), self.config.gradient_clip))
+        self._refuse_what_is_not_finite(step, table[:, list(terms).index('loss')], norm)
+        self._optimiser.step()
+        self._optimiser.zero_grad()
+        if self._state.average is not None:
+            self._state.average.step(list(self._state.parameters.values()))
+        return {key: float(column[np.isfinite(column)].mean()) for key, column in zip(terms, table.T, strict=True)
+                if np.isfinite(column).any()}
+
+    def _refuse_what_is_not_finite(self, step: int, losses: np.ndarray, norm: float) -> None:
+        kept = last_checkpoint(self.folder)
+        kept_is = 'there is no checkpoint yet' if kept is None else f'the last good checkpoint is {kept}'
+        for slot in np.flatnonzero(~np.isfinite(losses)):
+            clip = self.objective.clips.name(int(self._clip(step, slot)))
+            raise TrainingError(f'{self.name}: step {step}: expected a finite loss, got {losses[slot]} for clip '
+                                f'{clip}; {kept_is}')
+        if not math.isfinite(norm):
+            raise TrainingError(f'{self.name}: step {step}: expected a finite gradient, got one of norm {norm}; '
+                                f'{kept_is}')
+
+    def save(self, step: int) -> None:
+        """Write a checkpoint; TrainingError on all processes if the first one cannot."""
+        files, fault = self._state.gathered(), [None]
+        if self.main:
+            try:
+                average = self._state.average
+                save_checkpoint(self.folder, step, files, average.optimization_step if average else 0)
+            except (OSError, SafetensorError) as error:
+                fault = [f'{self.name}: checkpoint of step {step}: expected to write it, got: {error}; kept: '
+                         f'{last_checkpoint(self.folder) or "none"}. Make room and run the same command again']
+        if broadcast_object_list(fault)[0] is not None:
+            raise TrainingError(fault[0])
+
+    def finish(self) -> None:
+        if self._state.average is not None:
+            self._state.average.copy_to(list(self._state.parameters.values()))
+        self.objective.eval()
+        self.accelerator.wait_for_everyone()
+        self.accelerator.free_memory()
+
+
+def _share(batch: int, accelerator: Accelerator, micro: int | None) -> tuple[range, int]:
+    """The places in a step's batch that this process works on, and how many of them at once."""
+    processes = accelerator.num_processes
+    micro = micro or max(1, batch // processes)
+    if batch % (processes * micro):
+        raise TrainingError(f'batch: expected a multiple of {processes} processes x {micro} clips at once, got {batch}')
+    share = batch // processes
+    return range(accelerator.process_index * share, (accelerator.process_index + 1) * share), micro
+
+
+def _schedule(step: int, steps: int, config: LoopConfig) -> float:
     rise = min(1.0, (step + 1) / max(1, config.warmup))
-    return rise * 0.5 * (1 + math.cos(math.pi * step / config.steps))
-
-
-def _save(folder: Path, step: int, module: nn.Module, optimiser, ema: EMAModel) -> None:
-    """Write a checkpoint beside the last one and only then take its place."""
-    partial = folder / 'checkpoint.partial'
-    partial.mkdir(exist_ok=True)
-    save_file({k: v.contiguous() for k, v in module.state_dict().items()}, partial / 'module.safetensors')
-    save_file({str(i): p for i, p in enumerate(ema.shadow_params)}, partial / 'ema.safetensors')
-    torch.save({'step': step, 'optimiser': optimiser.state_dict(), 'ema_steps': ema.optimization_step},
-               partial / 'state.pt')
-    old = folder / 'checkpoint.old'
-    if (folder / 'checkpoint').exists():
-        (folder / 'checkpoint').rename(old)
-    partial.rename(folder / 'checkpoint')
-    if old.exists():
-        for file in old.iterdir():
-            file.unlink()
-        old.rmdir()
-
-
-def _resume(folder: Path, module: nn.Module, optimiser, ema: EMAModel) -> int:
-    """Load the last checkpoint, if there is one, and return the step that it ends."""
-    found = next((folder / n for n in ('checkpoint', 'checkpoint.old') if (folder / n / 'state.pt').exists()), None)
-    if found is None:
-        return 0
-    module.load_state_dict(load_file(found / 'module.safetensors'))
-    state = torch.load(found / 'state.pt', weights_only=True)
-    optimiser.load_state_dict(state['optimiser'])
-    shadow = load_file(found / 'ema.safetensors')
-    ema.shadow_params = [shadow[str(i)] for i in range(len(shadow))]
-    ema.optimization_step = state['ema_steps']
-    return state['step']
+    return rise if config.schedule == 'constant' else rise * 0.5 * (1 + math.cos(math.pi * step / steps))

@@ -1,74 +1,171 @@
-"""The three stages that make a tiny model, each resumable, each reading what the one before left in the run folder."""
+"""The stages that make a model, each resumable, each reading what the one before left in the run folder."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import argparse
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
+import tyro
+from torch import nn
 
-from hoigen.video.data import ClipFolder
-from hoigen.video.model import FILES, Model, ModelError, build, load_strictly, read_config, save, save_config
+from hoigen.video.check import check_clips
+from hoigen.video.data import ClipSet
+from hoigen.video.model import (
+    CONFIG,
+    FILES,
+    WEIGHTS,
+    Model,
+    ModelConfig,
+    ModelError,
+    build,
+    load_strictly,
+    read_config,
+    save_config,
+    save_tensors,
+)
 from hoigen.video.training.autoencoder import AutoencoderLoss, train_autoencoder
+from hoigen.video.training.checkpoint import whole
 from hoigen.video.training.decoder import DecoderLoss, train_decoder
-from hoigen.video.training.diffusion import DiffusionLoss, LatentClips, train_diffusion
-from hoigen.video.training.loop import LoopConfig
+from hoigen.video.training.diffusion import DiffusionLoss, train_diffusion
+from hoigen.video.training.latents import Encoders, LatentSet
+from hoigen.video.training.loop import Hardware, LoopConfig
 
 Stage = Literal['autoencoder', 'diffusion', 'decoder']
+STAGES: tuple[Stage, ...] = ('autoencoder', 'diffusion', 'decoder')
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Train one stage of a model, or all three in order.
+    """Train one stage of a model, or all that it has, one after the other.
 
     Run it again with the same arguments to go on from the last checkpoint. The run folder ends as a model that every
-    ``--model`` takes.
+    ``--model`` takes. Settings are by default those of the model's recipe, which --help shows; with ``--model MODEL
+    --help`` that of another model. clips: one or several folders of clips (``hoigen clips``); weights: how often each
+    is drawn from against the others, by default every clip equally often. start: train on from this model's or
+    folder's weights. cache: where the clips' latents are kept, by default beside the clips.
     """
 
-    clips: Path
+    clips: tuple[Path, ...]
     out: Path
+    weights: tuple[float, ...] = ()
+    model: str = 'cogvideox-5b'
+    start: str | None = None
     stage: Stage | Literal['all'] = 'all'
-    model: str = 'tiny'
     seed: int = 0
-    autoencoder: LoopConfig = field(default_factory=lambda: LoopConfig(steps=3000, learning_rate=1e-3))
-    diffusion: LoopConfig = field(default_factory=lambda: LoopConfig(steps=4000, batch=8, learning_rate=6e-4))
-    decoder: LoopConfig = field(default_factory=lambda: LoopConfig(steps=800, learning_rate=4e-4))
+    cache: Path | None = None
+    hardware: Hardware = field(default_factory=lambda: Hardware(checkpointing=True))
+    autoencoder: LoopConfig = field(default_factory=LoopConfig)
+    diffusion: LoopConfig = field(default_factory=LoopConfig)
+    decoder: LoopConfig = field(default_factory=LoopConfig)
     autoencoder_loss: AutoencoderLoss = field(default_factory=AutoencoderLoss)
     diffusion_loss: DiffusionLoss = field(default_factory=DiffusionLoss)
     decoder_loss: DecoderLoss = field(default_factory=DecoderLoss)
 
 
+def recipe(model: str = 'tiny', **given: Any) -> TrainConfig:
+    """The configuration that a model is trained with: the paper's at full size, ours for models learnt from nothing."""
+    if is_published(read_config(model)):
+        return TrainConfig(**{'clips': tyro.MISSING, 'out': tyro.MISSING, 'model': model, **given})
+    small = LoopConfig(schedule='cosine', ema=0.999)
+    return TrainConfig(**{
+        'clips': tyro.MISSING, 'out': tyro.MISSING, 'model': model, 'hardware': Hardware(),
+        'autoencoder': replace(small, steps=3000, learning_rate=1e-3),
+        'diffusion': replace(small, steps=4000, batch=8, learning_rate=6e-4),
+        'decoder': replace(small, steps=800, learning_rate=4e-4),
+        'diffusion_loss': DiffusionLoss(terminal=0.4, image_noise=False, train_backbone=True), **given})
+
+
+def recipe_of(arguments: list[str]) -> TrainConfig:
+    """The recipe of the model that a command line names."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument('--model', default='tiny')
+    return recipe(parser.parse_known_args(arguments)[0].model)
+
+
+def is_published(config: ModelConfig) -> bool:
+    """Whether a model has CogVideoX's own autoencoder, and so only its branch to learn."""
+    return 'block_out_channels' in config.autoencoder
+
+
 def run(config: TrainConfig) -> None:
-    """Run the asked stages."""
+    """Check the clips, then run the asked stages."""
     torch.manual_seed(config.seed)
-    clips = ClipFolder(config.clips)
+    config = replace(config, **{name: replace(getattr(config, name), seed=config.seed) for name in STAGES})
+    main = config.hardware.accelerator().is_main_process
+    clips = ClipSet(config.clips, config.weights)
+    model = start_model(config)
+    c = model.config
+    check_clips(clips.paths, frames=c.frames, height=c.height, width=c.width, cloud=c.cloud, quiet=not main)
+    if main:
+        save_config(c, config.out)
+    for stage in stages_of(config, c):
+        {'autoencoder': _autoencoder, 'diffusion': _diffusion, 'decoder': _decoder}[stage](config, model, clips)
+
+
+def stages_of(config: TrainConfig, model: ModelConfig) -> tuple[Stage, ...]:
+    """The stages to run; ModelError if the model has no such one."""
+    has: tuple[Stage, ...] = ('diffusion',) if is_published(model) else STAGES
+    if config.stage == 'all':
+        return has
+    if config.stage not in has:
+        raise ModelError(f'stage: expected one of {has} for {model.name}, got {config.stage!r}')
+    return (config.stage,)
+
+
+def start_model(config: TrainConfig) -> Model:
+    """The parts to train, with the weights to start from."""
     model = build(read_config(config.model))
-    save_config(model.config, config.out)
-    transformer, autoencoder = (config.out / name for name in FILES)
-    if config.stage in ('autoencoder', 'all'):
-        train_autoencoder(model.autoencoder, clips, config.out, config.autoencoder, config.autoencoder_loss)
-        save(model.autoencoder, autoencoder)
-    if config.stage in ('diffusion', 'all'):
-        _need(model.autoencoder, autoencoder, 'autoencoder')
-        model.transformer.copy_base_into_branch()
-        train_diffusion(model.transformer, _latents(model, clips), model.scheduler, config.out, config.diffusion,
-                        config.diffusion_loss)
-        save(model.transformer, transformer)
-    if config.stage in ('decoder', 'all'):
-        _need(model.autoencoder, autoencoder, 'autoencoder')
-        _need(model.transformer, transformer, 'diffusion')
-        train_decoder(model.autoencoder, model.transformer, clips, _latents(model, clips), model.scheduler,
-                      model.config.steps, config.out, config.decoder, config.decoder_loss)
-        save(model.autoencoder, autoencoder)
+    model.transformer.copy_base_into_branch()
+    if config.start is not None:
+        folder = Path(config.start) if (Path(config.start) / CONFIG).is_file() else WEIGHTS / config.start
+        load_strictly(model.transformer, folder / FILES[0])
+        load_strictly(model.autoencoder, folder / FILES[1])
+    return model
 
 
-def _latents(model: Model, clips: ClipFolder) -> LatentClips:
-    return LatentClips(model.autoencoder, clips, cloud=model.config.cloud, tokens=model.config.tokens)
+def _autoencoder(config: TrainConfig, model: Model, clips: ClipSet) -> None:
+    train_autoencoder(model.autoencoder, clips, model.config.frames, config.out, config.autoencoder,
+                      config.autoencoder_loss, config.hardware)
+    _save(model.autoencoder, config.out / FILES[1], config.hardware)
 
 
-def _need(module: torch.nn.Module, path: Path, stage: Stage) -> None:
-    if not path.is_file():
+def _diffusion(config: TrainConfig, model: Model, clips: ClipSet) -> None:
+    _need(config, model.autoencoder, 'autoencoder')
+    train_diffusion(model, _latents(config, model, clips), config.out, config.diffusion, config.diffusion_loss,
+                    config.hardware)
+    _save(model.transformer, config.out / FILES[0], config.hardware)
+
+
+def _decoder(config: TrainConfig, model: Model, clips: ClipSet) -> None:
+    _need(config, model.autoencoder, 'autoencoder')
+    _need(config, model.transformer, 'diffusion')
+    train_decoder(model, _latents(config, model, clips), config.out, config.decoder, config.decoder_loss,
+                  config.hardware)
+    _save(model.autoencoder, config.out / FILES[1], config.hardware)
+
+
+def _latents(config: TrainConfig, model: Model, clips: ClipSet) -> LatentSet:
+    encoders = Encoders(model.autoencoder, None, model.config.cloud, model.config.tokens)
+    return LatentSet(clips, encoders, config.hardware.accelerator(), config.cache)
+
+
+def _save(module: nn.Module, path: Path, hardware: Hardware) -> None:
+    """Write the whole weights, gathered where they are sharded."""
+    accelerator = hardware.accelerator()
+    tensors = {name: whole(tensor) for name, tensor in module.state_dict().items()}
+    if accelerator.is_main_process:
+        save_tensors(tensors, path)
+    accelerator.wait_for_everyone()
+
+
+def _need(config: TrainConfig, module: nn.Module, stage: Stage) -> None:
+    """Load what an earlier stage left, or keep what the run starts from."""
+    path = config.out / FILES[0 if stage == 'diffusion' else 1]
+    if path.is_file():
+        load_strictly(module, path)
+    elif config.start is None:
         raise ModelError(f'{path}: expected the weights of stage {stage!r}, found none; '
                          f'run it first: hoigen train video --stage {stage}')
-    load_strictly(module, path)
