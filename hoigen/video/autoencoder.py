@@ -94,6 +94,10 @@ class ReferenceAutoencoder(ModelMixin, ConfigMixin):
         """Latents of a video as the DiT sees them, ``[B, k+1, C, H/8, W/8]``: the posterior's mean at unit variance."""
         return self.encode(video)[0].float() * self.latent_scale
 
+    def image_latents(self, image: Tensor, generator: torch.Generator) -> Tensor:
+        """The first frame's latents ``[B, 1, C, H/8, W/8]``; nothing is drawn here."""
+        return self.latents(image)
+
     def frames(self, latents: Tensor, reference: Tensor) -> Tensor:
         """The inverse of :meth:`latents`: frames ``[B, 4k+1, 3, H, W]``, about [-1, 1]."""
         return self.decode(latents / self.latent_scale, reference)
@@ -144,6 +148,15 @@ class PublishedAutoencoder(AutoencoderKLCogVideoX):
         """As :meth:`ReferenceAutoencoder.latents`."""
         mean = self.encode(video.transpose(1, 2)).latent_dist.mode()
         return mean.transpose(1, 2) * self.config.scaling_factor
+
+    def image_latents(self, image: Tensor, generator: torch.Generator) -> Tensor:
+        """The first frame's latents as the published image-to-video pipeline makes them, ``[B, 1, C, H/8, W/8]``.
+
+        They are drawn from the posterior, before the noise; CogVideoX 1.5 was trained with them scaled inversely.
+        """
+        drawn = self.encode(image.transpose(1, 2)).latent_dist.sample(generator).transpose(1, 2)
+        factor = self.config.scaling_factor
+        return drawn / factor if self.config.invert_scale_latents else drawn * factor
 
     def frames(self, latents: Tensor, reference: Tensor) -> Tensor:
         """As :meth:`ReferenceAutoencoder.frames`."""

@@ -1,74 +1,68 @@
-"""Models by name or folder: configuration, construction, weights. Never a model without its weights."""
+"""Models by name or folder: construction and weights. Never a model without its weights."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
-import yaml
 from diffusers import CogVideoXDPMScheduler
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from hoigen.episodes import sha256_of
-from hoigen.resources import ResourceError, find
+from hoigen.video.assembly import (
+    BACKBONE,
+    CONTROL,
+    controlled_transformer,
+    load_autoencoder,
+    load_text,
+    start_from,
+    weight_files,
+)
 from hoigen.video.autoencoder import Autoencoder, PublishedAutoencoder, ReferenceAutoencoder
+from hoigen.video.configuration import CONFIG, Memory, ModelConfig, read_config, save_config
+from hoigen.video.placement import place
+from hoigen.video.published import ModelError, fingerprint, refuse_misfits
+from hoigen.video.text import PromptEncoder
 from hoigen.video.transformer import ControlledCogVideoX
+
+__all__ = ['CONFIG', 'CONTROL', 'FILES', 'WEIGHTS', 'Memory', 'Model', 'ModelConfig', 'ModelError', 'build', 'load',
+           'load_autoencoder', 'load_strictly', 'load_text', 'read_config', 'save', 'save_config', 'save_control',
+           'save_tensors', 'start_from']
 
 WEIGHTS = Path(__file__).parent / 'weights'
 FILES = ('transformer.safetensors', 'autoencoder.safetensors')
-CONFIG = 'model.yaml'
-
-
-class ModelError(RuntimeError):
-    """A model cannot be built or loaded; the message says what to do."""
-
-
-@dataclass(frozen=True)
-class ModelConfig:
-    """One YAML of ``config/models``: the picture's size, the sampler and the parts' own configurations."""
-
-    name: str
-    licence: str
-    height: int
-    width: int
-    frames: int
-    steps: int
-    cloud: int
-    tokens: int
-    transformer: dict[str, Any]
-    autoencoder: dict[str, Any]
-    scheduler: dict[str, Any]
-
-    def __post_init__(self) -> None:
-        if self.frames % 4 != 1 or self.height % 16 or self.width % 16:
-            raise ModelError(f'model {self.name}: expected 4k+1 frames and a size divisible by 16, '
-                             f'got {self.frames} frames of {self.width}x{self.height}')
 
 
 @dataclass(frozen=True)
 class Model:
-    """The parts of a video model, in evaluation mode; weights maps each file to its SHA-256."""
+    """The parts of a video model, in evaluation mode; weights maps each file to its SHA-256.
+
+    text embeds prompts; None for a model that was trained without text.
+    """
 
     config: ModelConfig
     transformer: ControlledCogVideoX
     autoencoder: Autoencoder
     scheduler: CogVideoXDPMScheduler
     weights: dict[str, str]
+    text: PromptEncoder | None = None
 
+    @property
+    def device(self) -> torch.device:
+        """Where the parts compute, and so where their inputs belong."""
+        return self.config.memory.torch_device()
 
-def read_config(model: str) -> ModelConfig:
-    """The configuration of a model: ``config/models/MODEL.yaml``, or ``model.yaml`` where MODEL is a folder."""
-    if (Path(model) / CONFIG).is_file():
-        return ModelConfig(**yaml.safe_load((Path(model) / CONFIG).read_text()))
-    try:
-        text = find(f'config/models/{model}.yaml').read_text()
-    except ResourceError:
-        known = sorted(p.stem for p in find('config/models').glob('*.yaml'))
-        raise ModelError(f'model: expected one of {known} or a folder with {CONFIG}, got {model!r}') from None
-    return ModelConfig(**yaml.safe_load(text))
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the parts take: published weights compute in their own type, the small models' under autocast."""
+        return torch.float32 if self.config.base is None else self.config.memory.dtype()
+
+    def autocast(self) -> AbstractContextManager:
+        """The context to compute in."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.base is None)
 
 
 def build(config: ModelConfig) -> Model:
@@ -80,24 +74,32 @@ def build(config: ModelConfig) -> Model:
 
 
 def load(model: str = 'tiny') -> Model:
-    """The model of this name with the weights shipped with hoigen, or the model of a folder that training left."""
-    config = read_config(model)
-    folder = Path(model) if (Path(model) / CONFIG).is_file() else WEIGHTS / model
+    """A model by name or folder, placed as its ``memory`` says.
+
+    One without ``base`` has its own weights: shipped with hoigen, or in the folder that training left. One with it
+    takes the published ones and the branch of ``control``, which says how many blocks it has: those that a
+    configuration has beyond them would add nothing.
+    """
+    config, folder = read_config(model), Path(model)
+    if config.base is not None:
+        return _load_published(replace(config, control=model) if (folder / CONTROL).is_file() else config)
+    folder = folder if (folder / CONFIG).is_file() else WEIGHTS / model
     missing = [f for f in FILES if not (folder / f).is_file()]
     if missing:
         raise ModelError(f'model {model}: expected {list(FILES)} in {folder}, missing {missing}; '
-                         + ('install hoigen again' if model == 'tiny' else 'hoigen does not ship them: '
-                            'train them (hoigen train --help) and give their folder as the model'))
+                         + ('install hoigen again' if model == 'tiny' else 'train it: hoigen train video --help'))
     parts = build(config)
     load_strictly(parts.transformer, folder / FILES[0])
     load_strictly(parts.autoencoder, folder / FILES[1])
     return replace(parts, weights={f'{config.name}/{f}': sha256_of(folder / f) for f in FILES})
 
 
-def save_config(config: ModelConfig, folder: Path) -> None:
-    """Write ``model.yaml``, so that the folder is a model by itself."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / CONFIG).write_text(yaml.safe_dump(asdict(config), sort_keys=False))
+def _load_published(config: ModelConfig) -> Model:
+    transformer, config = controlled_transformer(config)
+    autoencoder, text = load_autoencoder(config), load_text(config)
+    weights = {name: fingerprint(path) for name, path in weight_files(config).items()}
+    place(transformer, autoencoder, config.memory)
+    return Model(config, transformer, autoencoder, CogVideoXDPMScheduler(**config.scheduler), weights, text)
 
 
 def save(module: nn.Module, path: Path) -> None:
@@ -115,20 +117,20 @@ def save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
     partial.rename(path)
 
 
+def save_control(tensors: dict[str, Tensor], folder: Path) -> None:
+    """Write of a transformer's state dict what is not the backbone's; with ``model.yaml`` beside it it is a model."""
+    save_tensors({k: v for k, v in tensors.items() if not k.startswith(BACKBONE)}, folder / CONTROL)
+
+
 def load_strictly(module: nn.Module, path: Path) -> None:
     """Load ``path`` into ``module``; every key and shape must fit and every value be finite."""
     try:
         tensors = load_file(path)
     except Exception as error:  # safetensors raises its own type for a broken file
         raise ModelError(f'{path}: expected a safetensors file, got: {error}') from error
-    want = {k: tuple(v.shape) for k, v in module.state_dict().items()}
-    got = {k: tuple(v.shape) for k, v in tensors.items()}
-    faults = ([f'missing {k} {list(want[k])}' for k in want.keys() - got.keys()]
-              + [f'unexpected {k} {list(got[k])}' for k in got.keys() - want.keys()]
-              + [f'{k}: expected {list(want[k])}, got {list(got[k])}' for k in want.keys() & got.keys()
-                 if want[k] != got[k]]
-              + [f'{k}: expected finite values' for k, v in tensors.items()
-                 if v.is_floating_point() and not v.isfinite().all()])
-    if faults:
-        raise ModelError(f'{path}: {len(faults)} keys do not fit this model, the first: {sorted(faults)[:10]}')
+    refuse_misfits(path, {k: tuple(v.shape) for k, v in module.state_dict().items()},
+                   {k: tuple(v.shape) for k, v in tensors.items()})
+    wrong = sorted(k for k, v in tensors.items() if v.is_floating_point() and not v.isfinite().all())
+    if wrong:
+        raise ModelError(f'{path}: expected finite values, got others in {len(wrong)} tensors: {wrong[:10]}')
     module.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})

@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from huggingface_hub.errors import LocalEntryNotFoundError
 from safetensors.torch import load_file, save_file
 
 from hoigen.video.autoencoder import PublishedAutoencoder
@@ -40,12 +41,20 @@ def test_an_unknown_model_names_those_there_are():
         read_config('huge')
 
 
+def not_there(name, *, local_files_only):
+    """What the hub's library says of a repository that was not fetched."""
+    assert local_files_only, 'loading a model must never start a download'
+    raise LocalEntryNotFoundError(name)
+
+
 def test_missing_weights_say_what_to_do(tmp_path, monkeypatch):
     """A model without weights would generate noise: it must not load, whatever its name."""
     monkeypatch.setattr('hoigen.video.model.WEIGHTS', tmp_path)
     with pytest.raises(ModelError, match=r'missing \[.*autoencoder.safetensors.*install hoigen again'):
         load('tiny')
-    with pytest.raises(ModelError, match='hoigen does not ship them'):
+    monkeypatch.setattr('hoigen.video.published.snapshot_download', not_there)
+    with pytest.raises(ModelError, match=r'(?s)hf download THUDM/CogVideoX-5b-I2V \(licence: CogVideoX.*'
+                                         r'hf download EXCAI/Diffusion-As-Shader'):
         load('cogvideox-5b')
 
 

@@ -1,0 +1,157 @@
+"""A model's parts from published weights: which files make them, and what starts so that it changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from accelerate import init_empty_weights
+from torch import nn
+
+from hoigen.video.autoencoder import PublishedAutoencoder
+from hoigen.video.configuration import ModelConfig, read_config
+from hoigen.video.published import (
+    Checkpoint,
+    ModelError,
+    Source,
+    assign,
+    read_checkpoint,
+    read_files,
+    refuse_other_config,
+)
+from hoigen.video.text import PromptEncoder
+from hoigen.video.transformer import ControlledCogVideoX
+
+CONTROL = 'control.safetensors'
+"""What training leaves of a model with a published backbone: all that is not the backbone's."""
+BACKBONE = ('patch_embed.', 'time_embedding.', 'transformer_blocks.', 'norm_final.', 'norm_out.', 'proj_out.')
+POINTS = ('point_encoder.', 'point_to_grid.', 'condition_embed.')
+
+
+def controlled_transformer(config: ModelConfig) -> tuple[ControlledCogVideoX, ModelConfig]:
+    """The transformer to use, and the configuration that it has: ``control`` says how many blocks are in its branch."""
+    if config.control is None:
+        raise ModelError(f'model {config.name}: expected a trained branch in its field `control`, got none; train one '
+                         '(hoigen train video --help) or name one: hoigen link --control')
+    _refuse_missing(Source(str(config.base), config.licence), Source(config.control, config.licence))
+    checkpoint, config = _controlled(config, Source(config.control, config.licence))
+    device = config.memory.loading_device()
+    return _fill(config, checkpoint, lambda key: key.startswith(POINTS), device), config
+
+
+def start_from(config: ModelConfig, control: str | None, *, branch_dtype: torch.dtype = torch.float32,
+               ) -> ControlledCogVideoX:
+    """The transformer to train: the published backbone in bfloat16 and a branch to go on with, all on the CPU.
+
+    The branch's weights come from ``control`` (as in :func:`load`). What they do not have starts so that it changes
+    nothing: blocks as copies of the backbone's behind zero layers, the point branch behind its zero embedding. Without
+    control that is the whole branch.
+    """
+    base = Source(str(config.base), config.licence)
+    refuse_other_config(config.transformer, base.folder() / 'transformer' / 'config.json', base)
+    checkpoint = _part(base, 'transformer')
+    if control is not None:
+        theirs, of = _controlled(config, Source(control, config.licence))
+        if of.transformer['control_blocks'] > config.transformer['control_blocks']:
+            raise ModelError(f'{control}: expected at most {config.transformer["control_blocks"]} blocks in its '
+                             f'branch, as the model has, got {of.transformer["control_blocks"]}')
+        checkpoint |= theirs.only(lambda key: not key.startswith(BACKBONE))
+    transformer = _fill(config, checkpoint, lambda key: not key.startswith(BACKBONE), torch.device('cpu'))
+    for parameter in transformer.control_parameters():
+        parameter.data = parameter.data.to(branch_dtype)
+    return transformer
+
+
+def load_autoencoder(config: ModelConfig) -> PublishedAutoencoder:
+    """The published autoencoder, on the CPU or where the model's ``memory`` has it."""
+    base = Source(str(config.base), config.licence)
+    refuse_other_config(config.autoencoder, base.folder() / 'vae' / 'config.json', base)
+    with init_empty_weights(include_buffers=False):
+        autoencoder = PublishedAutoencoder(**config.autoencoder)
+    assign(autoencoder, _part(base, 'vae'), config.memory.dtype(), config.memory.loading_device())
+    return autoencoder.eval()
+
+
+def load_text(config: ModelConfig) -> PromptEncoder | None:
+    """What embeds prompts for this model; it reads its weights when the first prompt comes."""
+    if config.text is None:
+        return None
+    base = Source(str(config.base), config.licence)
+    refuse_other_config(config.text, base.folder() / 'text_encoder' / 'config.json', base)
+    return PromptEncoder(base.folder(), config.transformer['max_text_seq_length'], config.memory.text_device(),
+                         config.memory.dtype())
+
+
+def _refuse_missing(*sources: Source) -> None:
+    faults = []
+    for source in sources:
+        try:
+            source.folder()
+        except ModelError as error:
+            faults.append(str(error))
+    if faults:
+        raise ModelError('; '.join(faults))
+
+
+def _part(source: Source, name: str) -> Checkpoint:
+    return read_checkpoint(source.folder() / name, source)
+
+
+def _controlled(config: ModelConfig, control: Source) -> tuple[Checkpoint, ModelConfig]:
+    """The whole transformer's checkpoint with the branch of ``control``, and the configuration that fits it.
+
+    A folder that our training left holds only the branch, its backbone is the base's; one of Diffusion-as-Shader (the
+    pipeline's folder or the transformer's) holds both.
+    """
+    folder = control.folder()
+    if (folder / CONTROL).is_file():
+        config = replace(config, transformer=read_config(str(folder)).transformer)
+        base = Source(str(config.base), config.licence)
+        refuse_other_config(config.transformer, base.folder() / 'transformer' / 'config.json', base)
+        checkpoint = _part(base, 'transformer') | read_files([folder / CONTROL])
+    else:
+        folder = folder / 'transformer' if (folder / 'transformer').is_dir() else folder
+        refuse_other_config(config.transformer, folder / 'config.json', control)
+        checkpoint = read_checkpoint(folder, control)
+    blocks = sum(key.startswith('combine_linears.') and key.endswith('.weight') for key in checkpoint.shapes)
+    if not blocks:
+        raise ModelError(f'{folder}: expected the weights of a control branch (combine_linears), found none')
+    return checkpoint, replace(config, transformer={**config.transformer, 'control_blocks': blocks})
+
+
+def _fill(config: ModelConfig, checkpoint: Checkpoint, may_lack: Callable[[str], bool],
+          device: torch.device) -> ControlledCogVideoX:
+    """The transformer with the weights of a checkpoint; what may lack starts so that it changes nothing."""
+    with init_empty_weights(include_buffers=False):
+        model = ControlledCogVideoX(**config.transformer)
+    assign(model, checkpoint, config.memory.dtype(), device, may_lack=may_lack)
+    like = model.proj_out.weight
+    for base, copy in zip(model.transformer_blocks, model.transformer_blocks_copy, strict=False):
+        if next(copy.parameters()).is_meta:
+            copy.load_state_dict({k: v.clone() for k, v in base.state_dict().items()}, assign=True)
+    points = [] if not config.transformer.get('point_branch', True) else [
+        module for part in (model.point_encoder, model.point_to_grid) for module in part.modules()]
+    zeroed = [model.initial_combine_linear, *model.combine_linears, *([model.condition_embed] if points else [])]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        for module in (*points, *zeroed):
+            untrained = [n for n, p in module.named_parameters(recurse=False) if p.is_meta]
+            for name in untrained:
+                shape = getattr(module, name).shape
+                setattr(module, name, nn.Parameter(torch.zeros(shape, dtype=like.dtype)))
+            if untrained and module not in zeroed:
+                module.reset_parameters()
+    return model.to(like.device).eval()
+
+
+def weight_files(config: ModelConfig) -> dict[str, Path]:
+    """Every weight file of a model with a published backbone, by its source's name and its place there."""
+    base, control = (Source(str(name), config.licence) for name in (config.base, config.control))
+    files = [*_controlled(config, control)[0].files, *_part(base, 'vae').files]
+    if config.text is not None:
+        files += _part(base, 'text_encoder').files
+    roots = {control.folder(): control.label(), base.folder(): base.label()}
+    return {f'{label}/{path.relative_to(root)}': path
+            for root, label in roots.items() for path in files if path.is_relative_to(root)}
