@@ -19,14 +19,14 @@ ON_REGIONS = ('PSNR', 'SSIM', 'L1', 'GMSD', 'ST-SSIM', 'GMSD-T')
 CONTACT_PX, CONTACT_MM, CONTACT_FOUND = 'contact error px', 'contact error mm', 'contact patterns found'
 MEASURES = (*(f'{measure} {region}' for measure in ON_REGIONS for region in REGIONS), CONTACT_PX, CONTACT_MM,
             CONTACT_FOUND)
-HIGHER = ('PSNR', 'SSIM', 'ST-SSIM', CONTACT_FOUND)
+HIGHER = ('PSNR', 'SSIM', 'ST-SSIM', 'CLIP', CONTACT_FOUND)
 
 LIGHT_CHANGE = 8.0
 """Grey levels by which the light of a place must differ from frame 0 for it to be in the shadow region."""
 
 
 def higher_is_better(measure: str) -> bool:
-    """Whether more is better in this one of MEASURES."""
+    """Whether more is better, for MEASURES and the learned ones."""
     return measure in HIGHER or measure.split()[0] in HIGHER
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import cv2
@@ -13,22 +13,25 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from hoigen.conditioning import ConditioningConfig, build_clip, build_conditions, pasted_baseline
-from hoigen.conventions import OBJECT, ROLE_CODE
-from hoigen.metrics.image import psnr, region_mean, ssim_map
-from hoigen.records import Clip, Conditions
-from hoigen.sources.mujoco import MujocoConfig, MujocoSource
-from hoigen.sources.mujoco.objects import SHAPES as SHAPE_TABLE
+from hoigen.conditioning import pasted_baseline
+from hoigen.metrics.distribution import Distribution
+from hoigen.metrics.learned import Comparison, LearnedConfig, LearnedMeasures
+from hoigen.metrics.measures import higher_is_better, measure
+from hoigen.metrics.statistics import Summary, differences, summarise
+from hoigen.metrics.tables import Rows, digits, distribution_table, markdown, measure_table, said
 from hoigen.video.generator import Generator, load_generator
-from hoigen.video.sampling import Sampling
+from hoigen.video.heldout import SHAPES, HeldOut, heldout_clips
+from hoigen.video.sampling import DEFAULT, Sampling
 
-MEASURES = tuple(f'{measure} {region}' for measure in ('PSNR', 'SSIM') for region in ('full', 'hand-object', 'object'))
-FIRST, PASTED, MODEL, OTHER, NO_LATENT, NO_CONTROL = (
+FIRST, PASTED, MODEL, OTHER, NO_LATENT = (
     'first frame repeated', 'coloured points pasted', 'model', "model, another clip's condition",
-    'decoder alone (no diffusion)', 'backbone alone (no control)')
-HELDOUT_SEED = 1_000_000
-SHAPES = tuple(SHAPE_TABLE)
-CAMERAS = ('front', 'side', 'over', 'ego')
+    'decoder alone (no diffusion)')
+BASELINES = (FIRST, PASTED)
+PICTURES = 12
+"""Clips on the picture sheet."""
+
+Render = Callable[[int], np.ndarray]
+"""Frames [T,H,W,3] uint8 of held-out clip i."""
 
 
 @dataclass(frozen=True)
@@ -40,102 +43,151 @@ class EvaluateConfig:
 
     model: str = 'tiny'
     clips: int = 36
-    steps: int | None = None
     seed: int = 0
     out: Path = Path('out/evaluate')
+    sampling: Sampling = DEFAULT
+    learned: LearnedConfig = field(default_factory=LearnedConfig)
 
 
-@dataclass(frozen=True)
-class HeldOut:
-    """One held-out clip: its truth at the model's size, its conditions and its shape."""
+@dataclass(frozen=True, eq=False)
+class Measures:
+    """One method's results: rows, per clip the value of every measure; distances over all clips together."""
 
-    truth: np.ndarray
-    clip: Clip
-    conditions: Conditions
-    shape: str
+    rows: list[dict[str, float]]
+    distributions: list[Distribution]
 
 
 def evaluate(config: EvaluateConfig) -> int:
     """Run the evaluation; 0 when every bound holds."""
+    learned = LearnedMeasures(config.learned)
     generator = load_generator(config.model)
-    steps = config.steps or generator.steps
-    clips = [heldout_clip(generator, index) for index in track(range(config.clips), description='held-out clips')]
-    rows: dict[str, list[dict[str, float]]] = {}
-    pictures: list[tuple[HeldOut, np.ndarray]] = []
-    for index in track(range(len(clips)), description='generating'):
-        made = _render_all(generator, clips, index, config.seed + index, steps)
-        pictures.append((clips[index], made[MODEL]))
-        for name, frames in made.items():
-            rows.setdefault(name, []).append(measure(frames, clips[index]))
-    means = {name: {m: float(np.mean([r[m] for r in of])) for m in MEASURES} for name, of in rows.items()}
-    faults = missed_bounds(means)
-    _write(config, means, rows, pictures, faults)
+    clips = heldout_clips(generator, config.clips)
+    pictures: list[np.ndarray] = []
+    results = {name: evaluate_frames(_keeping(render, pictures) if name == MODEL else render, clips, learned, name)
+               for name, render in _methods(generator, clips, config).items()}
+    faults = missed_bounds({name: summarise(of.rows) for name, of in results.items()})
+    _write(config, results, faults, learned.weights)
+    cv2.imwrite(str(config.out / 'sheet.png'), sheet(list(zip(clips, pictures, strict=False)))[..., ::-1])
     return 1 if faults else 0
 
 
-def heldout_clip(generator: Generator, index: int) -> HeldOut:
-    """Held-out clip ``index``: shapes in turn, so that any number of clips covers them evenly."""
-    shape, camera = SHAPES[index % len(SHAPES)], CAMERAS[(index + index // len(SHAPES)) % len(CAMERAS)]
-    source = MujocoSource(MujocoConfig(width=generator.width, height=generator.height, frames=generator.frames,
-                                       shape=shape, camera=camera, split='heldout', depth=False))
-    episode = source.episode(HELDOUT_SEED + index)
-    clip = build_clip(episode.assets, episode.frames(), ConditioningConfig())
-    conditions = build_conditions(clip, width=generator.width, height=generator.height)
-    return HeldOut(clip.rgb, clip, conditions, shape)
+def evaluate_generator(generator: Generator, clips: Sequence[HeldOut], *, seed: int = 0, sampling: Sampling = DEFAULT,
+                       learned: LearnedMeasures | None = None, name: str = MODEL) -> Measures:
+    """What a generator makes of the clips' conditions, clip i from ``seed + i``, measured against their truth."""
+    return evaluate_frames(lambda i: generator.render(clips[i].conditions, seed=seed + i, sampling=sampling), clips,
+                           learned, name)
 
 
-def _render_all(generator: Generator, clips: list[HeldOut], index: int, seed: int, steps: int) -> dict[str, np.ndarray]:
-    c = clips[index].conditions
-    other = replace(clips[(index + len(SHAPES) + 1) % len(clips)].conditions, image=c.image, background=c.background,
-                    background_known=c.background_known)
-    return {FIRST: np.repeat(c.image[None], len(c.stamps_ns), 0), PASTED: pasted_baseline(c),
-            MODEL: generator.render(c, seed=seed, sampling=Sampling(steps=steps)),
-            OTHER: generator.render(other, seed=seed, sampling=Sampling(steps=steps)),
-            NO_LATENT: generator.decode_without_latents(c)}
+def evaluate_frames(render: Render, clips: Sequence[HeldOut], learned: LearnedMeasures | None = None, name: str = ''
+                    ) -> Measures:
+    """Any method measured on the clips; frame 0, which every method is given, does not count."""
+    rows: list[dict[str, float]] = []
+    comparisons: list[Comparison] = []
+    for i in track(range(len(clips)), description=name):
+        held, frames = clips[i], render(i)
+        rows.append(measure(frames, held.truth, held.clip, held.conditions))
+        if learned is not None and learned.weights:
+            comparisons.append(learned.compare(frames[1:], held.truth[1:], held.conditions.mask[1:]))
+            rows[-1] |= comparisons[-1].row
+    return Measures(rows, learned.distributions(comparisons) if learned is not None and comparisons else [])
 
 
-def measure(frames: np.ndarray, clip: HeldOut) -> dict[str, float]:
-    """The six measures of a generated video, without frame 0, which every method is given."""
-    made, truth, mask = frames[1:], clip.truth[1:], clip.conditions.mask[1:]
-    regions = {'full': None, 'hand-object': mask > 0, 'object': mask == ROLE_CODE[OBJECT]}
-    similarity = ssim_map(made, truth)
-    return ({f'PSNR {name}': psnr(made, truth, region) for name, region in regions.items()}
-            | {f'SSIM {name}': region_mean(similarity, region) for name, region in regions.items()})
+def _methods(generator: Generator, clips: Sequence[HeldOut], config: EvaluateConfig) -> dict[str, Render]:
+    def conditions(i: int):
+        return clips[i].conditions
+
+    def of_another(i: int):
+        c = conditions(i)
+        return replace(conditions((i + len(SHAPES) + 1) % len(clips)), image=c.image, background=c.background,
+                       background_known=c.background_known)
+
+    def model(of: Callable) -> Render:
+        return lambda i: generator.render(of(i), seed=config.seed + i, sampling=config.sampling)
+
+    return {FIRST: lambda i: np.repeat(conditions(i).image[None], len(conditions(i).stamps_ns), 0),
+            PASTED: lambda i: pasted_baseline(conditions(i)), MODEL: model(conditions), OTHER: model(of_another),
+            NO_LATENT: lambda i: generator.decode_without_latents(conditions(i))}
 
 
-def missed_bounds(means: dict[str, dict[str, float]]) -> list[str]:
+def missed_bounds(summaries: dict[str, dict[str, Summary]]) -> list[str]:
     """The bounds a shipped model must keep, as sentences, for those that it misses."""
-    model, ho = means[MODEL], 'PSNR hand-object'
-    faults = [f'{m}: {model[m]:.3f} is not above {means[baseline][m]:.3f} of "{baseline}"'
-              for baseline in (FIRST, PASTED) for m in MEASURES if model[m] <= means[baseline][m]]
-    faults += [f'{ho}: {model[ho]:.2f} dB is not {margin} dB above {means[other][ho]:.2f} dB of "{other}"'
-               for other, margin in ((FIRST, 4), (OTHER, 3), (NO_LATENT, 0.3)) if model[ho] < means[other][ho] + margin]
-    return faults
+    faults = []
+    for baseline in BASELINES:
+        for name, summary in summaries[MODEL].items():
+            value, other = summary.mean, summaries[baseline][name].mean
+            if summary.n and not (value > other if higher_is_better(name) else value < other):
+                faults.append(f'{name}: {value:.3f} is not better than {other:.3f} of "{baseline}"')
+    ho = 'PSNR hand-object'
+    means = {name: of[ho].mean for name, of in summaries.items()}
+    return faults + [
+        f'{ho}: {means[MODEL]:.2f} dB is not {margin} dB above {means[other]:.2f} dB of "{other}"'
+        for other, margin in ((FIRST, 4), (OTHER, 3), (NO_LATENT, 0.3)) if not means[MODEL] >= means[other] + margin]
 
 
-def _write(config: EvaluateConfig, means: dict, rows: dict, pictures: list, faults: list[str]) -> None:
+def margin_table(results: dict[str, Measures]) -> Rows:
+    """How much better the model is than each baseline, clip by clip; positive is better in every row."""
+    rows = [['model better by', *BASELINES, 'N']]
+    margins = {name: summarise(differences(results[MODEL].rows, results[name].rows)) for name in BASELINES}
+    for name, summary in margins[FIRST].items():
+        sign = 1 if higher_is_better(name) else -1
+        cells = [said(_signed(margins[b][name], sign), digits(name), '+') for b in BASELINES]
+        rows.append([name, *cells, str(summary.n)])
+    return rows
+
+
+def _signed(summary: Summary, sign: int) -> Summary:
+    low, high = sorted((sign * summary.low, sign * summary.high))
+    return Summary(sign * summary.mean, low, high, summary.n)
+
+
+def _keeping(render: Render, pictures: list[np.ndarray]) -> Render:
+    """The same frames, those of the first clips kept for the picture sheet."""
+    def kept(i: int) -> np.ndarray:
+        frames = render(i)
+        if len(pictures) < PICTURES:
+            pictures.append(frames)
+        return frames
+    return kept
+
+
+def _write(config: EvaluateConfig, results: dict[str, Measures], faults: list[str], weights: dict[str, str]) -> None:
     config.out.mkdir(parents=True, exist_ok=True)
-    table = Table('', *MEASURES, title=f'{config.model}: {config.clips} held-out clips, without frame 0')
-    lines = ['| | ' + ' | '.join(MEASURES) + ' |', '|---' * (len(MEASURES) + 1) + '|']
-    for name, values in means.items():
-        cells = [f'{values[m]:.2f}' if m.startswith('PSNR') else f'{values[m]:.3f}' for m in MEASURES]
-        table.add_row(name, *cells)
-        lines.append(f'| {name} | ' + ' | '.join(cells) + ' |')
+    summaries = {name: summarise(of.rows) for name, of in results.items()}
+    tables = [measure_table(summaries, weights), margin_table(results),
+              distribution_table({name: of.distributions for name, of in results.items()})]
     console = Console()
-    console.print(table)
+    for rows in filter(None, tables):
+        console.print(_rich(rows, f'{config.model}: {config.clips} held-out clips, without frame 0'))
     for fault in faults:
         console.print(f'[red]missed:[/] {fault}')
-    (config.out / 'table.md').write_text('\n'.join(lines) + '\n')
-    (config.out / 'results.json').write_text(json.dumps({'means': means, 'clips': rows, 'missed': faults}, indent=1))
-    cv2.imwrite(str(config.out / 'sheet.png'), sheet(pictures[:12])[..., ::-1])
+    (config.out / 'table.md').write_text('\n'.join(markdown(rows) for rows in filter(None, tables)))
+    told = {'means': {name: {m: asdict(s) for m, s in of.items()} for name, of in summaries.items()},
+            'clips': {name: of.rows for name, of in results.items()},
+            'distributions': {name: [asdict(d) for d in of.distributions] for name, of in results.items()},
+            'weights': weights, 'missed': faults}
+    (config.out / 'results.json').write_text(json.dumps(_without_nan(told), indent=1))
     console.print(f'table, results and picture sheet: {config.out}')
 
 
-def sheet(pictures: list[tuple[HeldOut, np.ndarray]], frames: tuple[int, ...] = (0, 5, 10, 16)) -> np.ndarray:
-    """Truth over generated at a few frames, one pair of rows per clip, two clips side by side."""
-    cells: Callable[[np.ndarray], np.ndarray] = lambda video: np.concatenate([video[t] for t in frames], axis=1)  # noqa: E731
-    pairs = [np.concatenate([cells(clip.truth), cells(made)]) for clip, made in pictures]
-    pairs = [np.pad(p, ((0, 6), (0, 6), (0, 0)), constant_values=255) for p in pairs]
+def _without_nan(told: dict) -> dict:
+    """The same with null for NaN, which JSON does not know."""
+    return json.loads(json.dumps(told), parse_constant=lambda _: None)
+
+
+def _rich(rows: Rows, title: str) -> Table:
+    table = Table(*rows[0], title=title)
+    for row in rows[1:]:
+        table.add_row(*row)
+    return table
+
+
+def sheet(pictures: Sequence[tuple[HeldOut, np.ndarray]]) -> np.ndarray:
+    """Truth over generated at four frames, one pair of rows per clip, two clips side by side."""
+    def row(video: np.ndarray) -> np.ndarray:
+        return np.concatenate([video[t] for t in np.linspace(0, len(video) - 1, 4).round().astype(int)], axis=1)
+
+    pairs = [np.pad(np.concatenate([row(held.truth), row(made)]), ((0, 6), (0, 6), (0, 0)), constant_values=255)
+             for held, made in pictures]
     if len(pairs) % 2:
         pairs.append(np.full_like(pairs[0], 255))
     return np.concatenate([np.concatenate(pairs[i:i + 2], axis=1) for i in range(0, len(pairs), 2)])
