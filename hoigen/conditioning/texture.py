@@ -12,13 +12,16 @@ from hoigen.conventions import ROLE_CODE, SCENE
 from hoigen.geometry.transforms import apply, invert
 from hoigen.records import Clip
 
-__all__ = ['carry_colours', 'local_axes', 'rigid_partners']
+__all__ = ['carry_colours', 'guessed_colours', 'local_axes', 'rigid_partners']
 
 NEIGHBOURS = 12
 """Samples around each sample among which two are looked for that move rigidly with it."""
 
 STRETCH = 0.05
 """Samples whose distance changes by a larger part than this in a clip do not belong to one rigid piece."""
+
+GUESS_FROM = 32
+"""A sample that frame 0 does not show is taken to look like so many shown ones around it on the same hand or object."""
 
 MOST_PARTS = 2
 """A pixel's colour is the mean over at most so many places across and down."""
@@ -29,7 +32,7 @@ def carry_colours(clip: Clip, view: View, nearest: np.ndarray) -> tuple[np.ndarr
 
     nearest: [T,H,W] int32, the sample that each pixel takes, -1 for none. A pixel's place on the surface is moved
     back to frame 0 with the motion of the samples around it, and has the colour there if frame 0 shows it.
-    State: 0 no sample of hand or object, 1 not shown in frame 0, 2 shown.
+    State: 0 no sample of hand or object, 1 not shown in frame 0, 2 shown. What is not shown has its sample's guess.
     """
     points = clip.points.astype(float)
     axes = local_axes(points, rigid_partners(points, clip.point_role))
@@ -45,7 +48,24 @@ def carry_colours(clip: Clip, view: View, nearest: np.ndarray) -> tuple[np.ndarr
         back[:, :, 3] = apply(T_first_world, points[0] + np.einsum('nxy,ny->nx', turn, now))
         _carry(picture, nearest[t], clip.point_role, clip.mask[t], clip.depth_m[t], np.linalg.inv(camera.K), back,
                grid, colour[t], state[t])
-    return colour, state
+    return np.where((state == 1)[..., None], guessed_colours(clip)[nearest], colour), state
+
+
+def guessed_colours(clip: Clip) -> np.ndarray:
+    """[N,3] uint8: a sample's colour where frame 0 shows it, else the mean of shown ones near it, the nearer the more.
+
+    Near is in space, in frame 0: more of a sleeve looks like the sleeve, not like the finger beside it in the picture.
+    """
+    colours = clip.point_rgb.copy()
+    for code in np.unique(clip.point_role):
+        shown = np.flatnonzero((clip.point_role == code) & clip.point_rgb_known)
+        hidden = np.flatnonzero((clip.point_role == code) & ~clip.point_rgb_known)
+        if len(shown) and len(hidden):
+            apart, found = cKDTree(clip.points[0, shown]).query(clip.points[0, hidden], k=range(1, GUESS_FROM + 1))
+            weight = 1 / np.square(apart + 1e-4)  # a neighbour that is not there is infinitely far
+            near = clip.point_rgb[shown[np.minimum(found, len(shown) - 1)]]
+            colours[hidden] = np.rint((near * weight[..., None]).sum(1) / weight.sum(1)[:, None])
+    return colours
 
 
 def rigid_partners(points: np.ndarray, role: np.ndarray) -> np.ndarray:

@@ -128,7 +128,7 @@ class ClipSet:
     def sample(self, index: int, start: int = 0, stop: int | None = None) -> Sample:
         """Frames ``start:stop`` of clip ``index``."""
         a = self._arrays(index, (*(v for v in VIDEOS if v != 'tracking'), *PLANES), start, stop)
-        look = {name: a[name] for name in (*VIDEOS[1:3], *PLANES)} | {'background_known': a['background_known'] > 0}
+        look = {n: a[n] for n in (*VIDEOS[1:3], *PLANES[:-1])} | {'background_known': a['background_known'] > 0}
         reference = reference_video(Appearance(**look, shadow_gain=self._whole(index, 'shadow_gain')))
         mask = torch.from_numpy(a['mask'] > 0)[None, :, None].float()
         return Sample(video_tensor(a['rgb']), reference, mask)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import cv2
 import numpy as np
@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from hoigen.conventions import HAND, OBJECT, ROLE_CODE
 from hoigen.records import Conditions
 from hoigen.video.points import farthest_points
 
@@ -33,6 +32,11 @@ class PointInputs:
     def map(self, change) -> PointInputs:
         return PointInputs(*(change(getattr(self, f.name)) for f in fields(self)))
 
+    def during(self, frames: slice) -> PointInputs:
+        """The same points in a part of the clip."""
+        moving = {name: getattr(self, name)[:, frames] for name in ('points', 'pixels', 'depth', 'visible')}
+        return replace(self, **moving)
+
 
 def video_tensor(video: np.ndarray) -> Tensor:
     """``[T, H, W, 3]`` uint8 to ``[1, T, 3, H, W]`` float32 in [-1, 1]."""
@@ -49,7 +53,6 @@ class Appearance:
     coloured_state: np.ndarray
     shadow: np.ndarray
     shadow_gain: np.ndarray
-    mask: np.ndarray
 
     @classmethod
     def of(cls, conditions: Conditions) -> Appearance:
@@ -59,21 +62,16 @@ class Appearance:
 def reference_video(appearance: Appearance) -> Tensor:
     """The decoder's reference ``[1, T, 9, H, W]`` float32 (see :data:`hoigen.video.autoencoder.REFERENCE_CHANNELS`).
 
-    Frame 0's shadows are taken off the background and frame t's put on. Unknown background is painted in from its edge;
-    a point of unknown colour takes a smooth mean of the known ones around it, hand and object each among themselves.
+    Frame 0's shadows are taken off the background and frame t's put on. Unknown background is painted in from its edge.
     """
     a = appearance
     planes = np.stack([a.background_known, a.coloured_state == 1, a.coloured_state == 2])
-    known, unknown_point, known_point = torch.from_numpy(planes)[:, :, None].float()
-    points = torch.zeros(*a.mask.shape, 3).permute(0, 3, 1, 2)
-    for role in (ROLE_CODE[HAND], ROLE_CODE[OBJECT]):
-        here = torch.from_numpy(a.mask == role)[:, None].float()
-        points += fill(video_tensor(a.coloured)[0], known_point * here) * here
-    front = known_point + unknown_point
+    known, guessed_point, known_point = torch.from_numpy(planes)[:, :, None].float()
+    points = video_tensor(a.coloured)[0] * (known_point + guessed_point)
     known = 1 - F.max_pool2d(1 - known, 3, 1, 1)  # pixels at the edge of a hole hold a part of what left it
     holes = (known[:, 0] == 0).numpy()
     plate = [relit(*row, a.shadow_gain) for row in zip(a.background, holes, a.shadow, strict=True)]
-    return torch.cat([video_tensor(np.stack(plate))[0], known, points * front, unknown_point, known_point], dim=1)[None]
+    return torch.cat([video_tensor(np.stack(plate))[0], known, points, guessed_point, known_point], dim=1)[None]
 
 
 def relit(background: np.ndarray, hole: np.ndarray, shadow: np.ndarray, gain: np.ndarray) -> np.ndarray:
@@ -90,22 +88,6 @@ def relit(background: np.ndarray, hole: np.ndarray, shadow: np.ndarray, gain: np
     lit = cv2.inpaint(lit, unknown.astype(np.uint8), 4, cv2.INPAINT_TELEA)
     plate = np.where(now[..., None], lit * gain, lit).astype(np.uint8)
     return np.where((unknown | moved)[..., None], plate, background)
-
-
-def fill(colour: Tensor, known: Tensor) -> Tensor:
-    """Fill unknown pixels of ``[N, C, H, W]`` from the known ones (``[N, 1, H, W]``, 0 or 1), the nearer the more.
-
-    Pull-push: averages of known pixels on ever coarser grids, taken back where the finer one knows nothing.
-    """
-    levels = [(colour * known, known)]
-    while min(levels[-1][1].shape[-2:]) > 1 and not any(n % 2 for n in levels[-1][1].shape[-2:]):
-        levels.append((F.avg_pool2d(levels[-1][0], 2), F.avg_pool2d(levels[-1][1], 2)))
-    total, share = levels.pop()
-    filled = total.mean((-2, -1), keepdim=True) / share.mean((-2, -1), keepdim=True).clamp(min=1e-6)
-    filled = total + (1 - share) * filled
-    for total, share in reversed(levels):
-        filled = total + (1 - share) * F.interpolate(filled, scale_factor=2, mode='bilinear')
-    return filled
 
 
 def point_inputs(points: np.ndarray, role: np.ndarray, pixels: np.ndarray, depth: np.ndarray, visible: np.ndarray,
