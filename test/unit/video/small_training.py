@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from synthetic_scene import moving_scene
 
 from hoigen.conditioning import ConditioningConfig, build_clip, build_conditions
+from hoigen.records import Clip, Conditions
 from hoigen.video.data import write_clip
 from hoigen.video.model import ModelConfig, read_config, save_config
 
@@ -17,13 +19,17 @@ SIZE = {'width': 48, 'height': 32}
 def write_clips(folder: Path, count: int = 3, points: int = 64) -> Path:
     """Clips that differ in their points and their brightness."""
     folder.mkdir(parents=True, exist_ok=True)
-    assets, frames = moving_scene(frames=5, **SIZE)
     for number in range(count):
-        clip = build_clip(assets, frames, ConditioningConfig(points=256, tracks=16, seed=number))
-        conditions = build_conditions(clip, **SIZE)
+        clip, conditions = _made(number)
         write_clip(folder / f'{number:07d}.safetensors', clip.rgb // (number + 1), conditions,
                    {'prompt': f'a ball, number {number}'}, points)
     return folder
+
+
+@cache
+def _made(number: int) -> tuple[Clip, Conditions]:
+    clip = build_clip(*moving_scene(frames=5, **SIZE), ConditioningConfig(points=256, tracks=16, seed=number))
+    return clip, build_conditions(clip, **SIZE)
 
 
 def small_config() -> ModelConfig:

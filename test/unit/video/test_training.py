@@ -105,7 +105,7 @@ def test_a_loss_that_is_not_finite_names_the_clip_and_keeps_the_last_checkpoint(
                                             r'the last good checkpoint is .*checkpoint-00000030$'):
         fit(tmp_path, bad_at=33)
     assert json.loads((last_checkpoint(tmp_path / 'line') / STATE).read_text())['step'] == 30
-    with pytest.raises(TrainingError, match='step 3: .* there is no checkpoint yet'):
+    with pytest.raises(TrainingError, match=r'step 3: .* there is no checkpoint yet'):
         fit(tmp_path / 'early', bad_at=3)
 
 

@@ -1,0 +1,114 @@
+"""Training as a lab starts it, in processes of its own: several at once, and killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.torch import load_file
+from small_training import write_clips, write_model
+
+from hoigen.cli import main as cli_main
+from hoigen.video.model import load
+from hoigen.video.train import main as module_main
+from hoigen.video.training.checkpoint import last_checkpoint
+from hoigen.video.training.curves import read_curves
+from hoigen.video.training.decoder import DecoderLoss
+from hoigen.video.training.loop import Hardware
+from hoigen.video.training.stages import STAGES, TrainConfig, recipe, run
+
+STEPS, BATCH = 8, 2
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory) -> Path:
+    """Clips, a model's configuration, and what one process leaves that is never stopped."""
+    folder = tmp_path_factory.mktemp('training')
+    write_clips(folder / 'clips')
+    write_model(folder / 'model')
+    run(config_of(folder, 'whole'))
+    return folder
+
+
+def config_of(folder: Path, out: str) -> TrainConfig:
+    config = recipe(str(folder / 'model'), clips=(folder / 'clips',), out=folder / out,
+                    hardware=Hardware(precision='no'), decoder_loss=DecoderLoss(window=2))
+    return replace(config, **{name: replace(getattr(config, name), steps=STEPS, batch=BATCH, warmup=2,
+                                            checkpoint_every=2) for name in STAGES})
+
+
+def command(folder: Path, out: str, launcher: tuple[str, ...] = ()) -> list[str]:
+    """The same configuration as a command line."""
+    loops = [f'--{name}.{key}={value}' for name in STAGES
+             for key, value in (('steps', STEPS), ('batch', BATCH), ('warmup', 2), ('checkpoint-every', 2))]
+    return [sys.executable, *launcher, '-m', 'hoigen.video.train', '--clips', str(folder / 'clips'), '--out',
+            str(folder / out), '--model', str(folder / 'model'), '--hardware.precision', 'no',
+            '--decoder-loss.window', '2', *loops]
+
+
+def start(arguments: list[str]) -> subprocess.Popen:
+    root = Path(__file__).parents[3]
+    return subprocess.Popen(arguments, env={**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(root)},
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def same_run(folder: Path, out: str) -> None:
+    """Curves of every stage and the weights that are left are those of the one whole run."""
+    for stage in STAGES:
+        got, want = (read_curves(folder / name / stage) for name in (out, 'whole'))
+        assert [row['step'] for row in got] == list(range(1, STEPS + 1))
+        np.testing.assert_allclose([r['loss'] for r in got], [r['loss'] for r in want], rtol=2e-5)
+    for file in ('transformer.safetensors', 'autoencoder.safetensors'):
+        got, want = (load_file(folder / name / file) for name in (out, 'whole'))
+        for key, tensor in want.items():
+            np.testing.assert_allclose(got[key].float(), tensor.float(), rtol=5e-3, atol=2e-3, err_msg=key)
+
+
+def test_two_processes_train_what_one_does(folder):
+    """2 processes with 1 clip each are 1 process with 2 clips: results must not depend on the machine's size."""
+    process = start(command(folder, 'two', ('-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2')))
+    said, _ = process.communicate(timeout=600)
+    assert process.returncode == 0, said
+    same_run(folder, 'two')
+
+
+def test_a_run_that_is_killed_goes_on_as_if_nothing_had_happened(folder):
+    """kill -9 in the middle of the diffusion stage; the same command then gives the same curves and weights."""
+    process = start(command(folder, 'killed'))
+    stage, deadline = folder / 'killed' / 'diffusion', time.monotonic() + 600
+    while last_checkpoint(stage) is None:
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    killed_at = int(last_checkpoint(stage).name[-8:])
+    assert 0 < killed_at < STEPS, 'the process was done before it could be killed'
+    run(config_of(folder, 'killed'))
+    same_run(folder, 'killed')
+
+
+def test_what_training_leaves_is_a_model(folder):
+    model = load(str(folder / 'whole'))
+    assert model.config.name == 'small'
+    assert set(model.weights) == {'small/transformer.safetensors', 'small/autoencoder.safetensors'}
+
+
+@pytest.mark.parametrize('entry', ['module', 'verb'])
+def test_bad_input_is_one_sentence(folder, entry, capsys, monkeypatch):
+    """Nobody should have to read a traceback to learn that a file is cut off; by either name of the command."""
+    bad = write_clips(folder / 'bad', 1)
+    (bad / 'cut.safetensors').write_bytes(b'half')
+    arguments = [*command(folder, 'never')[3:], '--clips', str(bad)]
+    monkeypatch.setattr(sys, 'argv', ['train', *arguments])
+    assert (module_main() if entry == 'module' else cli_main(['train', 'video', *arguments])) == 1
+    said = capsys.readouterr().err.replace('\n', ' ')
+    assert 'hoigen train video: 1 clips cannot be used:' in said
+    assert 'cut.safetensors: expected a whole safetensors file' in said
