@@ -35,6 +35,8 @@ VERBS = {
                         'hoigen train video --clips data/train --out runs/mine', 'recipe_of'),
     'evaluate': Verb('hoigen.video.evaluate', 'EvaluateConfig', 'evaluate', 'measure a model on held-out clips',
                      'hoigen evaluate --model tiny --clips 36'),
+    'ablate': Verb('hoigen.video.ablation', 'AblateConfig', 'ablate', "train and measure the paper's ablation, small",
+                   'hoigen ablate --clips data/train --steps 250'),
     'report': Verb('hoigen.episodes.commands', 'ReportConfig', 'report',
                    'make report.html and preview.mp4 of recorded bags', 'hoigen report out/demo'),
     'recover': Verb('hoigen.episodes.commands', 'RecoverConfig', 'recover_episode',

@@ -1,0 +1,131 @@
+"""The paper's ablation, made small: one model trained equally long, each time without one thing.
+
+The autoencoder is that of a trained model, the DiT and its branch start untrained in every variant. Without coloured
+points neither the branch nor the decoder's reference has them, so that the latents alone must make hand and object.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from rich.console import Console
+
+from hoigen.metrics.measures import CONTACT_PX, higher_is_better
+from hoigen.metrics.statistics import Summary, differences, summarise
+from hoigen.metrics.tables import Rows, digits, markdown, said
+from hoigen.video.evaluate import evaluate_generator
+from hoigen.video.generator import load_generator
+from hoigen.video.heldout import HeldOut, heldout_clips
+from hoigen.video.model import FILES, WEIGHTS, read_config, save_config
+from hoigen.video.sampling import CONDITIONS, Sampling
+from hoigen.video.training.stages import recipe
+from hoigen.video.training.stages import run as train
+
+MODEL = 'tiny'
+
+SHOWN = ('PSNR full', 'PSNR hand-object', 'SSIM full', 'SSIM hand-object', 'GMSD hand-object', 'ST-SSIM hand-object',
+         'GMSD-T hand-object', CONTACT_PX)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What one training run has and has not."""
+
+    name: str
+    conditions: tuple[Literal['points', 'tracking', 'coloured'], ...] = CONDITIONS
+    mask_weight: float = 1.0
+    resampling: Literal['project', 'interpolate'] = 'project'
+
+    @property
+    def folder(self) -> str:
+        return self.name.replace('w/o', 'without').replace(',', '').replace(' ', '-')
+
+
+VARIANTS = (
+    Variant('full'),
+    Variant('w/o point cloud', ('tracking', 'coloured')),
+    Variant('w/o tracking', ('points', 'coloured')),
+    Variant('w/o mask loss', mask_weight=0.0),
+    Variant('points interpolated', resampling='interpolate'),
+    Variant('w/o coloured points', ('points', 'tracking')),
+    Variant('w/o coloured points, w/o point cloud', ('tracking',)),
+    Variant('w/o coloured points, w/o tracking', ('points',)),
+    Variant('w/o coloured points, points interpolated', ('points', 'tracking'), resampling='interpolate'),
+)
+
+
+@dataclass(frozen=True)
+class AblateConfig:
+    """Train every variant and measure all on the same held-out clips; writes ablation.md to ``table``.
+
+    Run it again with the same arguments to go on where it was. clips: folders of training clips (``hoigen clips``).
+    """
+
+    clips: tuple[Path, ...]
+    out: Path = Path('runs/ablation')
+    steps: int = 250
+    heldout: int = 24
+    seed: int = 0
+    table: Path = Path('docs/ablation.md')
+
+
+def ablate(config: AblateConfig) -> None:
+    """Train, measure, write the table."""
+    for variant in VARIANTS:
+        train_variant(config, variant)
+    clips = heldout_clips(load_generator(MODEL), config.heldout)
+    rows = {variant.name: measure_variant(config, variant, clips) for variant in VARIANTS}
+    text = told(config, rows)
+    config.table.parent.mkdir(parents=True, exist_ok=True)
+    config.table.write_text(text)
+    Console().print(text, markup=False, highlight=False)
+
+
+def train_variant(config: AblateConfig, variant: Variant) -> None:
+    """Leave the variant as a model in its folder."""
+    folder, base = config.out / variant.folder, read_config(MODEL)
+    folder.mkdir(parents=True, exist_ok=True)
+    save_config(replace(base, transformer=base.transformer | {'point_resampling': variant.resampling}), folder)
+    if not (folder / FILES[1]).is_file():
+        shutil.copy(WEIGHTS / MODEL / FILES[1], folder / FILES[1])
+    if (folder / FILES[0]).is_file():
+        return
+    given = recipe(str(folder), clips=config.clips, out=folder, stage='diffusion', seed=config.seed)
+    train(replace(given, diffusion=replace(given.diffusion, steps=config.steps, batch=4), diffusion_loss=replace(
+        given.diffusion_loss, conditions=variant.conditions, mask_weight=variant.mask_weight)))
+
+
+def measure_variant(config: AblateConfig, variant: Variant, clips: Sequence[HeldOut]) -> list[dict[str, float]]:
+    """The variant's measures, a row for each held-out clip."""
+    if 'coloured' not in variant.conditions:
+        clips = [replace(c, conditions=replace(c.conditions, coloured=np.zeros_like(c.conditions.coloured),
+                                               coloured_state=np.zeros_like(c.conditions.coloured_state)))
+                 for c in clips]
+    generator = load_generator(str(config.out / variant.folder))
+    return evaluate_generator(generator, clips, seed=config.seed, sampling=Sampling(conditions=variant.conditions),
+                              name=variant.name).rows
+
+
+def told(config: AblateConfig, rows: dict[str, list[dict[str, float]]]) -> str:
+    """The tables, and the command that makes them."""
+    base = next(iter(rows))
+    apart = {name: summarise(differences(of, rows[base])) for name, of in rows.items() if name != base}
+    command = f'hoigen ablate --clips {" ".join(map(str, config.clips))} --steps {config.steps}'
+    return '\n'.join([
+        '# Ablation of the tiny model', '',
+        f'`{command} --heldout {config.heldout} --seed {config.seed}`; {config.steps} training steps of 4 clips each, '
+        f'{config.heldout} held-out clips, mean and 95 % bootstrap interval over clips. What it shows is in '
+        '[hvg3d.md](hvg3d.md).', '',
+        markdown(_table({name: summarise(of) for name, of in rows.items()})),
+        f'Difference to "{base}", clip by clip:', '', markdown(_table(apart, '+'))])
+
+
+def _table(summaries: dict[str, dict[str, Summary]], sign: str = '') -> Rows:
+    """A row for each variant."""
+    arrows = [f'{name} {"↑" if higher_is_better(name) else "↓"}' for name in SHOWN]
+    return [['', *arrows], *([name, *(said(of[m], digits(m), sign) for m in SHOWN)] for name, of in summaries.items())]
