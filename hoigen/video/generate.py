@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,53 +10,76 @@ import av
 import numpy as np
 from rich.progress import track
 
-from hoigen.conditioning import ConditioningConfig, build_clip, build_conditions, pasted_baseline
+from hoigen.conditioning import ConditioningConfig, build_clip, pasted_baseline
 from hoigen.conditioning.view import centre_view
 from hoigen.episodes import provenance_to_json
 from hoigen.records import Clip, GeneratedClip
 from hoigen.sources.mujoco import MujocoConfig, MujocoSource
-from hoigen.video.generator import load_generator, with_source
+from hoigen.video.generator import Generator, load_generator, with_source
 from hoigen.video.sampling import DEFAULT, Sampling
+from hoigen.video.views import consistency, view_conditions
 
 
 @dataclass(frozen=True)
 class GenerateConfig:
     """For each episode, EPISODE.mp4 (scene | coloured points | generated) and EPISODE.npz (frames, labels, provenance).
 
-    An episode that is there already is kept, so a stopped run goes on where it was.
+    An episode that is there already is kept, so a stopped run goes on where it was. frames: of a clip, 4k+1, by default
+    the model's; longer clips are made in windows. camera: one name or several; several see the same episode, write
+    EPISODE_CAMERA files and are compared.
     """
 
     episodes: int = 3
     seed: int = 0
     model: str = 'tiny'
+    frames: int | None = None
     task: str = 'any'
     shape: str = 'any'
-    camera: str = 'front'
+    camera: tuple[str, ...] = ('front',)
     out: Path = Path('out/clips')
     sampling: Sampling = DEFAULT
+
+    def __post_init__(self) -> None:
+        if self.frames is not None and self.frames % 4 != 1:
+            raise ValueError(f'frames: expected 4k+1, got {self.frames}')
+        if not self.camera or len(set(self.camera)) != len(self.camera):
+            raise ValueError(f'camera: expected one or several names, each once, got {self.camera}')
 
 
 def generate(config: GenerateConfig) -> None:
     """Write the episodes that are not there yet."""
     generator = load_generator(config.model)
     config.out.mkdir(parents=True, exist_ok=True)
-    source = MujocoSource(MujocoConfig(frames=generator.frames, task=config.task, shape=config.shape,
-                                       camera=config.camera, depth=False))
+    source = MujocoSource(MujocoConfig(frames=config.frames or generator.frames, task=config.task, shape=config.shape,
+                                       camera=config.camera[0], depth=False))
     for number in track(range(config.episodes), description='episodes'):
-        path = config.out / f'episode_{number:04d}.npz'
-        if path.exists():
-            continue
-        seed = config.seed * 10_000 + number
-        episode = source.episode(seed)
-        clip = build_clip(episode.assets, episode.frames(), ConditioningConfig(seed=seed))
-        conditions = build_conditions(clip, width=generator.width, height=generator.height)
-        made = with_source(generator.generate(conditions, clip.labels, seed=seed, sampling=config.sampling),
-                           f'mujoco {episode.task} {episode.shape} seed {seed}')
-        scene = scene_pictures(clip, conditions.image.shape[:2])
-        _write_mp4(path.with_suffix('.mp4'), np.concatenate([scene, pasted_baseline(conditions), made.frames], axis=2),
-                   clip.stamps_ns)
-        _write_arrays(path, made)
+        name = f'episode_{number:04d}'
+        paths = [config.out / f'{name}{f"_{camera}" if len(config.camera) > 1 else ""}.npz' for camera in config.camera]
+        if not all(path.exists() for path in paths):
+            _generate_views(generator, source, config, config.seed * 10_000 + number, paths)
     print(f'{config.episodes} episodes in {config.out}')
+
+
+def _generate_views(generator: Generator, source: MujocoSource, config: GenerateConfig, seed: int,
+                    paths: list[Path]) -> None:
+    """Write one episode, a pair of files for each camera; with several, print and record how well they agree."""
+    episodes = source.views(seed, config.camera)
+    clips = [build_clip(episode.assets, episode.frames(), ConditioningConfig(seed=seed)) for episode in episodes]
+    views = view_conditions(clips, width=generator.width, height=generator.height)
+    origin = f'mujoco {episodes[0].task} {episodes[0].shape} seed {seed}'
+    made = [with_source(generator.generate(conditions, clip.labels, seed=seed, sampling=config.sampling), origin)
+            for conditions, clip in zip(views, clips, strict=True)]
+    scenes = [scene_pictures(clip, (generator.height, generator.width)) for clip in clips]
+    if len(views) > 1:
+        found = consistency([clip.frames for clip in made], scenes, views)
+        print(f'{paths[0].stem}: {found}')
+        noted = {'cameras': list(config.camera), 'consistency': asdict(found)}
+        made = [replace(clip, provenance=replace(clip.provenance, config=clip.provenance.config | noted))
+                for clip in made]
+    for path, scene, conditions, clip in zip(paths, scenes, views, made, strict=True):
+        pictures = np.concatenate([scene, pasted_baseline(conditions), clip.frames], axis=2)
+        _write_mp4(path.with_suffix('.mp4'), pictures, clip.stamps_ns)
+        _write_arrays(path, clip)
 
 
 def scene_pictures(clip: Clip, size: tuple[int, int]) -> np.ndarray:

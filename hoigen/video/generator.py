@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
+from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor
 
 from hoigen.episodes import versions_of
 from hoigen.metrics.fidelity import mask_fidelity
 from hoigen.records import Conditions, GeneratedClip, Labels, Provenance
 from hoigen.video.autoencoder import rough_picture
-from hoigen.video.denoise import sample
-from hoigen.video.inputs import condition_tensors
+from hoigen.video.denoise import Denoiser
+from hoigen.video.inputs import Appearance, PointInputs, point_inputs, reference_video, video_tensor
 from hoigen.video.model import Model, load
+from hoigen.video.points import latent_frames
 from hoigen.video.sampling import DEFAULT, Sampling
 from hoigen.video.transformer import Control, with_first_frame
+from hoigen.video.windows import Window, plan_windows, seam_score
 
 OnStep = Callable[[int, int, np.ndarray], None]
 """Called after each denoising step with (done, steps, preview [H,W,3] uint8 of the last frame); raise to stop."""
@@ -35,55 +38,144 @@ class Generator:
 
     def generate(self, conditions: Conditions, labels: tuple[Labels, ...], *, seed: int, sampling: Sampling = DEFAULT,
                  on_step: OnStep | None = None) -> GeneratedClip:
-        """Render ``conditions`` (at the model's size, any 4k+1 frames); the same seed gives the same frames."""
+        """Render ``conditions`` (at the model's size, any 4k+1 frames); the same seed gives the same frames.
+
+        A clip longer than the model's is made in windows (:mod:`hoigen.video.windows`).
+        """
+        if len(labels) != len(conditions.stamps_ns):
+            raise ValueError(f'labels: expected {len(conditions.stamps_ns)}, one for each frame, got {len(labels)}')
         began = time.perf_counter()
         frames = self.render(conditions, seed=seed, sampling=sampling, on_step=on_step)
-        provenance = self._provenance(seed, sampling.steps or self.steps, time.perf_counter() - began)
+        settings = asdict(sampling) | {'steps': sampling.steps or self.steps, 'conditions': list(sampling.conditions)}
+        made = {'model': self.name, 'sampling': settings,
+                'timings': {'generate_s': round(time.perf_counter() - began, 2)}}
+        windows = self._windows(conditions, sampling)
+        if len(windows) > 1:
+            made |= {'windows': len(windows), 'seam': seam_score(frames, conditions, windows)}
         return GeneratedClip(conditions.stamps_ns, conditions.cameras, frames, mask_fidelity(frames, conditions),
-                             labels, provenance)
+                             labels, self._provenance(seed, made))
 
     @torch.no_grad()
     def render(self, conditions: Conditions, *, seed: int, sampling: Sampling = DEFAULT,
                on_step: OnStep | None = None) -> np.ndarray:
         """The frames alone, [T,H,W,3] uint8."""
-        self._refuse_wrong_size(conditions)
-        m, steps = self._model, sampling.steps or self.steps
-        reference, tracking, points = condition_tensors(conditions, cloud=m.config.cloud, tokens=m.config.tokens)
-        with torch.autocast('cpu', torch.bfloat16):
-            rough = rough_picture(reference)
-            first = m.autoencoder.latents(video_frame(conditions.image))
-            control = Control(with_first_frame(m.autoencoder.latents(tracking)), m.autoencoder.latents(rough), points)
-
-            def report(done: int, estimate: Tensor) -> None:
-                if on_step is not None:
-                    last = m.autoencoder.frames(estimate[:, -1:], reference[:, -1:])
-                    on_step(done, steps, to_uint8(last)[0])
-
-            latents = sample(m.transformer, m.scheduler, first, rough.shape[1] // 4 + 1, control, steps=steps,
-                             generator=torch.Generator().manual_seed(seed), on_step=report)
-            return to_uint8(m.autoencoder.frames(latents, reference))
+        self._refuse(conditions, sampling)
+        windows = self._windows(conditions, sampling)
+        draws = torch.Generator().manual_seed(seed)
+        with self._model.autocast():
+            clip = _Clip.of(self._model, conditions, sampling)
+            denoiser = self._denoiser(conditions.prompt, sampling)
+            first = clip.image(conditions.image, draws)
+            noise = randn_tensor((1, windows[-1].stop, *first.shape[2:]), draws, first.device, first.dtype)
+            latents = noise[:, :0]
+            for number, window in enumerate(windows):
+                known = None
+                if number:
+                    made = clip.decode(latents, windows[number - 1].start)
+                    first = clip.image(made[4 * (window.start - windows[number - 1].start)], draws)
+                    known = latents[:, window.start + 1:]
+                part = denoiser.run(
+                    first, noise[:, window.start:window.stop], clip.control(window, sampling), draws, known=known,
+                    on_step=_reporter(clip, window, on_step, number * denoiser.steps, len(windows) * denoiser.steps))
+                latents = torch.cat([latents, part[:, window.known - window.start:]], dim=1)
+            return clip.decode(latents)
 
     @torch.no_grad()
     def decode_without_latents(self, conditions: Conditions) -> np.ndarray:
         """What the decoder makes of the reference alone: shows what the diffusion part adds."""
-        reference, _, _ = condition_tensors(conditions, cloud=self._model.config.cloud,
-                                            tokens=self._model.config.tokens)
-        shape = (1, reference.shape[1] // 4 + 1, self._model.transformer.config.out_channels, self.height // 8,
-                 self.width // 8)
-        with torch.autocast('cpu', torch.bfloat16):
-            return to_uint8(self._model.autoencoder.frames(torch.zeros(shape), reference))
+        clip = _Clip.of(self._model, conditions, Sampling(conditions=()))
+        shape = (1, latent_frames(len(conditions.stamps_ns)), self._model.transformer.config.out_channels,
+                 self.height // 8, self.width // 8)
+        with self._model.autocast():
+            return clip.decode(torch.zeros(shape, device=self._model.device, dtype=self._model.dtype))
 
-    def _refuse_wrong_size(self, conditions: Conditions) -> None:
-        frames, size = len(conditions.stamps_ns), conditions.image.shape[:2]
-        if frames % 4 != 1 or size != (self.height, self.width):
-            raise ValueError(f'conditions: expected 4k+1 frames of {self.width}x{self.height}, '
-                             f'got {frames} of {size[1]}x{size[0]}')
+    def _windows(self, conditions: Conditions, sampling: Sampling) -> tuple[Window, ...]:
+        return plan_windows(latent_frames(len(conditions.stamps_ns)), latent_frames(self.frames), sampling.overlap)
 
-    def _provenance(self, seed: int, steps: int, seconds: float) -> Provenance:
+    def _denoiser(self, prompt: str, sampling: Sampling) -> Denoiser:
+        m, text, no_text = self._model, None, None
+        if m.text is not None:
+            text = m.text.embed([prompt]).to(m.device, m.dtype)
+            no_text = m.text.embed(['']).to(m.device, m.dtype) if sampling.guidance != 1 else None
+        return Denoiser(m.transformer, m.scheduler, sampling.steps or self.steps, sampling, text, no_text)
+
+    def _refuse(self, conditions: Conditions, sampling: Sampling) -> None:
+        """Raise ValueError for what this model cannot do, before it costs time."""
+        m, c = self._model, conditions
+        frames, size = len(c.stamps_ns), c.image.shape[:2]
+        checks = (
+            (frames % 4 == 1 and size == (self.height, self.width), 'conditions',
+             f'4k+1 frames of {self.width}x{self.height}', f'{frames} of {size[1]}x{size[0]}'),
+            (bool((np.diff(c.stamps_ns) > 0).all()), 'stamps_ns', 'rising stamps', 'stamps that repeat or fall'),
+            ('points' not in sampling.conditions or c.points.shape[1] >= m.config.cloud, 'points',
+             f'a cloud of at least {m.config.cloud}', c.points.shape[1] or 'an empty cloud'),
+            (m.transformer.config.point_branch or {*sampling.conditions} <= {'tracking'}, 'conditions',
+             f'tracking alone, {self.name} has no point branch', ', '.join(sampling.conditions)),
+            (m.text is not None or sampling.guidance == 1, 'guidance', f'1, {self.name} does not read text',
+             sampling.guidance))
+        faults = [f'{name}: expected {expected}, got {got}' for ok, name, expected, got in checks if not ok]
+        if faults:
+            raise ValueError('; '.join(faults))
+
+    def _provenance(self, seed: int, made: dict) -> Provenance:
         config = self._model.config
-        made = {'model': self.name, 'steps': steps, 'timings': {'generate_s': round(seconds, 2)}}
         return Provenance(seed=seed, config=made, source='', weights=self._model.weights, versions=versions_of(),
                           licences={config.name: config.licence})
+
+
+@dataclass(frozen=True)
+class _Clip:
+    """One clip's conditions as tensors on the CPU, and what the autoencoder makes of their parts."""
+
+    model: Model
+    reference: Tensor
+    tracking: Tensor
+    points: PointInputs | None
+
+    @classmethod
+    def of(cls, model: Model, conditions: Conditions, sampling: Sampling) -> _Clip:
+        c, points = conditions, None
+        if 'points' in sampling.conditions:
+            points = point_inputs(c.points, c.point_role, c.point_pixels, c.point_depth_m, c.point_visible,
+                                  c.image.shape[:2], cloud=model.config.cloud, tokens=model.config.tokens)
+        return cls(model, reference_video(Appearance.of(c)), video_tensor(c.tracking), points)
+
+    def image(self, picture: np.ndarray, draws: torch.Generator) -> Tensor:
+        """The latent [1,1,C,h,w] of a picture [H,W,3] uint8 that a window begins with."""
+        return self.model.autoencoder.image_latents(self._placed(video_tensor(picture[None])), draws)
+
+    def control(self, window: Window, sampling: Sampling) -> Control:
+        """The window's part of the conditions that are asked for."""
+        encode, parts = self.model.autoencoder.latents, {}
+        if 'tracking' in sampling.conditions:
+            parts['tracking'] = with_first_frame(encode(self._placed(self.tracking[:, window.frames])))
+        if 'coloured' in sampling.conditions:
+            parts['coloured'] = encode(self._placed(rough_picture(self.reference[:, window.frames])))
+        if self.points is not None:
+            parts['points'] = self.points.during(window.frames).map(lambda part: part.to(self.model.device))
+        return Control(**parts)
+
+    def decode(self, latents: Tensor, start: int = 0) -> np.ndarray:
+        """Frames [T,H,W,3] uint8 of the clip's latents from ``start`` on."""
+        stop = latents.shape[1]
+        reference = self._placed(self.reference[:, Window(start, stop, 0).frames])
+        return to_uint8(self.model.autoencoder.frames(latents[:, start:], reference))
+
+    def preview(self, latent: Tensor, place: int) -> np.ndarray:
+        """The picture [H,W,3] uint8 of one latent [1,1,C,h,w], the clip's latent ``place``."""
+        frame = self._placed(self.reference[:, 4 * place:4 * place + 1])
+        return to_uint8(self.model.autoencoder.frames(latent.to(self.model.dtype), frame))[0]
+
+    def _placed(self, video: Tensor) -> Tensor:
+        return video.to(self.model.device, self.model.dtype)
+
+
+def _reporter(clip: _Clip, window: Window, on_step: OnStep | None, before: int,
+              total: int) -> Callable[[int, Tensor], None] | None:
+    """Tells ``on_step`` of one window's steps among all."""
+    if on_step is None:
+        return None
+    return lambda done, estimate: on_step(before + done, total, clip.preview(estimate[:, -1:], window.stop - 1))
 
 
 def load_generator(model: str = 'tiny') -> Generator:
@@ -96,11 +188,6 @@ def with_source(clip: GeneratedClip, source: str) -> GeneratedClip:
     return replace(clip, provenance=replace(clip.provenance, source=source))
 
 
-def video_frame(image: np.ndarray) -> Tensor:
-    """[H,W,3] uint8 to [1,1,3,H,W] in [-1, 1]."""
-    return torch.from_numpy(image).permute(2, 0, 1)[None, None].float() / 127.5 - 1
-
-
 def to_uint8(video: Tensor) -> np.ndarray:
     """[1,T,3,H,W], about [-1, 1], to [T,H,W,3] uint8."""
-    return ((video[0].float() + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).contiguous().numpy()
+    return ((video[0].float() + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).contiguous().cpu().numpy()

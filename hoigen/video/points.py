@@ -32,8 +32,7 @@ class PointEncoder(nn.Module):
 
     def __init__(self, width: int = 768, heads: int = 12, bands: int = 8) -> None:
         super().__init__()
-        self.heads = heads
-        self.register_buffer('frequencies', math.pi * 2.0 ** torch.arange(bands), persistent=False)
+        self.heads, self.bands = heads, bands
         self.embed = nn.Linear(3 + 6 * bands, width)
         self.role = nn.Embedding(len(ROLES), width)
         self.norm_query, self.norm_cloud = nn.LayerNorm(width), nn.LayerNorm(width)
@@ -43,18 +42,20 @@ class PointEncoder(nn.Module):
         self.feed_forward = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
 
     def forward(self, points: Tensor, role: Tensor, query: Tensor) -> Tensor:
-        waves = (points[..., None] * self.frequencies).flatten(-2)
-        cloud = self.embed(torch.cat([points, waves.sin(), waves.cos()], dim=-1)) + self.role(role)[:, None]
+        frequencies = math.pi * 2.0 ** torch.arange(self.bands, device=points.device)
+        waves = (points[..., None] * frequencies).flatten(-2)
+        features = torch.cat([points, waves.sin(), waves.cos()], dim=-1).to(self.role.weight.dtype)
+        cloud = self.embed(features) + self.role(role)[:, None]
         rows = query[:, None, :, None].expand(-1, points.shape[1], -1, cloud.shape[-1])
         tokens = cloud.gather(2, rows)
         q = self._split(self.to_q(self.norm_query(tokens)))
         k, v = (self._split(x) for x in self.to_kv(self.norm_cloud(cloud)).chunk(2, dim=-1))
         seen = F.scaled_dot_product_attention(q, k, v).transpose(-2, -3).flatten(-2)
-        tokens = tokens + self.to_out(seen)
+        tokens = tokens + self.to_out(seen).view_as(tokens)
         return tokens + self.feed_forward(self.norm_out(tokens))
 
     def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.heads, -1)).transpose(-2, -3)
+        return x.flatten(0, 1).unflatten(-1, (self.heads, -1)).transpose(-2, -3)
 
 
 def project_to_grid(tokens: Tensor, pixels: Tensor, depth: Tensor, visible: Tensor, height: int,

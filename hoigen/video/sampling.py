@@ -14,9 +14,11 @@ class Sampling:
     """How to sample.
 
     steps: denoising steps, by default what the model says. guidance: classifier-free guidance on the text, 1 is off;
-    dynamic_guidance: let it grow over the steps, as CogVideoX does. conditions: what the control branch reads; none at
-    all is the backbone alone. strength: scale of what the branch adds. start, end: the share of the steps during which
-    it adds. control_guidance: guidance on the conditions, 1 is off; above it they are followed more closely.
+    dynamic_guidance: change it from step to step, as diffusers' CogVideoX pipelines can. conditions: what the control
+    branch reads; none at all is the backbone alone. strength: scale of what the branch adds. start, end: the share of
+    the steps during which it adds. control_guidance: guidance on the conditions, 1 is off; above it they are followed
+    more closely. overlap: latents (4 frames each) that a window of a long clip takes over from the window before, by
+    default about a third of a window.
     """
 
     steps: int | None = None
@@ -27,6 +29,7 @@ class Sampling:
     start: float = 0.0
     end: float = 1.0
     control_guidance: float = 1.0
+    overlap: int | None = None
 
     def __post_init__(self) -> None:
         unknown = [c for c in self.conditions if c not in CONDITIONS]
@@ -34,7 +37,7 @@ class Sampling:
         checks = (
             (self.steps is None or self.steps >= 1, 'steps', '>= 1', self.steps),
             (finite and self.guidance >= 1, 'guidance', 'a number >= 1 (1: off)', self.guidance),
-            (not self.dynamic_guidance or self.guidance > 1, 'dynamic_guidance', 'a guidance > 1 that it can grow to',
+            (not self.dynamic_guidance or self.guidance > 1, 'dynamic_guidance', 'a guidance > 1 that it can change',
              self.guidance),
             (not unknown, 'conditions', f'names from {CONDITIONS}', unknown),
             (len(set(self.conditions)) == len(self.conditions), 'conditions', 'each once', self.conditions),
@@ -43,7 +46,8 @@ class Sampling:
             (finite and self.control_guidance >= 1, 'control_guidance', 'a number >= 1 (1: off)',
              self.control_guidance),
             (bool(self.conditions) or self.control_guidance == 1, 'control_guidance', '1 without conditions',
-             self.control_guidance))
+             self.control_guidance),
+            (self.overlap is None or self.overlap >= 0, 'overlap', '>= 0', self.overlap))
         faults = [f'{name}: expected {expected}, got {got}' for ok, name, expected, got in checks if not ok]
         if faults:
             raise ValueError('Sampling: ' + '; '.join(faults))

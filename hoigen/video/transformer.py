@@ -27,15 +27,20 @@ from hoigen.video.points import PointEncoder, interpolate_to_grid, project_to_gr
 
 @dataclass(frozen=True)
 class Control:
-    """What the branch reads, each part optional, all for the same batch.
+    """What the branch reads, each part optional, all for the same batch; without any part the branch does not run.
 
     tracking: scaled latents of the tracking video, :func:`with_first_frame`, ``[B, F, 2C, H/8, W/8]``. coloured:
-    those of the coloured points over the carried first frame, ``[B, F, C, H/8, W/8]``. points: the cloud.
+    those of the coloured points over the carried first frame, ``[B, F, C, H/8, W/8]``. points: the cloud. A part that
+    is missing beside others is zero, as training's dropout makes it.
     """
 
     tracking: Tensor | None = None
     coloured: Tensor | None = None
     points: PointInputs | None = None
+
+    @property
+    def empty(self) -> bool:
+        return self.tracking is None and self.coloured is None and self.points is None
 
 
 def with_first_frame(latents: Tensor, first: Tensor | None = None) -> Tensor:
@@ -49,7 +54,7 @@ def with_first_frame(latents: Tensor, first: Tensor | None = None) -> Tensor:
 
 
 class ControlledCogVideoX(CogVideoXTransformer3DModel):
-    """The backbone with its control branch; ``control=None`` is the backbone, bit for bit."""
+    """The backbone with its control branch; without a control, or with an empty one, the backbone, bit for bit."""
 
     @register_to_config
     def __init__(self, *, control_blocks: int = 42, point_width: int = 768, point_heads: int = 12,
@@ -120,7 +125,7 @@ class ControlledCogVideoX(CogVideoXTransformer3DModel):
         joint = self.patch_embed(encoder_hidden_states, hidden_states)
         text, stream = joint.split([encoder_hidden_states.shape[1], joint.shape[1] - encoder_hidden_states.shape[1]], 1)
         branch = None
-        if control is not None:
+        if control is not None and not control.empty:
             branch = self.initial_combine_linear(stream + self._embed_control(control, encoder_hidden_states,
                                                                               hidden_states))
         for i, block in enumerate(self.transformer_blocks):
@@ -145,7 +150,10 @@ class ControlledCogVideoX(CogVideoXTransformer3DModel):
         channels = self.config.out_channels
         tracking = torch.zeros_like(like) if control.tracking is None else control.tracking
         embedded = self.patch_embed(text, tracking)[:, text.shape[1]:]
-        if control.points is None and control.coloured is None:
+        if not self.config.point_branch:
+            if control.points is not None or control.coloured is not None:
+                raise ValueError('control: expected tracking alone, this branch was built without a point branch, '
+                                 'got points or coloured points')
             return embedded
         grid = like.new_zeros(batch, frames, self.config.point_channels, height, width)
         if control.points is not None:

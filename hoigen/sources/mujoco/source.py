@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from itertools import product
 
 import mujoco
@@ -79,14 +80,18 @@ class MujocoSource:
 
     def episode(self, seed: int, index: int = 0) -> Episode:
         """Simulate until the task succeeded and hand and object stay in view; raise after ``attempts`` failures."""
-        config = self.config
+        return self.views(seed, (self.config.camera,), index)[0]
+
+    def views(self, seed: int, cameras: Sequence[str], index: int = 0) -> tuple[Episode, ...]:
+        """One physical episode through several cameras, each of which must see hand and object all the time."""
+        config, views = self.config, [replace(self.config, camera=name) for name in cameras]
         choice = Draws(config.split, seed, index)
         shape = config.shape if config.shape != ANY else choice.pick(shapes_of(config.task))
         name = config.task if config.task != ANY else choice.pick(tasks_of(shape))
         reasons = []
         for attempt in range(config.attempts):
-            result = self.attempt(shape, name, seed, index, attempt)
-            if isinstance(result, Episode):
+            result = self._attempt(shape, name, views, (seed, index, attempt))
+            if not isinstance(result, str):
                 return result
             reasons.append(result)
         raise EpisodeError(f'{name} with a {shape}, seed {seed}, index {index}: none of {config.attempts} attempts '
@@ -94,7 +99,12 @@ class MujocoSource:
 
     def attempt(self, shape: str, task: str, seed: int, index: int, attempt: int) -> Episode | str:
         """One simulation; gives why it was not good, if it was not."""
-        config = self.config
+        result = self._attempt(shape, task, [self.config], (seed, index, attempt))
+        return result if isinstance(result, str) else result[0]
+
+    def _attempt(self, shape: str, task: str, views: list[MujocoConfig], key: tuple[int, int, int]
+                 ) -> tuple[Episode, ...] | str:
+        config, (seed, index, attempt) = self.config, key
         draws = Draws(config.split, seed, index, attempt + 1)
         thing = make_thing(shape, draws)
         scene = build_scene(thing, draws, 256 if config.height <= 192 else 512)
@@ -103,10 +113,15 @@ class MujocoSource:
         failed = TASKS[task].failed(steps)
         if failed:
             return failed
-        cameras = place_cameras(config.camera, draws, _must_see(scene, steps), config.width, config.height)
-        unseen = self._unseen(scene, steps, cameras)
-        return unseen or Episode(scene.assets, task, shape, seed, attempt, index, config, scene, plan, tuple(steps),
-                                 tuple(cameras), self._renderer)
+        episodes, seen = [], _must_see(scene, steps)
+        for view in views:  # each from the same draws, so that a camera stands where it stands alone
+            placed = place_cameras(view.camera, deepcopy(draws), seen, config.width, config.height)
+            unseen = self._unseen(scene, steps, placed)
+            if unseen:
+                return unseen
+            episodes.append(Episode(scene.assets, task, shape, seed, attempt, index, view, scene, plan, tuple(steps),
+                                    tuple(placed), self._renderer))
+        return tuple(episodes)
 
     def _unseen(self, scene: Scene, steps: list[Step], cameras: list[Camera]) -> str | None:
         """Why the clip's pictures do not show hand and object well enough, or None."""

@@ -77,6 +77,44 @@ def test_conditions_of_another_size_are_refused(generator, scene):
         generator.generate(small, clip.labels, seed=0)
 
 
+def test_without_conditions_the_branch_never_runs(generator, scene):
+    """``conditions=()`` is the backbone alone: no block of the branch is asked, and no cloud is needed."""
+    _, conditions = scene
+    empty = replace(conditions, points=conditions.points[:, :0], point_pixels=conditions.point_pixels[:, :0],
+                    point_depth_m=conditions.point_depth_m[:, :0], point_visible=conditions.point_visible[:, :0],
+                    point_role=conditions.point_role[:0])
+    asked = []
+    hook = generator._model.transformer.initial_combine_linear.register_forward_hook(lambda *_: asked.append(1))
+    alone, mute = (generator.render(empty, seed=1, sampling=Sampling(**settings))
+                   for settings in ({'conditions': ()}, {'conditions': ('tracking',), 'strength': 0.0}))
+    hook.remove()
+    assert len(asked) == generator.steps, 'only the one with strength 0 runs it'
+    assert np.array_equal(alone, mute)
+
+
+@pytest.mark.parametrize(('change', 'settings', 'message'), [
+    ({'points': 0}, {}, 'points: expected a cloud of at least 512, got an empty cloud'),
+    ({'stamps_ns': 0}, {}, 'stamps_ns: expected rising stamps'),
+    ({}, {'guidance': 6.0}, 'guidance: expected 1, tiny does not read text, got 6.0')])
+def test_what_does_not_fit_is_refused_before_it_costs_time(generator, scene, change, settings, message):
+    """Each with a sentence that says what was expected: an empty cloud, stamps that stand still, text for a model
+    that reads none."""
+    _, conditions = scene
+    if 'points' in change:
+        conditions = replace(conditions, **{name: getattr(conditions, name)[:, :0] for name in (
+            'points', 'point_pixels', 'point_depth_m', 'point_visible')}, point_role=conditions.point_role[:0])
+    if 'stamps_ns' in change:
+        conditions = replace(conditions, stamps_ns=np.zeros_like(conditions.stamps_ns))
+    with pytest.raises(ValueError, match=message):
+        generator.render(conditions, seed=0, sampling=Sampling(**settings))
+
+
+def test_labels_that_do_not_match_the_frames_are_refused(generator, scene):
+    clip, conditions = scene
+    with pytest.raises(ValueError, match='labels: expected 5, one for each frame, got 4'):
+        generator.generate(conditions, clip.labels[:4], seed=0)
+
+
 def test_the_tensors_do_not_depend_on_the_prompt(generator, scene):
     """The tiny model was trained without text; its card says so, and a prompt must not change the frames."""
     clip, conditions = scene
