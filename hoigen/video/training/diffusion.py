@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +17,7 @@ from hoigen.video.denoise import predict
 from hoigen.video.inputs import PointInputs
 from hoigen.video.model import Model
 from hoigen.video.sampling import CONDITIONS
-from hoigen.video.training.latents import POINT_FIELDS, LatentSet
+from hoigen.video.training.latents import POINT_FIELDS, LatentSet, encode_video
 from hoigen.video.training.loop import Batch, Hardware, LoopConfig, Objective, train
 from hoigen.video.transformer import Control, ControlledCogVideoX, with_first_frame
 
@@ -85,8 +86,7 @@ class DiffusionObjective(Objective):
         velocity = self._scheduler.get_velocity(target, noise, timestep)
         first = target[:, :1]
         if 'image' in batch:
-            with torch.no_grad():
-                first = self._encode_image(batch['image']).float()
+            first = self._encode_image(batch['image'])
         predicted = predict(self.model, noisy, first, timestep, control_of(batch), batch['strength'][:, None, None],
                             batch.get('text'))
         losses = masked_velocity_loss(predicted.float(), velocity, batch['mask'], self._loss.mask_weight)
@@ -136,5 +136,6 @@ def train_diffusion(model: Model, clips: LatentSet, folder: Path, loop: LoopConf
         print(f'parameters: {trained / 1e6:.2f} M trained, {frozen / 1e6:.2f} M frozen')
     if hardware.checkpointing:
         dit.enable_gradient_checkpointing()
-    objective = DiffusionObjective(dit, clips, model.scheduler, loss, model.autoencoder.latents)
+    encode_image = partial(encode_video, model.autoencoder)
+    objective = DiffusionObjective(dit, clips, model.scheduler, loss, encode_image)
     train('diffusion', objective, folder, loop, hardware)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
-from typing import Protocol
 
 import torch
 from accelerate import Accelerator
@@ -20,6 +19,7 @@ from torch.nn import functional as F
 from hoigen.video.autoencoder import Autoencoder, rough_picture
 from hoigen.video.data import ClipSet
 from hoigen.video.inputs import PointInputs
+from hoigen.video.model import Model
 
 POINT_FIELDS = tuple(field.name for field in fields(PointInputs))
 DECODES = ('decoder.', 'post_quant_conv.', 'from_latent.', 'latent_block.', 'to_frames.', 'reference_', 'down_',
@@ -27,31 +27,15 @@ DECODES = ('decoder.', 'post_quant_conv.', 'from_latent.', 'latent_block.', 'to_
 """Parts of an autoencoder that its latents do not depend on."""
 
 
-class PromptEncoder(Protocol):
-    """Embeds prompts, ``[B, S, D]``."""
-
-    def embed(self, prompts: list[str]) -> Tensor: ...
-
-
-@dataclass(frozen=True)
-class Encoders:
-    """What clips are encoded with: the autoencoder, the text encoder if the model reads text, and the cloud's size."""
-
-    autoencoder: Autoencoder
-    text: PromptEncoder | None
-    cloud: int
-    tokens: int
-
-    def key(self) -> str:
-        """A name for everything that the stored tensors depend on, besides the clip."""
-        digest = hashlib.sha256(f'{self.cloud} {self.tokens}'.encode())
-        tensors = {k: v for k, v in self.autoencoder.state_dict().items() if not k.startswith(DECODES)}
-        if self.text is not None:
-            tensors['text of no words'] = self.text.embed([''])
-        for name, tensor in sorted(tensors.items()):
-            digest.update(name.encode())
-            digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-        return digest.hexdigest()[:16]
+def cache_key(model: Model) -> str:
+    """A name for everything that the stored tensors depend on, besides the clip."""
+    c = model.config
+    digest = hashlib.sha256(json.dumps([c.cloud, c.tokens, model.text and [c.base, c.text]]).encode())
+    tensors = {k: v for k, v in model.autoencoder.state_dict().items() if not k.startswith(DECODES)}
+    for name, tensor in sorted(tensors.items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 class LatentSet:
@@ -62,11 +46,9 @@ class LatentSet:
     fields of :class:`hoigen.video.inputs.PointInputs`; text [S, D] and no_text [S, D] where the model reads text.
     """
 
-    def __init__(self, clips: ClipSet, encoders: Encoders, accelerator: Accelerator,
-                 folder: Path | None = None) -> None:
-        self.clips, self._key = clips, encoders.key()
-        self._folder = folder
-        self._fill(encoders, accelerator)
+    def __init__(self, clips: ClipSet, model: Model, accelerator: Accelerator, folder: Path | None = None) -> None:
+        self.clips, self._key, self._folder = clips, cache_key(model), folder
+        self._fill(model, accelerator)
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -94,16 +76,18 @@ class LatentSet:
         tensors['target'], tensors['tracking'], tensors['coloured'] = tensors.pop('videos')
         return tensors
 
-    def _fill(self, encoders: Encoders, accelerator: Accelerator) -> None:
+    def _fill(self, model: Model, accelerator: Accelerator) -> None:
         """Encode what is not there yet, each process its share."""
         wanted = [i for i in range(len(self.clips)) if not self._is_there(i)]
         accelerator.wait_for_everyone()
         mine = wanted[accelerator.process_index::accelerator.num_processes]
-        encoders.autoencoder.to(accelerator.device)
+        if mine and model.text is not None:  # all at once: the text encoder is loaded for new prompts and then freed
+            model.text.embed(sorted({'', *(self.clips.info(i)['prompt'] for i in mine)}))
+        model.autoencoder.to(accelerator.device)
         for index in track(mine, description='encoding clips', disable=not (mine and accelerator.is_main_process)):
             path = self.path(index)
             path.parent.mkdir(parents=True, exist_ok=True)
-            tensors = encode(self.clips, index, encoders, accelerator.device)
+            tensors = encode(self.clips, index, model, accelerator.device)
             partial = path.with_suffix('.partial')
             save_file(tensors, partial, {'clip': self._stamp(index)})
             partial.rename(path)
@@ -121,19 +105,26 @@ class LatentSet:
 
 
 @torch.no_grad()
-def encode(clips: ClipSet, index: int, encoders: Encoders, device: torch.device) -> dict[str, Tensor]:
+def encode(clips: ClipSet, index: int, model: Model, device: torch.device) -> dict[str, Tensor]:
     """The tensors that :class:`LatentSet` keeps of one clip."""
     sample = clips.sample(index)
     videos = (sample.video, clips.tracking(index), rough_picture(sample.reference))
-    with torch.autocast(device.type, torch.bfloat16):
-        latents = torch.cat([encoders.autoencoder.latents(video.to(device)).float().cpu() for video in videos])
-    points = clips.points(index, cloud=encoders.cloud, tokens=encoders.tokens)
+    latents = torch.cat([encode_video(model.autoencoder, video.to(device)).cpu() for video in videos])
+    points = clips.points(index, cloud=model.config.cloud, tokens=model.config.tokens)
     tensors = {'videos': latents, 'mask': latent_mask(sample.mask)[0].byte(),
                **{name: getattr(points, name)[0] for name in POINT_FIELDS}}
-    if encoders.text is not None:
-        tensors['text'], tensors['no_text'] = encoders.text.embed([clips.info(index)['prompt'], '']).cpu()
+    if model.text is not None:
+        tensors['text'], tensors['no_text'] = model.text.embed([clips.info(index)['prompt'], '']).cpu()
     halved: Callable[[Tensor], Tensor] = lambda t: t.half() if t.is_floating_point() else t  # noqa: E731
     return {name: halved(tensor).contiguous() for name, tensor in tensors.items()}
+
+
+@torch.no_grad()
+def encode_video(autoencoder: Autoencoder, video: Tensor) -> Tensor:
+    """Scaled latents in float32; of float32 weights computed under bfloat16 autocast, else in the weights' type."""
+    dtype = next(autoencoder.parameters()).dtype
+    with torch.autocast(video.device.type, torch.bfloat16, enabled=dtype == torch.float32):
+        return autoencoder.latents(video.to(dtype)).float()
 
 
 def latent_mask(mask: Tensor) -> Tensor:

@@ -9,8 +9,10 @@ from typing import Any, Literal
 
 import torch
 import tyro
+from diffusers import CogVideoXDPMScheduler
 from torch import nn
 
+from hoigen.video.assembly import BACKBONE
 from hoigen.video.check import check_clips
 from hoigen.video.data import ClipSet
 from hoigen.video.model import (
@@ -21,16 +23,20 @@ from hoigen.video.model import (
     ModelConfig,
     ModelError,
     build,
+    load_autoencoder,
     load_strictly,
+    load_text,
     read_config,
     save_config,
+    save_control,
     save_tensors,
+    start_from,
 )
 from hoigen.video.training.autoencoder import AutoencoderLoss, train_autoencoder
 from hoigen.video.training.checkpoint import whole
 from hoigen.video.training.decoder import DecoderLoss, train_decoder
 from hoigen.video.training.diffusion import DiffusionLoss, train_diffusion
-from hoigen.video.training.latents import Encoders, LatentSet
+from hoigen.video.training.latents import LatentSet
 from hoigen.video.training.loop import Hardware, LoopConfig
 
 Stage = Literal['autoencoder', 'diffusion', 'decoder']
@@ -45,7 +51,8 @@ class TrainConfig:
     ``--model`` takes. Settings are by default those of the model's recipe, which --help shows; with ``--model MODEL
     --help`` that of another model. clips: one or several folders of clips (``hoigen clips``); weights: how often each
     is drawn from against the others, by default every clip equally often. start: train on from this model's or
-    folder's weights. cache: where the clips' latents are kept, by default beside the clips.
+    folder's weights; at full size from a branch (ours or Diffusion-as-Shader's), by default from the bare backbone.
+    cache: where the clips' latents are kept, by default beside the clips.
     """
 
     clips: tuple[Path, ...]
@@ -86,8 +93,8 @@ def recipe_of(arguments: list[str]) -> TrainConfig:
 
 
 def is_published(config: ModelConfig) -> bool:
-    """Whether a model has CogVideoX's own autoencoder, and so only its branch to learn."""
-    return 'block_out_channels' in config.autoencoder
+    """Whether a model has a published backbone and autoencoder, and so only its branch to learn."""
+    return config.base is not None
 
 
 def run(config: TrainConfig) -> None:
@@ -117,7 +124,14 @@ def stages_of(config: TrainConfig, model: ModelConfig) -> tuple[Stage, ...]:
 
 def start_model(config: TrainConfig) -> Model:
     """The parts to train, with the weights to start from."""
-    model = build(read_config(config.model))
+    c = read_config(config.model)
+    if is_published(c):
+        model = Model(c, start_from(c, config.start), load_autoencoder(c), CogVideoXDPMScheduler(**c.scheduler), {},
+                      load_text(c))
+        if c.memory.tiling:
+            model.autoencoder.enable_tiling()
+        return model
+    model = build(c)
     model.transformer.copy_base_into_branch()
     if config.start is not None:
         folder = Path(config.start) if (Path(config.start) / CONFIG).is_file() else WEIGHTS / config.start
@@ -133,10 +147,11 @@ def _autoencoder(config: TrainConfig, model: Model, clips: ClipSet) -> None:
 
 
 def _diffusion(config: TrainConfig, model: Model, clips: ClipSet) -> None:
-    _need(config, model.autoencoder, 'autoencoder')
+    if not is_published(model.config):
+        _need(config, model.autoencoder, 'autoencoder')
     train_diffusion(model, _latents(config, model, clips), config.out, config.diffusion, config.diffusion_loss,
                     config.hardware)
-    _save(model.transformer, config.out / FILES[0], config.hardware)
+    _save(model.transformer, config.out / FILES[0], config.hardware, branch_only=is_published(model.config))
 
 
 def _decoder(config: TrainConfig, model: Model, clips: ClipSet) -> None:
@@ -148,16 +163,19 @@ def _decoder(config: TrainConfig, model: Model, clips: ClipSet) -> None:
 
 
 def _latents(config: TrainConfig, model: Model, clips: ClipSet) -> LatentSet:
-    encoders = Encoders(model.autoencoder, None, model.config.cloud, model.config.tokens)
-    return LatentSet(clips, encoders, config.hardware.accelerator(), config.cache)
+    return LatentSet(clips, model, config.hardware.accelerator(), config.cache)
 
 
-def _save(module: nn.Module, path: Path, hardware: Hardware) -> None:
-    """Write the whole weights, gathered where they are sharded."""
+def _save(module: nn.Module, path: Path, hardware: Hardware, *, branch_only: bool = False) -> None:
+    """Write the weights, gathered where they are sharded; of a published backbone's model only its branch."""
     accelerator = hardware.accelerator()
-    tensors = {name: whole(tensor) for name, tensor in module.state_dict().items()}
+    tensors = {name: whole(tensor) for name, tensor in module.state_dict().items()
+               if not (branch_only and name.startswith(BACKBONE))}
     if accelerator.is_main_process:
-        save_tensors(tensors, path)
+        if branch_only:
+            save_control(tensors, path.parent)
+        else:
+            save_tensors(tensors, path)
     accelerator.wait_for_everyone()
 
 

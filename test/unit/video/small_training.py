@@ -16,20 +16,22 @@ from hoigen.video.model import ModelConfig, read_config, save_config
 SIZE = {'width': 48, 'height': 32}
 
 
-def write_clips(folder: Path, count: int = 3, points: int = 64) -> Path:
+def write_clips(folder: Path, count: int = 3, points: int = 64, *, frames: int = 5, width: int = 48,
+                height: int = 32) -> Path:
     """Clips that differ in their points and their brightness."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
-        clip, conditions = _made(number)
+        clip, conditions = _made(number, frames, width, height)
         write_clip(folder / f'{number:07d}.safetensors', clip.rgb // (number + 1), conditions,
                    {'prompt': f'a ball, number {number}'}, points)
     return folder
 
 
 @cache
-def _made(number: int) -> tuple[Clip, Conditions]:
-    clip = build_clip(*moving_scene(frames=5, **SIZE), ConditioningConfig(points=256, tracks=16, seed=number))
-    return clip, build_conditions(clip, **SIZE)
+def _made(number: int, frames: int, width: int, height: int) -> tuple[Clip, Conditions]:
+    scene = moving_scene(frames=frames, width=width, height=height)
+    clip = build_clip(*scene, ConditioningConfig(points=256, tracks=16, seed=number))
+    return clip, build_conditions(clip, width=width, height=height)
 
 
 def small_config() -> ModelConfig:

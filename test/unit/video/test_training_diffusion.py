@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from hoigen.video.data import ClipSet
 from hoigen.video.model import build, read_config
 from hoigen.video.training import latents as latents_module
 from hoigen.video.training.diffusion import DiffusionLoss, DiffusionObjective, control_of, freeze, masked_velocity_loss
-from hoigen.video.training.latents import Encoders, LatentSet, latent_mask
+from hoigen.video.training.latents import LatentSet, encode_video, latent_mask
 from hoigen.video.training.loop import Hardware
 from hoigen.video.training.stages import recipe
 from hoigen.video.transformer import Control
@@ -37,13 +38,12 @@ def parts(tmp_path):
 
 
 def encoded(model, clips, text=None, folder=None):
-    encoders = Encoders(model.autoencoder, text, model.config.cloud, model.config.tokens)
-    return LatentSet(clips, encoders, Hardware(precision='no').accelerator(), folder)
+    return LatentSet(clips, replace(model, text=text), Hardware(precision='no').accelerator(), folder)
 
 
 def objective_of(model, latents, **loss):
     return DiffusionObjective(model.transformer, latents, model.scheduler, DiffusionLoss(**loss),
-                              model.autoencoder.latents)
+                              partial(encode_video, model.autoencoder))
 
 
 def examples(objective, count):
@@ -221,8 +221,6 @@ def test_an_encoding_that_was_killed_leaves_no_half_file(parts, monkeypatch):
 def test_the_cloud_is_that_of_the_model(parts):
     """The stored points fit the model that asked for them; another size of cloud is another cache."""
     model, clips, latents = parts
-    larger = replace(model.config, cloud=48)
-    other = LatentSet(clips, Encoders(model.autoencoder, None, larger.cloud, larger.tokens),
-                      Hardware(precision='no').accelerator())
+    other = encoded(replace(model, config=replace(model.config, cloud=48)), clips)
     assert latents.load(0)['points'].shape == (5, 32, 3)
     assert other.load(0)['points'].shape == (5, 48, 3)
