@@ -9,6 +9,7 @@ from importlib import import_module
 
 import tyro
 from rich.console import Console
+from rich.markup import escape
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,10 @@ VERBS = {
                      'hoigen evaluate --model tiny --clips 36'),
     'ablate': Verb('hoigen.video.ablation', 'AblateConfig', 'ablate', "train and measure the paper's ablation, small",
                    'hoigen ablate --clips data/train --steps 250'),
+    'link': Verb('hoigen.video.link', 'LinkConfig', 'link', 'make a model of published weights, a branch and options',
+                 'hoigen link --out models/mine --control runs/mine --memory.offload group'),
+    'plan': Verb('hoigen.video.plan', 'PlanConfig', 'plan', 'tell the memory and work of a model before it is loaded',
+                 'hoigen plan --model cogvideox-5b --memory 24 --training --gpus 8'),
     'report': Verb('hoigen.episodes.commands', 'ReportConfig', 'report',
                    'make report.html and preview.mp4 of recorded bags', 'hoigen report out/demo'),
     'recover': Verb('hoigen.episodes.commands', 'RecoverConfig', 'recover_episode',
@@ -78,5 +83,5 @@ def main(arguments: list[str] | None = None) -> int:
                           description=f'{verb.says}.\n\nexample: {verb.example}', **defaults)
         return run(config) or 0
     except EXPECTED as error:
-        Console(stderr=True).print(f'[bold red]hoigen {name}:[/] {error}', highlight=False)
+        Console(stderr=True).print(f'[bold red]hoigen {name}:[/] {escape(str(error))}', highlight=False, soft_wrap=True)
         return 1

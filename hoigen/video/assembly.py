@@ -32,11 +32,7 @@ POINTS = ('point_encoder.', 'point_to_grid.', 'condition_embed.')
 
 def controlled_transformer(config: ModelConfig) -> tuple[ControlledCogVideoX, ModelConfig]:
     """The transformer to use, and the configuration that it has: ``control`` says how many blocks are in its branch."""
-    if config.control is None:
-        raise ModelError(f'model {config.name}: expected a trained branch in its field `control`, got none; train one '
-                         '(hoigen train video --help) or name one: hoigen link --control')
-    _refuse_missing(Source(str(config.base), config.licence), Source(config.control, config.licence))
-    checkpoint, config = _controlled(config, Source(config.control, config.licence))
+    checkpoint, config = _controlled(config, Source(str(config.control), config.licence))
     device = config.memory.loading_device()
     return _fill(config, checkpoint, lambda key: key.startswith(POINTS), device), config
 
@@ -147,8 +143,15 @@ def _fill(config: ModelConfig, checkpoint: Checkpoint, may_lack: Callable[[str],
 
 
 def weight_files(config: ModelConfig) -> dict[str, Path]:
-    """Every weight file of a model with a published backbone, by its source's name and its place there."""
+    """Every weight file of a model with a published backbone, by its source's name and its place there.
+
+    ModelError names all sources that are not there, before anything is read.
+    """
+    if config.control is None:
+        raise ModelError(f'model {config.name}: expected a trained branch in its field `control`, got none; train one '
+                         '(hoigen train video --help) or name one: hoigen link --control')
     base, control = (Source(str(name), config.licence) for name in (config.base, config.control))
+    _refuse_missing(base, control)
     files = [*_controlled(config, control)[0].files, *_part(base, 'vae').files]
     if config.text is not None:
         files += _part(base, 'text_encoder').files

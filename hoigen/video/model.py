@@ -23,6 +23,7 @@ from hoigen.video.assembly import (
 )
 from hoigen.video.autoencoder import Autoencoder, PublishedAutoencoder, ReferenceAutoencoder
 from hoigen.video.configuration import CONFIG, Memory, ModelConfig, read_config, save_config
+from hoigen.video.memory import refuse_too_little
 from hoigen.video.placement import place
 from hoigen.video.published import ModelError, fingerprint, refuse_misfits
 from hoigen.video.text import PromptEncoder
@@ -95,9 +96,12 @@ def load(model: str = 'tiny') -> Model:
 
 
 def _load_published(config: ModelConfig) -> Model:
+    """All parts, where ``memory`` says; refused before they are read where the device has not room for them."""
+    files = weight_files(config)
+    refuse_too_little(config)
     transformer, config = controlled_transformer(config)
     autoencoder, text = load_autoencoder(config), load_text(config)
-    weights = {name: fingerprint(path) for name, path in weight_files(config).items()}
+    weights = {name: fingerprint(path) for name, path in files.items()}
     place(transformer, autoencoder, config.memory)
     return Model(config, transformer, autoencoder, CogVideoXDPMScheduler(**config.scheduler), weights, text)
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -21,24 +20,29 @@ from torch.utils._pytree import tree_iter
 from torch.utils.flop_counter import FlopCounterMode
 
 
-@dataclass(frozen=True)
-class Cost:
-    """bytes: the most that what a computation makes takes at once, without its inputs and weights. flops: its work."""
+def peak_bytes(run: Callable[[], Tensor], *, backward: bool = False) -> int:
+    """The most that what ``run`` makes takes at once, without its inputs and weights, which are on the meta device.
 
-    bytes: int
-    flops: int
+    With ``backward`` its gradient is computed too; parameters' gradients are counted where they are not there yet.
+    """
+    live = _LiveBytes()
+    _run(run, live, backward)
+    return live.peak
 
 
-def cost(run: Callable[[], Tensor], *, backward: bool = False) -> Cost:
-    """The cost of ``run``, whose inputs and weights are on the meta device; with ``backward``, and of its gradient."""
-    live, flops = _LiveBytes(), FlopCounterMode(display=False)
-    for mode in (flops, live):  # one after the other: the counter of operations holds on to what it has seen
-        with torch.set_grad_enabled(backward), mode, _fused_attention():
-            result = run()
-            if backward:
-                torch.autograd.backward(result.float().sum())
-            del result
-    return Cost(live.peak, flops.get_total_flops())
+def flops(run: Callable[[], Tensor], *, backward: bool = False) -> int:
+    """Floating-point operations of the same."""
+    counter = FlopCounterMode(display=False)
+    _run(run, counter, backward)
+    return counter.get_total_flops()
+
+
+def _run(run: Callable[[], Tensor], mode: TorchDispatchMode, backward: bool) -> None:
+    """One mode at a time: the counter of operations holds on to what it has seen."""
+    with torch.set_grad_enabled(backward), mode, _fused_attention():
+        result = run()
+        if backward:
+            torch.autograd.backward(result.float().sum())
 
 
 class _LiveBytes(TorchDispatchMode):

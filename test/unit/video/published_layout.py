@@ -18,13 +18,13 @@ from transformers import T5Config, T5EncoderModel, T5Tokenizer
 from hoigen.video.configuration import Memory, ModelConfig, read_config
 from hoigen.video.transformer import ControlledCogVideoX
 
-TRANSFORMER = {'num_attention_heads': 2, 'attention_head_dim': 16, 'time_embed_dim': 8, 'text_embed_dim': 12,
-               'num_layers': 3, 'sample_width': 12, 'sample_height': 8, 'sample_frames': 9, 'max_text_seq_length': 7,
+TRANSFORMER = {'num_attention_heads': 2, 'attention_head_dim': 16, 'time_embed_dim': 32, 'text_embed_dim': 12,
+               'num_layers': 3, 'sample_width': 10, 'sample_height': 12, 'sample_frames': 9, 'max_text_seq_length': 7,
                'use_learned_positional_embeddings': True}
 BACKBONE = {'in_channels': 32, 'out_channels': 16, 'use_rotary_positional_embeddings': True}
 BRANCH = {'control_blocks': 3, 'point_width': 16, 'point_heads': 2, 'point_channels': 4}
 AUTOENCODER = {'block_out_channels': [8] * 4, 'latent_channels': 16, 'layers_per_block': 1, 'norm_num_groups': 2,
-               'scaling_factor': 0.7, 'sample_height': 64, 'sample_width': 96,
+               'scaling_factor': 0.7, 'sample_height': 96, 'sample_width': 80,
                'down_block_types': ['CogVideoXDownBlock3D'] * 4, 'up_block_types': ['CogVideoXUpBlock3D'] * 4}
 TEXT = {'d_model': 12, 'd_ff': 16, 'd_kv': 8, 'num_heads': 2, 'num_layers': 2, 'vocab_size': 140,
         'feed_forward_proj': 'gated-gelu'}
@@ -33,7 +33,7 @@ WORDS = ('a hand lifts the red can from the table', 'two hands turn the tap', 'a
 
 def toy_config(base: Path, control: Path | None, **memory: object) -> ModelConfig:
     """cogvideox-5b with everything smaller, computing in float32 on the CPU unless ``memory`` says otherwise."""
-    return replace(read_config('cogvideox-5b'), name='toy', height=64, width=96, frames=9, steps=3, cloud=32, tokens=8,
+    return replace(read_config('cogvideox-5b'), name='toy', height=96, width=80, frames=9, steps=3, cloud=32, tokens=8,
                    base=str(base), control=None if control is None else str(control),
                    transformer=TRANSFORMER | BRANCH, autoencoder=AUTOENCODER, text=TEXT,
                    memory=Memory(**{'device': 'cpu', 'weights': 'float32', **memory}))

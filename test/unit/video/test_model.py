@@ -6,9 +6,12 @@ import pytest
 import torch
 from huggingface_hub.errors import LocalEntryNotFoundError
 from safetensors.torch import load_file, save_file
+from transformers import T5Config, T5EncoderModel
 
+from hoigen.video.assembly import BACKBONE
 from hoigen.video.autoencoder import PublishedAutoencoder
 from hoigen.video.model import FILES, WEIGHTS, ModelConfig, ModelError, build, load, read_config, save_config
+from hoigen.video.transformer import ControlledCogVideoX
 
 
 def test_the_full_size_model_has_the_published_keys_and_shapes(reference):
@@ -21,6 +24,27 @@ def test_the_full_size_model_has_the_published_keys_and_shapes(reference):
         got = {k: list(v.shape) for k, v in part.state_dict().items()}
         assert {k: got.get(k) for k in want} == {k: list(v) for k, v in want.items()}
     assert len(model.transformer.transformer_blocks_copy) == 42
+    backbone = sum(p.numel() for n, p in model.transformer.named_parameters() if n.startswith(BACKBONE))
+    assert (round(backbone / 1e9, 3), round(sum(p.numel() for p in model.autoencoder.parameters()) / 1e6, 1)
+            ) == (5.570, 215.6)
+
+
+def test_the_full_size_text_encoder_has_the_published_keys_and_shapes(reference):
+    """The T5 of config/models/cogvideox-5b.yaml is T5 v1.1 XXL."""
+    with torch.device('meta'):
+        encoder = T5EncoderModel(T5Config(**read_config('cogvideox-5b').text))
+    want = json.loads((reference / 'manifests' / 't5_v1_1_xxl_encoder.json').read_text())
+    assert {k: list(v.shape) for k, v in encoder.state_dict().items()} == {k: list(v) for k, v in want.items()}
+    assert round(sum(p.numel() for p in encoder.parameters()) / 1e9, 3) == 4.762
+
+
+@pytest.mark.parametrize(('blocks', 'billions'), [(18, 2.559), (42, 5.958)])
+def test_the_branch_is_as_large_as_published(blocks, billions):
+    """What trains at full size: copied blocks and their zero layers; the point branch is small beside them."""
+    config = read_config('cogvideox-5b')
+    with torch.device('meta'):
+        model = ControlledCogVideoX(**{**config.transformer, 'control_blocks': blocks, 'point_branch': False})
+    assert round(sum(p.numel() for p in model.control_parameters()) / 1e9, 3) == billions
 
 
 @torch.no_grad()

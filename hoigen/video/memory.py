@@ -1,0 +1,190 @@
+"""What a model will need, before any of it is loaded: memory by stage, and work, from its configuration alone.
+
+Weights are counted on models without storage; activations and work by running the models' own code there
+(:mod:`hoigen.video.trace`). A gigabyte is 10^9 bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import psutil
+import torch
+from torch import Tensor, nn
+
+from hoigen.video.autoencoder import PublishedAutoencoder
+from hoigen.video.configuration import Memory, ModelConfig
+from hoigen.video.inputs import PointInputs
+from hoigen.video.points import latent_frames
+from hoigen.video.published import ModelError
+from hoigen.video.trace import flops, peak_bytes
+from hoigen.video.transformer import Control, ControlledCogVideoX, with_first_frame
+
+RESERVE = 1.1
+"""Allowance for what the count does not see: a kernel's own workspace, the allocator's rounding and gaps, CUDA."""
+THRIFT = (Memory(tiling=True), Memory(offload='model', tiling=True), Memory(weights='int8', tiling=True),
+          Memory(weights='int8', offload='model', tiling=True), Memory(offload='group', tiling=True))
+"""Uses of memory, from the fastest on."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Bytes on the device while a stage runs: weights that are there, and what the computation makes at its most."""
+
+    name: str
+    weights: int
+    activations: int
+
+    @property
+    def bytes(self) -> int:
+        """What the device must have."""
+        return round(RESERVE * (self.weights + self.activations))
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What the parts of a model need, whatever use of memory is chosen; bytes.
+
+    embed, encode, decode, step: activations of a prompt, of the autoencoder (whole and in tiles), of one pass of a
+    denoising step with all conditions. step_flops: that pass's work; backbone_flops: one's without conditions.
+    """
+
+    transformer: int
+    transformer_int8: int
+    largest_block: int
+    autoencoder: int
+    text: int
+    embed: int
+    encode: dict[bool, int]
+    decode: dict[bool, int]
+    step: int
+    step_flops: int
+    backbone_flops: int
+
+    def stages(self, memory: Memory) -> tuple[Stage, ...]:
+        """The stages of a generation in their order, as ``memory`` would place the parts."""
+        wide = 2 if memory.weights == 'float32' else 1
+        transformer = self.transformer_int8 if memory.weights == 'int8' else wide * self.transformer
+        autoencoder, text, alone = wide * self.autoencoder, wide * self.text, memory.offload != 'none'
+        beside = 0 if alone else transformer
+        at_step = {'none': transformer + autoencoder, 'model': transformer,
+                   'group': wide * self.largest_block + autoencoder}[memory.offload]
+        prompt = [] if alone or not text else [Stage('embed prompt', text + transformer + autoencoder,
+                                                     wide * self.embed)]
+        return (*prompt,
+                Stage('encode conditions', beside + autoencoder, wide * self.encode[memory.tiling]),
+                Stage('denoise', at_step, wide * self.step),
+                Stage('decode', beside + autoencoder, wide * self.decode[memory.tiling]))
+
+    def peak(self, memory: Memory) -> int:
+        return max(stage.bytes for stage in self.stages(memory))
+
+
+def needs(config: ModelConfig) -> Needs:
+    """Count all parts of a model with a published backbone, in bfloat16; some seconds."""
+    if config.base is None:
+        raise ModelError(f'model {config.name}: expected one with a published backbone; others are small')
+    with torch.device('meta'):
+        transformer = ControlledCogVideoX(**config.transformer).bfloat16().requires_grad_(False)
+        autoencoder = PublishedAutoencoder(**config.autoencoder).bfloat16().requires_grad_(False)
+    video, latents, text = meta_inputs(config)
+    encode, decode = {}, {}
+    for tiled in (False, True):
+        autoencoder.use_tiling = tiled
+        encode[tiled] = peak_bytes(lambda: autoencoder.latents(video))
+        decode[tiled] = peak_bytes(lambda: autoencoder.frames(latents, video))
+    step = partial(forward, transformer, latents, text, control_inputs(config, latents))
+    blocks = [*transformer.transformer_blocks, *transformer.transformer_blocks_copy, transformer.combine_linears]
+    linears = sum(m.weight.numel() for block in blocks for m in block.modules() if isinstance(m, nn.Linear))
+    outside = size_of(transformer) - sum(map(size_of, blocks))
+    text_bytes, embed = _text(config)
+    return Needs(size_of(transformer), size_of(transformer) - linears, max(map(size_of, blocks[:-1])) + outside,
+                 size_of(autoencoder), text_bytes, embed, encode, decode, peak_bytes(step), flops(step),
+                 flops(lambda: forward(transformer, latents, text, None)))
+
+
+def refuse_too_little(config: ModelConfig) -> None:
+    """ModelError, before anything is loaded, when the device has not the memory for a model's use of it."""
+    device = config.memory.torch_device()
+    has = torch.cuda.mem_get_info(device)[0] if device.type == 'cuda' else psutil.virtual_memory().available
+    need = needs(config)
+    if need.peak(config.memory) > has:
+        raise ModelError(f'model {config.name}: needs {gigabytes(need.peak(config.memory))} of memory on {device}, '
+                         f'{gigabytes(has)} are free; {advice(need, config.memory, has)}')
+
+
+def advice(need: Needs, memory: Memory, has: int) -> str:
+    """The fastest use of memory that would fit, as options of ``hoigen link``; or that none does."""
+    fits = [m for m in THRIFT if need.peak(m) <= has]
+    if not fits:
+        least = min(THRIFT, key=need.peak)
+        return f'no use of memory fits, the least is {gigabytes(need.peak(least))} with {options(least)}'
+    return f'hoigen link --out FOLDER {options(fits[0])} makes a model of it that needs {gigabytes(need.peak(fits[0]))}'
+
+
+def label(memory: Memory) -> str:
+    """A use of memory in a few words."""
+    said = [memory.weights if memory.weights != 'bfloat16' else '',
+            f'offload {memory.offload}' if memory.offload != 'none' else '', 'tiling' if memory.tiling else '']
+    return ', '.join(filter(None, said)) or 'all on it'
+
+
+def options(memory: Memory) -> str:
+    """A use of memory as command-line options."""
+    said = [f'--memory.weights {memory.weights}' if memory.weights != 'bfloat16' else '',
+            f'--memory.offload {memory.offload}' if memory.offload != 'none' else '',
+            '--memory.tiling' if memory.tiling else '']
+    return ' '.join(filter(None, said))
+
+
+def gigabytes(count: float) -> str:
+    return f'{count / 1e9:.1f} GB'
+
+
+def size_of(module: nn.Module) -> int:
+    """Bytes of a module's parameters and saved buffers."""
+    return sum(v.numel() * v.element_size() for v in module.state_dict().values())
+
+
+def forward(transformer: ControlledCogVideoX, latents: Tensor, text: Tensor, control: Control | None) -> Tensor:
+    """One pass over a noisy clip; the rotary embedding is an input, as it is made once."""
+    grid = latents.shape[-2] * latents.shape[-1] // transformer.config.patch_size**2
+    rotary = torch.empty(2, latents.shape[1] * grid, transformer.config.attention_head_dim, device=latents.device)
+    timestep = torch.zeros(len(latents), device=latents.device)
+    return transformer(with_first_frame(latents, latents[:, :1]), text, timestep,
+                       image_rotary_emb=(rotary[0], rotary[1]), control=control)
+
+
+def control_inputs(config: ModelConfig, latents: Tensor) -> Control:
+    """All conditions of a clip, without values; the points in float32, as they come from the scene."""
+    def empty(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+        return torch.zeros(len(latents), *shape, dtype=dtype, device=latents.device)
+
+    frames, cloud, tokens = config.frames, config.cloud, config.tokens
+    points = PointInputs(empty(frames, cloud, 3), empty(cloud, dtype=torch.long), empty(tokens, dtype=torch.long),
+                         empty(frames, tokens, 2), empty(frames, tokens), empty(frames, tokens, dtype=torch.bool))
+    return Control(with_first_frame(latents), latents, points)
+
+
+def meta_inputs(config: ModelConfig) -> tuple[Tensor, Tensor, Tensor]:
+    """Video, latents and text of one clip, without storage."""
+    t = config.transformer
+    like = {'device': 'meta', 'dtype': torch.bfloat16}
+    return (torch.empty(1, config.frames, 3, config.height, config.width, **like),
+            torch.empty(1, latent_frames(config.frames), config.autoencoder['latent_channels'], config.height // 8,
+                        config.width // 8, **like),
+            torch.empty(1, t['max_text_seq_length'], t['text_embed_dim'], **like))
+
+
+def _text(config: ModelConfig) -> tuple[int, int]:
+    """T5's weights (its embedding counted once) and the activations of one prompt."""
+    if config.text is None:
+        return 0, 0
+    from transformers import T5Config, T5EncoderModel  # takes seconds
+
+    with torch.device('meta'):
+        encoder = T5EncoderModel(T5Config(**config.text)).bfloat16().requires_grad_(False)
+    ids = torch.zeros(1, config.transformer['max_text_seq_length'], dtype=torch.long, device='meta')
+    return (sum(p.numel() * p.element_size() for p in encoder.parameters()),
+            peak_bytes(lambda: encoder(ids).last_hidden_state))

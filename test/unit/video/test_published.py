@@ -1,0 +1,303 @@
+"""Published weights: what diffusers and transformers write loads here and gives their frames; misfits are named."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from copy import deepcopy
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from published_layout import toy_config, write_pipeline, write_tracking_branch
+from safetensors.torch import load_file, save_file
+from synthetic_scene import moving_scene
+
+from hoigen.conditioning import build_clip, build_conditions
+from hoigen.video.denoise import Denoiser
+from hoigen.video.generator import Generator
+from hoigen.video.inputs import video_tensor
+from hoigen.video.model import ModelError, load, save_config, save_control, start_from
+from hoigen.video.published import fingerprint
+from hoigen.video.sampling import Sampling
+from hoigen.video.transformer import Control, with_first_frame
+
+PROMPT = 'a hand lifts the red can'
+
+
+@pytest.fixture(scope='module')
+def layout(tmp_path_factory):
+    """The published folders at toy size, with the pipeline and the branch that were saved there."""
+    folder = tmp_path_factory.mktemp('published')
+    pipeline = write_pipeline(folder / 'base')
+    return folder, pipeline, write_tracking_branch(folder / 'das', pipeline)
+
+
+@pytest.fixture(scope='module')
+def conditions():
+    return build_conditions(build_clip(*moving_scene(frames=9, width=80, height=96)), width=80, height=96)
+
+
+@pytest.fixture
+def damaged(layout, tmp_path):
+    """A copy of the branch's folder to spoil, and the configuration that points to it."""
+    folder = tmp_path / 'spoilt' / 'transformer'
+    folder.mkdir(parents=True)
+    for file in (layout[0] / 'das' / 'transformer').iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    save_config(toy_config(layout[0] / 'base', folder.parent), tmp_path / 'model')
+    return folder, str(tmp_path / 'model')
+
+
+@pytest.fixture(autouse=True)
+def room_enough(monkeypatch):
+    """The planner has tests of its own; here it would count the same toy again and again."""
+    counted = []
+    monkeypatch.setattr('hoigen.video.model.refuse_too_little', counted.append)
+    return counted
+
+
+def linked(layout, folder: Path, **memory) -> str:
+    """A model folder that points to the published ones."""
+    save_config(toy_config(layout[0] / 'base', layout[0] / 'das', **memory), folder)
+    return str(folder)
+
+
+def inputs():
+    g = torch.Generator().manual_seed(2)
+    latents = torch.randn(1, 3, 16, 12, 10, generator=g)
+    text = torch.randn(1, 7, 12, generator=g)
+    return (with_first_frame(latents), text, torch.tensor([500])), Control(with_first_frame(latents.flip(1)))
+
+
+def published_frames(pipeline, image, guidance):
+    given = {'image': torch.from_numpy(image).permute(2, 0, 1)[None] / 255, 'height': 96, 'width': 80, 'num_frames': 9,
+             'num_inference_steps': 3, 'guidance_scale': guidance, 'max_sequence_length': 7}
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline(prompt=PROMPT, **given, generator=torch.Generator().manual_seed(5), output_type='pt').frames
+
+
+@pytest.mark.parametrize('guidance', [1.0, 3.0])
+def test_without_conditions_the_frames_are_the_published_pipelines(layout, conditions, tmp_path, guidance):
+    """The backbone with its text is exactly CogVideoX: same seed, same noise, same frames as diffusers' pipeline."""
+    model = load(linked(layout, tmp_path))
+    want = published_frames(layout[1], conditions.image, guidance)
+    sampling, draws = Sampling(steps=3, guidance=guidance, conditions=()), torch.Generator().manual_seed(5)
+    with torch.no_grad():
+        first = model.autoencoder.image_latents(video_tensor(conditions.image[None]), draws)
+        noise = torch.randn(1, 3, *first.shape[2:], generator=draws)
+        texts = model.text.embed([PROMPT]), model.text.embed([''])
+        latents = Denoiser(model.transformer, model.scheduler, 3, sampling, *texts).run(first, noise, None, draws)
+        got = model.autoencoder.frames(latents, None)
+    assert ((got / 2 + 0.5).clamp(0, 1) - want).abs().max() <= 1e-4
+    asked = conditions.__class__(**{**vars(conditions), 'prompt': PROMPT})
+    made = Generator(model).render(asked, seed=5, sampling=sampling)
+    assert np.abs(made - (want[0] * 255).permute(0, 2, 3, 1).numpy()).max() <= 0.51
+
+
+@torch.no_grad()
+def test_a_released_branch_computes_what_it_computed(layout, tmp_path):
+    """All its keys are used: the tracking video has the effect it had where the branch was saved."""
+    model = load(linked(layout, tmp_path))
+    args, control = inputs()
+    assert len(model.transformer.transformer_blocks_copy) == 2, 'the checkpoint says how many blocks the branch has'
+    assert (model.transformer(*args, control=control) - layout[2](*args, control=control)).abs().max() <= 1e-5
+    assert not torch.allclose(layout[2](*args, control=control), layout[2](*args))
+
+
+def test_what_a_released_branch_has_not_learned_changes_nothing(layout, conditions, tmp_path):
+    """Point cloud and coloured points enter through a zero layer until they are trained; none of it is random."""
+    generator = Generator(load(linked(layout, tmp_path)))
+    tracking, everything = (generator.render(conditions, seed=1, sampling=Sampling(steps=2, conditions=c))
+                            for c in (('tracking',), ('points', 'tracking', 'coloured')))
+    assert np.array_equal(tracking, everything)
+    assert not np.array_equal(tracking, generator.render(conditions, seed=1, sampling=Sampling(steps=2, conditions=())))
+
+
+def test_every_tensor_has_the_asked_type(layout, tmp_path):
+    """diffusers makes the learned positions as float64; one such tensor would pull the whole stream up."""
+    model = load(linked(layout, tmp_path, weights='bfloat16'))
+    for part in (model.transformer, model.autoencoder):
+        assert {v.dtype for v in part.state_dict().values()} == {torch.bfloat16}
+    assert model.text.embed([PROMPT]).dtype == model.dtype == torch.bfloat16
+
+
+@torch.no_grad()
+def test_embeddings_are_the_pipelines(layout, tmp_path):
+    """Long prompts are cut and short ones padded as the pipeline does; each is read once."""
+    text = load(linked(layout, tmp_path)).text
+    prompts = ['a hand lifts the red can from the table', 'a cup', '']
+    want = layout[1]._get_t5_prompt_embeds(prompts, max_sequence_length=7)
+    assert torch.allclose(text.embed(prompts), want, atol=1e-5)
+    text._load = None  # a second reading would fail
+    assert torch.equal(text.embed(prompts[1:2]), text.embed(prompts)[1:2])
+
+
+def test_provenance_has_every_weight_file(layout, tmp_path, room_enough):
+    model = load(linked(layout, tmp_path))
+    assert len(room_enough) == 1, 'the planner is asked before anything is loaded'
+    files = [*(layout[0] / 'das').rglob('*.safetensors'), *(layout[0] / 'base/vae').glob('*.safetensors'),
+             *(layout[0] / 'base/text_encoder').glob('*.safetensors')]
+    assert model.weights == {str(f.relative_to(layout[0])): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
+
+
+@torch.no_grad()
+def test_training_starts_from_a_released_branch(layout, tmp_path):
+    """Three blocks from a checkpoint of two: the same result, the third a copy of the backbone's behind zeros."""
+    config = toy_config(layout[0] / 'base', None, weights='bfloat16')
+    state = torch.random.get_rng_state()
+    model = start_from(config, str(layout[0] / 'das'))
+    assert torch.equal(state, torch.random.get_rng_state()), 'weights must not depend on what was drawn before'
+    branch = {id(p) for p in model.control_parameters()}
+    assert {p.dtype for p in model.parameters() if id(p) in branch} == {torch.float32}
+    assert {p.dtype for p in model.parameters() if id(p) not in branch} == {torch.bfloat16}
+    for base, copy in zip(model.transformer_blocks[2].parameters(), model.transformer_blocks_copy[2].parameters(),
+                          strict=True):
+        assert torch.equal(base.float(), copy)
+    args, control = inputs()
+    assert (model.float()(*args, control=control) - deepcopy(layout[2]).bfloat16().float()(*args, control=control)
+            ).abs().max() <= 1e-5
+
+
+@torch.no_grad()
+def test_training_starts_from_the_bare_backbone(layout):
+    model = start_from(toy_config(layout[0] / 'base', None), None)
+    args, control = inputs()
+    assert torch.equal(model(*args, control=control), model(*args))
+    assert (model(*args) - layout[1].transformer(*args, return_dict=False)[0]).abs().max() <= 1e-5
+    assert torch.equal(model.transformer_blocks_copy[1].ff.net[2].weight, model.transformer_blocks[1].ff.net[2].weight)
+
+
+@torch.no_grad()
+def test_what_training_leaves_is_a_model_and_a_branch(layout, tmp_path):
+    """The folder holds the branch alone; it runs by itself, and as the control of another model."""
+    config = toy_config(layout[0] / 'base', None)
+    trained = start_from(config, None)
+    for parameter in trained.control_parameters():
+        parameter.add_(0.03)
+    save_config(config, tmp_path / 'mine')
+    save_control(trained.state_dict(), tmp_path / 'mine')
+    save_config(toy_config(layout[0] / 'base', tmp_path / 'mine'), tmp_path / 'other')
+    args, control = inputs()
+    for name in ('mine', 'other'):
+        model = load(str(tmp_path / name))
+        assert (model.transformer(*args, control=control) - trained(*args, control=control)).abs().max() < 1e-2
+        assert 'mine/control.safetensors' in model.weights
+    assert not [k for k in load_file(tmp_path / 'mine' / 'control.safetensors') if k.startswith('transformer_blocks.')]
+
+
+@pytest.mark.parametrize(('fault', 'says'), [
+    ('missing', 'missing combine_linears.1.bias'), ('extra', 'unexpected stowaway'),
+    ('shape', r'combine_linears.1.bias: expected \[32\], got \[3\]'), ('nan', 'expected finite values'),
+    ('many', '12 keys do not fit this model')])
+def test_a_branch_that_does_not_fit_is_refused_by_its_keys(damaged, fault, says):
+    path = next(p for p in damaged[0].glob('*.safetensors') if 'combine_linears.1.bias' in load_file(p))
+    tensors = load_file(path)
+    bias = 'combine_linears.1.bias'
+    tensors |= {'missing': {}, 'extra': {'stowaway': torch.zeros(1)}, 'shape': {bias: torch.zeros(3)},
+                'nan': {bias: torch.full((32,), torch.nan)},
+                'many': {f'stowaway{i}': torch.zeros(1) for i in range(12)}}[fault]
+    if fault == 'missing':
+        del tensors['combine_linears.1.bias']
+    save_file(tensors, path)
+    with pytest.raises(ModelError, match=says) as caught:
+        load(damaged[1])
+    assert fault != 'many' or str(caught.value).count('stowaway') == 10
+
+
+def test_a_missing_shard_names_the_file_and_the_way_to_fetch_it(damaged):
+    shard = sorted(damaged[0].glob('*.safetensors'))[1]
+    shard.unlink()
+    with pytest.raises(ModelError, match=f'{shard.name}.*missing.*fetch them: hf download .*licence: CogVideoX'):
+        load(damaged[1])
+
+
+def test_another_models_folder_is_refused_by_its_configuration(damaged):
+    config = json.loads((damaged[0] / 'config.json').read_text())
+    (damaged[0] / 'config.json').write_text(json.dumps(config | {'num_layers': 30}))
+    with pytest.raises(ModelError, match='num_layers: expected 3, got 30'):
+        load(damaged[1])
+
+
+def test_a_backbone_without_a_branch_is_no_control(layout, tmp_path):
+    save_config(toy_config(layout[0] / 'base', layout[0] / 'base'), tmp_path)
+    with pytest.raises(ModelError, match='expected the weights of a control branch'):
+        load(str(tmp_path))
+
+
+def test_a_file_is_hashed_again_only_when_it_changed(tmp_path, monkeypatch):
+    """20 GB are not read at every start, and a changed file never keeps its old hash."""
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    file = tmp_path / 'weights.safetensors'
+    file.write_bytes(b'one')
+    assert fingerprint(file) == hashlib.sha256(b'one').hexdigest()
+    with monkeypatch.context() as patch:
+        patch.setattr('hashlib.file_digest', None)
+        assert fingerprint(file) == hashlib.sha256(b'one').hexdigest()
+    file.write_bytes(b'two')
+    os.utime(file, ns=(1, 1))
+    assert fingerprint(file) == hashlib.sha256(b'two').hexdigest()
+
+
+@pytest.mark.parametrize('offload', ['model', 'group'])
+@torch.no_grad()
+def test_offload_does_not_change_the_result(layout, tmp_path, offload):
+    """Where parts lie while they run is no matter of the picture; the hooks are there, also around the autoencoder."""
+    plain, other = (load(linked(layout, tmp_path / o, offload=o)) for o in ('none', offload))
+    args, control = inputs()
+    assert torch.equal(plain.transformer(*args, control=control), other.transformer(*args, control=control))
+    video = torch.rand(1, 9, 3, 96, 80, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(plain.autoencoder.latents(video), other.autoencoder.latents(video))
+    if offload == 'model':
+        assert other.transformer._hf_hook.prev_module_hook.model is other.autoencoder
+        assert other.autoencoder._hf_hook.prev_module_hook.model is other.transformer
+    else:
+        assert all(hasattr(b, '_diffusers_hook') for b in (*other.transformer.transformer_blocks,
+                                                           *other.transformer.transformer_blocks_copy))
+
+
+@torch.no_grad()
+def test_tiling_splits_the_picture(layout, tmp_path):
+    """The autoencoder sees tiles of half the size, and gives frames of the whole."""
+    model = load(linked(layout, tmp_path, tiling=True))
+    seen = []
+    model.autoencoder.decoder.register_forward_hook(lambda module, given, made: seen.append(made[0].shape[-2:]))
+    latents = model.autoencoder.latents(torch.rand(1, 9, 3, 96, 80))
+    assert model.autoencoder.frames(latents, None).shape == (1, 9, 3, 96, 80)
+    assert max(seen) == (48, 40)
+
+
+@torch.no_grad()
+def test_8_bit_weights_stay_close(layout, tmp_path):
+    """The blocks' linear layers are held in 8 bits; the velocity stays within 2 % of bfloat16's."""
+    args, control = inputs()
+    wide, narrow = (load(linked(layout, tmp_path / w, weights=w)).transformer for w in ('float32', 'int8'))
+    want = wide(*args, control=control)
+    narrow_args = tuple(a.bfloat16() if a.is_floating_point() else a for a in args)
+    got = narrow(*narrow_args, control=Control(control.tracking.bfloat16())).float()
+    assert (got - want).norm() < 0.02 * want.norm()
+    held = [m for n, m in narrow.named_modules() if type(m).__name__ == 'QLinear']
+    assert len(held) == 3 * 8 + 2 * 8 + 2
+    assert {m.weight._data.dtype for m in held} == {torch.int8}
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='reads Linux\'s peak of resident memory')
+def test_weights_are_not_there_twice_while_they_load(tmp_path):
+    """Loading 128 MB takes 128 MB: built without storage, assigned from the mapped file."""
+    save_file({f'{i}.weight': torch.zeros(1024, 1024, dtype=torch.bfloat16) for i in range(64)}, tmp_path / 'big')
+    program = f"""
+import torch
+from pathlib import Path
+from accelerate import init_empty_weights
+from hoigen.video.published import assign, read_files
+with init_empty_weights():
+    module = torch.nn.Sequential(*(torch.nn.Linear(1024, 1024, bias=False) for _ in range(64)))
+peak = lambda: int(Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0]) / 1024
+before = peak()
+assign(module, read_files([Path({str(tmp_path / 'big')!r})]), torch.bfloat16)
+print(peak() - before)
+"""
+    done = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True, check=True)
+    assert 64 < float(done.stdout) < 1.3 * 128
