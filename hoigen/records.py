@@ -13,8 +13,8 @@ import numpy as np
 
 from hoigen.conventions import ROLES
 
-__all__ = ['Camera', 'Clip', 'Conditions', 'Contacts', 'GeneratedClip', 'Labels', 'MeshAsset', 'Provenance',
-           'RecordError', 'SceneFrame']
+__all__ = ['Camera', 'Clip', 'Conditions', 'Contacts', 'Fidelity', 'GeneratedClip', 'Labels', 'MeshAsset',
+           'Provenance', 'RecordError', 'SceneFrame']
 
 
 class RecordError(ValueError):
@@ -254,10 +254,10 @@ class Conditions:
     point_depth_m: [T,N] float32 along its optical axis; point_visible: [T,N] bool; point_role: [N] uint8.
     tracking: [T,H,W,3] uint8, points coloured by their place in frame 0. background: [T,H,W,3] uint8, the first
     frame's static scene carried to frame t's camera, and background_known: [T,H,W] bool. coloured: [T,H,W,3] uint8,
-    points of hand and object with the colour they had in frame 0; coloured_state: [T,H,W] uint8, 0 no point, 1 point
-    of unknown colour, 2 known colour. shadow: [T,H,W] uint8, 1 where hand and object threw a shadow on this place of
-    the scene in frame 0, plus 2 where they do now; shadow_gain: [3] float32 in (0, 1], the share of each channel's
-    light that a shadow leaves. mask: [T,H,W] uint8 role codes. depth_m: [T,H,W] float32, NaN unknown.
+    points of hand and object with the colour they had in frame 0, or a guess from those around them; coloured_state:
+    [T,H,W] uint8, 0 no point, 1 guessed, 2 known. shadow: [T,H,W] uint8, 1 where hand and object threw a shadow on this
+    place of the scene in frame 0, plus 2 where they do now; shadow_gain: [3] float32 in (0, 1], the share of each
+    channel's light that a shadow leaves. mask: [T,H,W] uint8 role codes. depth_m: [T,H,W] float32, NaN unknown.
     """
 
     stamps_ns: np.ndarray
@@ -318,16 +318,45 @@ class Provenance:
 
 
 @dataclass(frozen=True, eq=False)
+class Fidelity:
+    """How truly T generated frames follow the scene that drove them; each [T] float32 in [0, 1].
+
+    mask: where hand and object are. motion: how they move from the frame before. Both are found in the frames alone
+    again; NaN where they were not measured. value: of both together.
+    """
+
+    value: np.ndarray
+    mask: np.ndarray
+    motion: np.ndarray
+
+    def __post_init__(self) -> None:
+        check, sizes = _Check('Fidelity'), dict[str, int]()
+        for name in ('value', 'mask', 'motion'):
+            scores = getattr(self, name)
+            before = len(check.faults)
+            check.array(name, scores, 'float32', ('T',), sizes=sizes, finite=name == 'value')
+            if len(check.faults) == before:
+                outside = scores[(scores < 0) | (scores > 1)]
+                check.that(not outside.size, name, 'scores in [0, 1]', outside[:3].tolist())
+        check.done()
+
+    @property
+    def mean(self) -> float:
+        """Of the clip: the mean of its frames' values."""
+        return float(self.value.mean())
+
+
+@dataclass(frozen=True, eq=False)
 class GeneratedClip:
     """Frames that a generator made, with the labels of the scene that drove them.
 
-    frames: [T,H,W,3] uint8. fidelity: [T] float32 in [0, 1]. cameras match the frames' size.
+    frames: [T,H,W,3] uint8. fidelity: of each of them. cameras match the frames' size.
     """
 
     stamps_ns: np.ndarray
     cameras: tuple[Camera, ...]
     frames: np.ndarray
-    fidelity: np.ndarray
+    fidelity: Fidelity
     labels: tuple[Labels, ...]
     provenance: Provenance
 
@@ -337,6 +366,6 @@ class GeneratedClip:
             sizes |= {'H': self.cameras[0].height, 'W': self.cameras[0].width}
         check.array('stamps_ns', self.stamps_ns, 'int64', ('T',), sizes=sizes)
         check.array('frames', self.frames, 'uint8', ('T', 'H', 'W', 3), sizes=sizes)
-        check.array('fidelity', self.fidelity, 'float32', ('T',), sizes=sizes)
+        check.array('fidelity', self.fidelity.value, 'float32', ('T',), sizes=sizes)
         check.that(len(self.labels) == sizes['T'], 'labels', f'{sizes["T"]} rows', len(self.labels))
         check.done()

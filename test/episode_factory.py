@@ -26,7 +26,10 @@ Message = tuple[str, str, int, bytes, str]
 
 @dataclass(frozen=True)
 class Scene:
-    """What varies between synthetic episodes; ``size`` (width, height) of the camera, ``synth`` of the generator."""
+    """What varies between synthetic episodes; ``size`` (width, height) of the camera, ``synth`` of the generator.
+
+    ``rejected``: why it has no generated frames.
+    """
 
     seed: int = 0
     episode: int = 0
@@ -36,6 +39,7 @@ class Scene:
     synth: tuple[int, int] = (192, 128)
     points: int = 8192
     tracks: int = 1024
+    rejected: str = ''
 
     def stamp_ns(self, frame: int) -> int:
         return 1_000_000_000 + round(frame * 1e9 / self.rate_hz)
@@ -212,9 +216,10 @@ def fidelity(scene: Scene, frame: int) -> float:
 
 
 def provenance(scene: Scene) -> str:
+    rejected = {'rejected': scene.rejected, 'tries': [{'seed': 7, 'fidelity': .3}]} if scene.rejected else {}
     return json.dumps({'seed': scene.seed, 'source': 'synthetic',
                        'config': {'model': 'tiny', 'steps': 4, 'frames': scene.frames,
-                                  'timings': {'conditions_s': .41, 'generate_s': 9.7}},
+                                  'timings': {'conditions_s': .41, 'generate_s': 9.7}, **rejected},
                        'weights': {'tiny.safetensors': 'ab' * 32}, 'versions': {'hoigen': '0.1.0', 'torch': '2.13.0'},
                        'licences': {'tiny': 'Apache-2.0'}})
 
@@ -244,8 +249,9 @@ def synth_messages(build: Messages, frame: int) -> Iterator[tuple[str, str, Any]
     picture = render(scene, frame, scene.synth)[0][..., ::-1]  # red and blue change places: not the source again
     yield 'synth/image', 'sensor_msgs/msg/Image', build.image(frame, picture, 'rgb8')
     yield 'synth/camera_info', 'sensor_msgs/msg/CameraInfo', build.camera_info(frame, scene.synth)
-    yield 'synth/fidelity', 'hoigen/msg/Fidelity', build.make('hoigen/msg/Fidelity', value=fidelity(scene, frame),
-                                                               header=build.header(frame, OPTICAL))
+    yield 'synth/fidelity', 'hoigen/msg/Fidelity', build.make(
+        'hoigen/msg/Fidelity', header=build.header(frame, OPTICAL), value=fidelity(scene, frame),
+        mask=fidelity(scene, frame), motion=fidelity(scene, frame) + .02)
     yield 'synth/labels', 'hoigen/msg/Labels', build.labels(frame)
 
 
@@ -254,7 +260,7 @@ def messages(scene: Scene) -> Iterator[Message]:
     build = Messages(scene)
     yield ('mesh_assets', 'hoigen/msg/MeshAssets', scene.stamp_ns(0),
            build.cdr('hoigen/msg/MeshAssets', build.assets()), 'latched')
-    for part in (frame_messages, synth_messages):
+    for part in (frame_messages,) if scene.rejected else (frame_messages, synth_messages):
         for frame in range(scene.frames):
             for topic, msgtype, message in part(build, frame):
                 yield topic, msgtype, scene.stamp_ns(frame), build.cdr(msgtype, message), 'stream'
@@ -267,4 +273,4 @@ def write_episode(folder: Path, scene: Scene) -> EpisodeSummary:
     writer = EpisodeWriter(folder)
     for topic, msgtype, stamp_ns, cdr, qos in messages(scene):
         writer.write(topic, msgtype, stamp_ns, cdr, qos)  # type: ignore[arg-type]
-    return writer.close()
+    return writer.close(rejected=bool(scene.rejected))

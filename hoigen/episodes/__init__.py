@@ -11,6 +11,7 @@ from hoigen.episodes.provenance import (
     provenance_from_json,
     provenance_of,
     provenance_to_json,
+    rejection_of,
     sha256_of,
     versions_of,
 )
@@ -20,4 +21,4 @@ from hoigen.episodes.writer import EpisodeSummary, EpisodeWriter
 
 __all__ = ['EpisodeDamaged', 'EpisodeError', 'EpisodeExists', 'EpisodeMismatch', 'EpisodeReader', 'EpisodeSummary',
            'EpisodeWriteFailed', 'EpisodeWriter', 'provenance_from_json', 'provenance_of', 'provenance_to_json',
-           'recover', 'sha256_of', 'versions_of']
+           'recover', 'rejection_of', 'sha256_of', 'versions_of']

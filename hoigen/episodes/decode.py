@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from hoigen.conventions import ROLES
 from hoigen.geometry.transforms import rigid
-from hoigen.records import Camera, Contacts, Labels, MeshAsset
+from hoigen.records import Camera, Contacts, Fidelity, Labels, MeshAsset
 
-__all__ = ['asset', 'camera', 'cloud', 'image', 'labels', 'pose', 'stamp_ns', 'tracks']
+__all__ = ['asset', 'camera', 'cloud', 'fidelity', 'image', 'labels', 'pose', 'stamp_ns', 'tracks']
 
 _ENCODINGS = {'rgb8': ('u1', 3), 'bgr8': ('u1', 3), 'mono8': ('u1', 1), '8UC1': ('u1', 1), '32FC1': ('f4', 1),
               '16UC1': ('u2', 1)}
@@ -64,6 +65,12 @@ def labels(message: Any) -> Labels:
         np.array([c.force for c in message.contacts], np.float32))
     return Labels(tuple(message.joint_names), np.asarray(message.joint_positions), np.asarray(message.action),
                   pose(message.object_pose), contacts, message.task, message.episode, message.frame, message.last)
+
+
+def fidelity(messages: Sequence[Any]) -> Fidelity:
+    """Record of T hoigen/Fidelity; bags of hoigen's first version have the value alone."""
+    return Fidelity(*(np.array([getattr(message, name, np.nan) for message in messages], np.float32)
+                      for name in ('value', 'mask', 'motion')))
 
 
 def asset(message: Any) -> MeshAsset:

@@ -86,13 +86,17 @@ def _draw(view: EpisodeView, frame: int, boxes: dict[str, Box], size: tuple[int,
     _write(pen, (MARGIN, HEAD / 2), view.labels[0].task, 26, INK, 'lm')
     _write(pen, (size[0] - MARGIN, HEAD / 2), f'{view.name}   {time_s:.2f} s', 20, FAINT, 'rm')
     caption = left[1] + left[3] + FOOT / 2
-    fidelity = view.fidelity[frame]
+    fidelity = view.fidelity['value'][frame]
     _write(pen, (left[0], caption), 'source', 22, INK, 'lm')
     _write(pen, (middle[0], caption), 'condition', 22, INK, 'lm')
     _write(pen, (right[0], caption), 'generated', 22, ACCENT, 'lm')
-    _write(pen, (size[0] - MARGIN, caption), 'not generated' if fidelity is None else f'fidelity {fidelity:.2f}', 20,
+    _write(pen, (size[0] - MARGIN, caption), _missing(view) if fidelity is None else f'fidelity {fidelity:.2f}', 20,
            FAINT, 'rm')
     return np.asarray(canvas)
+
+
+def _missing(view: EpisodeView) -> str:
+    return 'rejected' if view.rejection else 'not generated'
 
 
 def _place(canvas: Image.Image, pen: ImageDraw.ImageDraw, picture: Picture, box: Box) -> None:

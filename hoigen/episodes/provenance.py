@@ -12,7 +12,7 @@ from typing import Any
 
 from hoigen.records import Provenance
 
-__all__ = ['provenance_from_json', 'provenance_of', 'provenance_to_json', 'sha256_of', 'versions_of']
+__all__ = ['provenance_from_json', 'provenance_of', 'provenance_to_json', 'rejection_of', 'sha256_of', 'versions_of']
 
 PACKAGES = ('hoigen', 'numpy', 'torch', 'diffusers', 'mujoco', 'rosbags')
 
@@ -39,6 +39,11 @@ def provenance_of(*, seed: int, config: Mapping[str, Any], source: str, weights:
     """Record of what made an output: hashes the ``weights`` files and asks for the versions of ``packages``."""
     return Provenance(seed, dict(config), source, {Path(path).name: sha256_of(path) for path in weights},
                       versions_of(packages), dict(licences))
+
+
+def rejection_of(provenance: Provenance) -> str:
+    """Why there are no frames for this provenance: their fidelity was too low; '' where there are."""
+    return str(provenance.config.get('rejected', ''))
 
 
 def provenance_to_json(provenance: Provenance) -> str:

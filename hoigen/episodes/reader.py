@@ -11,9 +11,19 @@ import numpy as np
 
 from hoigen.episodes import decode
 from hoigen.episodes.errors import EpisodeError, EpisodeMismatch
-from hoigen.episodes.provenance import provenance_from_json
+from hoigen.episodes.provenance import provenance_from_json, rejection_of
 from hoigen.episodes.recording import open_recording, types_of
-from hoigen.episodes.topics import PER_FRAME, REFERENCE, REQUIRED, TF, Fault, compare_streams, header_of, in_bag
+from hoigen.episodes.topics import (
+    PER_FRAME,
+    REFERENCE,
+    REQUIRED,
+    SCENE,
+    TF,
+    Fault,
+    compare_streams,
+    header_of,
+    in_bag,
+)
 from hoigen.records import Camera, Clip, GeneratedClip, Labels, MeshAsset, Provenance
 
 __all__ = ['EpisodeReader']
@@ -67,6 +77,11 @@ class EpisodeReader:
         texts = [message.data for _, message in self.messages('/provenance')]
         return provenance_from_json(texts[-1]) if texts else None
 
+    def rejection(self) -> str:
+        """Why the episode has no generated frames, where their fidelity was too low; '' for every other one."""
+        provenance = self.provenance()
+        return '' if provenance is None else rejection_of(provenance)
+
     def stamps(self) -> dict[str, list[int]]:
         """Header stamps in ns of every per-frame topic, in the order of recording."""
         found: dict[str, list[int]] = {}
@@ -77,7 +92,7 @@ class EpisodeReader:
 
     def faults(self) -> tuple[Fault, ...]:
         """What :meth:`EpisodeWriter.close` would say of this bag."""
-        return compare_streams(self.stamps(), REQUIRED)
+        return compare_streams(self.stamps(), SCENE if self.rejection() else REQUIRED)
 
     def clip(self, *, whole: bool = True) -> Clip:
         """The scene and its conditions at the camera's size.
@@ -111,7 +126,7 @@ class EpisodeReader:
         return GeneratedClip(
             stamps_ns=stamps, cameras=self._cameras(columns, '/synth/camera_info'),
             frames=self._pictures(columns, '/synth/image'),
-            fidelity=np.array([message.value for message in columns['/synth/fidelity']], np.float32),
+            fidelity=decode.fidelity(columns['/synth/fidelity']),
             labels=tuple(map(decode.labels, columns['/synth/labels'])), provenance=provenance)
 
     def _columns(self, topics: tuple[str, ...], whole: bool) -> tuple[np.ndarray, dict[str, list[Any]]]:

@@ -6,7 +6,8 @@ import struct
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ['OPTIONAL', 'PER_FRAME', 'REFERENCE', 'REQUIRED', 'TF', 'Fault', 'compare_streams', 'header_of', 'in_bag']
+__all__ = ['OPTIONAL', 'PER_FRAME', 'REFERENCE', 'REQUIRED', 'SCENE', 'TF', 'Fault', 'compare_streams', 'header_of',
+           'in_bag']
 
 REFERENCE = '/labels'
 TF = '/tf'
@@ -20,6 +21,9 @@ OPTIONAL = ('/camera/depth',)
 """Per-frame topics that a source may leave out altogether."""
 
 REQUIRED = tuple(topic for topic in PER_FRAME if topic not in OPTIONAL)
+
+SCENE = tuple(topic for topic in REQUIRED if not topic.startswith('/synth/'))
+"""What an episode must have whose generated clip was rejected."""
 
 
 def in_bag(topic: str) -> str:

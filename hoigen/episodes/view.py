@@ -32,20 +32,22 @@ Picture = np.ndarray | None
 class EpisodeView:
     """T instants of an episode; every sequence's entry t belongs to ``stamps_ns[t]``.
 
-    panels: by name (source, tracking, coloured, generated) T pictures of the same view. fidelity: T numbers in
-    [0, 1], None where nothing was generated. counts: messages by topic. faults: what is wrong with the recording.
+    panels: by name (source, tracking, coloured, generated) T pictures of the same view. fidelity: by name (value, mask,
+    motion) T numbers in [0, 1], None where nothing was generated or measured. counts: messages by topic. faults: what
+    is wrong with the recording. rejection: why the generated frames were not good enough to keep.
     """
 
     name: str
     stamps_ns: tuple[int, ...]
     panels: dict[str, Sequence[Picture]]
     labels: tuple[Labels, ...]
-    fidelity: tuple[float | None, ...]
+    fidelity: dict[str, tuple[float | None, ...]]
     provenance: Provenance | None
     camera_size: tuple[int, int]
     counts: dict[str, int]
     size_bytes: int
     faults: tuple[str, ...]
+    rejection: str
 
 
 def episode_folders(folder: Path) -> list[Path]:
@@ -62,7 +64,7 @@ def view_episode(folder: Path) -> EpisodeView:
             faults = ('the recording was not closed; this is what can be read of it', *faults)
         clip = reader.clip(whole=False)
         generated = _generated(reader)
-        counts = dict(reader.counts)
+        provenance, rejection, counts = reader.provenance(), reader.rejection(), dict(reader.counts)
     frames = dict(zip(generated.stamps_ns.tolist(), range(len(generated.frames)), strict=True)) if generated else {}
     rows = [frames.get(stamp) for stamp in clip.stamps_ns.tolist()]
     camera = clip.cameras[0]
@@ -71,8 +73,8 @@ def view_episode(folder: Path) -> EpisodeView:
     panels['generated'] = [None if generated is None or row is None else generated.frames[row] for row in rows]
     return EpisodeView(
         name=folder.name, stamps_ns=tuple(clip.stamps_ns.tolist()), panels=panels, labels=clip.labels,
-        fidelity=tuple(None if generated is None or row is None else float(generated.fidelity[row]) for row in rows),
-        provenance=generated.provenance if generated else None,
+        fidelity={name: tuple(_score(generated, name, row) for row in rows) for name in ('value', 'mask', 'motion')},
+        provenance=provenance if generated or rejection else None, rejection=rejection,
         camera_size=(camera.width, camera.height), counts=counts,
         size_bytes=sum(path.stat().st_size for path in folder.iterdir()), faults=faults)
 
@@ -82,6 +84,13 @@ def _generated(reader: EpisodeReader) -> GeneratedClip | None:
         return reader.generated(whole=False)
     except EpisodeError:  # not one generated frame was recorded whole: the faults say so
         return None
+
+
+def _score(generated: GeneratedClip | None, name: str, row: int | None) -> float | None:
+    if generated is None or row is None:
+        return None
+    score = float(getattr(generated.fidelity, name)[row])
+    return None if np.isnan(score) else score
 
 
 def _panels(clip: Clip, like: Camera) -> dict[str, Sequence[Picture]]:

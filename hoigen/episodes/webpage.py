@@ -45,10 +45,11 @@ def _content(view: EpisodeView) -> dict[str, Any]:
         'times': [(stamp - start) / 1e9 for stamp in view.stamps_ns],
         'panels': {name: [_data_uri(picture) for picture in pictures] for name, pictures in view.panels.items()},
         'sizes': {name: _size(pictures) for name, pictures in view.panels.items()} | {'source': view.camera_size},
-        'fidelity': [None if value is None else round(value, 4) for value in view.fidelity],
+        'fidelity': {name: [None if value is None else round(value, 4) for value in scores]
+                     for name, scores in view.fidelity.items()},
         'frames': [_labels(labels) for labels in view.labels], 'joints': view.labels[0].joint_names,
         'provenance': _provenance(view.provenance), 'counts': view.counts, 'bytes': view.size_bytes,
-        'faults': view.faults,
+        'faults': view.faults, 'rejection': view.rejection,
     }
 
 
@@ -93,5 +94,13 @@ def _flat(settings: dict[str, Any], prefix: str = '') -> dict[str, str]:
         if isinstance(value, dict):
             found |= _flat(value, f'{prefix}{name}.')
         else:
-            found[prefix + name] = f'{value:.4g}' if isinstance(value, float) else str(value)
+            found[prefix + name] = _in_words(value)
     return found
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, list):
+        return '; '.join(map(_in_words, value))
+    if isinstance(value, dict):
+        return ', '.join(f'{name} {_in_words(part)}' for name, part in value.items())
+    return f'{value:.4g}' if isinstance(value, float) else str(value)

@@ -15,7 +15,7 @@ from hoigen.episodes.definitions import typestore
 from hoigen.episodes.errors import EpisodeError, EpisodeExists, EpisodeMismatch, EpisodeWriteFailed
 from hoigen.episodes.storage import QOS, BagWriter, QosName
 from hoigen.episodes.tf import SOURCES, TransformsOf
-from hoigen.episodes.topics import PER_FRAME, REFERENCE, REQUIRED, TF, compare_streams, header_of, in_bag
+from hoigen.episodes.topics import PER_FRAME, REFERENCE, REQUIRED, SCENE, TF, compare_streams, header_of, in_bag
 
 __all__ = ['EpisodeSummary', 'EpisodeWriter']
 
@@ -30,6 +30,11 @@ class EpisodeSummary:
     frames: int
     counts: dict[str, int]
     size_bytes: int
+
+    @property
+    def generated(self) -> bool:
+        """Whether it holds generated frames."""
+        return '/synth/image' in self.counts
 
 
 class EpisodeWriter:
@@ -69,9 +74,10 @@ class EpisodeWriter:
         self._append(topic, msgtype, stamp_ns, cdr, qos, stamp)
         self._write_transforms(ready)
 
-    def close(self) -> EpisodeSummary:
+    def close(self, *, rejected: bool = False) -> EpisodeSummary:
         """Finish the bag, then check the stamps of all per-frame topics against each other.
 
+        ``rejected``: no generated frames are expected, their fidelity was too low.
         Raises :class:`EpisodeMismatch` when they differ; the bag is complete and readable then, too.
         """
         if self._failure:
@@ -79,7 +85,8 @@ class EpisodeWriter:
         if self._summary is None:
             self._finish()
         assert self._summary
-        if faults := compare_streams(self._stamps, self._required):
+        required = [topic for topic in self._required if topic in SCENE or not rejected]
+        if faults := compare_streams(self._stamps, required):
             raise EpisodeMismatch(self.folder, faults)
         return self._summary
 

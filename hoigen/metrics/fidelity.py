@@ -1,40 +1,64 @@
-"""How faithful a generated frame is to the scene that drove it: re-estimated from the frame, 0 to 1."""
+"""How faithful generated frames are to the scene that drove them: mask and motion, found in the frames alone again."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
-from hoigen.records import Conditions
+from hoigen.metrics.expected import Expected, judged_video
+from hoigen.metrics.motion import motion_fidelity
+from hoigen.records import Conditions, Fidelity
 
-CHANGE = 24
+__all__ = ['fidelity', 'mask_fidelity']
+
+CHANGE = 20
 """A pixel that differs from the carried background by more than this (of 255, in its largest channel) is foreground."""
 
+LIT = 15
+"""... unless the background in another light, each channel times one number, comes as near as this."""
 
-def foreground(frame: np.ndarray, background: np.ndarray) -> np.ndarray:
-    """Foreground [H,W] bool of a frame [H,W,3] uint8 against its background, cleaned of specks."""
-    change = cv2.absdiff(cv2.GaussianBlur(frame, (3, 3), 0), cv2.GaussianBlur(background, (3, 3), 0)).max(-1)
-    kernel = np.ones((3, 3), np.uint8)
-    mask = (change > CHANGE).astype(np.uint8)
-    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, kernel)
-    return cv2.morphologyEx(mask, cv2.MORPH_CLOSE, kernel, iterations=2) > 0
+LIGHT = (0.25, 4.0)
+"""How much darker a shadow may be, and how much brighter the place that one has left."""
+
+_SPECK = np.ones((3, 3), np.uint8)
 
 
-def mask_fidelity(frames: np.ndarray, conditions: Conditions) -> np.ndarray:
+def fidelity(frames: np.ndarray, conditions: Conditions) -> Fidelity:
+    """Mask and motion of frames [T,H,W,3] uint8 compared with the conditions of their size, and the lesser of both."""
+    frames, expected = judged_video(frames, conditions)
+    mask, motion = mask_fidelity(frames, expected), motion_fidelity(frames, expected)
+    return Fidelity(np.minimum(mask, motion), mask, motion)
+
+
+def mask_fidelity(frames: np.ndarray, expected: Expected) -> np.ndarray:
     """Intersection over union [T] float32 of each frame's re-estimated hand-object mask with the condition's.
 
-    frames: [T,H,W,3] uint8 at the conditions' size. Where the background is known, a pixel that differs from it is hand
-    or object; where it is not, one that has the colour of its coloured point is. A pixel with neither is not judged;
-    a frame without any foreground on both sides scores 1. Shadows count as foreground, so true video scores below 1
-    too.
+    Where the background is known, a pixel that differs from it is hand or object; so is one that is nearer to the
+    colour of its coloured point than to the background. Not judged are pixels with neither, those outside the mask
+    that differ in brightness only (a shadow may have come or gone), and those whose point has the background's
+    colour. A frame without any foreground on both sides scores 1.
     """
-    scores = []
-    for t, frame in enumerate(frames):
-        known, wanted = conditions.background_known[t], conditions.mask[t] > 0
-        coloured = (conditions.coloured_state[t] == 2) & wanted
-        same = cv2.absdiff(frame, conditions.coloured[t]).max(-1) <= 2 * CHANGE
-        found = np.where(known, foreground(frame, conditions.background[t]), coloured & same)
-        judged = known | coloured
-        union = ((found | wanted) & judged).sum()
-        scores.append((found & wanted & judged).sum() / union if union else 1.0)
-    return np.asarray(scores, np.float32)
+    return np.array([_overlap(frame, expected, t) for t, frame in enumerate(frames)], np.float32)
+
+
+def _overlap(frame: np.ndarray, expected: Expected, t: int) -> float:
+    background, known = expected.background[t], expected.background_known[t]
+    point, wanted = expected.coloured[t], expected.mask[t] > 0
+    coloured = wanted & (expected.coloured_state[t] == 2)
+    changed, lit = _changes(frame, background)
+    from_point, from_background = (cv2.absdiff(frame, picture).max(-1) for picture in (point, background))
+    found = (known & changed) | (coloured & (from_point <= 2 * CHANGE) & (~known | (from_point < from_background)))
+    shadow = known & ~wanted & changed & lit
+    alike = coloured & known & (cv2.absdiff(point, background).max(-1) <= CHANGE)
+    judged = (known | coloured) & ~shadow & ~alike
+    union = ((found | wanted) & judged).sum()
+    return (found & wanted & judged).sum() / union if union else 1.0
+
+
+def _changes(frame: np.ndarray, background: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """[H,W] bool: what differs from the background, without specks; and what may be the background in other light."""
+    shown, behind = (cv2.GaussianBlur(picture, (3, 3), 0).astype(np.float32) for picture in (frame, background))
+    changed = abs(shown - behind).max(-1) > CHANGE
+    light = np.clip((shown * behind).sum(-1) / np.maximum((behind * behind).sum(-1), 1), *LIGHT)
+    lit = abs(shown - light[..., None] * behind).max(-1) <= LIT * np.maximum(light, 1)
+    return cv2.morphologyEx(changed.astype(np.uint8), cv2.MORPH_OPEN, _SPECK) > 0, lit

@@ -28,10 +28,11 @@ STALL_S = 300.0
 
 @dataclass(frozen=True)
 class Progress:
-    """Where the job stands. ``bag``: of the last episode recorded. ``step`` of ``steps`` of the clip that is being
-    generated, of ``episode``; ``steps`` is 0 while none is."""
+    """Where the job stands. ``bag``: of the last episode recorded. ``rejected``: episodes whose fidelity was too low.
+    ``step`` of ``steps`` of the clip that is being generated, of ``episode``; ``steps`` is 0 while none is."""
 
     recorded: int
+    rejected: int
     streamed: int
     bag: str
     episode: int
@@ -77,8 +78,11 @@ class Conductor:
         for node in nodes:
             self._change([node], Transition.TRANSITION_ACTIVATE, 'could not be activated', ACTIVATE_S)
 
-    def follow(self, episodes: int, show: Callable[[Progress], None]) -> None:
-        """Wait until ``episodes`` are recorded; :class:`NodeFailed` if one cannot be, or nothing moves any more."""
+    def follow(self, episodes: int, show: Callable[[Progress], None]) -> Progress:
+        """Wait until ``episodes`` are recorded or rejected; where the job stands then.
+
+        Raises :class:`NodeFailed` if one cannot be either, or nothing moves any more.
+        """
         self._moved_at = time.monotonic()
         while True:
             self._spin()
@@ -87,17 +91,19 @@ class Conductor:
                     raise NodeFailed(node, f'failed: {values["message"]}')
             progress = self._progress()
             show(progress)
-            if progress.recorded >= episodes:
-                return
+            if progress.recorded + progress.rejected >= episodes:
+                return progress
             if time.monotonic() - self._moved_at > STALL_S:
                 raise NodeFailed('the graph', f'has done nothing for {STALL_S:.0f} s: {self._values}')
 
     def _progress(self) -> Progress:
         source, synthesizer, recorder = (self._values[node] for node in (topics.SOURCE, topics.SYNTHESIZER,
                                                                          topics.RECORDER))
-        return Progress(int(recorder.get('recorded', 0)), int(source.get('episodes', 0)), recorder.get('bag', ''),
-                        int(synthesizer.get('episode', 0)), int(synthesizer.get('step', 0)),
-                        int(synthesizer.get('steps', 0)), float(synthesizer.get('eta_s', 0.0)))
+        return Progress(
+            recorded=int(recorder.get('recorded', 0)), rejected=int(recorder.get('rejected', 0)),
+            streamed=int(source.get('episodes', 0)), bag=recorder.get('bag', ''),
+            episode=int(synthesizer.get('episode', 0)), step=int(synthesizer.get('step', 0)),
+            steps=int(synthesizer.get('steps', 0)), eta_s=float(synthesizer.get('eta_s', 0.0)))
 
     def _on_diagnostics(self, array: DiagnosticArray) -> None:
         for status in array.status:

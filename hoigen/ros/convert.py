@@ -146,7 +146,8 @@ def generated_to_msgs(clip: GeneratedClip, row: int) -> dict[str, Any]:
     world, optical = (header(int(clip.stamps_ns[row]), frame_id) for frame_id in (WORLD, OPTICAL))
     return {'synth/image': image_to_msg(clip.frames[row], optical),
             'synth/camera_info': camera_info_to_msg(clip.cameras[row], optical),
-            'synth/fidelity': Fidelity(header=optical, value=float(clip.fidelity[row])),
+            'synth/fidelity': Fidelity(header=optical, **{name: float(getattr(clip.fidelity, name)[row])
+                                                          for name in ('value', 'mask', 'motion')}),
             'synth/labels': labels_to_msg(clip.labels[row], world)}
 
 

@@ -20,7 +20,7 @@ class ProgressDisplay:
     def __init__(self, console: Console, episodes: int) -> None:
         self._console, self._episodes = console, episodes
         self._begun_at = time.monotonic()
-        self._recorded = 0
+        self._recorded = self._rejected = 0
         self._bars = Bars(TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
                           TextColumn('{task.fields[note]}'), console=console, disable=not console.is_terminal)
         self._job = self._bars.add_task('episodes', total=episodes, note='')
@@ -41,11 +41,16 @@ class ProgressDisplay:
             self._recorded = progress.recorded
             self._console.print(f'{progress.recorded} of {self._episodes} episodes recorded after {elapsed_s:.0f} s, '
                                 f'the last in {progress.bag}', markup=False, soft_wrap=True)
-        self._bars.update(self._job, completed=progress.recorded, note=self._left(elapsed_s, progress.recorded))
+        if progress.rejected > self._rejected:
+            self._rejected = progress.rejected
+            self._console.print(f'{progress.rejected} of {self._episodes} episodes rejected: their fidelity was too '
+                                'low with every seed, the report says more', markup=False, soft_wrap=True)
+        done = progress.recorded + progress.rejected
+        self._bars.update(self._job, completed=done, note=self._left(elapsed_s, done))
         note = f'episode {progress.episode}: {progress.eta_s:.0f} s left' if progress.steps else 'waiting'
         self._bars.update(self._clip, completed=progress.step, total=progress.steps or None, note=note)
 
-    def _left(self, elapsed_s: float, recorded: int) -> str:
-        if not recorded:
+    def _left(self, elapsed_s: float, done: int) -> str:
+        if not done:
             return ''
-        return f'about {elapsed_s / recorded * (self._episodes - recorded):.0f} s left'
+        return f'about {elapsed_s / done * (self._episodes - done):.0f} s left'

@@ -8,7 +8,14 @@ from typing import Any
 
 from rclpy.serialization import deserialize_message
 
-from hoigen.episodes import EpisodeError, EpisodeSummary, EpisodeWriteFailed, EpisodeWriter, provenance_from_json
+from hoigen.episodes import (
+    EpisodeError,
+    EpisodeSummary,
+    EpisodeWriteFailed,
+    EpisodeWriter,
+    provenance_from_json,
+    rejection_of,
+)
 from hoigen.episodes.topics import header_of
 from hoigen.ros import topics
 from hoigen.ros.streams import EpisodeOrder, Refused
@@ -26,6 +33,7 @@ class OpenEpisode:
     def __init__(self, writer: EpisodeWriter) -> None:
         self.writer = writer
         self.frames: int | None = None
+        self.rejected = False
         self._counts: Counter[str] = Counter()
 
     def write(self, topic: Topic, stamp_ns: int, cdr: bytes) -> None:
@@ -34,8 +42,12 @@ class OpenEpisode:
 
     @property
     def complete(self) -> bool:
-        """Every topic that began has a message for each frame, and none but the depth image is missing."""
-        expected = [topic.name for topic in PER_FRAME if topic is not topics.DEPTH or self._counts[topic.name]]
+        """Every topic that began has a message for each frame, and none but the depth image is missing.
+
+        Of an episode whose generated clip was rejected no generated frame is awaited.
+        """
+        awaited = [topic for topic in PER_FRAME if not (self.rejected and topic.writer == topics.SYNTHESIZER)]
+        expected = [topic.name for topic in awaited if topic is not topics.DEPTH or self._counts[topic.name]]
         return (self.frames is not None and self._counts[topics.PROVENANCE.name] > 0
                 and all(self._counts[name] >= self.frames for name in expected))
 
@@ -114,7 +126,10 @@ class Recordings:
 
     def _add_provenance(self, cdr: bytes) -> None:
         text = deserialize_message(cdr, topics.PROVENANCE.type).data
-        episode: Any = provenance_from_json(text).config.get('episode')
+        try:
+            episode: Any = provenance_from_json(text).config.get('episode')
+        except ValueError as error:
+            raise Refused('bad message', error) from error
         if episode in self._open:
             self._write_provenance(episode, cdr)
         else:
@@ -125,6 +140,8 @@ class Recordings:
 
     def _write_provenance(self, episode: int, cdr: bytes) -> None:
         stamp_ns = min(stamp for stamp, of in self._episode_of.items() if of == episode)
+        made = provenance_from_json(deserialize_message(cdr, topics.PROVENANCE.type).data)
+        self._open[episode].rejected = bool(rejection_of(made))
         self._write(episode, topics.PROVENANCE, stamp_ns, cdr)
 
     def _write(self, episode: int, topic: Topic, stamp_ns: int, cdr: bytes) -> None:
@@ -152,9 +169,9 @@ class Recordings:
             self._on_refused(Refused('stamp without labels', f'{stamp_ns} ns on {names}'))
 
     def _close(self, episode: int) -> None:
-        writer = self._forget(episode).writer
+        bag = self._forget(episode)
         try:
-            self._on_closed(episode, writer.close())
+            self._on_closed(episode, bag.writer.close(rejected=bag.rejected))
         except EpisodeError as error:
             self._on_closed(episode, error)
 

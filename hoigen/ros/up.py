@@ -18,6 +18,8 @@ from hoigen.ros import dds
 from hoigen.ros.graph import Value, load_graph
 from hoigen.ros.processes import NODE_COMMAND, NodeFailed, NodeProcesses
 from hoigen.ros.progress import ProgressDisplay
+from hoigen.video.faithful import ACCEPTANCE
+from hoigen.video.sampling import CONDITIONS
 
 INTERRUPTED = 130
 
@@ -38,6 +40,14 @@ class UpConfig:
     """Interaction to simulate, or any."""
     camera: str = 'front'
     """Camera to render from."""
+    conditions: str = ' '.join(CONDITIONS)
+    """What the model reads of the scene beside its first picture; none at all is the backbone alone."""
+    strength: float = 1.0
+    """Scale of what the conditions add."""
+    min_fidelity: float = ACCEPTANCE.min_fidelity
+    """A clip whose mean fidelity is below it is rejected and the next seed drawn; 0 keeps every clip."""
+    tries: int = ACCEPTANCE.tries
+    """Seeds that are drawn before an episode is given up; it is then recorded without generated frames."""
     rate: float = 0.0
     """Pace relative to real time; 0 is as fast as the simulator can."""
     out: Path = Path('out/demo')
@@ -52,11 +62,12 @@ class UpConfig:
     def arguments(self) -> dict[str, Any]:
         """The values of the graph's arguments."""
         return {'episodes': self.episodes, 'seed': self.seed, 'model': self.model, 'task': self.task,
-                'camera': self.camera, 'rate': self.rate, 'output': str(self.out)}
+                'camera': self.camera, 'conditions': self.conditions, 'strength': self.strength,
+                'min_fidelity': self.min_fidelity, 'tries': self.tries, 'rate': self.rate, 'output': str(self.out)}
 
 
 def run(config: UpConfig, node_command: Sequence[str] = NODE_COMMAND) -> int:
-    """Run the job; 0 when every episode is recorded, 1 when a node failed, 130 when interrupted."""
+    """Run the job; 0 when it is done, 1 when a node failed or every clip was rejected, 130 when interrupted."""
     console = Console(highlight=False)
     parameters = load_graph(config.graph).parameters(config.arguments())
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -65,9 +76,10 @@ def run(config: UpConfig, node_command: Sequence[str] = NODE_COMMAND) -> int:
     logs = config.out / 'logs'
     logs.mkdir(parents=True, exist_ok=True)
     nodes = NodeProcesses(logs, node_command)
+    finished = False
     try:
         _start(nodes, parameters, config)
-        _conduct(nodes, list(parameters), config, console)
+        recorded = _conduct(nodes, list(parameters), config, console)
     except NodeFailed as error:
         _explain(error, nodes, console)
         status = 1
@@ -75,10 +87,10 @@ def run(config: UpConfig, node_command: Sequence[str] = NODE_COMMAND) -> int:
         console.print('interrupted: stopping the nodes, closing the bags')
         status = INTERRUPTED
     else:
-        status = 0
+        status, finished = 0 if recorded else 1, True
     finally:
         _stop(nodes, console)
-    if status == 0:
+    if finished:
         write_report(config.out)
     _print_results(config.out, console)
     return status
@@ -102,14 +114,15 @@ def _simulated(node: str, config: UpConfig) -> bool:
     return config.use_sim_time and node != 'sim_source'
 
 
-def _conduct(nodes: NodeProcesses, names: Sequence[str], config: UpConfig, console: Console) -> None:
+def _conduct(nodes: NodeProcesses, names: Sequence[str], config: UpConfig, console: Console) -> int:
+    """The number of episodes recorded."""
     from hoigen.ros.conductor import Conductor  # rclpy: only a running job needs it, `hoigen up --help` does not
 
     console.print(f'starting {", ".join(names)}; logs in {config.out / "logs"}', markup=False, soft_wrap=True)
     with Conductor(names, config.namespace, nodes.check) as conductor:
         conductor.bring_up()
         with ProgressDisplay(console, config.episodes) as display:
-            conductor.follow(config.episodes, display.show)
+            return conductor.follow(config.episodes, display.show).recorded
 
 
 def _explain(error: NodeFailed, nodes: NodeProcesses, console: Console) -> None:

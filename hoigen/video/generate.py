@@ -107,7 +107,8 @@ def _write_arrays(path: Path, made: GeneratedClip) -> None:
     partial = path.with_suffix('.partial')
     with partial.open('wb') as file:
         np.savez_compressed(
-            file, frames=made.frames, fidelity=made.fidelity, stamps_ns=made.stamps_ns,
+            file, frames=made.frames, fidelity=made.fidelity.value, mask_fidelity=made.fidelity.mask,
+            motion_fidelity=made.fidelity.motion, stamps_ns=made.stamps_ns,
             K=np.stack([c.K for c in made.cameras]), T_world_cam=np.stack([c.T_world_cam for c in made.cameras]),
             joint_names=np.array(labels[0].joint_names), joint_positions=np.stack([x.joint_positions for x in labels]),
             action=np.stack([x.action for x in labels]), T_world_object=np.stack([x.T_world_object for x in labels]),

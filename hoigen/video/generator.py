@@ -12,7 +12,7 @@ from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor
 
 from hoigen.episodes import versions_of
-from hoigen.metrics.fidelity import mask_fidelity
+from hoigen.metrics.fidelity import fidelity
 from hoigen.records import Conditions, GeneratedClip, Labels, Provenance
 from hoigen.video.autoencoder import rough_picture
 from hoigen.video.denoise import Denoiser
@@ -52,7 +52,7 @@ class Generator:
         windows = self._windows(conditions, sampling)
         if len(windows) > 1:
             made |= {'windows': len(windows), 'seam': seam_score(frames, conditions, windows)}
-        return GeneratedClip(conditions.stamps_ns, conditions.cameras, frames, mask_fidelity(frames, conditions),
+        return GeneratedClip(conditions.stamps_ns, conditions.cameras, frames, fidelity(frames, conditions),
                              labels, self._provenance(seed, made))
 
     @torch.no_grad()

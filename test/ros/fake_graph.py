@@ -19,13 +19,14 @@ sys.path.append(str(Path(__file__).parents[1]))
 from synthetic_scene import moving_scene
 
 from hoigen.conditioning import pasted_baseline
-from hoigen.records import Conditions, GeneratedClip, Labels, MeshAsset, Provenance, SceneFrame
+from hoigen.records import Conditions, Fidelity, GeneratedClip, Labels, MeshAsset, Provenance, SceneFrame
 from hoigen.ros.nodes import condition_builder, episode_recorder, sim_source, synthesizer
 from hoigen.ros.nodes.base import spin
 from hoigen.ros.nodes.synthesizer import SynthesizerConfig
 from hoigen.video.sampling import DEFAULT, Sampling
 
 FRAMES, WIDTH, HEIGHT = 5, 60, 40
+
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,17 @@ class FakeSource:
 
 
 class FakeGenerator:
-    """Pastes the coloured points, step by step, over noise of the seed that shows in one corner."""
+    """Pastes the coloured points, step by step, over noise of the seed that shows in one corner.
+
+    ``fidelity``: of the clip that it makes of a seed.
+    """
 
     width, height = 48, 32
 
-    def __init__(self, steps: int = 3, step_s: float = 0.0) -> None:
-        self._steps, self._step_s = steps, step_s
+    def __init__(self, steps: int = 3, step_s: float = 0.0, fidelity: Callable[[int], float] = lambda seed: 0.75
+                 ) -> None:
+        self._steps, self._step_s, self._fidelity = steps, step_s, fidelity
+        self.asked: list[Sampling] = []
 
     def generate(self, conditions: Conditions, labels: tuple[Labels, ...], *, seed: int, sampling: Sampling = DEFAULT,
                  on_step: Callable[[int, int, np.ndarray | None], None] | None = None) -> GeneratedClip:
@@ -66,16 +72,24 @@ class FakeGenerator:
             time.sleep(self._step_s)
             if on_step is not None:
                 on_step(step, steps, frames[-1])
+        self.asked.append(sampling)
+        mean = self._fidelity(seed)
+        mask = np.linspace(mean - 0.1, mean + 0.1, len(frames), dtype=np.float32)
         return GeneratedClip(conditions.stamps_ns, conditions.cameras, frames,
-                             np.linspace(0.5, 1, len(frames), dtype=np.float32), labels,
+                             Fidelity(mask, mask, np.ones_like(mask)), labels,
                              Provenance(seed, {'model': 'fake'}, '', {}, {}, {}))
+
+
+def fidelity_of(seed: int) -> float:
+    """What the model of a graph of stand-ins reaches with a seed."""
+    return 0.9 if seed % 2 else 0.7
 
 
 def fake_model(config: SynthesizerConfig) -> FakeGenerator:
     """A model that is there, unless the parameters ask for another."""
     if config.model != 'tiny':
         raise FileNotFoundError(f'model {config.model}: expected one of tiny')
-    return FakeGenerator(step_s=0.1)
+    return FakeGenerator(step_s=0.1, fidelity=fidelity_of)
 
 
 def main() -> int:

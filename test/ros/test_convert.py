@@ -25,6 +25,7 @@ from hoigen.episodes.definitions import typestore
 from hoigen.records import (
     Camera,
     Contacts,
+    Fidelity,
     GeneratedClip,
     Labels,
     MeshAsset,
@@ -200,12 +201,14 @@ def test_generated_frame_keeps_stamp_and_labels() -> None:
     provenance = Provenance(1, {'steps': 4}, 'tiny', {'a.safetensors': 'ff'}, {'hoigen': '0'}, {'tiny': 'Apache-2.0'})
     small = Camera(np.array([[30.0, 0, 15.5], [0, 30.0, 11.5], [0, 0, 1]]), 32, 24, rigid(1))
     clip = GeneratedClip(np.array([5, STAMP_NS]), (small,) * 2, RNG.integers(0, 256, (2, 24, 32, 3), np.uint8),
-                         np.array([0.25, 0.5], np.float32), (labels(0), labels(1)), provenance)
+                         Fidelity(*np.array([[0.25, 0.5], [0.3, 0.5], [0.25, 0.9]], np.float32)),
+                         (labels(0), labels(1)), provenance)
     sent = {topic: wire(message) for topic, message in convert.generated_to_msgs(clip, 1).items()}
     assert {decode.stamp_ns(message.header) for message in sent.values()} == {STAMP_NS}
     same(decode.rgb(sent['synth/image']), clip.frames[1])
     assert (sent['synth/camera_info'].width, sent['synth/camera_info'].height) == (32, 24)
-    assert sent['synth/fidelity'].value == 0.5
+    told = sent['synth/fidelity']
+    assert (told.value, told.mask, told.motion) == (0.5, 0.5, pytest.approx(0.9))
     same_labels(decode.labels(sent['synth/labels']), clip.labels[1])
     assert json.loads(convert.provenance_to_msg(provenance).data)['config'] == {'steps': 4}
 

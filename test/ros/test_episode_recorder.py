@@ -18,6 +18,7 @@ from ros_bench import START_NS, Bench, scene
 
 from hoigen.conditioning import ClipBuilder, ConditioningConfig, build_conditions
 from hoigen.episodes import EpisodeReader, EpisodeWriteFailed, EpisodeWriter
+from hoigen.records import Provenance
 from hoigen.ros import convert, topics
 from hoigen.ros.nodes.episode_recorder import EpisodeRecorder
 
@@ -80,6 +81,27 @@ def test_messages_that_come_before_their_labels_find_their_episode(bench: Bench,
     for part in (seen, late, generated):
         send(bench, part)
     bench.until(lambda: bench.count('episode_recorder', 'recorded') == 1)
+
+
+def test_a_rejected_episode_is_a_whole_bag_of_its_scene(bench: Bench, tmp_path: Path) -> None:
+    """The recorder waits for no generated frame of it, whether the scene or the rejection comes first; it counts it
+    apart, and the bag says why."""
+    bench.up(EpisodeRecorder, output=str(tmp_path))
+    told = Provenance(7, {'episode': 0, 'rejected': 'fidelity: expected 0.5 or more, got 0.3'}, '', {}, {}, {})
+    for episode in (0, 1):
+        of_it = replace(told, config=told.config | {'episode': episode})
+        rejection = [{'provenance': convert.provenance_to_msg(of_it)}]
+        seen = messages_of(episode)[0]
+        for part in (seen, rejection) if episode else (seen[:3], rejection, seen[3:]):
+            send(bench, part)
+    bench.until(lambda: bench.count('episode_recorder', 'rejected') == 2)
+    assert (bench.count('episode_recorder', 'recorded'), bench.count('episode_recorder', 'failed')) == (0, 0)
+    for episode in (0, 1):
+        with EpisodeReader(bag(tmp_path, episode)) as reader:
+            assert reader.complete
+            assert not reader.faults()
+            assert reader.rejection() == 'fidelity: expected 0.5 or more, got 0.3'
+            assert reader.counts['/condition/points'] == FRAMES
 
 
 def test_an_episode_that_lost_a_frame_is_an_error_that_names_the_topic(bench: Bench, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,11 @@ from fake_graph import FakeSource
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from ros_bench import Bench, scene
+from std_msgs.msg import String
 
 from hoigen import decode
-from hoigen.ros import topics
+from hoigen.records import Provenance
+from hoigen.ros import convert, topics
 from hoigen.ros.nodes.sim_source import SimSource, first_stamp_ns
 
 FRAMES = 5
@@ -73,6 +76,19 @@ def test_it_goes_no_further_ahead_than_it_may(bench: Bench) -> None:
     bench.send({'synth/labels': done})  # once more: an episode ends once
     bench.send({'synth/labels': bench.heard['labels'][2 * FRAMES - 1]})
     bench.until(lambda: episodes(bench) == [0, 1, 2, 3])
+
+
+def test_a_rejected_episode_holds_up_no_other(bench: Bench) -> None:
+    """Its generated labels never come: that it was rejected is what ends it. Provenance that is none is refused."""
+    start(bench, episodes=3, ahead=1)
+    bench.until(lambda: episodes(bench) == [0])
+    made = Provenance(0, {'episode': 0}, '', {}, {}, {})
+    bench.send({'provenance': convert.provenance_to_msg(made)})  # of a clip that was kept: its labels will come
+    bench.send({'provenance': String(data='{}')})
+    bench.until(lambda: bench.count('sim_source', 'refused: bad message') == 1)
+    assert episodes(bench) == [0]
+    bench.send({'provenance': convert.provenance_to_msg(replace(made, config={'episode': 0, 'rejected': 'why'}))})
+    bench.until(lambda: episodes(bench) == [0, 1])
 
 
 def test_the_pace_follows_the_rate(bench: Bench) -> None:

@@ -16,6 +16,7 @@ from action_msgs.msg import GoalStatus
 from fake_graph import FakeGenerator
 from rclpy.action import ActionClient
 from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.parameter import Parameter
 from ros_bench import START_NS, Bench, scene
 
 from hoigen import decode
@@ -23,6 +24,8 @@ from hoigen.action import Synthesize
 from hoigen.conditioning import ClipBuilder, ConditioningConfig
 from hoigen.ros import convert
 from hoigen.ros.nodes.synthesizer import Synthesizer, clip_seed
+from hoigen.video.faithful import seed_of_try
+from hoigen.video.sampling import Sampling
 
 FRAMES = 5
 PER_FRAME = ('synth/image', 'synth/camera_info', 'synth/fidelity', 'synth/labels')
@@ -88,7 +91,7 @@ def test_the_same_seed_gives_the_same_frames_and_another_does_not(bench: Bench) 
 
 def test_the_action_tells_progress_with_preview_and_gives_what_automatic_mode_gives(bench: Bench) -> None:
     """A goal for a collected episode: a feedback for each step, a result, and the frames on the topics."""
-    bench.up(Synthesizer, lambda config: FakeGenerator(), seed=3)
+    bench.up(Synthesizer, lambda config: FakeGenerator(step_s=0.1), seed=3)  # rclpy drops feedback after the end
     send_conditioned(bench, 4)
     bench.until(lambda: len(bench.heard['synth/image']) == FRAMES)
     told: list[Any] = []
@@ -156,6 +159,86 @@ def test_a_generator_that_raises_fails_its_episode_only(bench: Bench) -> None:
     bench.until(lambda: bench.message('synthesizer') == 'episode 0 not generated: no memory left')
     send_conditioned(bench, 1)
     bench.until(lambda: len(bench.heard['synth/image']) == FRAMES)
+
+
+def scored(*scores: float) -> FakeGenerator:
+    """A generator whose clips have these fidelities, one after the other."""
+    left = iter(scores)
+    return FakeGenerator(fidelity=lambda seed: next(left))
+
+
+def fidelities(provenance: dict[str, Any]) -> list[float]:
+    """What every try reached, in their order."""
+    return [one['fidelity'] for one in provenance['config']['tries']]
+
+
+def test_a_clip_of_too_low_fidelity_is_rejected_and_the_next_seed_drawn(bench: Bench) -> None:
+    """Only the clip that is good enough is published; its provenance names its seed and the tries before."""
+    bench.up(Synthesizer, lambda config: scored(0.25, 0.375, 0.75), min_fidelity=0.5, tries=3)
+    send_conditioned(bench)
+    bench.until(lambda: all(len(bench.heard[name]) == FRAMES for name in PER_FRAME))
+    made = json.loads(bench.heard['provenance'][0].data)
+    seeds = [seed_of_try(clip_seed(0, 0), number) for number in range(3)]
+    assert made['seed'] == seeds[2]
+    assert [one['seed'] for one in made['config']['tries']] == seeds
+    assert fidelities(made) == [0.25, 0.375, 0.75]
+    told = bench.heard['synth/fidelity']
+    assert np.mean([message.value for message in told]) == pytest.approx(0.75)
+    assert {message.motion for message in told} == {1}
+    assert bench.count('synthesizer', 'refused') == 0
+
+
+def test_an_episode_that_no_seed_gives_a_good_clip_is_told_as_rejected_and_the_next_is_generated(bench: Bench) -> None:
+    """Nothing of it is published as good: diagnostics and provenance say why there is none."""
+    bench.up(Synthesizer, lambda config: scored(0.25, 0.375, 0.75), min_fidelity=0.5, tries=2)
+    for episode in (0, 1):
+        send_conditioned(bench, episode)
+    bench.until(lambda: len(bench.heard['synth/labels']) == FRAMES and len(bench.heard['provenance']) == 2)
+    assert {message.episode for message in bench.heard['synth/labels']} == {1}
+    rejected, made = (json.loads(message.data) for message in bench.heard['provenance'])
+    assert (rejected['config']['episode'], fidelities(rejected)) == (0, [0.25, 0.375])
+    assert 'expected 0.5 or more, got 0.375 at best' in rejected['config']['rejected']
+    assert 'rejected' not in made['config']
+    bench.until(lambda: bench.count('synthesizer', 'refused: fidelity too low') == 1)
+    assert bench.count('synthesizer', 'failed') == 0
+
+
+def test_a_goal_may_ask_for_more_fidelity_and_learns_what_was_reached(bench: Bench) -> None:
+    """Rejected: the result says so, with the tries; nothing is published, and the episode can be asked for again."""
+    bench.up(Synthesizer, lambda config: scored(0.75, 0.5, 0.875), automatic=False)
+    send_conditioned(bench)
+    bench.until(lambda: bench.values('synthesizer').get('held') == '[0]')
+    client = client_of(bench)
+
+    def result_of(**goal: Any) -> Any:
+        handle = answer(bench, client.send_goal_async(Synthesize.Goal(**goal)))
+        return answer(bench, handle.get_result_async())
+
+    rejected = result_of(min_fidelity=0.8, tries=2)
+    assert rejected.status == GoalStatus.STATUS_ABORTED
+    assert not rejected.result.success
+    assert rejected.result.mean_fidelity == pytest.approx(0.75)
+    assert fidelities(json.loads(rejected.result.provenance)) == [0.75, 0.5]
+    assert result_of(min_fidelity=0.8).result.success
+    bench.until(lambda: len(bench.heard['synth/image']) == FRAMES)
+    assert len(bench.heard['provenance']) == 1
+    assert not answer(bench, client.send_goal_async(Synthesize.Goal(min_fidelity=2.0))).accepted
+
+
+def test_parameters_say_how_to_sample(bench: Bench) -> None:
+    """What the node is told reaches the model; what makes no sense is refused where it is set."""
+    generator = FakeGenerator()
+    node = bench.up(Synthesizer, lambda config: generator, conditions='tracking', strength=0.5, start=0.25, end=0.75,
+                    steps=2, guidance=3.0, control_guidance=2.0)
+    send_conditioned(bench)
+    bench.until(lambda: len(bench.heard['synth/image']) == FRAMES)
+    assert generator.asked == [Sampling(steps=2, guidance=3.0, conditions=('tracking',), strength=0.5, start=0.25,
+                                        end=0.75, control_guidance=2.0)]
+    for name, value, reason in (('conditions', 'smell', 'names from'), ('end', 0.1, 'start < end'),
+                                ('min_fidelity', 1.5, 'min_fidelity')):
+        [refused] = node.set_parameters([Parameter(name, value=value)])
+        assert not refused.successful
+        assert reason in refused.reason
 
 
 def test_without_weights_the_node_refuses_to_configure(bench: Bench) -> None:

@@ -25,7 +25,7 @@ function ceiling(value) {
 
 /** One time series with a cursor; `seek` is called with the frame that a pointer chooses. */
 class Chart {
-  constructor({ name, title, values, low, high, show, label, bars }, times, seek) {
+  constructor({ name, title, values, more = {}, low, high, show, label, bars }, times, seek) {
     Object.assign(this, { values, times, show, low, high });
     const [W, H] = [420, 138];
     Object.assign(this, { W, left: 46, right: W - 14, top: 10, bottom: H - 22 });
@@ -33,7 +33,9 @@ class Chart {
     this.cursor = make('line', { class: 'cursor', y1: this.top, y2: this.bottom });
     this.dot = make('circle', { class: 'dot', r: 5 });
     this.svg = make('svg', { viewBox: `0 0 ${W} ${H}`, role: 'img', 'aria-label': `${title} over time` },
-      ...this.axes(label), ...(bars ? this.bars(bars) : []), ...this.lines(), this.cursor, this.dot);
+      ...this.axes(label), ...(bars ? this.bars(bars) : []),
+      ...this.lines(), ...Object.entries(more).map(([part, scores]) => make('path', { class: `part ${part}`,
+        d: this.path(scores) })), this.cursor, this.dot);
     const point = event => {
       const box = this.svg.getBoundingClientRect();
       const x = (event.clientX - box.left) / box.width * W;
@@ -70,17 +72,22 @@ class Chart {
       y: this.bottom - 26 * count / most, height: 26 * count / most }));
   }
 
+  /** A line through the known values. */
+  path(values) {
+    return values.map((value, n) => value === null ? ''
+      : `${n && values[n - 1] !== null ? 'L' : 'M'}${this.x(n).toFixed(1)},${this.y(value).toFixed(1)}`).join('');
+  }
+
   lines() {
-    let line = '', area = '', open = false;
+    let area = '', open = false;
     this.values.forEach((value, n) => {
       if (value === null) { open = false; return; }
       const place = `${this.x(n).toFixed(1)},${this.y(value).toFixed(1)}`;
-      line += `${open ? 'L' : 'M'}${place}`;
       area += open ? `L${place}` : `M${this.x(n).toFixed(1)},${this.bottom}L${place}`;
       if (n + 1 === this.values.length || this.values[n + 1] === null) area += `L${this.x(n).toFixed(1)},${this.bottom}Z`;
       open = true;
     });
-    return [make('path', { class: 'area', d: area }), make('path', { class: 'line', d: line })];
+    return [make('path', { class: 'area', d: area }), make('path', { class: 'line', d: this.path(this.values) })];
   }
 
   draw(frame) {

@@ -29,7 +29,7 @@ class Episode {
 
   header() {
     const { data } = this, rate = (this.count - 1) / (data.times.at(-1) || 1);
-    const scores = known(data.fidelity);
+    const scores = known(data.fidelity.value);
     const chips = [data.name, `${this.count} frames at ${+rate.toFixed(2)} Hz`];
     if (data.provenance) chips.push(`seed ${data.provenance.seed}`);
     if (scores.length) chips.push(`fidelity ${mean(scores).toFixed(2)}`);
@@ -38,10 +38,11 @@ class Episode {
   }
 
   faults() {
-    const [first, ...more] = this.data.faults;
-    if (!first) return [];
-    if (!more.length) return [make('p', { class: 'fault' }, first)];
-    return [make('details', { class: 'fault' }, make('summary', {}, `${first}; and ${more.length} more`),
+    const { rejection, faults: [first, ...more] } = this.data;
+    const rejected = rejection ? [make('p', { class: 'fault' }, `Rejected: ${rejection}`)] : [];
+    if (!first) return rejected;
+    if (!more.length) return [...rejected, make('p', { class: 'fault' }, first)];
+    return [...rejected, make('details', { class: 'fault' }, make('summary', {}, `${first}; and ${more.length} more`),
       make('ul', {}, ...more.map(text => make('li', {}, text))))];
   }
 
@@ -50,7 +51,8 @@ class Episode {
     const panels = Object.entries(PANELS).map(([name, [title, kind]]) => {
       const size = this.data.sizes[name], what = kind === 'size' ? (size || []).join('×') : kind;
       const canvas = make('canvas', { width, height, 'aria-label': `${title} ${what}` });
-      const none = make('div', { class: 'none', hidden: '' }, name === 'generated' ? 'not generated' : 'no picture');
+      const none = make('div', { class: 'none', hidden: '' }, name !== 'generated' ? 'no picture'
+        : this.data.rejection ? 'rejected' : 'not generated');
       this.canvases[name] = { canvas, none };
       return make('figure', { class: `panel ${name}`, style: `grid-area: ${name}` }, canvas, none,
         make('figcaption', {}, make('b', {}, title), ...(what ? [make('small', {}, what)] : [])));
@@ -79,20 +81,22 @@ class Episode {
   }
 
   makeCharts() {
-    const { frames, fidelity, times } = this.data;
+    const { frames, times } = this.data, { value, mask, motion } = this.data.fidelity;
     const forces = frames.map(frame => sum(frame.forces)), counts = frames.map(frame => frame.forces.length);
     const heights = frames.map(frame => 100 * frame.position[2]);
     const top = ceiling(Math.max(...heights, 1)), floor = Math.min(0, ...heights);
     const seek = frame => this.seek(frame);
-    const low = Math.min(0.5, ...known(fidelity).map(value => Math.floor(value * 10) / 10));
+    const low = Math.min(0.5, ...known([...value, ...mask, ...motion]).map(score => Math.floor(score * 10) / 10));
+    const part = (name, scores, n) => scores[n] === null ? '' : `${name} ${scores[n].toFixed(2)}`;
     return [
       new Chart({ name: 'force', title: 'Contact force', values: forces, low: 0, high: ceiling(Math.max(...forces, 1)),
         bars: counts, label: value => `${+value.toFixed(1)} N`, show: (value, n) => [`${value.toFixed(1)} N`,
           make('small', {}, `${counts[n]} contact${counts[n] === 1 ? '' : 's'}`)] }, times, seek),
       new Chart({ name: 'height', title: 'Object height', values: heights, low: floor < 0 ? -ceiling(-floor) : 0,
         high: top, label: value => `${+value.toFixed(1)} cm`, show: value => `${value.toFixed(1)} cm` }, times, seek),
-      new Chart({ name: 'truth', title: 'Fidelity', values: fidelity, low, high: 1, label: value => value.toFixed(2),
-        show: value => value === null ? 'none' : value.toFixed(3) }, times, seek),
+      new Chart({ name: 'truth', title: 'Fidelity', values: value, more: { mask, motion }, low, high: 1,
+        label: score => score.toFixed(2), show: (score, n) => score === null ? 'none' : [score.toFixed(3),
+          make('small', {}, `${part('mask', mask, n)} ${part('motion', motion, n)}`)] }, times, seek),
     ];
   }
 
@@ -235,7 +239,7 @@ class Episode {
 }
 
 function summarise(contents) {
-  const scores = contents.flatMap(data => known(data.fidelity || []));
+  const scores = contents.flatMap(data => known(data.fidelity?.value || []));
   const models = [...new Set(contents.map(data => data.provenance?.settings.model).filter(Boolean))];
   const facts = [['episodes', contents.length], ['frames', sum(contents.map(data => data.times?.length || 0))]];
   if (models.length) facts.push(['model', models.join(', ')]);

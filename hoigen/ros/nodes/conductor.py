@@ -25,7 +25,7 @@ class ConductorConfig:
     graph: str
     """Graph that runs: a name in config/graphs."""
     episodes: int
-    """End when so many are recorded."""
+    """End when so many are recorded or rejected."""
     output: Path
     """Folder of the bags; gets the report."""
     namespace: str = ''
@@ -33,20 +33,20 @@ class ConductorConfig:
 
 
 def conduct(config: ConductorConfig) -> int:
-    """Bring the nodes up, follow the job and report; 0 when every episode is recorded."""
+    """Bring the nodes up, follow the job and report; 0 when it is done, 1 when every clip was rejected."""
     console = Console(highlight=False)
     try:
         with Conductor(list(load_graph(config.graph).nodes), config.namespace, lambda: None) as conductor:
             conductor.bring_up()
             with ProgressDisplay(console, config.episodes) as display:
-                conductor.follow(config.episodes, display.show)
+                recorded = conductor.follow(config.episodes, display.show).recorded
     except NodeFailed as error:
         console.print(f'conductor: {error}', style='bold red', markup=False)
         return 1
     except KeyboardInterrupt:
         return 130
     write_report(config.output)
-    return 0
+    return 0 if recorded else 1
 
 
 def main() -> int:

@@ -42,7 +42,7 @@ class EpisodeRecorder(ManagedNode[EpisodeRecorderConfig]):
     def open(self) -> None:
         output = Path(self.config.output)
         output.mkdir(parents=True, exist_ok=True)
-        self._recorded, self._bag = 0, ''
+        self._recorded, self._rejected, self._bag = 0, 0, ''
         self._recordings = Recordings(lambda episode: self._make(episode_folder(output, episode)), self._on_closed,
                                       self.report)
         self.work(self._take, limit=self.config.queue)
@@ -59,7 +59,7 @@ class EpisodeRecorder(ManagedNode[EpisodeRecorderConfig]):
         self._recordings.close()
 
     def values(self) -> dict[str, object]:
-        return {'recorded': self._recorded, 'bag': self._bag}
+        return {'recorded': self._recorded, 'rejected': self._rejected, 'bag': self._bag}
 
     def _on_message(self, topic: Topic, cdr: bytes) -> None:
         self.hand_over((topic, cdr), topic.name)
@@ -73,6 +73,10 @@ class EpisodeRecorder(ManagedNode[EpisodeRecorderConfig]):
     def _on_closed(self, episode: int, result: EpisodeSummary | EpisodeError) -> None:
         if isinstance(result, EpisodeError):
             self.diagnostics.fail(f'episode {episode} is not whole: {result}')
+            return
+        if not result.generated:
+            self._rejected += 1
+            self.get_logger().warning(f'episode {episode}: rejected; {result.folder} holds its scene alone')
             return
         self._recorded += 1
         self._bag = str(result.folder)

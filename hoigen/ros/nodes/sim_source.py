@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from rclpy.duration import Duration
 
+from hoigen.episodes import provenance_from_json, rejection_of
 from hoigen.records import MeshAsset, SceneFrame
 from hoigen.ros import convert, topics
 from hoigen.ros.nodes.base import ManagedNode, spin
@@ -77,6 +78,7 @@ class SimSource(ManagedNode[SimSourceConfig]):
         for topic in topics.written_by(topics.SOURCE):
             self.advertise(topic)
         self.subscribe(topics.SYNTH_LABELS, self._on_synthesized)
+        self.subscribe(topics.PROVENANCE, self._on_provenance)
 
     def start(self) -> None:
         self.work(self._stream, limit=self.config.episodes)
@@ -92,6 +94,15 @@ class SimSource(ManagedNode[SimSourceConfig]):
     def _on_synthesized(self, message: Any) -> None:
         if message.last:
             self._unfinished.discard(message.episode)
+
+    def _on_provenance(self, message: Any) -> None:
+        try:
+            made = provenance_from_json(message.data)
+        except ValueError as error:
+            self.diagnostics.refuse('bad message', error)
+            return
+        if rejection_of(made):
+            self._unfinished.discard(made.config.get('episode'))
 
     def _stream(self, index: int) -> None:  # worker thread
         if self.config.wait_for_readers:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -18,6 +18,8 @@ from hoigen.records import GeneratedClip
 from hoigen.ros import convert, topics
 from hoigen.ros.clips import Rows
 from hoigen.ros.nodes.base import ManagedNode
+from hoigen.video.faithful import Acceptance, FidelityTooLow
+from hoigen.video.sampling import Sampling
 
 ACTION = 'synthesize'
 
@@ -30,21 +32,28 @@ class CancelledJob(Exception):
     """Raised in a generator's ``on_step``: nobody wants the clip any more."""
 
 
+Outcome = GeneratedClip | FidelityTooLow | str
+"""A clip, or why there is none."""
+
+
 @dataclass(eq=False)
 class Job:
     """A clip to generate.
 
     The worker calls ``report`` (step, steps, seconds left, preview) after each step, and ``end`` once, with the clip
-    or the reason why there is none; ``cancelled`` may be set by any thread.
+    or the reason why there is none; ``cancelled`` may be set by any thread. ``automatic``: nobody asked for the clip,
+    so if it is rejected, the episode stays without one.
     """
 
     episode: int
     rows: Rows
     seed: int
-    steps: int
+    sampling: Sampling
+    acceptance: Acceptance
     prompt: str = ''
+    automatic: bool = False
     report: Callable[[int, int, float, np.ndarray | None], None] = _nothing
-    end: Callable[[GeneratedClip | str], None] = _nothing
+    end: Callable[[Outcome], None] = _nothing
     cancelled: bool = False
 
 
@@ -64,11 +73,23 @@ class SynthesizeServer:
         self._server.destroy()
 
     def _on_goal(self, goal: Synthesize.Goal) -> GoalResponse:
-        if self._node.active and goal.episode in self._episodes:
-            return GoalResponse.ACCEPT
-        self._node.get_logger().error(
-            f'synthesize: expected one of the episodes {list(self._episodes)} and an active node, got {goal.episode}')
-        return GoalResponse.REJECT
+        if not (self._node.active and goal.episode in self._episodes):
+            self._node.get_logger().error(f'synthesize: expected one of the episodes {list(self._episodes)} and an '
+                                          f'active node, got {goal.episode}')
+            return GoalResponse.REJECT
+        try:
+            self._settings(goal)
+        except ValueError as error:
+            self._node.get_logger().error(f'synthesize: {error}')
+            return GoalResponse.REJECT
+        return GoalResponse.ACCEPT
+
+    def _settings(self, goal: Synthesize.Goal) -> tuple[Sampling, Acceptance]:
+        """The node's own, changed by what the goal asks for."""
+        sampling, acceptance = self._node.config.sampling(), self._node.config.acceptance()
+        return (replace(sampling, steps=goal.steps or sampling.steps),
+                Acceptance(max(goal.min_fidelity, 0.0) if goal.min_fidelity else acceptance.min_fidelity,
+                           goal.tries or acceptance.tries))
 
     def _on_cancel(self, handle: ServerGoalHandle[Any, Any, Any]) -> CancelResponse:
         job = self._jobs.get(bytes(handle.goal_id.uuid))
@@ -79,10 +100,10 @@ class SynthesizeServer:
 
     async def _execute(self, handle: ServerGoalHandle[Any, Any, Any]) -> Synthesize.Result:
         goal = handle.request
-        ended: Future[GeneratedClip | str] = Future()
+        ended: Future[Outcome] = Future()
         rows = self._episodes.get(goal.episode, ())
-        job = Job(goal.episode, rows, goal.seed, goal.steps, goal.prompt,
-                  partial(self._feedback, handle, rows), ended.set_result)
+        job = Job(goal.episode, rows, goal.seed, *self._settings(goal), goal.prompt,
+                  report=partial(self._feedback, handle, rows), end=ended.set_result)
         key = bytes(handle.goal_id.uuid)
         self._jobs[key] = job
         outcome = await ended if self._enqueue(job) else 'too many clips wait already'
@@ -98,13 +119,16 @@ class SynthesizeServer:
         handle.publish_feedback(feedback)
 
     @staticmethod
-    def _finish(handle: ServerGoalHandle[Any, Any, Any], outcome: GeneratedClip | str | None) -> Synthesize.Result:
+    def _finish(handle: ServerGoalHandle[Any, Any, Any], outcome: Outcome | None) -> Synthesize.Result:
         if isinstance(outcome, GeneratedClip):
             handle.succeed()
-            return Synthesize.Result(success=True, message='generated', mean_fidelity=float(outcome.fidelity.mean()),
+            return Synthesize.Result(success=True, message='generated', mean_fidelity=outcome.fidelity.mean,
                                      provenance=convert.provenance_to_msg(outcome.provenance).data)
         if handle.is_cancel_requested:
             handle.canceled()
         else:
             handle.abort()
+        if isinstance(outcome, FidelityTooLow):
+            return Synthesize.Result(success=False, message=str(outcome), mean_fidelity=outcome.fidelity,
+                                     provenance=convert.provenance_to_msg(outcome.provenance).data)
         return Synthesize.Result(success=False, message=outcome or '')

@@ -13,7 +13,7 @@ import numpy as np
 
 from hoigen import decode
 from hoigen.conditioning import build_conditions
-from hoigen.records import Conditions, GeneratedClip, Labels
+from hoigen.records import GeneratedClip, Provenance
 from hoigen.ros import convert, topics
 from hoigen.ros.clips import ClipCollector, IncompleteEpisode, Rows, clip_of
 from hoigen.ros.nodes.base import ManagedNode, spin
@@ -21,7 +21,8 @@ from hoigen.ros.nodes.synthesis import CancelledJob, Job, SynthesizeServer
 from hoigen.ros.parameters import param, validate
 from hoigen.ros.streams import Refused
 from hoigen.ros.sync import ExactSync
-from hoigen.video.sampling import DEFAULT, Sampling
+from hoigen.video.faithful import ACCEPTANCE, Acceptance, Draws, FidelityTooLow, generate_faithful
+from hoigen.video.sampling import CONDITIONS, Sampling
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,16 @@ class SynthesizerConfig:
     model: str = param('tiny', 'Model; a name in config/models or the folder of a trained one.')
     seed: int = param(0, 'Seed; a clip depends on it and on its episode.', low=0, high=2**31 - 1)
     steps: int = param(0, 'Denoising steps; 0 takes what the model says.', low=0, high=1000)
+    conditions: str = param(' '.join(CONDITIONS), 'What the control branch reads; none is the backbone alone.')
+    strength: float = param(1.0, 'Scale of what the control branch adds.', low=0.0, high=100.0)
+    start: float = param(0.0, 'Part of the steps after which the control branch begins to add.', low=0.0, high=1.0)
+    end: float = param(1.0, 'Part of the steps after which it ends.', low=0.0, high=1.0)
+    control_guidance: float = param(1.0, 'Guidance on the conditions; 1 is off.', low=1.0, high=100.0)
+    guidance: float = param(1.0, 'Classifier-free guidance on the text; 1 is off.', low=1.0, high=100.0)
+    dynamic_guidance: bool = param(False, 'Let the guidance on the text grow over the steps.')
+    min_fidelity: float = param(ACCEPTANCE.min_fidelity, 'A clip whose mean fidelity is below it is rejected and the '
+                                'next seed drawn; 0 keeps every clip.', low=0.0, high=1.0)
+    tries: int = param(ACCEPTANCE.tries, 'Seeds that are drawn before an episode is given up.', low=1, high=100)
     automatic: bool = param(True, 'Generate every episode when its last frame has come.')
     keep: int = param(4, 'Episodes that are kept for the synthesize action.', low=1, high=1000)
     queue: int = param(4, 'Clips that may wait; further ones are refused.', low=1, high=1000, read_only=True)
@@ -41,16 +52,24 @@ class SynthesizerConfig:
 
     def __post_init__(self) -> None:
         validate(self)
+        self.sampling()
+
+    def sampling(self) -> Sampling:
+        """How to sample."""
+        return Sampling(steps=self.steps or None, conditions=tuple(self.conditions.split()), strength=self.strength,
+                        start=self.start, end=self.end, control_guidance=self.control_guidance,
+                        guidance=self.guidance, dynamic_guidance=self.dynamic_guidance)
+
+    def acceptance(self) -> Acceptance:
+        """Which clips are kept."""
+        return Acceptance(self.min_fidelity, self.tries)
 
 
-class Generator(Protocol):
+class Generator(Draws, Protocol):
     """What the node asks of a video model."""
 
     width: int
     height: int
-
-    def generate(self, conditions: Conditions, labels: tuple[Labels, ...], *, seed: int, sampling: Sampling = DEFAULT,
-                 on_step: Callable[[int, int, np.ndarray | None], None] | None = None) -> GeneratedClip: ...
 
 
 def video_model(config: SynthesizerConfig) -> Generator:
@@ -114,7 +133,8 @@ class Synthesizer(ManagedNode[SynthesizerConfig]):
             self._episodes[episode] = rows
             while len(self._episodes) > self.config.keep:
                 self._episodes.popitem(last=False)
-            if self.config.automatic and not self.enqueue(Job(episode, rows, self.config.seed, self.config.steps)):
+            job = Job(episode, rows, self.config.seed, self.config.sampling(), self.config.acceptance(), automatic=True)
+            if self.config.automatic and not self.enqueue(job):
                 self.diagnostics.fail(f'episode {episode} not generated: {self.config.queue} clips wait already')
 
     def enqueue(self, job: Job) -> bool:
@@ -129,6 +149,8 @@ class Synthesizer(ManagedNode[SynthesizerConfig]):
             job.end(clip)
         except CancelledJob:
             job.end('cancelled')
+        except FidelityTooLow as error:
+            self._reject(job, error)
         except Exception as error:
             job.end(str(error))
             raise RuntimeError(f'episode {job.episode} not generated: {error}') from error
@@ -149,15 +171,31 @@ class Synthesizer(ManagedNode[SynthesizerConfig]):
             self._progress = {'episode': job.episode, 'step': step, 'steps': steps, 'eta_s': f'{eta_s:.1f}'}
             job.report(step, steps, eta_s, preview)
 
-        made = self._generator.generate(conditions, clip.labels, seed=clip_seed(job.seed, job.episode),
-                                        sampling=Sampling(steps=job.steps or None), on_step=on_step)
-        config = {**made.provenance.config, 'episode': job.episode, 'seed': job.seed, 'prompt': conditions.prompt}
-        return replace(made, provenance=replace(made.provenance, config=config, source=self._source()))
+        made = generate_faithful(self._generator, conditions, clip.labels, seed=clip_seed(job.seed, job.episode),
+                                 sampling=job.sampling, acceptance=job.acceptance, on_step=on_step)
+        return replace(made, provenance=self._told(job, made.provenance))
 
-    def _send(self, clip: GeneratedClip) -> None:
+    def _told(self, job: Job, made: Provenance) -> Provenance:
+        """Provenance with what the node knows: for which episode, asked for how, of whose scene."""
+        prompt = job.prompt or job.rows[0][topics.LABELS.name].task
+        config = {**made.config, 'episode': job.episode, 'seed': job.seed, 'prompt': prompt}
+        return replace(made, config=config, source=self._source())
+
+    def _reject(self, job: Job, error: FidelityTooLow) -> None:
+        """Nothing of the clip is published; of an episode that nobody will ask for again, that it was rejected."""
+        error.provenance = self._told(job, error.provenance)
+        job.end(error)
+        self.diagnostics.refuse('fidelity too low', f'episode {job.episode} not generated: {error}')
+        if job.automatic:
+            self._publish_provenance(error.provenance)
+
+    def _publish_provenance(self, provenance: Provenance) -> None:
         if self.config.wait_for_readers:
             self.wait_for_readers()
-        self.publish({topics.PROVENANCE.name: convert.provenance_to_msg(clip.provenance)})
+        self.publish({topics.PROVENANCE.name: convert.provenance_to_msg(provenance)})
+
+    def _send(self, clip: GeneratedClip) -> None:
+        self._publish_provenance(clip.provenance)
         for row in range(len(clip.frames)):
             self.publish(convert.generated_to_msgs(clip, row))
         self._generated += 1

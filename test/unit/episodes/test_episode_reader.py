@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from episode_factory import T_WORLD_CAM, Message, Scene, fidelity, render
+from episode_factory import T_WORLD_CAM, Message, Scene, fidelity, messages, render, write_episode
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from hoigen.episodes import EpisodeError, EpisodeReader, EpisodeWriter, decode
 from hoigen.episodes.definitions import typestore
+from hoigen.episodes.report import write_report
+from hoigen.episodes.storage import BagWriter
 from hoigen.geometry.camera import project
 
 
@@ -52,11 +56,54 @@ def test_generated_clip_comes_with_labels_and_provenance(episode: Path, scene: S
         generated, clip = reader.generated(), reader.clip()
     assert generated is not None
     np.testing.assert_array_equal(generated.frames[2], render(scene, 2, scene.synth)[0][..., ::-1])
-    np.testing.assert_allclose(generated.fidelity, [fidelity(scene, n) for n in range(scene.frames)], rtol=1e-6)
+    want = np.array([fidelity(scene, n) for n in range(scene.frames)])
+    for name, scores in (('value', want), ('mask', want), ('motion', want + 0.02)):
+        np.testing.assert_allclose(getattr(generated.fidelity, name), scores, rtol=1e-6)
     assert generated.stamps_ns.tolist() == clip.stamps_ns.tolist()
     assert [label.frame for label in generated.labels] == list(range(scene.frames))
     assert generated.provenance.config['steps'] == 4
     assert generated.cameras[0].width == scene.synth[0]
+
+
+def test_bags_of_the_first_version_have_the_value_of_their_fidelity_alone(tmp_path: Path, scene: Scene) -> None:
+    """Recordings outlive releases: the frames and their value are read, what was not measured then is unknown."""
+    first = 'std_msgs/Header header\nfloat32 value\n'
+    old, new = get_typestore(Stores.ROS2_KILTED), typestore()
+    old.register(new.fielddefs | get_types_from_msg(first, 'hoigen/msg/Fidelity'))
+    bag, connections = BagWriter(tmp_path / 'episode_0000'), {}
+    for topic, msgtype, stamp_ns, cdr, _ in messages(scene):
+        if topic == 'synth/fidelity':
+            told = new.deserialize_cdr(cdr, msgtype)
+            cdr = bytes(old.serialize_cdr(old.types[msgtype](header=told.header, value=told.value), msgtype))
+        if topic not in connections:
+            connections[topic] = bag.add_connection(f'/{topic}', msgtype, typestore=old)
+        bag.write(connections[topic], stamp_ns, cdr)
+    bag.close()
+    with EpisodeReader(tmp_path / 'episode_0000') as reader:
+        generated = reader.generated()
+    assert generated is not None
+    want = [fidelity(scene, n) for n in range(scene.frames)]
+    np.testing.assert_allclose(generated.fidelity.value, want, rtol=1e-6)
+    assert np.isnan([generated.fidelity.mask, generated.fidelity.motion]).all()
+    write_report(tmp_path)
+    assert '"mask":[null,' in (tmp_path / 'report.html').read_text()
+
+
+def test_a_rejected_episode_is_whole_without_generated_frames_and_says_why(tmp_path: Path, scene: Scene) -> None:
+    """Its scene stays to be used, its provenance tells the tries; a topic of the scene that is missing is a fault."""
+    summary = write_episode(tmp_path / 'bag', replace(scene, rejected='fidelity: expected 0.5, got 0.3'))
+    assert not summary.generated
+    with EpisodeReader(tmp_path / 'bag') as reader:
+        assert reader.faults() == ()
+        assert reader.rejection() == 'fidelity: expected 0.5, got 0.3'
+        assert reader.generated() is None
+        assert len(reader.clip().stamps_ns) == scene.frames
+    lacking = EpisodeWriter(tmp_path / 'lacking')
+    for message in messages(replace(scene, rejected='why')):
+        if message[0] != 'condition/mask':
+            lacking.write(*message)  # type: ignore[arg-type]
+    with pytest.raises(EpisodeError, match='/condition/mask: expected 5 messages'):
+        lacking.close(rejected=True)
 
 
 def test_assets_and_images(episode: Path, scene: Scene) -> None:

@@ -56,7 +56,9 @@ def test_page_shows_the_labels_of_each_frame(reported: Path) -> None:
     heights = [frame['position'][2] for frame in content['frames']]
     np.testing.assert_allclose(heights, [SHOWN.balls(n)[0][-1][2] for n in range(SHOWN.frames)], atol=1e-4)
     assert [len(frame['forces']) for frame in content['frames']] == [0, 0, 0, 4, 4, 4]
-    np.testing.assert_allclose(content['fidelity'], [fidelity(SHOWN, n) for n in range(SHOWN.frames)], atol=1e-4)
+    want = np.array([fidelity(SHOWN, n) for n in range(SHOWN.frames)])
+    for name, scores in (('value', want), ('mask', want), ('motion', want + 0.02)):
+        np.testing.assert_allclose(content['fidelity'][name], scores, atol=1e-4)
     assert content['provenance']['timings'] == {'conditions_s': '0.41', 'generate_s': '9.7'}
     assert content['faults'] == []
 
@@ -116,8 +118,20 @@ def test_broken_bags_are_named_and_the_others_shown(tmp_path: Path) -> None:
     assert whole['faults'] == []
     assert 'was not closed' in unfinished['faults'][0]
     assert unfinished['panels']['generated'] == [None] * SHOWN.frames
-    assert unfinished['fidelity'] == [None] * SHOWN.frames
+    assert unfinished['fidelity'] == dict.fromkeys(('value', 'mask', 'motion'), [None] * SHOWN.frames)
     assert 'episode_0002' in unreadable['error']
+
+
+def test_a_rejected_episode_is_shown_with_its_reason_and_its_tries(tmp_path: Path) -> None:
+    """Nobody takes it for a recording that broke; the scene is shown, and what the tries reached."""
+    write_episode(tmp_path / 'episode_0000', Scene(**vars(SHOWN) | {'rejected': 'fidelity: expected 0.5, got 0.3'}))
+    write_report(tmp_path)
+    content = contents(tmp_path)[0]
+    assert content['rejection'] == 'fidelity: expected 0.5, got 0.3'
+    assert content['faults'] == []
+    assert content['panels']['generated'] == [None] * SHOWN.frames
+    assert content['panels']['source'][0]
+    assert content['provenance']['settings']['tries'] == 'seed 7, fidelity 0.3'
 
 
 def test_a_recovered_recording_is_shown_once(tmp_path: Path) -> None:

@@ -1,34 +1,137 @@
 """Fidelity: high for frames that show what the condition asks for, low for those that do not."""
 
-from types import SimpleNamespace
+from dataclasses import replace
 
 import numpy as np
+import pytest
 
-from hoigen.metrics.fidelity import mask_fidelity
+from hoigen.conditioning import build_clip, build_conditions
+from hoigen.metrics.expected import WIDEST, Expected
+from hoigen.metrics.fidelity import fidelity, mask_fidelity
+from hoigen.metrics.motion import motion_fidelity
+from hoigen.records import Fidelity, RecordError
 
-
-def square_that_moves(frames=3):
-    """A red square on grey moves right; the place where it was in frame 0 has no known background."""
-    mask = np.zeros((frames, 48, 64), np.uint8)
-    for t in range(frames):
-        mask[t, 16:32, 8 + 3 * t:24 + 3 * t] = 2
-    background = np.full((frames, 48, 64, 3), 120, np.uint8)
-    video = np.where(mask[..., None] > 0, np.array([200, 30, 30], np.uint8), background)
-    known = np.repeat(mask[:1] == 0, frames, 0)
-    conditions = SimpleNamespace(mask=mask, background=background, background_known=known,
-                                 coloured=video * (mask > 0)[..., None], coloured_state=np.where(mask > 0, 2, 0))
-    return video, conditions
+FRAMES, STEP = 6, 3
+RNG = np.random.default_rng(3)
 
 
-def test_true_frames_score_high_from_the_first_small_motion_on():
-    """A hand that has moved by a few pixels leaves little known background behind: it must not score 0 for that."""
-    video, conditions = square_that_moves()
-    assert mask_fidelity(video, conditions).min() > 0.9
+def wallpaper(height, width, low, high):
+    """A smooth random picture [H,W,3] uint8 between two levels, whose details are a few pixels wide."""
+    coarse = RNG.uniform(low, high, (height // 4 + 2, width // 4 + 2, 3))
+    return np.repeat(np.repeat(coarse, 4, 0), 4, 1)[:height, :width].astype(np.uint8)
 
 
-def test_frames_that_stand_still_or_lack_the_object_score_low():
-    video, conditions = square_that_moves(6)
-    still = mask_fidelity(np.repeat(video[:1], 6, 0), conditions)
-    assert still[0] > 0.9
-    assert still[-1] < 0.5
-    assert mask_fidelity(conditions.background, conditions).max() < 0.1
+def card_that_moves(texture=True):
+    """A card of 24x24 moves right by ``STEP`` pixels a frame over a wall, a second one rests; what must be seen."""
+    wall = wallpaper(64, 96, 20, 60)
+    card = wallpaper(24, 24, 120, 250) if texture else np.full((24, 24, 3), 180, np.uint8)
+    video, mask = np.repeat(wall[None], FRAMES, 0), np.zeros((FRAMES, 64, 96), np.uint8)
+    down, right = (offset.ravel() for offset in np.mgrid[2:22:3, 2:22:3])
+    places = []
+    for t in range(FRAMES):
+        left = 8 + STEP * t
+        for top, at, role in ((4, left, 2), (36, 40, 1)):
+            video[t, top:top + 24, at:at + 24], mask[t, top:top + 24, at:at + 24] = card, role
+        places.append(np.concatenate([np.stack([left + right, 4 + down], -1), np.stack([40 + right, 36 + down], -1)]))
+    state = np.where(mask > 0, 2, 0).astype(np.uint8)
+    pixels = np.array(places, np.float32)
+    expected = Expected(mask, np.repeat(wall[None], FRAMES, 0), np.repeat(mask[:1] == 0, FRAMES, 0),
+                        video * (mask > 0)[..., None], state, pixels, np.ones(pixels.shape[:2], bool),
+                        np.repeat([2, 1], len(down)).astype(np.uint8))
+    return video, expected
+
+
+def test_motion_as_in_the_scene_scores_one_and_frozen_frames_score_the_half_that_rests():
+    """Points that should move and points that should rest count half each, however many they are."""
+    video, expected = card_that_moves()
+    assert motion_fidelity(video, expected).min() > 0.97
+    np.testing.assert_allclose(motion_fidelity(np.repeat(video[:1], FRAMES, 0), expected), 0.5, atol=0.03)
+
+
+def test_motion_the_other_way_scores_no_more_than_what_rests():
+    video, expected = card_that_moves()
+    away = replace(expected, point_pixels=expected.point_pixels[::-1])
+    assert motion_fidelity(video, away).max() < 0.6
+
+
+def test_one_foreign_frame_is_seen_in_its_step_and_in_the_next():
+    """Frame t is judged by the step that leads to it; frame 0 by the one after it."""
+    video, expected = card_that_moves()
+    video = video.copy()
+    video[3] = wallpaper(64, 96, 0, 255)
+    score = motion_fidelity(video, expected)
+    assert score[[3, 4]].max() < 0.2
+    assert score[[0, 1, 2, 5]].min() > 0.97
+    assert score[0] == score[1]
+
+
+def test_plain_surfaces_are_not_held_against_a_video():
+    """Inside a card without any texture no motion can be seen; its outline shows it all the same."""
+    video, expected = card_that_moves(texture=False)
+    assert motion_fidelity(video, expected).min() > 0.97
+    assert motion_fidelity(np.repeat(video[:1], FRAMES, 0), expected)[1:].max() < 0.8
+
+
+def test_a_video_on_which_nothing_can_be_seen_does_not_follow_the_scene():
+    """One colour contradicts no motion, and still is none: only what rests is as it should be."""
+    _, expected = card_that_moves()
+    np.testing.assert_allclose(motion_fidelity(np.full((FRAMES, 64, 96, 3), 90, np.uint8), expected), 0.5, atol=0.01)
+
+
+def test_nothing_to_compare_scores_one():
+    """A clip of one frame, and frames in which no point of hand or object is seen."""
+    video, expected = card_that_moves()
+    assert motion_fidelity(video[:1], expected).tolist() == [1]
+    hidden = replace(expected, point_visible=np.zeros_like(expected.point_visible))
+    assert motion_fidelity(video, hidden).tolist() == [1] * FRAMES
+
+
+def test_true_masks_score_high_and_frames_that_stand_still_or_lack_the_object_low():
+    """Also where the background is unknown, because an object stood there in frame 0."""
+    video, expected = card_that_moves()
+    assert mask_fidelity(video, expected).min() > 0.95
+    still = mask_fidelity(np.repeat(video[:1], FRAMES, 0), expected)
+    assert still[0] > 0.95
+    assert still[-1] < 0.75  # the card that rests is where it should be
+    assert mask_fidelity(expected.background, expected).max() < 0.05
+
+
+def test_shadows_are_not_taken_for_hand_or_object_and_other_colours_are():
+    """A darker place of the background may be a shadow; one of another colour is something that should not be there."""
+    video, expected = card_that_moves()
+    darker, painted = video.copy(), video.copy()
+    darker[:, 40:60, 2:30] //= 2
+    painted[:, 40:60, 2:30, 0] = 200
+    assert mask_fidelity(darker, expected).min() > 0.95
+    assert mask_fidelity(painted, expected).max() < 0.75
+
+
+def test_wide_videos_are_judged_as_narrow_ones(make_scene):
+    """The same scene at three times the size has the same scores, within what the smaller picture blurs."""
+    scores = {}
+    for width, height in ((180, 120), (540, 360)):
+        assert (width > WIDEST) == (width == 540)
+        clip = build_clip(*make_scene(5, 0.1, width, height))
+        conditions = build_conditions(clip, width=width, height=height)
+        still = np.repeat(clip.rgb[:1], 5, 0)
+        scores[width] = fidelity(clip.rgb, conditions), fidelity(still, conditions)
+        true, frozen = scores[width]
+        assert true.value.min() > 0.85
+        assert frozen.value[1:].max() < 0.6
+        np.testing.assert_array_equal(true.value, np.minimum(true.mask, true.motion))
+    for narrow, wide in zip(scores[180], scores[540], strict=True):
+        np.testing.assert_allclose(narrow.value, wide.value, atol=0.12)
+
+
+def test_frames_of_another_size_are_refused(clip):
+    conditions = build_conditions(clip, width=90, height=60)
+    with pytest.raises(ValueError, match=r'frames: expected uint8 \[5, 60, 90, 3\] as the conditions, got uint8'):
+        fidelity(clip.rgb, conditions)
+
+
+def test_the_record_refuses_scores_that_are_none():
+    """Unknown parts are NaN, an unknown value is no fidelity."""
+    half, unknown = np.full(3, 0.5, np.float32), np.full(3, np.nan, np.float32)
+    assert Fidelity(half, unknown, unknown).mean == 0.5
+    with pytest.raises(RecordError, match=r'value: expected finite.*motion: expected scores in \[0, 1\]'):
+        Fidelity(unknown, half, half * 3)

@@ -1,0 +1,96 @@
+"""Clips that follow their scene: one that does not is rejected, and the next seed drawn, a bounded number of times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from hoigen.records import Conditions, GeneratedClip, Labels, Provenance
+from hoigen.video.sampling import DEFAULT, Sampling
+
+__all__ = ['ACCEPTANCE', 'Acceptance', 'Draws', 'FidelityTooLow', 'OnStep', 'generate_faithful', 'seed_of_try']
+
+OnStep = Callable[[int, int, np.ndarray], None]
+"""Called after each denoising step with (done, steps, preview [H,W,3] uint8); raise to stop."""
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """Which clips are kept.
+
+    min_fidelity: what the mean fidelity of a clip's frames must reach; 0 keeps every clip. tries: seeds that are drawn
+    before the scene is given up.
+    """
+
+    min_fidelity: float = 0.5
+    tries: int = 3
+
+    def __post_init__(self) -> None:
+        checks = ((0 <= self.min_fidelity <= 1, 'min_fidelity', 'in [0, 1]', self.min_fidelity),
+                  (1 <= self.tries <= 100, 'tries', 'in [1, 100]', self.tries))
+        faults = [f'{name}: expected {expected}, got {got}' for ok, name, expected, got in checks if not ok]
+        if faults:
+            raise ValueError('Acceptance: ' + '; '.join(faults))
+
+
+ACCEPTANCE = Acceptance()
+
+
+class Draws(Protocol):
+    """What makes a clip of a seed: :class:`hoigen.video.generator.Generator`."""
+
+    def generate(self, conditions: Conditions, labels: tuple[Labels, ...], *, seed: int, sampling: Sampling,
+                 on_step: OnStep | None) -> GeneratedClip: ...
+
+
+class FidelityTooLow(RuntimeError):
+    """No seed gave a clip that may be kept.
+
+    ``fidelity``: of the best one. ``provenance``: how that was made, with every try, and ``rejected``: why.
+    """
+
+    def __init__(self, reason: str, fidelity: float, provenance: Provenance) -> None:
+        super().__init__(reason)
+        self.fidelity = fidelity
+        self.provenance = replace(provenance, config=provenance.config | {'rejected': reason})
+
+
+def generate_faithful(generator: Draws, conditions: Conditions, labels: tuple[Labels, ...], *, seed: int,
+                      sampling: Sampling = DEFAULT, acceptance: Acceptance = ACCEPTANCE,
+                      on_step: OnStep | None = None) -> GeneratedClip:
+    """The first clip of the seeds ``seed_of_try(seed, 0)``, ``1`` ... that may be kept; else :class:`FidelityTooLow`.
+
+    Its provenance names the seed that made it, and under ``tries`` every seed that was drawn with its mean fidelity.
+    ``on_step`` counts over all tries: a rejected clip adds its steps to what there is to do.
+    """
+    tries: list[dict[str, int | float]] = []
+    best: GeneratedClip | None = None
+    for number in range(acceptance.tries):
+        drawn = seed_of_try(seed, number)
+        clip = generator.generate(conditions, labels, seed=drawn, sampling=sampling, on_step=_counting(on_step, number))
+        tries.append({'seed': drawn, 'fidelity': round(clip.fidelity.mean, 4)})
+        best = clip if best is None or clip.fidelity.mean > best.fidelity.mean else best
+        if clip.fidelity.mean >= acceptance.min_fidelity:
+            break
+    assert best is not None
+    config = best.provenance.config | {'min_fidelity': acceptance.min_fidelity, 'tries': tries}
+    best = replace(best, provenance=replace(best.provenance, config=config))
+    if best.fidelity.mean < acceptance.min_fidelity:
+        seeds = ', '.join(str(one['seed']) for one in tries)
+        raise FidelityTooLow(f'fidelity: expected {acceptance.min_fidelity:.3g} or more, got {best.fidelity.mean:.3f} '
+                             f'at best with the seeds {seeds}', best.fidelity.mean, best.provenance)
+    return best
+
+
+def seed_of_try(seed: int, number: int) -> int:
+    """The seed of a try: first the one that was asked for, then others that follow from it."""
+    return seed if number == 0 else int(np.random.SeedSequence((seed, number)).generate_state(1)[0])
+
+
+def _counting(on_step: OnStep | None, number: int) -> OnStep | None:
+    if on_step is None:
+        return None
+    return lambda done, steps, preview: on_step(number * steps + done, (number + 1) * steps, preview)

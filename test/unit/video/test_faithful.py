@@ -1,0 +1,97 @@
+"""Rejecting clips that do not follow their scene: which seeds are drawn, what is told, and what happens at the end."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hoigen.records import Camera, Contacts, Fidelity, GeneratedClip, Labels, Provenance
+from hoigen.video.faithful import Acceptance, FidelityTooLow, generate_faithful, seed_of_try
+from hoigen.video.sampling import Sampling
+
+CAMERA = Camera(np.array([[8.0, 0, 3.5], [0, 8, 3.5], [0, 0, 1]]), 8, 8, np.eye(4))
+LABELS = Labels((), np.zeros(0, np.float32), np.zeros(0, np.float32), np.eye(4), Contacts(), 'lift', 0, 0, True)
+
+
+class Drawing:
+    """A generator whose clips have the given fidelities, one after the other."""
+
+    def __init__(self, *scores):
+        self.scores, self.seeds = list(scores), []
+
+    def generate(self, conditions, labels, *, seed, sampling, on_step):
+        self.seeds.append(seed)
+        for step in (1, 2):
+            if on_step is not None:
+                on_step(step, 2, np.zeros((8, 8, 3), np.uint8))
+        score = np.array([self.scores[len(self.seeds) - 1]], np.float32)
+        return GeneratedClip(np.array([5]), (CAMERA,), np.zeros((1, 8, 8, 3), np.uint8), Fidelity(score, score, score),
+                             labels, Provenance(seed, {'model': 'drawn', 'steps': sampling.steps}, '', {}, {}, {}))
+
+
+def draw(generator, min_fidelity=0.5, tries=3, **more):
+    return generate_faithful(generator, None, (LABELS,), seed=7, sampling=Sampling(steps=2),
+                             acceptance=Acceptance(min_fidelity, tries), **more)
+
+
+def test_a_good_clip_is_taken_at_once_with_the_seed_that_was_asked_for():
+    """Who is content gets the clip that the generator alone would give."""
+    generator = Drawing(0.5)
+    made = draw(generator)
+    assert generator.seeds == [7]
+    assert made.provenance.seed == 7
+    assert made.provenance.config == {'model': 'drawn', 'steps': 2, 'min_fidelity': 0.5,
+                                      'tries': [{'seed': 7, 'fidelity': 0.5}]}
+
+
+def test_rejected_clips_are_followed_by_other_seeds_that_follow_from_the_first():
+    """The third is good enough: its seed made it, and all three are told; the same seed draws the same again."""
+    generator, again = Drawing(0.25, 0.375, 0.75, 1), Drawing(0.25, 0.375, 0.75, 1)
+    made = draw(generator)
+    draw(again)
+    assert generator.seeds == again.seeds == [seed_of_try(7, number) for number in range(3)]
+    assert len(set(generator.seeds)) == 3
+    assert made.provenance.seed == generator.seeds[2]
+    assert [(one['seed'], one['fidelity']) for one in made.provenance.config['tries']] == list(
+        zip(generator.seeds, (0.25, 0.375, 0.75), strict=True))
+
+
+def test_when_no_try_is_good_enough_the_error_tells_the_best_and_what_was_expected():
+    """Nothing is given as good; who handles the error learns the tries, and how the best clip was made."""
+    generator = Drawing(0.25, 0.375, 0.125, 1)
+    with pytest.raises(FidelityTooLow, match=r'expected 0\.5 or more, got 0\.375 at best with the seeds 7') as failure:
+        draw(generator)
+    assert failure.value.fidelity == 0.375
+    told = failure.value.provenance
+    assert told.seed == generator.seeds[1]
+    assert [one['fidelity'] for one in told.config['tries']] == [0.25, 0.375, 0.125]
+    assert told.config['rejected'] == str(failure.value)
+
+
+def test_zero_switches_rejection_off():
+    generator = Drawing(0.0)
+    assert draw(generator, min_fidelity=0.0).fidelity.mean == 0
+    assert generator.seeds == [7]
+
+
+def test_progress_never_goes_back():
+    """A rejected clip adds its steps to what there is to do; the caller may still stop it."""
+    told = []
+    draw(Drawing(0.25, 0.75), on_step=lambda done, steps, preview: told.append((done, steps)))
+    assert told == [(1, 2), (2, 2), (3, 4), (4, 4)]
+
+    def stop(*_):
+        raise InterruptedError
+
+    generator = Drawing(1)
+    with pytest.raises(InterruptedError):
+        draw(generator, on_step=stop)
+    assert len(generator.seeds) == 1
+
+
+@pytest.mark.parametrize(('wrong', 'match'), [
+    ({'min_fidelity': 1.5}, r'min_fidelity: expected in \[0, 1\], got 1.5'), ({'tries': 0}, 'tries: expected in'),
+    ({'min_fidelity': float('nan')}, 'min_fidelity: expected')])
+def test_settings_that_make_no_sense_are_refused(wrong, match):
+    with pytest.raises(ValueError, match=match):
+        replace(Acceptance(), **wrong)
