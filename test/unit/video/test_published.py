@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from copy import deepcopy
@@ -15,11 +16,12 @@ from published_layout import toy_config, write_pipeline, write_tracking_branch
 from safetensors.torch import load_file, save_file
 from synthetic_scene import moving_scene
 
+from hoigen.cli import main
 from hoigen.conditioning import build_clip, build_conditions
 from hoigen.video.denoise import Denoiser
 from hoigen.video.generator import Generator
 from hoigen.video.inputs import video_tensor
-from hoigen.video.model import ModelError, load, save_config, save_control, start_from
+from hoigen.video.model import Memory, ModelError, load, save_config, save_control, start_from
 from hoigen.video.published import fingerprint
 from hoigen.video.sampling import Sampling
 from hoigen.video.transformer import Control, with_first_frame
@@ -301,3 +303,22 @@ print(peak() - before)
 """
     done = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True, check=True)
     assert 64 < float(done.stdout) < 1.3 * 128
+
+
+def test_link_makes_a_model_of_folders_and_downloads(layout, tmp_path, monkeypatch, capsys):
+    """A repository that `hf download` has put into the hub's cache is found by its name, a folder by its path."""
+    cache = tmp_path / 'hub' / 'models--EXCAI--Diffusion-As-Shader'
+    shutil.copytree(layout[0] / 'das', cache / 'snapshots' / 'abc')
+    (cache / 'refs').mkdir()
+    (cache / 'refs' / 'main').write_text('abc')
+    monkeypatch.setattr('huggingface_hub.constants.HF_HUB_CACHE', str(tmp_path / 'hub'))
+    save_config(toy_config(Path('nowhere'), Path('EXCAI/Diffusion-As-Shader')), tmp_path / 'toy')
+    asked = ['link', '--out', str(tmp_path / 'linked'), '--model', str(tmp_path / 'toy'), '--memory.tiling',
+             '--memory.weights', 'float32', '--memory.device', 'cpu']
+    assert main(asked) == 1
+    assert not (tmp_path / 'linked').exists(), 'what cannot work is not written'
+    assert 'weights of nowhere' in capsys.readouterr().err
+    assert main([*asked, '--base', str(layout[0] / 'base')]) == 0
+    model = load(str(tmp_path / 'linked'))
+    assert model.config.memory == Memory(weights='float32', tiling=True)
+    assert sum(name.startswith('EXCAI/Diffusion-As-Shader/transformer/') for name in model.weights) >= 5
