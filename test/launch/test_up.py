@@ -17,12 +17,14 @@ pytest.importorskip('rclpy', reason='needs ROS 2: source install/setup.bash')
 pytest.importorskip('hoigen.msg', reason='needs the built messages: source install/setup.bash')
 
 import rclpy
+from fake_graph import fidelity_of
 from sensor_msgs.msg import CameraInfo
 from up_job import DOMAIN, NODES, Job, wait
 
 from hoigen.episodes import EpisodeReader
 from hoigen.msg import DeformedMesh, MeshAsset, MeshAssets, MeshFrame
 from hoigen.ros import convert, dds, topics
+from hoigen.ros.nodes.synthesizer import clip_seed
 
 
 @pytest.fixture
@@ -137,6 +139,28 @@ def test_a_node_that_cannot_be_configured_is_named_with_its_reason(job: Callable
     assert 'hoigen up: synthesizer could not be configured' in running.printed
     assert 'synthesizer not configured: model huge: expected one of tiny' in running.printed
     assert not bags(running.out)
+
+
+def test_a_rejected_episode_is_counted_and_shown_and_the_job_goes_on(job: Callable[..., Job]) -> None:
+    """It is no failure of the job: its bag has the scene, the report says why. A job of which nothing is left is."""
+    seed = next(s for s in range(100) if [fidelity_of(clip_seed(s, n)) > 0.8 for n in range(3)] == [True, False, True])
+    arguments = ('--seed', str(seed), '--min-fidelity', '0.8', '--tries', '1')
+    running = job('--episodes', '3', *arguments, out='mixed')
+    assert running.status() == 0, running.printed
+    assert '1 of 3 episodes rejected' in running.printed
+    assert '2 of 3 episodes recorded' in running.printed
+    assert bags(running.out) == ['episode_0000', 'episode_0001', 'episode_0002']
+    for episode in (0, 2):
+        generated(running.out, episode)
+    with EpisodeReader(running.out / 'episode_0001') as reader:
+        assert not reader.faults()
+        assert reader.generated() is None
+        assert 'expected 0.8 or more, got 0.700' in reader.rejection()
+    assert 'Rejected' in (running.out / 'report.html').read_text()
+    nothing = job('--episodes', '1', '--min-fidelity', '1', '--tries', '2', out='nothing')
+    assert nothing.status() == 1
+    assert '1 of 1 episodes rejected' in nothing.printed
+    assert (nothing.out / 'report.html').exists()
 
 
 def test_a_job_survives_a_foreign_publisher_of_nonsense(job: Callable[..., Job],
