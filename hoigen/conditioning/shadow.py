@@ -24,8 +24,14 @@ __all__ = ['Shadows', 'cast_shadows']
 DIRECTIONS = 1000
 """Directions that are tried first, evenly over the sphere."""
 
-SEARCH = ((0.05, True), (0.025, True), (0.025, False), (0.012, False), (0.006, False))
-"""Search around the best directions: radii in radians, one after the other, and whether with a part of the points."""
+ROUGH_RAD, FINE_RAD = (0.05, 0.025), (0.025, 0.012, 0.006)
+"""Search around the best directions, radii one after the other: with a part of the points and pixels, then with all."""
+
+ROUGH_STARTS, FINE_STARTS = 4, 2
+"""Best directions that are searched from."""
+
+ROUGH_POINTS, ROUGH_STEP = 700, 3
+"""The part of the points, and every how many pixels of the picture, that are enough to begin with."""
 
 FIRST_DISTANCE = 20.0
 """Distance of the lights tried first, in sizes of hand and object together."""
@@ -107,25 +113,35 @@ def _find_light(image: np.ndarray, scene: _Scene, points: np.ndarray, spacing: f
     brightness = np.log(image.astype(np.float64).mean(-1) + 4)
     centre = points.mean(axis=0)
     reach = FIRST_DISTANCE * float(np.sqrt(np.square(points - centre).sum(-1).mean()))
-    few = points[:: max(1, len(points) // 1500)]
-    half = _Scene(scene.places[::2, ::2], scene.depth_m[::2, ::2], scene.shown[::2, ::2])
+    few = points[:: max(1, len(points) // ROUGH_POINTS)]
+    part = np.s_[::ROUGH_STEP, ::ROUGH_STEP]
+    thin = _Scene(scene.places[part], scene.depth_m[part], scene.shown[part])
 
-    def score(offset: np.ndarray, roughly: bool) -> tuple[float, float]:
-        if roughly:
-            shaded = _shaded(centre + offset, few, half, spacing * np.sqrt(len(points) / len(few)))
-            return _evidence(shaded, brightness[::2, ::2], half.depth_m, half.shown, BORDER)
-        shaded = _shaded(centre + offset, points, scene, spacing)
-        return _evidence(shaded, brightness, scene.depth_m, scene.shown, BORDER)
+    def rough(offset: np.ndarray) -> float:
+        shaded = _shaded(centre + offset, few, thin, spacing * np.sqrt(len(points) / len(few)))
+        return _evidence(shaded, brightness[part], thin.depth_m, thin.shown, 1)[0]
+
+    def fine(offset: np.ndarray) -> float:
+        return both(offset)[0]
+
+    def both(offset: np.ndarray) -> tuple[float, float]:
+        return _evidence(_shaded(centre + offset, points, scene, spacing), brightness, scene.depth_m, scene.shown,
+                         BORDER)
 
     directions = _sphere(DIRECTIONS)
-    first = np.argsort([score(reach * direction, True)[0] for direction in directions])[-4:]
-    found = []
-    for offset in reach * directions[first]:
-        for turn, roughly in SEARCH:
-            offset = _climb(offset, turn, lambda o, roughly=roughly: score(o, roughly)[0])
-        found.append((score(offset, False), offset))
-    (evidence, step), offset = max(found, key=lambda f: f[0][0])
-    return centre + offset if evidence >= LEAST_EVIDENCE and step >= LEAST_STEP else None
+    best = np.argsort([rough(reach * direction) for direction in directions])[-ROUGH_STARTS:]
+    offsets = [_search(reach * directions[k], ROUGH_RAD, rough) for k in best]
+    offsets = [_search(offset, FINE_RAD, fine) for offset in sorted(offsets, key=fine)[-FINE_STARTS:]]
+    found = max(offsets, key=fine)
+    evidence, step = both(found)
+    return centre + found if evidence >= LEAST_EVIDENCE and step >= LEAST_STEP else None
+
+
+def _search(offset: np.ndarray, radii: tuple[float, ...], score: Callable[[np.ndarray], float]) -> np.ndarray:
+    """The light moved to where the score is best nearby."""
+    for turn in radii:
+        offset = _climb(offset, turn, score)
+    return offset
 
 
 def _climb(offset: np.ndarray, turn: float, score: Callable[[np.ndarray], float]) -> np.ndarray:
