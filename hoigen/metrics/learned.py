@@ -2,8 +2,10 @@
 
 Nothing is downloaded. Weights are read as plain tensors (safetensors, or ``torch.load(weights_only=True)``), never as
 code. The usual network of FVD, I3D as TorchScript, is code and is therefore not read; FVD here is over VideoMAE's
-features, as Ge et al., "On the content bias in Frechet video distance", CVPR 2024 recommend, and is named so. Regions:
-networks see whole pictures, so for the hand-object region all outside it is black in both videos, as in the paper.
+features, as Ge et al., "On the content bias in Frechet video distance", CVPR 2024 recommend, and is named so: its
+values are not to be compared with those over I3D. (Plain tensors of I3D are published too, i3d_pretrained_400.pt, but
+the public networks for them differ in a constant, and so would the distance.) Regions: networks see whole pictures, so
+for the hand-object region all outside it is black in both videos, as the paper seems to do.
 """
 
 from __future__ import annotations
@@ -59,8 +61,9 @@ class LearnedMeasures:
     def __init__(self, config: LearnedConfig) -> None:
         given = {field.name: getattr(config, field.name) for field in fields(config)}
         given = {name: Path(path) for name, path in given.items() if path is not None}
-        missing = [f'learned.{name}: expected a {"folder" if name in FOLDERS else "file"} of weights, got {path}'
-                   for name, path in given.items() if not (path.is_dir() if name in FOLDERS else path.is_file())]
+        missing = [f'learned.{name}: expected a {kind} of weights, found none at {path}' for name, path in given.items()
+                   for kind in ('folder' if name in FOLDERS else 'file',)
+                   if not (path.is_dir() if name in FOLDERS else path.is_file())]
         if missing:
             raise WeightsError('; '.join(missing))
         self._lpips = load_network(Lpips(), read_tensors(given['lpips']), given['lpips']) if 'lpips' in given else None
@@ -85,13 +88,15 @@ class LearnedMeasures:
         return Comparison(row, features)
 
     def distributions(self, comparisons: Sequence[Comparison]) -> list[Distribution]:
-        """Distances between the features of all generated and all true videos; none for fewer than two samples."""
+        """Distances between all generated and all true videos, of one length; none for fewer than two samples."""
         found = []
         for name, region in comparisons[0].features:
             made, truth = (torch.cat([c.features[name, region][side] for c in comparisons]) for side in (0, 1))
+            clip = torch.arange(len(comparisons)).repeat_interleave(len(truth) // len(comparisons))
             if len(made) >= 2:
                 found.append(Distribution(NAMES[name], region, frechet_distance(made, truth),
-                                          kernel_distance(made, truth), *truth.shape, self.weights[name]))
+                                          kernel_distance(made, truth, clip), len(truth), len(comparisons),
+                                          truth.shape[1], self.weights[name]))
         return found
 
     def _truth(self, name: str, video: np.ndarray) -> Tensor:

@@ -40,8 +40,8 @@ def measure_table(summaries: dict[str, dict[str, Summary]], weights: dict[str, s
 
 def distribution_table(distributions: dict[str, Sequence[Distribution]]) -> Rows:
     """Distances of each method to the truth, with N and the hash of the network's weights; [] without any."""
-    rows = [[d.name, d.region, method, f'{d.frechet:.3f}', f'{d.kernel:.5f}', str(d.n), d.weights, d.note]
-            for method, of in distributions.items() for d in of]
+    rows = [[d.name, d.region, method, f'{d.frechet:.3f}', f'{d.kernel:.5f}', f'{d.n} of {d.clips} clips', d.weights,
+             d.note] for method, of in distributions.items() for d in of]
     header = ['distance', 'region', 'method', 'Frechet ↓', 'kernel, unbiased ↓', 'N', 'weights, SHA-256', 'note']
     return [header, *sorted(rows)] if rows else []
 

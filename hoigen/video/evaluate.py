@@ -16,7 +16,7 @@ from rich.table import Table
 from hoigen.conditioning import pasted_baseline
 from hoigen.metrics.distribution import Distribution
 from hoigen.metrics.learned import Comparison, LearnedConfig, LearnedMeasures
-from hoigen.metrics.measures import higher_is_better, measure
+from hoigen.metrics.measures import CONTACT_FOUND, higher_is_better, measure
 from hoigen.metrics.statistics import Summary, differences, summarise
 from hoigen.metrics.tables import Rows, digits, distribution_table, markdown, measure_table, said
 from hoigen.video.generator import Generator, load_generator
@@ -110,12 +110,16 @@ def _methods(generator: Generator, clips: Sequence[HeldOut], config: EvaluateCon
 
 
 def missed_bounds(summaries: dict[str, dict[str, Summary]]) -> list[str]:
-    """The bounds a shipped model must keep, as sentences, for those that it misses."""
+    """The bounds a shipped model must keep, as sentences, for those that it misses.
+
+    Better than both baselines on every measure, but for how many contact patterns were found: the contact error counts
+    a lost one already.
+    """
     faults = []
     for baseline in BASELINES:
         for name, summary in summaries[MODEL].items():
             value, other = summary.mean, summaries[baseline][name].mean
-            if summary.n and not (value > other if higher_is_better(name) else value < other):
+            if summary.n and name != CONTACT_FOUND and not (value > other if higher_is_better(name) else value < other):
                 faults.append(f'{name}: {value:.3f} is not better than {other:.3f} of "{baseline}"')
     ho = 'PSNR hand-object'
     means = {name: of[ho].mean for name, of in summaries.items()}
@@ -175,7 +179,9 @@ def _without_nan(told: dict) -> dict:
 
 
 def _rich(rows: Rows, title: str) -> Table:
-    table = Table(*rows[0], title=title)
+    table = Table(title=title)
+    for name in rows[0]:
+        table.add_column(name, overflow='fold')  # a hash must be whole
     for row in rows[1:]:
         table.add_row(*row)
     return table

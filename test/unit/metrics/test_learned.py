@@ -116,7 +116,7 @@ def test_every_given_network_measures_and_is_named_by_its_hash(alexnet, clip, vi
         assert other.row[f'LPIPS {region}'] > 0
         assert other.row[f'CLIP {region}'] < 1
     frames, videos = learned.distributions([other, other])[0], learned.distributions([other, other])[1]
-    assert (frames.name, frames.region, frames.n, frames.width) == ('C-FID (CLIP)', 'full', 8, 4)
+    assert (frames.name, frames.region, frames.n, frames.clips, frames.width) == ('C-FID (CLIP)', 'full', 8, 2, 4)
     assert (videos.name, videos.n, videos.width) == ('FVD (VideoMAE)', 2, 8)
     assert frames.weights == learned.weights['clip']
     assert videos.weights == learned.weights['fvd']
