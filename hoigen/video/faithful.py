@@ -11,7 +11,8 @@ import numpy as np
 from hoigen.records import Conditions, GeneratedClip, Labels, Provenance
 from hoigen.video.sampling import DEFAULT, Sampling
 
-__all__ = ['ACCEPTANCE', 'Acceptance', 'Draws', 'FidelityTooLow', 'OnStep', 'generate_faithful', 'seed_of_try']
+__all__ = ['ACCEPTANCE', 'Acceptance', 'Draws', 'FidelityTooLow', 'OnStep', 'first_accepted',
+           'generate_faithful', 'seed_of_try']
 
 OnStep = Callable[[int, int, np.ndarray], None]
 """Called after each denoising step with (done, steps, preview [H,W,3] uint8); raise to stop."""
@@ -66,23 +67,39 @@ def generate_faithful(generator: Draws, conditions: Conditions, labels: tuple[La
     Its provenance names the seed that made it, and under ``tries`` every seed that was drawn with its mean fidelity.
     ``on_step`` counts over all tries: a rejected clip adds its steps to what there is to do.
     """
+    def draw(drawn: int, number: int) -> list[GeneratedClip]:
+        return [generator.generate(conditions, labels, seed=drawn, sampling=sampling,
+                                   on_step=_counting(on_step, number))]
+
+    return first_accepted(draw, seed, acceptance)[0]
+
+
+def first_accepted(draw: Callable[[int, int], list[GeneratedClip]], seed: int, acceptance: Acceptance
+                   ) -> list[GeneratedClip]:
+    """The clips of the first ``draw(seed, number of the try)`` of which each may be kept; else :class:`FidelityTooLow`.
+
+    Several clips of one seed (views of one scene) are kept or rejected together, by the least of their fidelities.
+    """
     tries: list[dict[str, int | float]] = []
-    best: GeneratedClip | None = None
+    best: list[GeneratedClip] = []
     for number in range(acceptance.tries):
         drawn = seed_of_try(seed, number)
-        clip = generator.generate(conditions, labels, seed=drawn, sampling=sampling, on_step=_counting(on_step, number))
-        tries.append({'seed': drawn, 'fidelity': round(clip.fidelity.mean, 4)})
-        best = clip if best is None or clip.fidelity.mean > best.fidelity.mean else best
-        if clip.fidelity.mean >= acceptance.min_fidelity:
+        clips = draw(drawn, number)
+        tries.append({'seed': drawn, 'fidelity': round(_least(clips), 4)})
+        best = clips if not best or _least(clips) > _least(best) else best
+        if _least(clips) >= acceptance.min_fidelity:
             break
-    assert best is not None
-    config = best.provenance.config | {'min_fidelity': acceptance.min_fidelity, 'tries': tries}
-    best = replace(best, provenance=replace(best.provenance, config=config))
-    if best.fidelity.mean < acceptance.min_fidelity:
+    told = {'min_fidelity': acceptance.min_fidelity, 'tries': tries}
+    best = [replace(clip, provenance=replace(clip.provenance, config=clip.provenance.config | told)) for clip in best]
+    if _least(best) < acceptance.min_fidelity:
         seeds = ', '.join(str(one['seed']) for one in tries)
-        raise FidelityTooLow(f'fidelity: expected {acceptance.min_fidelity:.3g} or more, got {best.fidelity.mean:.3f} '
-                             f'at best with the seeds {seeds}', best.fidelity.mean, best.provenance)
+        raise FidelityTooLow(f'fidelity: expected {acceptance.min_fidelity:.3g} or more, got {_least(best):.3f} '
+                             f'at best with the seeds {seeds}', _least(best), best[0].provenance)
     return best
+
+
+def _least(clips: list[GeneratedClip]) -> float:
+    return min(clip.fidelity.mean for clip in clips)
 
 
 def seed_of_try(seed: int, number: int) -> int:

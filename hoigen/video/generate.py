@@ -15,6 +15,7 @@ from hoigen.conditioning.view import centre_view
 from hoigen.episodes import provenance_to_json
 from hoigen.records import Clip, GeneratedClip
 from hoigen.sources.mujoco import MujocoConfig, MujocoSource
+from hoigen.video.faithful import ACCEPTANCE, Acceptance, FidelityTooLow, first_accepted
 from hoigen.video.generator import Generator, load_generator, with_source
 from hoigen.video.sampling import DEFAULT, Sampling
 from hoigen.video.views import consistency, view_conditions
@@ -26,7 +27,8 @@ class GenerateConfig:
 
     An episode that is there already is kept, so a stopped run goes on where it was. frames: of a clip, 4k+1, by default
     the model's; longer clips are made in windows. camera: one name or several; several see the same episode, write
-    EPISODE_CAMERA files and are compared.
+    EPISODE_CAMERA files and are compared. An episode of which no seed gives clips that may be kept is not written, and
+    the exit status is 1 when none is.
     """
 
     episodes: int = 3
@@ -38,6 +40,7 @@ class GenerateConfig:
     camera: tuple[str, ...] = ('front',)
     out: Path = Path('out/clips')
     sampling: Sampling = DEFAULT
+    acceptance: Acceptance = ACCEPTANCE
 
     def __post_init__(self) -> None:
         if self.frames is not None and self.frames % 4 != 1:
@@ -46,18 +49,25 @@ class GenerateConfig:
             raise ValueError(f'camera: expected one or several names, each once, got {self.camera}')
 
 
-def generate(config: GenerateConfig) -> None:
-    """Write the episodes that are not there yet."""
+def generate(config: GenerateConfig) -> int:
+    """Write the episodes that are not there yet; 0, or 1 when every one was rejected."""
     generator = load_generator(config.model)
     config.out.mkdir(parents=True, exist_ok=True)
     source = MujocoSource(MujocoConfig(frames=config.frames or generator.frames, task=config.task, shape=config.shape,
                                        camera=config.camera[0], depth=False))
+    rejected = 0
     for number in track(range(config.episodes), description='episodes'):
         name = f'episode_{number:04d}'
         paths = [config.out / f'{name}{f"_{camera}" if len(config.camera) > 1 else ""}.npz' for camera in config.camera]
-        if not all(path.exists() for path in paths):
+        if all(path.exists() for path in paths):
+            continue
+        try:
             _generate_views(generator, source, config, config.seed * 10_000 + number, paths)
-    print(f'{config.episodes} episodes in {config.out}')
+        except FidelityTooLow as error:
+            print(f'{name} rejected: {error}')
+            rejected += 1
+    print(f'{config.episodes - rejected} episodes in {config.out}' + (f', {rejected} rejected' if rejected else ''))
+    return 1 if rejected == config.episodes else 0
 
 
 def _generate_views(generator: Generator, source: MujocoSource, config: GenerateConfig, seed: int,
@@ -67,8 +77,12 @@ def _generate_views(generator: Generator, source: MujocoSource, config: Generate
     clips = [build_clip(episode.assets, episode.frames(), ConditioningConfig(seed=seed)) for episode in episodes]
     views = view_conditions(clips, width=generator.width, height=generator.height)
     origin = f'mujoco {episodes[0].task} {episodes[0].shape} seed {seed}'
-    made = [with_source(generator.generate(conditions, clip.labels, seed=seed, sampling=config.sampling), origin)
-            for conditions, clip in zip(views, clips, strict=True)]
+
+    def draw(drawn: int, _: int) -> list[GeneratedClip]:
+        return [with_source(generator.generate(conditions, clip.labels, seed=drawn, sampling=config.sampling), origin)
+                for conditions, clip in zip(views, clips, strict=True)]
+
+    made = first_accepted(draw, seed, config.acceptance)
     scenes = [scene_pictures(clip, (generator.height, generator.width)) for clip in clips]
     if len(views) > 1:
         found = consistency([clip.frames for clip in made], scenes, views)

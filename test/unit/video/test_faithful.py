@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hoigen.records import Camera, Contacts, Fidelity, GeneratedClip, Labels, Provenance
-from hoigen.video.faithful import Acceptance, FidelityTooLow, generate_faithful, seed_of_try
+from hoigen.video.faithful import Acceptance, FidelityTooLow, first_accepted, generate_faithful, seed_of_try
 from hoigen.video.sampling import Sampling
 
 CAMERA = Camera(np.array([[8.0, 0, 3.5], [0, 8, 3.5], [0, 0, 1]]), 8, 8, np.eye(4))
@@ -66,6 +66,18 @@ def test_when_no_try_is_good_enough_the_error_tells_the_best_and_what_was_expect
     assert told.seed == generator.seeds[1]
     assert [one['fidelity'] for one in told.config['tries']] == [0.25, 0.375, 0.125]
     assert told.config['rejected'] == str(failure.value)
+
+
+def test_views_of_one_scene_are_kept_or_rejected_together():
+    """They must come from one noise, so the worst of them decides for all."""
+    generator = Drawing(0.75, 0.25, 0.625, 0.5)
+
+    def draw_two(seed, _):
+        return [generator.generate(None, (LABELS,), seed=seed, sampling=Sampling(), on_step=None) for _ in range(2)]
+
+    made = first_accepted(draw_two, 7, Acceptance(0.5, 2))
+    assert [clip.provenance.seed for clip in made] == [seed_of_try(7, 1)] * 2
+    assert [one['fidelity'] for one in made[1].provenance.config['tries']] == [0.25, 0.5]
 
 
 def test_zero_switches_rejection_off():
