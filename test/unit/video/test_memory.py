@@ -1,5 +1,8 @@
 """The planner: what it counts is what a computation really takes, and it refuses with a way out."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,11 +13,14 @@ from published_layout import toy_config
 from torch.profiler import profile
 
 from hoigen.cli import main
+from hoigen.video.autoencoder import PublishedAutoencoder
 from hoigen.video.configuration import Memory, ModelError, read_config, save_config
 from hoigen.video.memory import RESERVE, advice, control_inputs, forward, meta_inputs, needs, refuse_too_little
 from hoigen.video.trace import flops, peak_bytes
 from hoigen.video.training_needs import training_needs
 from hoigen.video.transformer import ControlledCogVideoX
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope='module')
@@ -66,6 +72,30 @@ def test_the_count_is_what_the_allocator_gives(config):
     with torch.no_grad():
         real = allocated(lambda: forward(models[1], torch.zeros(latents.shape), torch.zeros(text.shape), None))
     assert real == pytest.approx(counted, rel=0.1)
+
+
+def test_the_count_of_the_autoencoder_is_what_the_allocator_gives(config):
+    """So does the decoder, whose convolutions take no room of their own here."""
+    models = []
+    for device in ('meta', 'cpu'):
+        with torch.device(device):
+            wide = config.autoencoder | {'block_out_channels': [64] * 4, 'norm_num_groups': 32}
+            models.append(PublishedAutoencoder(**wide).eval())
+    counted = peak_bytes(lambda: models[0].frames(torch.zeros(1, 2, 16, 12, 10, device='meta'), None))
+    with torch.no_grad():
+        real = allocated(lambda: models[1].frames(torch.zeros(1, 2, 16, 12, 10), None))
+    assert real >= 0.95 * counted  # never counted too much; a machine's kernels may take more
+
+
+def test_the_bench_runs_at_a_toy_size_and_wants_a_gpu_for_the_full_one():
+    """It is written here and run where there is a GPU: it must not fail there for a slip."""
+    run = [sys.executable, ROOT / 'bench' / 'bench_full_size.py']
+    alone = {'capture_output': True, 'text': True, 'check': True,
+             'env': os.environ | {'PYTHONPATH': str(ROOT), 'CUDA_VISIBLE_DEVICES': ''}}
+    rows = subprocess.run([*run, '--toy'], **alone).stdout.splitlines()
+    assert [row.split(':')[0] for row in rows] == ['diffusers, one pass', 'with all conditions, one pass',
+                                                   'training step, all in bfloat16']
+    assert 'expected a GPU' in subprocess.run(run, **alone).stderr
 
 
 def test_the_work_is_the_marks(reference):
