@@ -75,6 +75,8 @@ class Hardware:
         if accelerator.distributed_type == DistributedType.DEEPSPEED:
             raise TrainingError('accelerate: expected one process, several, or FSDP, got DeepSpeed, whose engine keeps '
                                 'the optimiser to itself; FSDP shards the same: config/accelerate/fsdp_8gpu.yaml')
+        if accelerator.is_fsdp2:  # autocast alone, as in one process: the policy would make the inputs bf16, points too
+            accelerator.state.fsdp_plugin.mixed_precision_policy = None
         return accelerator
 
 
@@ -179,7 +181,8 @@ class _Run:
         for number, batch in enumerate(batches, start=1):
             waits = number < len(batches)
             with self.accelerator.no_sync(self._module) if waits else nullcontext():
-                terms = self._module(send_to_device(batch, self.accelerator.device))
+                with self.accelerator.autocast():
+                    terms = self._module(send_to_device(batch, self.accelerator.device))
                 self.accelerator.backward(terms['loss'].mean() / len(batches))
             values.append(torch.stack([term.detach().float() for term in terms.values()], 1))
         table = self.accelerator.gather(torch.cat(values)).cpu().numpy()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from safetensors.torch import load_file
 from small_training import write_clips, write_model
 
@@ -53,19 +55,20 @@ def command(folder: Path, out: str, launcher: tuple[str, ...] = ()) -> list[str]
             '--decoder-loss.window', '2', *loops]
 
 
-def start(arguments: list[str]) -> subprocess.Popen:
+def start(arguments: list[str], **environment: str) -> subprocess.Popen:
     root = Path(__file__).parents[3]
-    return subprocess.Popen(arguments, env={**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(root)},
+    return subprocess.Popen(arguments, env={**os.environ, **environment, 'OMP_NUM_THREADS': '1',
+                                            'PYTHONPATH': str(root)},
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
-def same_run(folder: Path, out: str) -> None:
-    """Curves of every stage and the weights that are left are those of the one whole run."""
-    for stage in STAGES:
+def same_run(folder: Path, out: str, stages: tuple[str, ...] = STAGES) -> None:
+    """Curves of the stages and the weights that are left are those of the one whole run."""
+    for stage in stages:
         got, want = (read_curves(folder / name / stage) for name in (out, 'whole'))
         assert [row['step'] for row in got] == list(range(1, STEPS + 1))
         np.testing.assert_allclose([r['loss'] for r in got], [r['loss'] for r in want], rtol=2e-5)
-    for file in ('transformer.safetensors', 'autoencoder.safetensors'):
+    for file in ('transformer.safetensors', 'autoencoder.safetensors')[:len(stages)]:
         got, want = (load_file(folder / name / file) for name in (out, 'whole'))
         for key, tensor in want.items():
             np.testing.assert_allclose(got[key].float(), tensor.float(), rtol=5e-3, atol=2e-3, err_msg=key)
@@ -77,6 +80,28 @@ def test_two_processes_train_what_one_does(folder):
     said, _ = process.communicate(timeout=600)
     assert process.returncode == 0, said
     same_run(folder, 'two')
+
+
+def fsdp_environment() -> dict[str, str]:
+    """What `accelerate launch` makes of the shipped file for eight GPUs."""
+    config = yaml.safe_load((Path(__file__).parents[3] / 'config/accelerate/fsdp_8gpu.yaml').read_text())['fsdp_config']
+    names = {'fsdp_transformer_layer_cls_to_wrap': 'FSDP_TRANSFORMER_CLS_TO_WRAP'}
+    return {'ACCELERATE_USE_FSDP': 'true'} | {names.get(k, k.upper()): str(v).lower() if isinstance(v, bool) else str(v)
+                                              for k, v in config.items()}
+
+
+def test_two_sharded_processes_train_what_one_does(folder):
+    """FSDP as on 8 GPUs: every weight in two parts, the same curve, and whole weights in the end."""
+    (folder / 'sharded').mkdir()
+    shutil.copy(folder / 'whole' / 'autoencoder.safetensors', folder / 'sharded')
+    script = str(Path(__file__).with_name('sharded_on_cpu.py'))
+    launched = command(folder, 'sharded', ('-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2'))
+    place = launched.index('hoigen.video.train')
+    arguments = [*launched[:place - 1], script, *launched[place + 1:], '--stage', 'diffusion']
+    process = start(arguments, **fsdp_environment())
+    said, _ = process.communicate(timeout=600)
+    assert process.returncode == 0, said
+    same_run(folder, 'sharded', ('diffusion',))
 
 
 def test_a_run_that_is_killed_goes_on_as_if_nothing_had_happened(folder):
