@@ -55,10 +55,11 @@ class Denoiser:
         known: [B, K, C, h, w], what latents 1..K must become, so that the others go on from them: at each step they
         hold ``known`` with that step's noise. on_step(done, clean estimate).
         """
+        holds = known is not None and known.shape[1] > 0
         self.scheduler.set_timesteps(self.steps)
         latents, estimate, before = noise, None, None
         for done, timestep in enumerate(self.scheduler.timesteps):
-            if known is not None:
+            if holds:
                 held = self.scheduler.add_noise(known, noise[:, 1:1 + known.shape[1]], timestep.expand(len(known)))
                 latents = _with_known(latents, held)
             velocity = self.velocity(latents, first, done, control).float()
@@ -67,7 +68,7 @@ class Denoiser:
             latents, before = latents.to(noise.dtype), timestep
             if on_step is not None:
                 on_step(done + 1, estimate)
-        return latents if known is None else _with_known(latents, known)
+        return _with_known(latents, known) if holds else latents
 
     def velocity(self, noisy: Tensor, first: Tensor, step: int, control: Control | None) -> Tensor:
         """Guided velocity at ``step`` (from 0).

@@ -69,13 +69,9 @@ class Generator:
             noise = randn_tensor((1, windows[-1].stop, *first.shape[2:]), draws, first.device, first.dtype)
             latents = noise[:, :0]
             for number, window in enumerate(windows):
-                known = None
-                if number:
-                    made = clip.decode(latents, windows[number - 1].start)
-                    first = clip.image(made[4 * (window.start - windows[number - 1].start)], draws)
-                    known = latents[:, window.start + 1:]
                 part = denoiser.run(
-                    first, noise[:, window.start:window.stop], clip.control(window, sampling), draws, known=known,
+                    first, noise[:, window.latents], clip.control(window, sampling), draws,
+                    known=latents[:, window.start + 1:],
                     on_step=_reporter(clip, window, on_step, number * denoiser.steps, len(windows) * denoiser.steps))
                 latents = torch.cat([latents, part[:, window.known - window.start:]], dim=1)
             return clip.decode(latents)
@@ -141,7 +137,7 @@ class _Clip:
         return cls(model, reference_video(Appearance.of(c)), video_tensor(c.tracking), points)
 
     def image(self, picture: np.ndarray, draws: torch.Generator) -> Tensor:
-        """The latent [1,1,C,h,w] of a picture [H,W,3] uint8 that a window begins with."""
+        """The latent [1,1,C,h,w] of the first frame [H,W,3] uint8."""
         return self.model.autoencoder.image_latents(self._placed(video_tensor(picture[None])), draws)
 
     def control(self, window: Window, sampling: Sampling) -> Control:
@@ -155,11 +151,9 @@ class _Clip:
             parts['points'] = self.points.during(window.frames).map(lambda part: part.to(self.model.device))
         return Control(**parts)
 
-    def decode(self, latents: Tensor, start: int = 0) -> np.ndarray:
-        """Frames [T,H,W,3] uint8 of the clip's latents from ``start`` on."""
-        stop = latents.shape[1]
-        reference = self._placed(self.reference[:, Window(start, stop, 0).frames])
-        return to_uint8(self.model.autoencoder.frames(latents[:, start:], reference))
+    def decode(self, latents: Tensor) -> np.ndarray:
+        """Frames [T,H,W,3] uint8 of the whole clip's latents."""
+        return to_uint8(self.model.autoencoder.frames(latents, self._placed(self.reference)))
 
     def preview(self, latent: Tensor, place: int) -> np.ndarray:
         """The picture [H,W,3] uint8 of one latent [1,1,C,h,w], the clip's latent ``place``."""

@@ -32,7 +32,7 @@ class PointInputs:
     def map(self, change) -> PointInputs:
         return PointInputs(*(change(getattr(self, f.name)) for f in fields(self)))
 
-    def during(self, frames: slice) -> PointInputs:
+    def during(self, frames: list[int]) -> PointInputs:
         """The same points in a part of the clip."""
         moving = {name: getattr(self, name)[:, frames] for name in ('points', 'pixels', 'depth', 'visible')}
         return replace(self, **moving)

@@ -18,7 +18,7 @@ class Sampling:
     branch reads; none at all is the backbone alone. strength: scale of what the branch adds. start, end: the share of
     the steps during which it adds. control_guidance: guidance on the conditions, 1 is off; above it they are followed
     more closely. overlap: latents (4 frames each) that a window of a long clip takes over from the window before, by
-    default about a third of a window.
+    default a quarter of a window.
     """
 
     steps: int | None = None
@@ -47,7 +47,7 @@ class Sampling:
              self.control_guidance),
             (bool(self.conditions) or self.control_guidance == 1, 'control_guidance', '1 without conditions',
              self.control_guidance),
-            (self.overlap is None or self.overlap >= 0, 'overlap', '>= 0', self.overlap))
+            (self.overlap is None or self.overlap >= 1, 'overlap', '>= 1', self.overlap))
         faults = [f'{name}: expected {expected}, got {got}' for ok, name, expected, got in checks if not ok]
         if faults:
             raise ValueError('Sampling: ' + '; '.join(faults))

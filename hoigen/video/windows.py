@@ -1,10 +1,9 @@
 """Clips longer than a model's own: windows that follow each other in latent space under one condition of the clip.
 
-A latent holds four frames and frame ``4 i`` ends latent ``i``. A window that starts at latent ``a`` therefore begins
-with the single frame ``4 a``, as every clip begins with its first frame, and goes on with the clip's latents ``a + 1``
-and later. The model makes one window after the other: each begins with the picture that the one before made of frame
-``4 a``, reads its part of the whole clip's condition and noise, and takes over the latents that the two share. So the
-memory that the DiT needs is that of one window, however long the clip.
+A latent holds four frames and frame ``4 i`` ends latent ``i``. Every window begins with the clip's true first frame, as
+the model knows it, and jumps from there to its own part: the latents that it shares with the window before, which it
+holds as they are at every denoising step, and those that it adds. So nothing is made from a picture that was made
+before, which would drift, and the memory that the DiT needs is that of one window, however long the clip.
 """
 
 from __future__ import annotations
@@ -18,30 +17,37 @@ from hoigen.records import Conditions
 
 @dataclass(frozen=True)
 class Window:
-    """Latents ``start`` to ``stop`` (exclusive) of a clip; those below ``known`` are there from the windows before."""
+    """The clip's first frame, then its latents ``start + 1`` to ``stop`` (exclusive).
+
+    Those below ``known`` are there from the windows before.
+    """
 
     start: int
     stop: int
     known: int
 
     @property
-    def frames(self) -> slice:
+    def frames(self) -> list[int]:
         """Its frames, of the clip's."""
-        return slice(4 * self.start, 4 * (self.stop - 1) + 1)
+        return [0, *range(4 * self.start + 1, 4 * self.stop - 3)]
+
+    @property
+    def latents(self) -> list[int]:
+        """Its latents, of the clip's."""
+        return [0, *range(self.start + 1, self.stop)]
 
 
 def plan_windows(latents: int, length: int, overlap: int | None = None) -> tuple[Window, ...]:
     """Windows of ``length`` latents over a clip of ``latents``, spread evenly; one, if the clip is no longer.
 
-    overlap: how many latents neighbours share at least, beside the frame that a window begins with; by default about
-    a third of a window.
+    overlap: how many latents neighbours share at least, beside the first frame; by default a quarter of a window.
     """
     if latents <= length:
         return (Window(0, latents, 0),)
-    overlap = (length + 1) // 3 if overlap is None else overlap
+    overlap = max(1, length // 4) if overlap is None else overlap
     fresh = length - 1 - overlap
-    if fresh < 1:
-        raise ValueError(f'overlap: expected 0 to {length - 2} of the {length} latents of a window, got {overlap}')
+    if overlap < 1 or fresh < 1:
+        raise ValueError(f'overlap: expected 1 to {length - 2} of the {length} latents of a window, got {overlap}')
     count = 1 + -(-(latents - length) // fresh)
     starts = np.linspace(0, latents - length, count).round().astype(int).tolist()
     stops = [start + length for start in starts]

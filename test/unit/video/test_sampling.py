@@ -49,7 +49,7 @@ def inputs(draw):
     ({'start': 0.5, 'end': 0.5}, r'start, end: expected 0 <= start < end <= 1, got \(0.5, 0.5\)'),
     ({'control_guidance': 0.0}, 'control_guidance: expected a number >= 1'),
     ({'conditions': (), 'control_guidance': 2.0}, 'control_guidance: expected 1 without conditions'),
-    ({'overlap': -1}, 'overlap: expected >= 0')])
+    ({'overlap': 0}, 'overlap: expected >= 1')])
 def test_settings_that_mean_nothing_are_refused(settings, message):
     """A typing error on the command line must not cost an hour of sampling."""
     with pytest.raises(ValueError, match=message):
