@@ -53,7 +53,7 @@ def kernel_distance(made: Tensor, truth: Tensor, clip: Tensor) -> float:
     if not apart.any():
         return float('nan')
     x, y = made.double(), truth.double()
-    excess = _kernel(x, x) + _kernel(y, y) - _kernel(x, y) - _kernel(y, x)
+    excess = _kernel(x, x) + _kernel(y, y) - 2 * _kernel(x, y)
     return float(excess[apart].mean())
 
 
