@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from chromium import Chromium, find_chromium
-from episode_factory import Scene, render, write_episode
+from episode_factory import Scene, fidelity, render, write_episode
 from PIL import Image
 
 from hoigen.episodes.report import write_report
@@ -33,8 +33,9 @@ PIXELS = """(async () => {
 @pytest.fixture(scope='module')
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp('demo')
-    for number in range(2):
-        write_episode(folder / f'episode_{number:04d}', Scene(**vars(SCENE) | {'seed': number, 'episode': number}))
+    for number in range(3):
+        write_episode(folder / f'episode_{number:04d}', Scene(**vars(SCENE) | {
+            'seed': number, 'episode': number, 'rejected': 'fidelity: expected 0.5, got 0.3' if number == 2 else ''}))
     write_report(folder)
     return folder / 'report.html'
 
@@ -121,6 +122,23 @@ def test_charts_follow_and_lead_the_player(opened: Chromium) -> None:
     assert opened.evaluate('document.querySelector("article").dataset.frame') == '4'
     assert opened.evaluate('document.querySelector(".chart.height output").innerText') == \
         f'{100 * SCENE.balls(4)[0][-1][2]:.1f} cm'
+
+
+def test_fidelity_shows_its_parts_and_a_rejected_episode_its_reason(opened: Chromium, tmp_path: Path) -> None:
+    """Mask and motion beside their value and in its chart; what was rejected is not taken for what is missing."""
+    choose(opened, 4)
+    value = fidelity(SCENE, 4)
+    assert opened.evaluate('document.querySelector(".chart.truth output").innerText') == \
+        f'{value:.3f}mask {value:.2f} motion {value + .02:.2f}'
+    lines = opened.evaluate('[...document.querySelectorAll("article")[0].querySelectorAll(".chart.truth path.part")]'
+                            '.map(path => path.getAttribute("d").split("L").length)')
+    assert lines == [SCENE.frames] * 2
+    opened.evaluate('document.querySelectorAll("article")[2].scrollIntoView()')
+    opened.wait_for('document.querySelectorAll("article")[2].dataset.ready')
+    last = 'document.querySelectorAll("article")[2].querySelector'
+    assert opened.evaluate(f'{last}(".fault").innerText') == 'Rejected: fidelity: expected 0.5, got 0.3'
+    assert opened.evaluate(f'{last}(".panel.generated .none").innerText').lower() == 'rejected'
+    Image.fromarray(opened.screenshot()).save(tmp_path / 'rejected.png')
 
 
 def test_play_pause_step_and_speed(opened: Chromium) -> None:
