@@ -159,8 +159,15 @@ class PublishedAutoencoder(AutoencoderKLCogVideoX):
         return drawn / factor if self.config.invert_scale_latents else drawn * factor
 
     def frames(self, latents: Tensor, reference: Tensor) -> Tensor:
-        """As :meth:`ReferenceAutoencoder.frames`."""
-        return self.decode((latents / self.config.scaling_factor).transpose(1, 2)).sample.transpose(1, 2)
+        """As :meth:`ReferenceAutoencoder.frames`.
+
+        The published decoder gives 4k+1 frames only for an odd number of latents (4k for an even one, the first frame
+        four times as long): an even number is decoded with its last latent repeated, and cut.
+        """
+        count = latents.shape[1]
+        whole = torch.cat([latents, latents[:, -1:]], dim=1) if count % 2 == 0 else latents
+        video = self.decode((whole / self.config.scaling_factor).transpose(1, 2)).sample
+        return video.transpose(1, 2)[:, :4 * count - 3]
 
 
 Autoencoder = ReferenceAutoencoder | PublishedAutoencoder
