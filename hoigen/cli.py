@@ -37,7 +37,7 @@ VERBS = {
     'evaluate': Verb('hoigen.video.evaluate', 'EvaluateConfig', 'evaluate', 'measure a model on held-out clips',
                      'hoigen evaluate --model tiny --clips 36'),
     'ablate': Verb('hoigen.video.ablation', 'AblateConfig', 'ablate', "train and measure the paper's ablation, small",
-                   'hoigen ablate --clips data/train --steps 250'),
+                   'hoigen ablate --clips data/train --steps 150'),
     'link': Verb('hoigen.video.link', 'LinkConfig', 'link', 'make a model of published weights, a branch and options',
                  'hoigen link --out models/mine --control runs/mine --memory.offload group'),
     'plan': Verb('hoigen.video.plan', 'PlanConfig', 'plan', 'tell the memory and work of a model before it is loaded',

@@ -1,7 +1,8 @@
-"""The paper's ablation, made small: one model trained equally long, each time without one thing.
+"""The paper's ablation, made small: the same branch trained equally long, each time without one thing.
 
-The autoencoder is that of a trained model, the DiT and its branch start untrained in every variant. Without coloured
-points neither the branch nor the decoder's reference has them, so that the latents alone must make hand and object.
+As in the paper the backbone is a trained one and frozen, and the branch starts as its copy behind layers of zeros; the
+autoencoder is the trained model's too. Without coloured points neither the branch nor the decoder's reference has them,
+so that the latents alone must make hand and object.
 """
 
 from __future__ import annotations
@@ -13,15 +14,18 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import torch
 from rich.console import Console
+from safetensors.torch import load_file
 
 from hoigen.metrics.measures import CONTACT_PX, higher_is_better
 from hoigen.metrics.statistics import Summary, differences, summarise
 from hoigen.metrics.tables import Rows, digits, markdown, said
+from hoigen.video.assembly import BACKBONE
 from hoigen.video.evaluate import evaluate_generator
 from hoigen.video.generator import load_generator
 from hoigen.video.heldout import HeldOut, heldout_clips
-from hoigen.video.model import FILES, WEIGHTS, read_config, save_config
+from hoigen.video.model import FILES, WEIGHTS, ModelConfig, build, read_config, save, save_config
 from hoigen.video.sampling import CONDITIONS, Sampling
 from hoigen.video.training.stages import recipe
 from hoigen.video.training.stages import run as train
@@ -68,7 +72,7 @@ class AblateConfig:
 
     clips: tuple[Path, ...]
     out: Path = Path('runs/ablation')
-    steps: int = 250
+    steps: int = 150
     heldout: int = 24
     seed: int = 0
     table: Path = Path('docs/ablation.md')
@@ -89,15 +93,28 @@ def ablate(config: AblateConfig) -> None:
 def train_variant(config: AblateConfig, variant: Variant) -> None:
     """Leave the variant as a model in its folder."""
     folder, base = config.out / variant.folder, read_config(MODEL)
-    folder.mkdir(parents=True, exist_ok=True)
-    save_config(replace(base, transformer=base.transformer | {'point_resampling': variant.resampling}), folder)
-    if not (folder / FILES[1]).is_file():
-        shutil.copy(WEIGHTS / MODEL / FILES[1], folder / FILES[1])
+    model = replace(base, transformer=base.transformer | {'point_resampling': variant.resampling})
+    save_config(model, folder)
+    shutil.copy(WEIGHTS / MODEL / FILES[1], folder)
     if (folder / FILES[0]).is_file():
         return
-    given = recipe(str(folder), clips=config.clips, out=folder, stage='diffusion', seed=config.seed)
+    given = recipe(str(folder), clips=config.clips, out=folder, stage='diffusion', seed=config.seed,
+                   start=str(_untrained(model, folder / 'start', config.seed)))
     train(replace(given, diffusion=replace(given.diffusion, steps=config.steps, batch=4), diffusion_loss=replace(
-        given.diffusion_loss, conditions=variant.conditions, mask_weight=variant.mask_weight)))
+        given.diffusion_loss, conditions=variant.conditions, mask_weight=variant.mask_weight, train_backbone=False)))
+
+
+def _untrained(config: ModelConfig, folder: Path, seed: int) -> Path:
+    """A model folder: the trained backbone and autoencoder, and a branch that copies the backbone and adds nothing."""
+    save_config(config, folder)
+    shutil.copy(WEIGHTS / MODEL / FILES[1], folder)
+    torch.manual_seed(seed)
+    transformer = build(config).transformer
+    trained = load_file(WEIGHTS / MODEL / FILES[0])
+    transformer.load_state_dict({k: v.float() for k, v in trained.items() if k.startswith(BACKBONE)}, strict=False)
+    transformer.copy_base_into_branch()
+    save(transformer, folder / FILES[0])
+    return folder
 
 
 def measure_variant(config: AblateConfig, variant: Variant, clips: Sequence[HeldOut]) -> list[dict[str, float]]:
@@ -118,8 +135,9 @@ def told(config: AblateConfig, rows: dict[str, list[dict[str, float]]]) -> str:
     command = f'hoigen ablate --clips {" ".join(map(str, config.clips))} --steps {config.steps}'
     return '\n'.join([
         '# Ablation of the tiny model', '',
-        f'`{command} --heldout {config.heldout} --seed {config.seed}`; {config.steps} training steps of 4 clips each, '
-        f'{config.heldout} held-out clips, mean and 95 % bootstrap interval over clips. What it shows is in '
+        f'`{command} --heldout {config.heldout} --seed {config.seed}`: {config.steps} training steps of 4 clips each '
+        f'for the branch, beside the frozen backbone of `{MODEL}`; {config.heldout} held-out clips, mean and 95 % '
+        'bootstrap interval over clips. What it shows is in '
         '[hvg3d.md](hvg3d.md).', '',
         markdown(_table({name: summarise(of) for name, of in rows.items()})),
         f'Difference to "{base}", clip by clip:', '', markdown(_table(apart, '+'))])
