@@ -26,6 +26,7 @@ from hoigen.metrics.tables import markdown, measure_table
 from hoigen.video.evaluate import (
     BASELINES,
     FIRST,
+    GIVEN,
     MODEL,
     NO_LATENT,
     OTHER,
@@ -157,7 +158,7 @@ def summaries(value: float) -> dict[str, Summary]:
 def test_bounds_name_what_is_missed():
     """The model card's promise: a model that only equals a baseline, or ignores its condition, does not pass."""
     good, base = summaries(30), summaries(20)
-    means = {FIRST: base, PASTED: base, MODEL: good, OTHER: base, NO_LATENT: base}
+    means = {FIRST: base, PASTED: base, MODEL: good, OTHER: base, GIVEN: base, NO_LATENT: base}
     assert missed_bounds(means) == []
     assert len(missed_bounds({**means, PASTED: good})) == len(MEASURES) - 1, 'all but the patterns found'
     close = {**base, 'PSNR hand-object': Summary(28.0, 0, 0, 4)}
@@ -170,7 +171,7 @@ def test_bounds_are_missed_where_the_model_has_no_number():
     """NaN against a number is not better."""
     good, base = summaries(30), summaries(20)
     means = {FIRST: base, PASTED: base, MODEL: {**good, 'L1 full': Summary(np.nan, np.nan, np.nan, 4)}, OTHER: base,
-             NO_LATENT: base}
+             GIVEN: base, NO_LATENT: base}
     assert len(missed_bounds(means)) == 2
 
 
@@ -196,7 +197,7 @@ def test_tables_say_direction_interval_n_and_weights():
 def test_results_are_files_that_others_read(held, tmp_path):
     """Valid JSON, also where a measure is NaN, and every clip's row; the table; the sheet."""
     rows = [measure(held.truth // 2, held.truth, held.clip, held.conditions) | {'L1 object': float('nan')}]
-    results = {name: Measures(rows, []) for name in (FIRST, PASTED, MODEL, OTHER, NO_LATENT)}
+    results = {name: Measures(rows, []) for name in (FIRST, PASTED, GIVEN, MODEL, OTHER, NO_LATENT)}
     _write(EvaluateConfig(out=tmp_path, clips=1), results, ['a fault'], {})
     told = json.loads((tmp_path / 'results.json').read_text(), parse_constant=pytest.fail)
     assert told['clips'][MODEL][0]['L1 object'] is None
