@@ -32,14 +32,16 @@ def plan(config: PlanConfig) -> int:
     """Print the tables; 0 when something fits or no memory is given."""
     console, model = Console(), read_config(config.model)
     has = _memory(config.memory)
-    need = needs(model)
+    with console.status('counting one generation ...'):
+        need = needs(model)
     console.print(_parts(need))
     console.print(_generation(need, (model.memory, *THRIFT), has))
     fits = has is None or any(need.peak(memory) <= has for memory in THRIFT)
     if has is not None:
         console.print(f'in {gigabytes(has)}: {advice(need, model.memory, has)}')
     if config.training:
-        train = training_needs(model, config.batch)
+        with console.status('counting one step of training, about half a minute ...'):
+            train = training_needs(model, config.batch)
         console.print(_training(train, config.gpus, has))
         fits = fits and (has is None or train.stored(config.gpus) + train.checkpointed <= has)
     return 0 if fits else 1
