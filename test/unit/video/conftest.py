@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 
 from hoigen.video.inputs import PointInputs
 from hoigen.video.transformer import ControlledCogVideoX
@@ -13,6 +14,13 @@ REFERENCE = Path(__file__).resolve().parents[3].parent / 'shared' / 'reference'
 SMALL = {'num_attention_heads': 2, 'attention_head_dim': 16, 'in_channels': 8, 'out_channels': 4, 'time_embed_dim': 8,
          'text_embed_dim': 12, 'num_layers': 3, 'sample_width': 8, 'sample_height': 6, 'sample_frames': 9,
          'max_text_seq_length': 5, 'use_learned_positional_embeddings': False}
+
+
+@pytest.fixture(autouse=True, scope='module')
+def own_precision():
+    """accelerate keeps one precision for a process; each file of tests may train in its own."""
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 @pytest.fixture
