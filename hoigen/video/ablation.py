@@ -3,6 +3,8 @@
 As in the paper the backbone is a trained one and frozen, and the branch starts as its copy behind layers of zeros; the
 autoencoder is the trained model's too. Without coloured points neither the branch nor the decoder's reference has them,
 so that the latents alone must make hand and object.
+
+Beside them stands the trained model itself, given only some of the conditions that it has learnt with.
 """
 
 from __future__ import annotations
@@ -23,17 +25,21 @@ from hoigen.metrics.statistics import Summary, differences, summarise
 from hoigen.metrics.tables import Rows, digits, markdown, said
 from hoigen.video.assembly import BACKBONE
 from hoigen.video.evaluate import evaluate_generator
-from hoigen.video.generator import load_generator
+from hoigen.video.generator import Generator, load_generator
 from hoigen.video.heldout import HeldOut, heldout_clips
 from hoigen.video.model import FILES, WEIGHTS, ModelConfig, build, read_config, save, save_config
 from hoigen.video.sampling import CONDITIONS, Sampling
+from hoigen.video.training.latents import latent_mask
 from hoigen.video.training.stages import recipe
 from hoigen.video.training.stages import run as train
 
 MODEL = 'tiny'
 
-SHOWN = ('PSNR full', 'PSNR hand-object', 'SSIM full', 'SSIM hand-object', 'GMSD hand-object', 'ST-SSIM hand-object',
-         'GMSD-T hand-object', CONTACT_PX)
+Conditions = tuple[Literal['points', 'tracking', 'coloured'], ...]
+
+LATENT_ERROR = 'latent error hand-object'
+SHOWN = (LATENT_ERROR, 'PSNR full', 'PSNR hand-object', 'SSIM full', 'SSIM hand-object', 'GMSD hand-object',
+         'ST-SSIM hand-object', 'GMSD-T hand-object', CONTACT_PX)
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,7 @@ class Variant:
     """What one training run has and has not."""
 
     name: str
-    conditions: tuple[Literal['points', 'tracking', 'coloured'], ...] = CONDITIONS
+    conditions: Conditions = CONDITIONS
     mask_weight: float = 1.0
     resampling: Literal['project', 'interpolate'] = 'project'
 
@@ -61,6 +67,16 @@ VARIANTS = (
     Variant('w/o coloured points, w/o tracking', ('points',)),
     Variant('w/o coloured points, points interpolated', ('points', 'tracking'), resampling='interpolate'),
 )
+
+GIVEN: dict[str, Conditions] = {
+    f'{MODEL}, all conditions': CONDITIONS,
+    'w/o point cloud': ('tracking', 'coloured'),
+    'w/o tracking': ('points', 'coloured'),
+    'w/o coloured points': ('points', 'tracking'),
+    'point cloud alone': ('points',),
+    'tracking alone': ('tracking',),
+    'no condition': (),
+}
 
 
 @dataclass(frozen=True)
@@ -82,9 +98,12 @@ def ablate(config: AblateConfig) -> None:
     """Train, measure, write the table."""
     for variant in VARIANTS:
         train_variant(config, variant)
-    clips = heldout_clips(load_generator(MODEL), config.heldout)
-    rows = {variant.name: measure_variant(config, variant, clips) for variant in VARIANTS}
-    text = told(config, rows)
+    shipped = load_generator(MODEL)
+    clips = heldout_clips(shipped, config.heldout)
+    trained = {v.name: measured(load_generator(str(config.out / v.folder)), v.name, v.conditions, clips, config.seed)
+               for v in VARIANTS}
+    given = {name: measured(shipped, name, conditions, clips, config.seed) for name, conditions in GIVEN.items()}
+    text = told(config, trained, given)
     config.table.parent.mkdir(parents=True, exist_ok=True)
     config.table.write_text(text)
     Console().print(text, markup=False, highlight=False)
@@ -117,30 +136,53 @@ def _untrained(config: ModelConfig, folder: Path, seed: int) -> Path:
     return folder
 
 
-def measure_variant(config: AblateConfig, variant: Variant, clips: Sequence[HeldOut]) -> list[dict[str, float]]:
-    """The variant's measures, a row for each held-out clip."""
-    if 'coloured' not in variant.conditions:
+def measured(generator: Generator, name: str, conditions: Conditions, clips: Sequence[HeldOut],
+             seed: int) -> list[dict[str, float]]:
+    """The measures under these conditions, a row for each held-out clip."""
+    if 'coloured' not in conditions:
         clips = [replace(c, conditions=replace(c.conditions, coloured=np.zeros_like(c.conditions.coloured),
                                                coloured_state=np.zeros_like(c.conditions.coloured_state)))
                  for c in clips]
-    generator = load_generator(str(config.out / variant.folder))
-    return evaluate_generator(generator, clips, seed=config.seed, sampling=Sampling(conditions=variant.conditions),
-                              name=variant.name).rows
+    sampling = Sampling(conditions=conditions)
+    rows = evaluate_generator(generator, clips, seed=seed, sampling=sampling, name=name).rows
+    return [{LATENT_ERROR: latent_error(generator, clip, seed + i, sampling), **row}
+            for i, (clip, row) in enumerate(zip(clips, rows, strict=True))]
 
 
-def told(config: AblateConfig, rows: dict[str, list[dict[str, float]]]) -> str:
+def latent_error(generator: Generator, clip: HeldOut, seed: int, sampling: Sampling) -> float:
+    """Squared error of the generated latents at hand and object, as a share of the true ones' variance there.
+
+    The decoder has no part in it. Frame 0 does not count.
+    """
+    made = generator.latents(clip.conditions, seed=seed, sampling=sampling)[:, 1:].float()
+    true = generator.encode(clip.truth)[:, 1:].float()
+    mask = torch.from_numpy(clip.conditions.mask > 0)[None, :, None].float()
+    there = (latent_mask(mask)[:, 1:] > 0).expand_as(true).to(true.device)
+    return float((made - true)[there].square().mean() / true[there].var())
+
+
+def told(config: AblateConfig, trained: dict[str, list[dict[str, float]]],
+         given: dict[str, list[dict[str, float]]]) -> str:
     """The tables, and the command that makes them."""
-    base = next(iter(rows))
-    apart = {name: summarise(differences(of, rows[base])) for name, of in rows.items() if name != base}
     command = f'hoigen ablate --clips {" ".join(map(str, config.clips))} --steps {config.steps}'
     return '\n'.join([
         '# Ablation of the tiny model', '',
-        f'`{command} --heldout {config.heldout} --seed {config.seed}`: {config.steps} training steps of 4 clips each '
-        f'for the branch, beside the frozen backbone of `{MODEL}`; {config.heldout} held-out clips, mean and 95 % '
-        'bootstrap interval over clips. What it shows is in '
-        '[hvg3d.md](hvg3d.md).', '',
-        markdown(_table({name: summarise(of) for name, of in rows.items()})),
-        f'Difference to "{base}", clip by clip:', '', markdown(_table(apart, '+'))])
+        f'`{command} --heldout {config.heldout} --seed {config.seed}`: {config.heldout} held-out clips, mean and 95 % '
+        'bootstrap interval over clips. What it shows is in [hvg3d.md](hvg3d.md). Latent error: squared error of the '
+        "generated latents at hand and object, as a share of the true ones' variance; the decoder has no part in it.",
+        '', '## A branch trained without it', '',
+        f'{config.steps} training steps of 4 clips each for the branch, beside the frozen backbone of `{MODEL}`.', '',
+        *_tables(trained),
+        '## The shipped model without it', '',
+        'Trained on all conditions, each left out for one clip in ten.', '', *_tables(given)])
+
+
+def _tables(rows: dict[str, list[dict[str, float]]]) -> list[str]:
+    """The measures, and what they differ by from those of the first row, clip by clip."""
+    base = next(iter(rows))
+    apart = {name: summarise(differences(of, rows[base])) for name, of in rows.items() if name != base}
+    return [markdown(_table({name: summarise(of) for name, of in rows.items()})),
+            f'Difference to "{base}", clip by clip:', '', markdown(_table(apart, '+'))]
 
 
 def _table(summaries: dict[str, dict[str, Summary]], sign: str = '') -> Rows:

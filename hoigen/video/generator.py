@@ -60,21 +60,38 @@ class Generator:
                on_step: OnStep | None = None) -> np.ndarray:
         """The frames alone, [T,H,W,3] uint8."""
         self._refuse(conditions, sampling)
-        windows = self._windows(conditions, sampling)
-        draws = torch.Generator().manual_seed(seed)
         with self._model.autocast():
             clip = _Clip.of(self._model, conditions, sampling)
-            denoiser = self._denoiser(conditions.prompt, sampling)
-            first = clip.image(conditions.image, draws)
-            noise = randn_tensor((1, windows[-1].stop, *first.shape[2:]), draws, first.device, first.dtype)
-            latents = noise[:, :0]
-            for number, window in enumerate(windows):
-                part = denoiser.run(
-                    first, noise[:, window.latents], clip.control(window, sampling), draws,
-                    known=latents[:, window.start + 1:],
-                    on_step=_reporter(clip, window, on_step, number * denoiser.steps, len(windows) * denoiser.steps))
-                latents = torch.cat([latents, part[:, window.known - window.start:]], dim=1)
-            return clip.decode(latents)
+            return clip.decode(self._sampled(clip, conditions, seed, sampling, on_step))
+
+    @torch.no_grad()
+    def latents(self, conditions: Conditions, *, seed: int, sampling: Sampling = DEFAULT) -> Tensor:
+        """What :meth:`render` decodes, [1,F,C,h,w] of about unit variance."""
+        self._refuse(conditions, sampling)
+        with self._model.autocast():
+            return self._sampled(_Clip.of(self._model, conditions, sampling), conditions, seed, sampling, None)
+
+    @torch.no_grad()
+    def encode(self, frames: np.ndarray) -> Tensor:
+        """The latents of a video [4k+1,H,W,3] uint8, which those of :meth:`latents` stand for."""
+        with self._model.autocast():
+            return self._model.autoencoder.latents(video_tensor(frames).to(self._model.device, self._model.dtype))
+
+    def _sampled(self, clip: _Clip, conditions: Conditions, seed: int, sampling: Sampling,
+                 on_step: OnStep | None) -> Tensor:
+        windows = self._windows(conditions, sampling)
+        draws = torch.Generator().manual_seed(seed)
+        denoiser = self._denoiser(conditions.prompt, sampling)
+        first = clip.image(conditions.image, draws)
+        noise = randn_tensor((1, windows[-1].stop, *first.shape[2:]), draws, first.device, first.dtype)
+        latents = noise[:, :0]
+        for number, window in enumerate(windows):
+            part = denoiser.run(
+                first, noise[:, window.latents], clip.control(window, sampling), draws,
+                known=latents[:, window.start + 1:],
+                on_step=_reporter(clip, window, on_step, number * denoiser.steps, len(windows) * denoiser.steps))
+            latents = torch.cat([latents, part[:, window.known - window.start:]], dim=1)
+        return latents
 
     @torch.no_grad()
     def decode_without_latents(self, conditions: Conditions) -> np.ndarray:

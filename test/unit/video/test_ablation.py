@@ -11,9 +11,19 @@ from synthetic_scene import moving_scene
 
 from hoigen.conditioning import ConditioningConfig, build_clip, build_conditions
 from hoigen.video import ablation
-from hoigen.video.ablation import VARIANTS, AblateConfig, Variant, ablate, train_variant
+from hoigen.video.ablation import (
+    LATENT_ERROR,
+    VARIANTS,
+    AblateConfig,
+    Variant,
+    ablate,
+    latent_error,
+    measured,
+    train_variant,
+)
 from hoigen.video.heldout import HeldOut
 from hoigen.video.model import FILES, build, read_config, save
+from hoigen.video.sampling import Sampling
 
 
 @pytest.fixture
@@ -59,29 +69,52 @@ def test_a_variant_is_a_model_that_differs_in_what_it_was_trained_with(config):
     assert all(torch.allclose(of[backbone], trained, rtol=0.01) for of in weights.values())  # kept as bfloat16
 
 
-def test_without_coloured_points_the_decoder_does_not_see_them_either(config, monkeypatch):
+class Seen:
+    """A generator that keeps what it is asked for and gives the truth's latents, off by a known share."""
+
+    def __init__(self, truth, share=0.0):
+        self.asked, self._share = [], share
+        self._true = torch.from_numpy(truth[::4, ::8, ::8]).permute(0, 3, 1, 2)[None]
+
+    def render(self, conditions, *, seed, sampling):
+        self.asked.append((conditions.coloured_state.max(), sampling.conditions))
+        return np.repeat(conditions.image[None], len(conditions.stamps_ns), 0)
+
+    def latents(self, conditions, *, seed, sampling):
+        return self.encode(None) + self._share
+
+    def encode(self, frames):
+        return self._true.float()
+
+
+def test_without_coloured_points_the_decoder_does_not_see_them_either():
     """Else the reference would paint hand and object whatever the branch had learned."""
-    seen = []
-    monkeypatch.setattr(ablation, 'load_generator', lambda _: None)
-    monkeypatch.setattr(ablation, 'evaluate_generator', lambda generator, clips, **given: seen.extend(
-        (c.conditions.coloured_state.max(), given['sampling'].conditions) for c in clips) or ablation)
-    monkeypatch.setattr(ablation, 'rows', [], raising=False)
-    for variant in (VARIANTS[0], Variant('w/o coloured points', ('points', 'tracking'))):
-        ablation.measure_variant(config, variant, [held_out()])
-    assert seen == [(2, ('points', 'tracking', 'coloured')), (0, ('points', 'tracking'))]
+    clip = held_out()
+    generator = Seen(clip.truth)
+    for conditions in (VARIANTS[0].conditions, ('points', 'tracking')):
+        rows = measured(generator, 'any', conditions, [clip], 0)
+        assert rows[0][LATENT_ERROR] == 0
+    assert generator.asked == [(2, ('points', 'tracking', 'coloured')), (0, ('points', 'tracking'))]
+
+
+def test_the_latent_error_is_a_share_of_the_variance():
+    clip = held_out()
+    generator = Seen(clip.truth, share=3.0)
+    there = torch.nn.functional.max_pool2d(torch.from_numpy(clip.conditions.mask[1:] > 0).float().amax(0)[None], 8) > 0
+    variance = generator.encode(None)[:, 1:][there.expand(1, 1, 3, -1, -1)].var()
+    assert latent_error(generator, clip, 0, Sampling()) == pytest.approx(float(9 / variance), rel=1e-5)
 
 
 def test_one_command_writes_the_table(config, monkeypatch):
-    """A row for each variant with intervals, and the command beside the numbers."""
+    """A row for each variant and each choice of conditions, with intervals, and the command beside the numbers."""
     monkeypatch.setattr(ablation, 'VARIANTS', (VARIANTS[0], VARIANTS[5]))
+    monkeypatch.setattr(ablation, 'GIVEN', {'all': ('points', 'tracking', 'coloured'), 'no condition': ()})
     monkeypatch.setattr(ablation, 'heldout_clips', lambda generator, count: [held_out()] * count)
-    generators = []
-    load = ablation.load_generator
-    monkeypatch.setattr(ablation, 'load_generator',
-                        lambda name: generators.append(name) or (None if name == ablation.MODEL else load(name)))
+    load, full = ablation.load_generator, str(config.out / 'full')
+    monkeypatch.setattr(ablation, 'load_generator', lambda name: load(full if name == ablation.MODEL else name))
     ablate(config)
     text = config.table.read_text()
-    assert text.count('| w/o coloured points |') == 2  # its values, and its difference to the full model
+    for name in ('w/o coloured points', 'no condition'):
+        assert text.count(f'| {name} |') == 2  # its values, and its difference to the whole
     assert f'hoigen ablate --clips {config.clips[0]} --steps 1' in text
-    assert np.char.count(text, '[') > 2 * len(ablation.SHOWN)
-    assert len(generators) == 3
+    assert text.count('[') > 6 * len(ablation.SHOWN)
