@@ -23,7 +23,6 @@ from safetensors.torch import load_file
 from hoigen.metrics.measures import CONTACT_PX, higher_is_better
 from hoigen.metrics.statistics import Summary, differences, summarise
 from hoigen.metrics.tables import Rows, digits, markdown, said
-from hoigen.video.assembly import BACKBONE
 from hoigen.video.evaluate import evaluate_generator
 from hoigen.video.generator import Generator, load_generator
 from hoigen.video.heldout import HeldOut, heldout_clips
@@ -32,6 +31,7 @@ from hoigen.video.sampling import CONDITIONS, Sampling
 from hoigen.video.training.latents import latent_mask
 from hoigen.video.training.stages import recipe
 from hoigen.video.training.stages import run as train
+from hoigen.video.transformer import BACKBONE
 
 MODEL = 'tiny'
 

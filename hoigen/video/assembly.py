@@ -22,11 +22,10 @@ from hoigen.video.published import (
     refuse_other_config,
 )
 from hoigen.video.text import PromptEncoder
-from hoigen.video.transformer import ControlledCogVideoX
+from hoigen.video.transformer import BACKBONE, ControlledCogVideoX
 
 CONTROL = 'control.safetensors'
 """What training leaves of a model with a published backbone: all that is not the backbone's."""
-BACKBONE = ('patch_embed.', 'time_embedding.', 'transformer_blocks.', 'norm_final.', 'norm_out.', 'proj_out.')
 POINTS = ('point_encoder.', 'point_to_grid.', 'condition_embed.')
 
 

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from hoigen.episodes import sha256_of
 from hoigen.video.assembly import (
-    BACKBONE,
     CONTROL,
     controlled_transformer,
     load_autoencoder,
@@ -27,7 +26,7 @@ from hoigen.video.memory import refuse_too_little
 from hoigen.video.placement import place
 from hoigen.video.published import ModelError, fingerprint, refuse_misfits
 from hoigen.video.text import PromptEncoder
-from hoigen.video.transformer import ControlledCogVideoX
+from hoigen.video.transformer import BACKBONE, ControlledCogVideoX
 
 __all__ = ['CONFIG', 'CONTROL', 'FILES', 'WEIGHTS', 'Memory', 'Model', 'ModelConfig', 'ModelError', 'build', 'load',
            'load_autoencoder', 'load_strictly', 'load_text', 'read_config', 'save', 'save_config', 'save_control',

@@ -24,6 +24,9 @@ from torch import Tensor, nn
 from hoigen.video.inputs import PointInputs
 from hoigen.video.points import PointEncoder, interpolate_to_grid, project_to_grid
 
+BACKBONE = ('patch_embed.', 'time_embedding.', 'transformer_blocks.', 'norm_final.', 'norm_out.', 'proj_out.')
+"""What the names of the backbone's tensors begin with; all others are the branch's."""
+
 
 @dataclass(frozen=True)
 class Control:
@@ -101,8 +104,7 @@ class ControlledCogVideoX(CogVideoXTransformer3DModel):
 
     def control_parameters(self) -> list[nn.Parameter]:
         """The parameters outside the backbone: all that trains at full size."""
-        backbone = ('patch_embed.', 'time_embedding.', 'transformer_blocks.', 'norm_', 'proj_out.')
-        return [p for name, p in self.named_parameters() if not name.startswith(backbone)]
+        return [p for name, p in self.named_parameters() if not name.startswith(BACKBONE)]
 
     def rotary(self, frames: int, height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
         """Rotary embedding (cos, sin) of a latent grid of this size, before patching."""

@@ -12,7 +12,6 @@ import tyro
 from diffusers import CogVideoXDPMScheduler
 from torch import nn
 
-from hoigen.video.assembly import BACKBONE
 from hoigen.video.check import check_clips
 from hoigen.video.data import ClipSet
 from hoigen.video.model import (
@@ -38,6 +37,7 @@ from hoigen.video.training.decoder import DecoderLoss, train_decoder
 from hoigen.video.training.diffusion import DiffusionLoss, train_diffusion
 from hoigen.video.training.latents import LatentSet
 from hoigen.video.training.loop import Hardware, LoopConfig
+from hoigen.video.transformer import BACKBONE
 
 Stage = Literal['autoencoder', 'diffusion', 'decoder']
 STAGES: tuple[Stage, ...] = ('autoencoder', 'diffusion', 'decoder')
