@@ -13,15 +13,15 @@ import numpy as np
 
 from hoigen.conventions import ROLES
 
-__all__ = ['Camera', 'Clip', 'Conditions', 'Contacts', 'Fidelity', 'GeneratedClip', 'Labels', 'MeshAsset',
-           'Provenance', 'RecordError', 'SceneFrame']
+__all__ = ['Camera', 'Check', 'Clip', 'Conditions', 'Contacts', 'Fidelity', 'Footage', 'GeneratedClip', 'Labels',
+           'MeshAsset', 'Provenance', 'RecordError', 'SceneFrame']
 
 
 class RecordError(ValueError):
     """A record's fields do not hold what the record says they hold."""
 
 
-class _Check:
+class Check:
     """Collects every wrong field of one record, so that one error tells all of them."""
 
     def __init__(self, record: str) -> None:
@@ -78,7 +78,7 @@ class Camera:
     T_world_cam: np.ndarray
 
     def __post_init__(self) -> None:
-        check = _Check('Camera')
+        check = Check('Camera')
         check.that(self.width > 0 and self.height > 0, 'width, height', 'positive sizes', (self.width, self.height))
         check.array('K', self.K, 'float64', (3, 3))
         if not check.faults:
@@ -104,7 +104,7 @@ class MeshAsset:
     triangles: np.ndarray
 
     def __post_init__(self) -> None:
-        check = _Check(f'MeshAsset {self.id!r}')
+        check = Check(f'MeshAsset {self.id!r}')
         check.that(bool(self.id), 'id', 'a name', repr(self.id))
         check.that(self.role in ROLES, 'role', f'one of {ROLES}', repr(self.role))
         check.array('vertices', self.vertices, 'float32', ('V', 3))
@@ -132,7 +132,7 @@ class Contacts:
     forces_n: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
 
     def __post_init__(self) -> None:
-        check = _Check('Contacts')
+        check = Check('Contacts')
         sizes: dict[str, int] = {}
         check.array('positions_m', self.positions_m, 'float32', ('C', 3), sizes=sizes)
         check.array('normals', self.normals, 'float32', ('C', 3), sizes=sizes)
@@ -160,7 +160,7 @@ class Labels:
     last: bool
 
     def __post_init__(self) -> None:
-        check = _Check('Labels')
+        check = Check('Labels')
         check.array('joint_positions', self.joint_positions, 'float32', (len(self.joint_names),))
         check.array('action', self.action, 'float32', ('A',))
         check.rigid('T_world_object', self.T_world_object)
@@ -185,7 +185,7 @@ class SceneFrame:
     labels: Labels
 
     def __post_init__(self) -> None:
-        check = _Check(f'SceneFrame at {self.stamp_ns} ns')
+        check = Check(f'SceneFrame at {self.stamp_ns} ns')
         size = (self.camera.height, self.camera.width)
         check.that(self.stamp_ns >= 0, 'stamp_ns', '>= 0', self.stamp_ns)
         check.array('rgb', self.rgb, 'uint8', (*size, 3))
@@ -201,6 +201,37 @@ class SceneFrame:
 
 
 @dataclass(frozen=True, eq=False)
+class Footage:
+    """T instants of a recording as a camera measured them, at one size with one lens.
+
+    rgb: [T,H,W,3] uint8. depth_m: [T,H,W] float32 measured metres along the optical axis, NaN unknown; None without a
+    depth camera. K: [3,3] float64 intrinsics; None where the camera was not calibrated.
+    """
+
+    stamps_ns: np.ndarray
+    rgb: np.ndarray
+    depth_m: np.ndarray | None
+    K: np.ndarray | None
+
+    def __post_init__(self) -> None:
+        check, sizes = Check('Footage'), dict[str, int]()
+        check.array('stamps_ns', self.stamps_ns, 'int64', ('T',), sizes=sizes)
+        check.array('rgb', self.rgb, 'uint8', ('T', 'H', 'W', 3), sizes=sizes)
+        if self.depth_m is not None:
+            check.array('depth_m', self.depth_m, 'float32', ('T', 'H', 'W'), sizes=sizes, finite=False)
+        if not check.faults:
+            check.that(sizes['T'] > 0, 'frames', 'at least 1', 0)
+            steps = np.diff(self.stamps_ns)
+            check.that(bool((steps > 0).all()), 'stamps_ns', 'rising stamps', f'a step of {steps.min(initial=1)} ns')
+            if self.depth_m is not None:
+                behind = int((self.depth_m <= 0).sum())
+                check.that(not behind, 'depth_m', 'metres > 0, NaN where unknown', f'{behind} values <= 0')
+        check.done()
+        if self.K is not None:
+            Camera(self.K, sizes['W'], sizes['H'], np.eye(4))
+
+
+@dataclass(frozen=True, eq=False)
 class Clip:
     """T instants of one scene with its exact geometry; every array's row t is ``stamps_ns[t]``.
 
@@ -209,6 +240,9 @@ class Clip:
     point_visible: [T,N] bool; point_rgb: [N,3] uint8 and point_rgb_known: [N] bool, the colour where the point was
     seen in frame 0. tracks: [T,M,3] float32 world and track_visible: [T,M] bool. point_contact: [T,N] bool, within
     contact distance of the other party.
+
+    Of a recorded scene, depth_m is what was measured or estimated of everything in view, NaN unknown; places of points
+    and tracks are measured where visible and predicted from those around them elsewhere.
     """
 
     stamps_ns: np.ndarray
@@ -227,7 +261,7 @@ class Clip:
     labels: tuple[Labels, ...]
 
     def __post_init__(self) -> None:
-        check, sizes = _Check('Clip'), {'T': len(self.cameras)}
+        check, sizes = Check('Clip'), {'T': len(self.cameras)}
         if self.cameras:
             sizes |= {'H': self.cameras[0].height, 'W': self.cameras[0].width}
         for name, dtype, shape in (
@@ -282,7 +316,7 @@ class Conditions:
     depth_m: np.ndarray
 
     def __post_init__(self) -> None:
-        check, sizes = _Check('Conditions'), {'T': len(self.cameras)}
+        check, sizes = Check('Conditions'), {'T': len(self.cameras)}
         if self.cameras:
             sizes |= {'H': self.cameras[0].height, 'W': self.cameras[0].width}
         for name, dtype, shape in (
@@ -330,7 +364,7 @@ class Fidelity:
     motion: np.ndarray
 
     def __post_init__(self) -> None:
-        check, sizes = _Check('Fidelity'), dict[str, int]()
+        check, sizes = Check('Fidelity'), dict[str, int]()
         for name in ('value', 'mask', 'motion'):
             scores = getattr(self, name)
             before = len(check.faults)
@@ -361,7 +395,7 @@ class GeneratedClip:
     provenance: Provenance
 
     def __post_init__(self) -> None:
-        check, sizes = _Check('GeneratedClip'), {'T': len(self.cameras)}
+        check, sizes = Check('GeneratedClip'), {'T': len(self.cameras)}
         if self.cameras:
             sizes |= {'H': self.cameras[0].height, 'W': self.cameras[0].width}
         check.array('stamps_ns', self.stamps_ns, 'int64', ('T',), sizes=sizes)

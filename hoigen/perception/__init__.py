@@ -1,0 +1,1 @@
+"""Recorded video -> clip: boxes, masks, point maps and 3D tracks, found in the pictures."""
