@@ -12,7 +12,9 @@ from torch import nn
 
 from hoigen.video.autoencoder import PublishedAutoencoder
 from hoigen.video.configuration import ModelConfig, read_config
-from hoigen.video.published import (
+from hoigen.video.text import PromptEncoder
+from hoigen.video.transformer import BACKBONE, ControlledCogVideoX
+from hoigen.weights.published import (
     Checkpoint,
     ModelError,
     Source,
@@ -21,8 +23,6 @@ from hoigen.video.published import (
     read_files,
     refuse_other_config,
 )
-from hoigen.video.text import PromptEncoder
-from hoigen.video.transformer import BACKBONE, ControlledCogVideoX
 
 CONTROL = 'control.safetensors'
 """What training leaves of a model with a published backbone: all that is not the backbone's."""

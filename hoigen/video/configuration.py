@@ -10,7 +10,7 @@ import torch
 import yaml
 
 from hoigen.resources import ResourceError, find
-from hoigen.video.published import ModelError
+from hoigen.weights.published import ModelError
 
 CONFIG = 'model.yaml'
 

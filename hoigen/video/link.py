@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hoigen.video.assembly import weight_files
 from hoigen.video.configuration import Memory, read_config, save_config
-from hoigen.video.published import ModelError
+from hoigen.weights.published import ModelError
 
 
 @dataclass(frozen=True)

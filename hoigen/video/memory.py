@@ -17,9 +17,9 @@ from hoigen.video.autoencoder import PublishedAutoencoder
 from hoigen.video.configuration import Memory, ModelConfig
 from hoigen.video.inputs import PointInputs
 from hoigen.video.points import latent_frames
-from hoigen.video.published import ModelError
 from hoigen.video.trace import flops, peak_bytes
 from hoigen.video.transformer import Control, ControlledCogVideoX, with_first_frame
+from hoigen.weights.published import ModelError
 
 RESERVE = 1.1
 """Allowance for what the count does not see: a kernel's own workspace, the allocator's rounding and gaps, CUDA."""

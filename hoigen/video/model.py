@@ -24,9 +24,9 @@ from hoigen.video.autoencoder import Autoencoder, PublishedAutoencoder, Referenc
 from hoigen.video.configuration import CONFIG, Memory, ModelConfig, read_config, save_config
 from hoigen.video.memory import refuse_too_little
 from hoigen.video.placement import place
-from hoigen.video.published import ModelError, fingerprint, refuse_misfits
 from hoigen.video.text import PromptEncoder
 from hoigen.video.transformer import BACKBONE, ControlledCogVideoX
+from hoigen.weights.published import ModelError, fingerprint, refuse_misfits
 
 __all__ = ['CONFIG', 'CONTROL', 'FILES', 'WEIGHTS', 'Memory', 'Model', 'ModelConfig', 'ModelError', 'build', 'load',
            'load_autoencoder', 'load_strictly', 'load_text', 'read_config', 'save', 'save_config', 'save_control',

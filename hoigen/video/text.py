@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from hoigen.video.published import ModelError
+from hoigen.weights.published import ModelError
 
 if TYPE_CHECKING:
     from transformers import T5EncoderModel
