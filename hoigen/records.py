@@ -145,14 +145,14 @@ class Labels:
     """What is true of the scene at one instant.
 
     joint_names / joint_positions: J names and [J] float32 (rad, or m for sliding joints). action: [A] float32, the
-    actuators' commands. T_world_object: [4,4] float64. task: a sentence. episode / frame: counts from 0; last: this
-    frame ends the episode.
+    actuators' commands. T_world_object: [4,4] float64, None where nobody knows it. task: a sentence. episode / frame:
+    counts from 0; last: this frame ends the episode.
     """
 
     joint_names: tuple[str, ...]
     joint_positions: np.ndarray
     action: np.ndarray
-    T_world_object: np.ndarray
+    T_world_object: np.ndarray | None
     contacts: Contacts
     task: str
     episode: int
@@ -163,7 +163,8 @@ class Labels:
         check = Check('Labels')
         check.array('joint_positions', self.joint_positions, 'float32', (len(self.joint_names),))
         check.array('action', self.action, 'float32', ('A',))
-        check.rigid('T_world_object', self.T_world_object)
+        if self.T_world_object is not None:
+            check.rigid('T_world_object', self.T_world_object)
         check.that(self.episode >= 0 and self.frame >= 0, 'episode, frame', 'counts >= 0', (self.episode, self.frame))
         check.done()
 

@@ -172,7 +172,7 @@ class Messages:
                          task='pick up the ball and carry it to the side',
                          joint_names=[f'joint_{n}' for n in range(24)], joint_positions=joints,
                          action=(joints[::-1] * .5).astype(np.float32).copy(), object_pose=self.place(centres[-1]),
-                         contacts=contacts)
+                         object_pose_known=True, contacts=contacts)
 
     def surface(self, frame: int, rgb: np.ndarray, depth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """World points [N,3] float32 and which of them the camera sees; colours are taken at frame 0."""

@@ -63,7 +63,8 @@ def labels(message: Any) -> Labels:
                         np.array([contact.force for contact in message.contacts], np.float32))
     return Labels(
         joint_names=tuple(message.joint_names), joint_positions=np.asarray(message.joint_positions, np.float32),
-        action=np.asarray(message.action, np.float32), T_world_object=pose(message.object_pose, 'object_pose'),
+        action=np.asarray(message.action, np.float32),
+        T_world_object=pose(message.object_pose, 'object_pose') if message.object_pose_known else None,
         contacts=contacts, task=message.task, episode=int(message.episode), frame=int(message.frame),
         last=bool(message.last))
 

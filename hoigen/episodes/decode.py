@@ -58,13 +58,14 @@ def camera(info: Any, stamped_pose: Any) -> Camera:
 
 
 def labels(message: Any) -> Labels:
-    """Record of a hoigen/Labels."""
+    """Record of a hoigen/Labels; in bags of hoigen's first version every object pose is known."""
     contacts = Contacts(
         np.array([[c.position.x, c.position.y, c.position.z] for c in message.contacts], np.float32).reshape(-1, 3),
         np.array([[c.normal.x, c.normal.y, c.normal.z] for c in message.contacts], np.float32).reshape(-1, 3),
         np.array([c.force for c in message.contacts], np.float32))
     return Labels(tuple(message.joint_names), np.asarray(message.joint_positions), np.asarray(message.action),
-                  pose(message.object_pose), contacts, message.task, message.episode, message.frame, message.last)
+                  pose(message.object_pose) if getattr(message, 'object_pose_known', True) else None, contacts,
+                  message.task, message.episode, message.frame, message.last)
 
 
 def fidelity(messages: Sequence[Any]) -> Fidelity:

@@ -68,7 +68,8 @@ def _data_uri(picture: Picture) -> str | None:
 
 def _labels(labels: Labels) -> dict[str, Any]:
     pose = labels.T_world_object
-    return {'position': _numbers(pose[:3, 3]), 'rotation': [_numbers(row) for row in pose[:3, :3]],
+    return {'position': None if pose is None else _numbers(pose[:3, 3]),
+            'rotation': None if pose is None else [_numbers(row) for row in pose[:3, :3]],
             'forces': _numbers(labels.contacts.forces_n), 'action': _numbers(labels.action),
             'joints': _numbers(labels.joint_positions), 'frame': labels.frame}
 

@@ -96,7 +96,8 @@ def labels_to_msg(labels: Labels, head: Header) -> LabelsMsg:
     return LabelsMsg(
         header=head, episode=labels.episode, frame=labels.frame, last=labels.last, task=labels.task,
         joint_names=list(labels.joint_names), joint_positions=_packed(labels.joint_positions, 'f'),
-        action=_packed(labels.action, 'f'), object_pose=pose_to_msg(labels.T_world_object),
+        action=_packed(labels.action, 'f'), object_pose_known=labels.T_world_object is not None,
+        object_pose=pose_to_msg(np.eye(4) if labels.T_world_object is None else labels.T_world_object),
         contacts=[Contact(position=Point(**_xyz(place)), normal=Vector3(**_xyz(normal)), force=float(force))
                   for place, normal, force in zip(contacts.positions_m, contacts.normals, contacts.forces_n,
                                                   strict=True)])

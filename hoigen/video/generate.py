@@ -125,7 +125,13 @@ def _write_arrays(path: Path, made: GeneratedClip) -> None:
             motion_fidelity=made.fidelity.motion, stamps_ns=made.stamps_ns,
             K=np.stack([c.K for c in made.cameras]), T_world_cam=np.stack([c.T_world_cam for c in made.cameras]),
             joint_names=np.array(labels[0].joint_names), joint_positions=np.stack([x.joint_positions for x in labels]),
-            action=np.stack([x.action for x in labels]), T_world_object=np.stack([x.T_world_object for x in labels]),
+            action=np.stack([x.action for x in labels]),
+            T_world_object=np.stack([_known(x.T_world_object) for x in labels]),
             contact_force_n=np.array([x.contacts.forces_n.sum() for x in labels], np.float32),
             task=np.array(labels[0].task), provenance=np.array(provenance_to_json(made.provenance)))
     partial.rename(path)
+
+
+def _known(pose: np.ndarray | None) -> np.ndarray:
+    """[4,4] float64, NaN where the pose is unknown."""
+    return np.full((4, 4), np.nan) if pose is None else pose

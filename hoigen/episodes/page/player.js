@@ -83,8 +83,8 @@ class Episode {
   makeCharts() {
     const { frames, times } = this.data, { value, mask, motion } = this.data.fidelity;
     const forces = frames.map(frame => sum(frame.forces)), counts = frames.map(frame => frame.forces.length);
-    const heights = frames.map(frame => 100 * frame.position[2]);
-    const top = ceiling(Math.max(...heights, 1)), floor = Math.min(0, ...heights);
+    const heights = frames.map(frame => frame.position && 100 * frame.position[2]);
+    const top = ceiling(Math.max(...known(heights), 1)), floor = Math.min(0, ...known(heights));
     const seek = frame => this.seek(frame);
     const low = Math.min(0.5, ...known([...value, ...mask, ...motion]).map(score => Math.floor(score * 10) / 10));
     const part = (name, scores, n) => scores[n] === null ? '' : `${name} ${scores[n].toFixed(2)}`;
@@ -93,7 +93,8 @@ class Episode {
         bars: counts, label: value => `${+value.toFixed(1)} N`, show: (value, n) => [`${value.toFixed(1)} N`,
           make('small', {}, `${counts[n]} contact${counts[n] === 1 ? '' : 's'}`)] }, times, seek),
       new Chart({ name: 'height', title: 'Object height', values: heights, low: floor < 0 ? -ceiling(-floor) : 0,
-        high: top, label: value => `${+value.toFixed(1)} cm`, show: value => `${value.toFixed(1)} cm` }, times, seek),
+        high: top, label: value => `${+value.toFixed(1)} cm`, show: value => value === null ? 'unknown'
+          : `${value.toFixed(1)} cm` }, times, seek),
       new Chart({ name: 'truth', title: 'Fidelity', values: value, more: { mask, motion }, low, high: 1,
         label: score => score.toFixed(2), show: (score, n) => score === null ? 'none' : [score.toFixed(3),
           make('small', {}, `${part('mask', mask, n)} ${part('motion', motion, n)}`)] }, times, seek),
@@ -113,8 +114,8 @@ class Episode {
     };
     const digits = values => values.map(value => (value < 0 ? '−' : ' ') + Math.abs(value).toFixed(3)).join('  ');
     text('Stamp', (_, n) => `${this.data.stamps[n]} s`);
-    text('Object position x y z, m', frame => digits(frame.position));
-    text('Object rotation w x y z', frame => digits(quaternion(frame.rotation)));
+    text('Object position x y z, m', frame => frame.position ? digits(frame.position) : 'unknown');
+    text('Object rotation w x y z', frame => frame.rotation ? digits(quaternion(frame.rotation)) : 'unknown');
     for (const [title, key] of [[`Joints (${joints.length})`, 'joints'], [`Action (${frames[0].action.length})`, 'action']]) {
       if (!frames[0][key].length) continue;
       const bars = new Bars(frames.map(frame => frame[key]), key === 'joints' ? joints : []);

@@ -16,6 +16,7 @@ from hoigen.episodes.definitions import typestore
 from hoigen.episodes.report import write_report
 from hoigen.episodes.storage import BagWriter
 from hoigen.geometry.camera import project
+from hoigen.resources import find
 
 
 def test_clip_is_the_scene(episode: Path, scene: Scene) -> None:
@@ -65,16 +66,21 @@ def test_generated_clip_comes_with_labels_and_provenance(episode: Path, scene: S
     assert generated.cameras[0].width == scene.synth[0]
 
 
-def test_bags_of_the_first_version_have_the_value_of_their_fidelity_alone(tmp_path: Path, scene: Scene) -> None:
-    """Recordings outlive releases: the frames and their value are read, what was not measured then is unknown."""
-    first = 'std_msgs/Header header\nfloat32 value\n'
+def test_bags_of_the_first_version_are_read(tmp_path: Path, scene: Scene) -> None:
+    """Recordings outlive releases: what was not measured then is unknown; poses of objects always were known."""
     old, new = get_typestore(Stores.ROS2_KILTED), typestore()
-    old.register(new.fielddefs | get_types_from_msg(first, 'hoigen/msg/Fidelity'))
+    labels = (find('msg') / 'Labels.msg').read_text().replace('bool object_pose_known', '# ')
+    old.register(new.fielddefs | get_types_from_msg(labels, 'hoigen/msg/Labels')
+                 | get_types_from_msg('std_msgs/Header header\nfloat32 value\n', 'hoigen/msg/Fidelity'))
     bag, connections = BagWriter(tmp_path / 'episode_0000'), {}
     for topic, msgtype, stamp_ns, cdr, _ in messages(scene):
         if topic == 'synth/fidelity':
             told = new.deserialize_cdr(cdr, msgtype)
             cdr = bytes(old.serialize_cdr(old.types[msgtype](header=told.header, value=told.value), msgtype))
+        elif msgtype == 'hoigen/msg/Labels':
+            fields = vars(new.deserialize_cdr(cdr, msgtype))
+            del fields['object_pose_known']
+            cdr = bytes(old.serialize_cdr(old.types[msgtype](**fields), msgtype))
         if topic not in connections:
             connections[topic] = bag.add_connection(f'/{topic}', msgtype, typestore=old)
         bag.write(connections[topic], stamp_ns, cdr)
@@ -85,6 +91,7 @@ def test_bags_of_the_first_version_have_the_value_of_their_fidelity_alone(tmp_pa
     want = [fidelity(scene, n) for n in range(scene.frames)]
     np.testing.assert_allclose(generated.fidelity.value, want, rtol=1e-6)
     assert np.isnan([generated.fidelity.mask, generated.fidelity.motion]).all()
+    assert all(label.T_world_object is not None for label in generated.labels)
     write_report(tmp_path)
     assert '"mask":[null,' in (tmp_path / 'report.html').read_text()
 
