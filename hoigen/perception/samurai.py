@@ -49,7 +49,7 @@ class Choice:
 class BoxFilter:
     """Kalman filter on a box: state u, v, width / height, height and their velocities per frame, in pixels.
 
-    mean: [8] float64. covariance: [8,8] float64. Noise is a share of the height (Bewley et al. 2016, Wojke et al. 2017).
+    mean: [8] float64. covariance: [8,8] float64. Noise is a share of the height (Wojke et al. 2017).
     """
 
     POSITION, VELOCITY = 1 / 20, 1 / 160
@@ -77,8 +77,8 @@ class BoxFilter:
     def box(self) -> np.ndarray:
         """[4] float64: where the filter has the instance now."""
         u, v, aspect, height = self.mean[:4]
-        half = np.array([aspect * height, height]) / 2
-        return np.concatenate([[u, v] - half, [u, v] + half])
+        width = aspect * height
+        return np.array([u - width / 2, v - height / 2, u + width / 2, v + height / 2])
 
     def _deviation(self, position: float, aspect: float, velocity: float, aspect_velocity: float) -> np.ndarray:
         place, speed = position * self.POSITION * self.mean[3], velocity * self.VELOCITY * self.mean[3]
@@ -88,12 +88,12 @@ class BoxFilter:
 class MotionSelector:
     """Chooses a mask per frame for one instance that is followed in one direction."""
 
-    def __init__(self, config: SamuraiConfig = SamuraiConfig()) -> None:  # noqa: B008 - frozen
+    def __init__(self, config: SamuraiConfig = SamuraiConfig()) -> None:
         self.config, self.stable = config, 0
         self.filter: BoxFilter | None = None
 
     def choose(self, boxes: np.ndarray, ious: np.ndarray) -> Choice:
-        """Of C candidates with boxes [C,4] (NaN: no pixel) and predicted qualities [C]; the filter moves on by a frame."""
+        """One of C candidates with boxes [C,4] (NaN: no pixel) and predicted qualities [C]; the next frame's follow."""
         boxes = np.nan_to_num(boxes) if self.config.empty_is_a_box else boxes
         trusted = self.filter is not None and self.stable >= self.config.stable_frames
         if self.filter is not None:
@@ -118,13 +118,12 @@ class MotionSelector:
 
 
 def memory_frames(choices: Sequence[Choice | None], presence: Sequence[float], count: int, reach: int,
-                  config: SamuraiConfig = SamuraiConfig()) -> list[int]:  # noqa: B008 - frozen
+                  config: SamuraiConfig = SamuraiConfig()) -> list[int]:
     """At most ``count`` frames whose memories the next one should attend to, in order of time.
 
-    choices, presence: of the frames since the prompted one, which is number 0 and has no choice; the next frame's number
-    is their length. Of the newest ``reach`` trustworthy ones the last ``count`` are taken, and the frame just before
-    always. The prompted frame, which is attended to anyway, and the one after it, which is the same again, are not
-    among the trustworthy.
+    choices, presence: of the frames since the prompted one, which is number 0 and has no choice. Of the newest ``reach``
+    trustworthy ones the last ``count`` are taken, and the frame just before always. The prompted frame, which is
+    attended to anyway, and the one after it, which is the same again, are not among the trustworthy.
     """
     def good(t: int) -> bool:
         choice = choices[t]

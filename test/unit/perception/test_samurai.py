@@ -72,7 +72,7 @@ def moving(t):
     return np.array([10.0 + 3 * t, 20, 30 + 3 * t, 50])
 
 
-def steady(frames=20, config=SamuraiConfig()):  # noqa: B008 - frozen
+def steady(frames=20, config=SamuraiConfig()):
     """A selector that has seen one box move evenly."""
     selector = MotionSelector(config)
     for t in range(frames):
