@@ -121,9 +121,9 @@ def memory_frames(choices: Sequence[Choice | None], presence: Sequence[float], c
                   config: SamuraiConfig = SamuraiConfig()) -> list[int]:
     """At most ``count`` frames whose memories the next one should attend to, in order of time.
 
-    choices, presence: of the frames since the prompted one, which is number 0 and has no choice. Of the newest ``reach``
-    trustworthy ones the last ``count`` are taken, and the frame just before always. The prompted frame, which is
-    attended to anyway, and the one after it, which is the same again, are not among the trustworthy.
+    choices, presence: of the frames since the prompted one, which is number 0 and has no choice. Of the newest
+    ``reach`` trustworthy ones the last ``count`` are taken, and the frame just before always. The prompted frame, which
+    is attended to anyway, and the one after it, which is the same again, are not among the trustworthy.
     """
     def good(t: int) -> bool:
         choice = choices[t]

@@ -72,9 +72,9 @@ def moving(t):
     return np.array([10.0 + 3 * t, 20, 30 + 3 * t, 50])
 
 
-def steady(frames=20, config=SamuraiConfig()):
+def steady(frames=20, **config):
     """A selector that has seen one box move evenly."""
-    selector = MotionSelector(config)
+    selector = MotionSelector(SamuraiConfig(**config))
     for t in range(frames):
         selector.choose(moving(t)[None], np.array([0.9]))
     return selector
@@ -99,7 +99,7 @@ def test_an_empty_mask_is_a_lost_frame_and_not_a_box_in_the_corner():
         assert selector.choose(np.full((1, 4), np.nan), np.array([0.9])).motion is None
     selector.choose(moving(40)[None], np.array([0.9]))
     assert np.allclose(selector.filter.box, moving(40))
-    pulled = steady(config=SamuraiConfig(empty_is_a_box=True))
+    pulled = steady(empty_is_a_box=True)
     pulled.choose(np.full((1, 4), np.nan), np.array([0.9]))
     assert np.abs(pulled.filter.box - before).max() > 20, 'what the compatibility switch is for'
 
