@@ -10,7 +10,7 @@ import numpy as np
 from hoigen.geometry.camera import crop_camera, resize_camera
 from hoigen.records import Camera
 
-__all__ = ['View', 'centre_view']
+__all__ = ['View', 'centre_of', 'centre_view']
 
 SLOPE_FOOTPRINTS = 4.0
 """Neighbouring depths that differ by more pixel sizes than this may lie on two surfaces and are not blended."""
@@ -74,6 +74,11 @@ class View:
 
 def centre_view(camera: Camera, width: int, height: int) -> View:
     """The largest centred part of the camera's picture that has the aspect of ``width`` x ``height``."""
-    columns = min(camera.width, max(1, round(camera.height * width / height)))
-    rows = min(camera.height, max(1, round(camera.width * height / width)))
-    return View((camera.width - columns) // 2, (camera.height - rows) // 2, columns, rows, width, height)
+    return centre_of(camera.width, camera.height, width, height)
+
+
+def centre_of(across: int, down: int, width: int, height: int) -> View:
+    """As :func:`centre_view`, of a picture of ``across`` x ``down`` pixels."""
+    columns = min(across, max(1, round(down * width / height)))
+    rows = min(down, max(1, round(across * height / width)))
+    return View((across - columns) // 2, (down - rows) // 2, columns, rows, width, height)
