@@ -157,3 +157,11 @@ def weight_files(config: ModelConfig) -> dict[str, Path]:
     roots = {control.folder(): control.label(), base.folder(): base.label()}
     return {f'{label}/{path.relative_to(root)}': path
             for root, label in roots.items() for path in files if path.is_relative_to(root)}
+
+
+def blank_tracking_branch(folder: Path) -> ControlledCogVideoX:
+    """A transformer with the keys of the released branch in ``folder``; its configuration lies there."""
+    checkpoint = read_checkpoint(folder, Source(str(folder), 'as the branch'))
+    blocks = sum(key.startswith('combine_linears.') and key.endswith('.weight') for key in checkpoint.shapes)
+    config = ControlledCogVideoX.load_config(folder)
+    return ControlledCogVideoX.from_config(config, control_blocks=max(blocks, 1), point_branch=False)

@@ -1,4 +1,4 @@
-"""Published weights: where they lie, whether they fit, and how they enter a model without being there twice.
+"""Published weights: whether they fit, and how they enter a model without being there twice.
 
 Weights are read from the layout of diffusers' pipelines (a folder per part, sharded safetensors with an index), in a
 local folder or in the hub's own cache. Only the headers are read to check keys and shapes; then the tensors are
@@ -18,49 +18,17 @@ from typing import Any
 
 import rich.progress
 import torch
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 from rich.console import Console
 from rich.progress import track
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
+from hoigen.weights.catalogue import ModelError
+from hoigen.weights.store import Source
+
 TERMINAL = Console(stderr=True)
 
-
-class ModelError(RuntimeError):
-    """A model cannot be built or loaded; the message says what to do."""
-
-
 Shapes = Mapping[str, tuple[int, ...]]
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where weights come from: a local folder, or a repository of the hub that its ``hf`` command has fetched."""
-
-    name: str
-    licence: str
-
-    def folder(self) -> Path:
-        """The folder that holds the files; nothing is fetched from here."""
-        local = Path(self.name).expanduser()
-        if local.is_dir():
-            return local
-        try:
-            return Path(snapshot_download(self.name, local_files_only=True))
-        except (LocalEntryNotFoundError, HFValidationError):
-            raise self.missing('neither a folder of this name nor a download of it') from None
-
-    def missing(self, found: str) -> ModelError:
-        hub_id = self.name.count('/') == 1 and not self.name.startswith(('.', '/', '~'))
-        fetch = f'hf download {self.name}' if hub_id else f'hf download REPOSITORY --local-dir {self.name}'
-        return ModelError(f'weights of {self.name}: found {found}; fetch them: {fetch} (licence: {self.licence}); '
-                          'if they lie in a folder already: hoigen link --help')
-
-    def label(self) -> str:
-        """What provenance calls it: the repository, or the folder's last name."""
-        return Path(self.name).name if Path(self.name).expanduser().is_dir() else self.name
 
 
 @dataclass(frozen=True)

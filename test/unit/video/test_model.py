@@ -77,9 +77,10 @@ def test_missing_weights_say_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setattr('hoigen.video.model.WEIGHTS', tmp_path)
     with pytest.raises(ModelError, match=r'missing \[.*autoencoder.safetensors.*install hoigen again'):
         load('tiny')
-    monkeypatch.setattr('hoigen.weights.published.snapshot_download', not_there)
-    with pytest.raises(ModelError, match=r'(?s)hf download THUDM/CogVideoX-5b-I2V \(licence: CogVideoX.*'
-                                         r'hf download EXCAI/Diffusion-As-Shader'):
+    monkeypatch.setattr('huggingface_hub.snapshot_download', not_there)
+    monkeypatch.setenv('HOIGEN_MODELS', str(tmp_path))
+    with pytest.raises(ModelError, match=r'(?s)hoigen models fetch cogvideox \(licence: CogVideoX.*'
+                                         r'hoigen models fetch das \(licence'):
         load('cogvideox-5b')
 
 

@@ -312,6 +312,7 @@ def test_link_makes_a_model_of_folders_and_downloads(layout, tmp_path, monkeypat
     (cache / 'refs').mkdir()
     (cache / 'refs' / 'main').write_text('abc')
     monkeypatch.setattr('huggingface_hub.constants.HF_HUB_CACHE', str(tmp_path / 'hub'))
+    monkeypatch.setenv('HOIGEN_MODELS', str(tmp_path / 'models'))
     save_config(toy_config(Path('nowhere'), Path('EXCAI/Diffusion-As-Shader')), tmp_path / 'toy')
     asked = ['link', '--out', str(tmp_path / 'linked'), '--model', str(tmp_path / 'toy'), '--memory.tiling',
              '--memory.weights', 'float32', '--memory.device', 'cpu']
