@@ -273,4 +273,4 @@ def write_episode(folder: Path, scene: Scene) -> EpisodeSummary:
     writer = EpisodeWriter(folder)
     for topic, msgtype, stamp_ns, cdr, qos in messages(scene):
         writer.write(topic, msgtype, stamp_ns, cdr, qos)  # type: ignore[arg-type]
-    return writer.close(rejected=bool(scene.rejected))
+    return writer.close(generated=not scene.rejected)

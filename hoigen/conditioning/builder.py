@@ -17,7 +17,7 @@ from hoigen.geometry.raster import rasterise
 from hoigen.geometry.transforms import apply, invert
 from hoigen.records import Clip, MeshAsset, SceneFrame
 
-__all__ = ['ClipBuilder', 'FrameConditions', 'build_clip']
+__all__ = ['ClipBuilder', 'FrameConditions', 'build_clip', 'row_of']
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,3 +134,11 @@ def build_clip(assets: Sequence[MeshAsset], frames: Iterable[SceneFrame], config
     for frame in frames:
         builder.add(frame)
     return builder.clip()
+
+
+def row_of(clip: Clip, row: int) -> FrameConditions:
+    """The conditions of one instant of a clip."""
+    return FrameConditions(
+        int(clip.stamps_ns[row]), clip.points[row], clip.point_role, clip.point_visible[row], clip.point_rgb,
+        clip.point_rgb_known, clip.point_contact[row], clip.mask[row], clip.depth_m[row], clip.tracks[row],
+        clip.track_visible[row])

@@ -14,15 +14,15 @@ from hoigen.episodes.errors import EpisodeError, EpisodeMismatch
 from hoigen.episodes.provenance import provenance_from_json, rejection_of
 from hoigen.episodes.recording import open_recording, types_of
 from hoigen.episodes.topics import (
+    CONDITION_PROVENANCE,
     PER_FRAME,
     REFERENCE,
-    REQUIRED,
-    SCENE,
     TF,
     Fault,
     compare_streams,
     header_of,
     in_bag,
+    required_of,
 )
 from hoigen.records import Camera, Clip, GeneratedClip, Labels, MeshAsset, Provenance
 
@@ -72,9 +72,9 @@ class EpisodeReader:
         """The episode's mesh table; empty if none was recorded."""
         return tuple(decode.asset(a) for _, message in self.messages('/mesh_assets') for a in message.assets)
 
-    def provenance(self) -> Provenance | None:
-        """How the generated frames were made; None if nothing was recorded."""
-        texts = [message.data for _, message in self.messages('/provenance')]
+    def provenance(self, topic: str = '/provenance') -> Provenance | None:
+        """How the generated frames were made, or the conditions (``condition/provenance``); None if nobody told."""
+        texts = [message.data for _, message in self.messages(topic)]
         return provenance_from_json(texts[-1]) if texts else None
 
     def rejection(self) -> str:
@@ -91,8 +91,9 @@ class EpisodeReader:
         return found
 
     def faults(self) -> tuple[Fault, ...]:
-        """What :meth:`EpisodeWriter.close` would say of this bag."""
-        return compare_streams(self.stamps(), SCENE if self.rejection() else REQUIRED)
+        """What is wrong with the recording. A clip of footage need not have generated frames."""
+        due = '/provenance' in self.counts or CONDITION_PROVENANCE not in self.counts
+        return compare_streams(self.stamps(), required_of(self.counts, generated=due and not self.rejection()))
 
     def clip(self, *, whole: bool = True) -> Clip:
         """The scene and its conditions at the camera's size.

@@ -6,7 +6,7 @@ from typing import Any
 
 from rosbags.typesys.store import Typestore
 
-from hoigen.episodes.topics import header_of
+from hoigen.episodes.topics import CONDITION_PROVENANCE, header_of
 
 __all__ = ['SOURCES', 'TransformsOf']
 
@@ -19,15 +19,19 @@ class TransformsOf:
     """Collects, per stamp, the camera's pose and the meshes' poses into one tf2_msgs/msg/TFMessage.
 
     Parents are the messages' own frame_ids (the world), children the camera's optical frame, as its camera_info names
-    it, and the ids of the rigid meshes.
+    it, and the ids of the rigid meshes. A clip of footage, whose first message is the provenance of its conditions, has
+    no meshes.
     """
 
     def __init__(self, types: Typestore) -> None:
         self._types = types
         self._pending: dict[int, dict[str, Any]] = {}
+        self._awaited = len(SOURCES)
 
     def add(self, topic: str, cdr: bytes | memoryview) -> list[tuple[int, Any]]:
         """Take one serialized message; returns [(stamp_ns, TFMessage)] when that completes its stamp, else []."""
+        if topic == CONDITION_PROVENANCE:
+            self._awaited = len(SOURCES) - 1
         if topic not in SOURCES:
             return []
         stamp, frame_id = header_of(cdr)
@@ -36,7 +40,7 @@ class TransformsOf:
             raise ValueError(f'{len(part.ids)} ids for {len(part.poses)} poses')
         parts = self._pending.setdefault(stamp, {})
         parts[topic] = part
-        return self._take(stamp) if len(parts) == len(SOURCES) else []
+        return self._take(stamp) if len(parts) == self._awaited else []
 
     def rest(self) -> list[tuple[int, Any]]:
         """What is there for stamps that were never completed, in order."""

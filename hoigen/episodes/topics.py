@@ -6,11 +6,14 @@ import struct
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ['OPTIONAL', 'PER_FRAME', 'REFERENCE', 'REQUIRED', 'SCENE', 'TF', 'Fault', 'compare_streams', 'header_of',
-           'in_bag']
+__all__ = ['CONDITION_PROVENANCE', 'PER_FRAME', 'REFERENCE', 'TF', 'Fault', 'compare_streams', 'header_of', 'in_bag',
+           'required_of']
 
 REFERENCE = '/labels'
 TF = '/tf'
+
+CONDITION_PROVENANCE = '/condition/provenance'
+"""How the conditions were found in a recording; it has no meshes."""
 
 PER_FRAME = ('/mesh_frame', '/camera/image', '/camera/depth', '/camera/camera_info', '/camera/pose', REFERENCE,
              '/condition/points', '/condition/tracks', '/condition/mask', '/condition/depth',
@@ -20,10 +23,15 @@ PER_FRAME = ('/mesh_frame', '/camera/image', '/camera/depth', '/camera/camera_in
 OPTIONAL = ('/camera/depth',)
 """Per-frame topics that a source may leave out altogether."""
 
-REQUIRED = tuple(topic for topic in PER_FRAME if topic not in OPTIONAL)
 
-SCENE = tuple(topic for topic in REQUIRED if not topic.startswith('/synth/'))
-"""What an episode must have whose generated clip was rejected."""
+def required_of(recorded: Collection[str], *, generated: bool) -> tuple[str, ...]:
+    """The per-frame topics that a bag must have in which the topics ``recorded`` are.
+
+    generated: whether it should have generated frames.
+    """
+    return tuple(topic for topic in PER_FRAME if topic not in OPTIONAL
+                 and not (topic == '/mesh_frame' and CONDITION_PROVENANCE in recorded)
+                 and (generated or not topic.startswith('/synth/')))
 
 
 def in_bag(topic: str) -> str:
@@ -58,7 +66,7 @@ def _seconds(stamps_ns: Collection[int]) -> str:
 
 
 def compare_streams(stamps_ns: Mapping[str, Sequence[int]],
-                    required: Collection[str] = REQUIRED) -> tuple[Fault, ...]:
+                    required: Collection[str]) -> tuple[Fault, ...]:
     """Check that every per-frame topic has exactly the stamps of the labels, each once.
 
     ``stamps_ns``: header stamps by topic, in any order. A topic that is absent counts as empty and is a fault only if

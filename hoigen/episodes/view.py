@@ -13,6 +13,7 @@ from hoigen.conditioning.view import centre_view
 from hoigen.episodes.errors import EpisodeError
 from hoigen.episodes.reader import EpisodeReader
 from hoigen.episodes.recovery import recovered_folder
+from hoigen.episodes.topics import CONDITION_PROVENANCE
 from hoigen.geometry.camera import resize_camera
 from hoigen.records import Camera, Clip, GeneratedClip, Labels, Provenance
 
@@ -34,7 +35,8 @@ class EpisodeView:
 
     panels: by name (source, tracking, coloured, generated) T pictures of the same view. fidelity: by name (value, mask,
     motion) T numbers in [0, 1], None where nothing was generated or measured. counts: messages by topic. faults: what
-    is wrong with the recording. rejection: why the generated frames were not good enough to keep.
+    is wrong with the recording. rejection: why the generated frames were not good enough to keep. conditions: how they
+    were found, if in footage; None of a simulated scene.
     """
 
     name: str
@@ -48,6 +50,7 @@ class EpisodeView:
     size_bytes: int
     faults: tuple[str, ...]
     rejection: str
+    conditions: Provenance | None
 
 
 def episode_folders(folder: Path) -> list[Path]:
@@ -65,6 +68,7 @@ def view_episode(folder: Path) -> EpisodeView:
         clip = reader.clip(whole=False)
         generated = _generated(reader)
         provenance, rejection, counts = reader.provenance(), reader.rejection(), dict(reader.counts)
+        conditions = reader.provenance(CONDITION_PROVENANCE)
     frames = dict(zip(generated.stamps_ns.tolist(), range(len(generated.frames)), strict=True)) if generated else {}
     rows = [frames.get(stamp) for stamp in clip.stamps_ns.tolist()]
     camera = clip.cameras[0]
@@ -76,7 +80,7 @@ def view_episode(folder: Path) -> EpisodeView:
         fidelity={name: tuple(_score(generated, name, row) for row in rows) for name in ('value', 'mask', 'motion')},
         provenance=provenance if generated or rejection else None, rejection=rejection,
         camera_size=(camera.width, camera.height), counts=counts,
-        size_bytes=sum(path.stat().st_size for path in folder.iterdir()), faults=faults)
+        size_bytes=sum(path.stat().st_size for path in folder.iterdir()), faults=faults, conditions=conditions)
 
 
 def _generated(reader: EpisodeReader) -> GeneratedClip | None:

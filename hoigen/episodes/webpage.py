@@ -16,7 +16,7 @@ from PIL import Image
 from hoigen.episodes.view import EpisodeView, Picture
 from hoigen.records import Labels, Provenance
 
-__all__ = ['write_page']
+__all__ = ['TEMPLATE', 'provenance_in_words', 'write_page']
 
 TEMPLATE = Path(__file__).parent / 'page'
 LOSSLESS_PIXELS = 256 * 256
@@ -48,7 +48,8 @@ def _content(view: EpisodeView) -> dict[str, Any]:
         'fidelity': {name: [None if value is None else round(value, 4) for value in scores]
                      for name, scores in view.fidelity.items()},
         'frames': [_labels(labels) for labels in view.labels], 'joints': view.labels[0].joint_names,
-        'provenance': _provenance(view.provenance), 'counts': view.counts, 'bytes': view.size_bytes,
+        'footage': view.conditions is not None, 'conditions': provenance_in_words(view.conditions),
+        'provenance': provenance_in_words(view.provenance), 'counts': view.counts, 'bytes': view.size_bytes,
         'faults': view.faults, 'rejection': view.rejection,
     }
 
@@ -78,7 +79,8 @@ def _numbers(values: np.ndarray) -> list[float]:
     return [round(float(value), 4) for value in values]
 
 
-def _provenance(provenance: Provenance | None) -> dict[str, Any] | None:
+def provenance_in_words(provenance: Provenance | None) -> dict[str, Any] | None:
+    """JSON of how an output was made, its settings one below the other, for a page."""
     if provenance is None:
         return None
     settings = dict(provenance.config)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +15,7 @@ from hoigen.episodes.definitions import typestore
 from hoigen.episodes.errors import EpisodeError, EpisodeExists, EpisodeMismatch, EpisodeWriteFailed
 from hoigen.episodes.storage import QOS, BagWriter, QosName
 from hoigen.episodes.tf import SOURCES, TransformsOf
-from hoigen.episodes.topics import PER_FRAME, REFERENCE, REQUIRED, SCENE, TF, compare_streams, header_of, in_bag
+from hoigen.episodes.topics import PER_FRAME, REFERENCE, TF, compare_streams, header_of, in_bag, required_of
 
 __all__ = ['EpisodeSummary', 'EpisodeWriter']
 
@@ -41,17 +41,15 @@ class EpisodeWriter:
     """One rosbag2 MCAP folder, filled message by message from serialized (CDR) messages.
 
     A process that is killed leaves all but at most the last message of each topic (``recover`` makes a bag of it).
-    Transforms (``tf``) are derived from ``camera/pose``, ``camera/camera_info`` and ``mesh_frame``, one message for
-    each frame. Not thread-safe: one thread writes and closes.
+    Transforms (``tf``) are derived from ``camera/pose``, ``camera/camera_info`` and, of a simulated scene,
+    ``mesh_frame``, one message for each frame. Not thread-safe: one thread writes and closes.
     """
 
-    def __init__(self, folder: Path, *, required: Collection[str] = REQUIRED) -> None:
-        """``required``: the per-frame topics that the episode must have when it is closed."""
+    def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
         if self.folder.exists():
             raise EpisodeExists(f'{self.folder}: expected a new folder for an episode, got one that exists')
         self._types = typestore()
-        self._required = tuple(map(in_bag, required))
         self._stamps: dict[str, list[int]] = {}
         self._connections: dict[str, tuple[str, Connection]] = {}
         self._transforms = TransformsOf(self._types)
@@ -74,10 +72,10 @@ class EpisodeWriter:
         self._append(topic, msgtype, stamp_ns, cdr, qos, stamp)
         self._write_transforms(ready)
 
-    def close(self, *, rejected: bool = False) -> EpisodeSummary:
+    def close(self, *, generated: bool = True) -> EpisodeSummary:
         """Finish the bag, then check the stamps of all per-frame topics against each other.
 
-        ``rejected``: no generated frames are expected, their fidelity was too low.
+        ``generated``: whether generated frames are expected; none are where their fidelity was too low.
         Raises :class:`EpisodeMismatch` when they differ; the bag is complete and readable then, too.
         """
         if self._failure:
@@ -85,8 +83,7 @@ class EpisodeWriter:
         if self._summary is None:
             self._finish()
         assert self._summary
-        required = [topic for topic in self._required if topic in SCENE or not rejected]
-        if faults := compare_streams(self._stamps, required):
+        if faults := compare_streams(self._stamps, required_of(self._connections, generated=generated)):
             raise EpisodeMismatch(self.folder, faults)
         return self._summary
 

@@ -171,7 +171,7 @@ class Recordings:
     def _close(self, episode: int) -> None:
         bag = self._forget(episode)
         try:
-            self._on_closed(episode, bag.writer.close(rejected=bag.rejected))
+            self._on_closed(episode, bag.writer.close(generated=not bag.rejected))
         except EpisodeError as error:
             self._on_closed(episode, error)
 

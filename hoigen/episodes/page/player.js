@@ -82,12 +82,16 @@ class Episode {
 
   makeCharts() {
     const { frames, times } = this.data, { value, mask, motion } = this.data.fidelity;
-    const forces = frames.map(frame => sum(frame.forces)), counts = frames.map(frame => frame.forces.length);
-    const heights = frames.map(frame => frame.position && 100 * frame.position[2]);
-    const top = ceiling(Math.max(...known(heights), 1)), floor = Math.min(0, ...known(heights));
     const seek = frame => this.seek(frame);
     const low = Math.min(0.5, ...known([...value, ...mask, ...motion]).map(score => Math.floor(score * 10) / 10));
     const part = (name, scores, n) => scores[n] === null ? '' : `${name} ${scores[n].toFixed(2)}`;
+    const truth = new Chart({ name: 'truth', title: 'Fidelity', values: value, more: { mask, motion }, low, high: 1,
+      label: score => score.toFixed(2), show: (score, n) => score === null ? 'none' : [score.toFixed(3),
+        make('small', {}, `${part('mask', mask, n)} ${part('motion', motion, n)}`)] }, times, seek);
+    if (this.data.footage) return [this.moved(seek), truth];
+    const forces = frames.map(frame => sum(frame.forces)), counts = frames.map(frame => frame.forces.length);
+    const heights = frames.map(frame => frame.position && 100 * frame.position[2]);
+    const top = ceiling(Math.max(...known(heights), 1)), floor = Math.min(0, ...known(heights));
     return [
       new Chart({ name: 'force', title: 'Contact force', values: forces, low: 0, high: ceiling(Math.max(...forces, 1)),
         bars: counts, label: value => `${+value.toFixed(1)} N`, show: (value, n) => [`${value.toFixed(1)} N`,
@@ -95,10 +99,18 @@ class Episode {
       new Chart({ name: 'height', title: 'Object height', values: heights, low: floor < 0 ? -ceiling(-floor) : 0,
         high: top, label: value => `${+value.toFixed(1)} cm`, show: value => value === null ? 'unknown'
           : `${value.toFixed(1)} cm` }, times, seek),
-      new Chart({ name: 'truth', title: 'Fidelity', values: value, more: { mask, motion }, low, high: 1,
-        label: score => score.toFixed(2), show: (score, n) => score === null ? 'none' : [score.toFixed(3),
-          make('small', {}, `${part('mask', mask, n)} ${part('motion', motion, n)}`)] }, times, seek),
+      truth,
     ];
+  }
+
+  /** Of footage nobody knows which way is up: how far the object is from where it was first seen. */
+  moved(seek) {
+    const places = this.data.frames.map(frame => frame.position), first = known(places)[0];
+    const [scale, unit] = this.data.conditions.settings.metric === 'True' ? [100, ' cm'] : [1, ''];
+    const values = places.map(place => place && scale * Math.hypot(...place.map((x, n) => x - first[n])));
+    return new Chart({ name: 'height', title: 'Object moved', values, low: 0,
+      high: ceiling(Math.max(...known(values), scale / 100)), label: value => `${+value.toFixed(2)}${unit}`,
+      show: value => value === null ? 'unknown' : `${value.toFixed(scale === 1 ? 3 : 1)}${unit}` }, this.data.times, seek);
   }
 
   makeLabels() {
@@ -136,7 +148,11 @@ class Episode {
       make('div', { class: 'facts' }, ...tables.flat()));
     const recording = { bag: data.name, size: `${(data.bytes / 1e6).toFixed(1)} MB`,
       camera: data.sizes.source.join('×'), generator: (data.sizes.generated || ['none']).join('×') };
-    const folds = [];
+    const folds = [], found = data.conditions;
+    if (found) {
+      folds.push(fold('Conditions from footage', table('Settings', found.settings), table('Origin', { source: found.source }),
+        table('Timings', found.timings), table('Licences', found.licences), table('Weights, SHA-256', found.weights, true)));
+    }
     if (made) {
       folds.push(fold('Settings and timings', table('Settings', made.settings), table('Timings', made.timings)),
         fold('Provenance', table('Origin', { seed: made.seed, source: made.source || 'not told' }),

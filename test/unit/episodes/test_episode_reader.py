@@ -110,7 +110,7 @@ def test_a_rejected_episode_is_whole_without_generated_frames_and_says_why(tmp_p
         if message[0] != 'condition/mask':
             lacking.write(*message)  # type: ignore[arg-type]
     with pytest.raises(EpisodeError, match='/condition/mask: expected 5 messages'):
-        lacking.close(rejected=True)
+        lacking.close(generated=False)
 
 
 def test_assets_and_images(episode: Path, scene: Scene) -> None:
@@ -123,11 +123,11 @@ def test_assets_and_images(episode: Path, scene: Scene) -> None:
 
 def test_a_bag_without_generated_frames_gives_none(tmp_path: Path, recorded: list[Message]) -> None:
     """An episode that was not synthesized yet is no error for its reader."""
-    writer = EpisodeWriter(tmp_path / 'bag', required=['labels', 'camera/image'])
+    writer = EpisodeWriter(tmp_path / 'bag')
     for message in recorded:
         if not message[0].startswith(('synth', 'provenance')):
             writer.write(*message)
-    writer.close()
+    writer.close(generated=False)
     with EpisodeReader(tmp_path / 'bag') as reader:
         assert reader.generated() is None
         assert reader.provenance() is None

@@ -1,0 +1,81 @@
+"""A clip as a bag of its own, without ROS: what a recording shows, kept without loss under the topics of an episode."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from hoigen.conditioning.builder import row_of
+from hoigen.encode import OPTICAL, Encoder
+from hoigen.episodes.definitions import typestore
+from hoigen.episodes.errors import EpisodeDamaged, EpisodeExists, EpisodeMismatch, EpisodeWriteFailed
+from hoigen.episodes.provenance import provenance_to_json
+from hoigen.episodes.reader import EpisodeReader
+from hoigen.episodes.topics import CONDITION_PROVENANCE
+from hoigen.episodes.writer import EpisodeSummary, EpisodeWriter
+from hoigen.records import Clip, Provenance
+
+__all__ = ['load_clip', 'save_clip']
+
+
+def _make(name: str, /, **fields: Any) -> Any:
+    return typestore().types[name](**fields)
+
+
+_ENCODER = Encoder(_make)
+
+
+def save_clip(clip: Clip, provenance: Provenance, folder: Path) -> EpisodeSummary:
+    """Write a clip of footage as the rosbag2 (MCAP) bag ``folder``; ``provenance`` tells how it was made of what.
+
+    The folder appears whole or not at all. Raises :class:`EpisodeExists` if it is there already and
+    :class:`EpisodeWriteFailed` if the operating system refuses (a full disk).
+    """
+    folder = Path(folder)
+    if folder.exists():
+        raise EpisodeExists(f'{folder}: expected a new folder for a clip, got one that exists')
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=f'.{folder.name}.', dir=folder.parent))
+    except OSError as error:
+        raise EpisodeWriteFailed(f'{folder}: cannot write: {error.strerror}') from error
+    try:
+        summary = _write(clip, provenance, unfinished / folder.name)
+        (unfinished / folder.name).rename(folder)
+    except OSError as error:
+        raise EpisodeWriteFailed(f'{folder}: cannot write: {error.strerror}') from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return EpisodeSummary(folder, summary.frames, summary.counts, summary.size_bytes)
+
+
+def load_clip(folder: Path) -> Clip:
+    """The clip of a bag, bit for bit what :func:`save_clip` was given (camera and object poses to 1e-12).
+
+    Raises :class:`EpisodeError` for a bag that is unfinished or lacks something.
+    """
+    with EpisodeReader(folder) as reader:
+        if not reader.complete:
+            raise EpisodeDamaged(f'{folder}: expected a finished bag, got one that was never closed or is torn')
+        if faults := reader.faults():
+            raise EpisodeMismatch(Path(folder), faults)
+        return reader.clip()
+
+
+def _write(clip: Clip, provenance: Provenance, folder: Path) -> EpisodeSummary:
+    writer = EpisodeWriter(folder)
+    made = _ENCODER.text(provenance_to_json(provenance))
+    _put(writer, CONDITION_PROVENANCE, int(clip.stamps_ns[0]), made, 'latched')
+    for row, stamp_ns in enumerate(clip.stamps_ns.tolist()):
+        picture = _ENCODER.image(clip.rgb[row], _ENCODER.header(stamp_ns, OPTICAL))
+        known = _ENCODER.recorded(clip.cameras[row], clip.labels[row], row_of(clip, row))
+        for topic, message in ({'camera/image': picture} | known).items():
+            _put(writer, topic, stamp_ns, message, 'stream')
+    return writer.close(generated=False)
+
+
+def _put(writer: EpisodeWriter, topic: str, stamp_ns: int, message: Any, qos: Any) -> None:
+    kind = message.__msgtype__
+    writer.write(topic, kind, stamp_ns, typestore().serialize_cdr(message, kind), qos)

@@ -1,0 +1,200 @@
+"""A clip of footage as a bag: nothing is lost, nothing half-written looks whole, and every reader of bags reads it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+import textwrap
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rosbags.highlevel import AnyReader
+from synthetic_scene import moving_scene
+
+from hoigen.conditioning import ConditioningConfig, build_clip
+from hoigen.episodes import EpisodeDamaged, EpisodeExists, EpisodeMismatch, EpisodeReader, EpisodeWriteFailed
+from hoigen.episodes.clips import load_clip, save_clip
+from hoigen.episodes.report import write_report
+from hoigen.episodes.storage import BagWriter
+from hoigen.episodes.view import episode_folders
+from hoigen.geometry.transforms import invert
+from hoigen.records import Camera, Clip, Contacts, Labels, Provenance
+from hoigen.video.clips import ClipsConfig, make_clips
+
+FRAMES = 5
+MADE = Provenance(3, {'masks': 'motion'}, 'kitchen.mp4', {}, {'hoigen': '0'}, {'video': 'unknown'})
+
+
+def footage_clip(points: int = 300, tracks: int = 20) -> Clip:
+    """The moving scene as perception gives it: the world is the first camera, labels are few, depth has holes."""
+    assets, frames = moving_scene(FRAMES, 0.03, 90, 60)
+    clip = build_clip(assets, frames, ConditioningConfig(points=300, tracks=20))
+    T = invert(clip.cameras[0].T_world_cam)
+    depth = clip.depth_m.copy()
+    depth[2, 10:20, 5:9] = np.nan
+    return replace(
+        clip, depth_m=depth, points=clip.points[:, :points], point_role=clip.point_role[:points],
+        point_visible=clip.point_visible[:, :points], point_rgb=clip.point_rgb[:points],
+        point_rgb_known=clip.point_rgb_known[:points], point_contact=clip.point_contact[:, :points],
+        tracks=clip.tracks[:, :tracks], track_visible=clip.track_visible[:, :tracks],
+        cameras=tuple(Camera(c.K + np.diag([1 / 3, 1 / 7, 0]), c.width, c.height, T @ c.T_world_cam)
+                      for c in clip.cameras),
+        labels=tuple(Labels((), np.zeros(0, np.float32), np.zeros(0, np.float32),
+                            None if row < 2 else T @ labels.T_world_object, Contacts(), 'lift the ball', 6, row,
+                            row == FRAMES - 1) for row, labels in enumerate(clip.labels)))
+
+
+@pytest.fixture(scope='module')
+def clip() -> Clip:
+    return footage_clip()
+
+
+def same(got: Clip, want: Clip) -> None:
+    """Every array bit for bit, NaN too; cameras and labels."""
+    for name in (field.name for field in fields(Clip)):
+        array = getattr(want, name)
+        if isinstance(array, np.ndarray):
+            assert getattr(got, name).dtype == array.dtype
+            assert getattr(got, name).shape == array.shape
+            assert getattr(got, name).tobytes() == np.ascontiguousarray(array).tobytes(), name
+    for one, other in zip(got.cameras, want.cameras, strict=True):
+        assert (one.width, one.height) == (other.width, other.height)
+        np.testing.assert_array_equal(one.K, other.K)
+        np.testing.assert_allclose(one.T_world_cam, other.T_world_cam, rtol=0, atol=1e-12)
+    for a, b in zip(got.labels, want.labels, strict=True):
+        for name in ('joint_names', 'task', 'episode', 'frame', 'last'):
+            assert getattr(a, name) == getattr(b, name)
+        assert len(a.joint_positions) == len(a.action) == len(a.contacts.forces_n) == 0
+        assert (a.T_world_object is None) == (b.T_world_object is None)
+        if a.T_world_object is not None:
+            np.testing.assert_allclose(a.T_world_object, b.T_world_object, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(('points', 'tracks'), [(300, 20), (0, 0)])
+def test_a_clip_comes_back_as_it_was(tmp_path: Path, points: int, tracks: int) -> None:
+    """Also one in which neither hand nor object was found."""
+    want = footage_clip(points, tracks)
+    summary = save_clip(want, MADE, tmp_path / 'clips' / 'clip_0006')
+    assert (summary.folder, summary.frames) == (tmp_path / 'clips' / 'clip_0006', FRAMES)
+    same(load_clip(summary.folder), want)
+    with EpisodeReader(summary.folder) as reader:
+        assert reader.provenance('condition/provenance') == MADE
+        assert reader.provenance() is None
+        assert reader.generated() is None
+        assert reader.faults() == ()
+    assert [path.name for path in summary.folder.parent.iterdir()] == ['clip_0006'], 'something was left beside it'
+
+
+def test_somebody_without_hoigen_reads_the_same_topics_as_of_an_episode(tmp_path: Path, clip: Clip) -> None:
+    """One message of each topic for each frame, under the clip's stamps; tf places the camera."""
+    save_clip(clip, MADE, tmp_path / 'bag')
+    with AnyReader([tmp_path / 'bag']) as reader:
+        counts = {topic: info.msgcount for topic, info in reader.topics.items()}
+        moved = [reader.deserialize(raw, c.msgtype).transforms for c, _, raw in
+                 reader.messages([c for c in reader.connections if c.topic == '/tf'])]
+    assert counts == {'/condition/provenance': 1} | dict.fromkeys(
+        ('/camera/image', '/camera/camera_info', '/camera/pose', '/labels', '/condition/points', '/condition/tracks',
+         '/condition/mask', '/condition/depth', '/tf'), FRAMES)
+    assert [[t.child_frame_id for t in transforms] for transforms in moved] == [['camera_optical']] * FRAMES
+    shift = moved[3][0].transform.translation
+    np.testing.assert_allclose([shift.x, shift.y, shift.z], clip.cameras[3].T_world_cam[:3, 3], atol=1e-12)
+
+
+def test_a_folder_that_is_there_is_never_written_over(tmp_path: Path, clip: Clip) -> None:
+    """Not even an empty one."""
+    (tmp_path / 'bag').mkdir()
+    with pytest.raises(EpisodeExists, match='bag: expected a new folder for a clip'):
+        save_clip(clip, MADE, tmp_path / 'bag')
+
+
+def test_a_full_disk_is_one_clear_error_and_leaves_nothing(tmp_path: Path, clip: Clip) -> None:
+    """Half a clip is no clip."""
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, unlimited[1]))
+    try:
+        with pytest.raises(EpisodeWriteFailed, match='cannot write: File too large'):
+            save_clip(clip, MADE, tmp_path / 'bag')
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+    assert list(tmp_path.iterdir()) == []
+
+
+KILLED = textwrap.dedent("""
+    import os, signal, sys
+    from pathlib import Path
+    from hoigen.episodes.clips import save_clip
+    from hoigen.episodes.storage import BagWriter
+    from test_episode_clips import MADE, footage_clip
+    write = BagWriter.write
+    def until_the_end(self, connection, stamp_ns, cdr):
+        write(self, connection, stamp_ns, cdr)
+        if self.counts and stamp_ns > 0 and connection.topic == '/labels':
+            os.kill(os.getpid(), signal.SIGKILL)
+    BagWriter.write = until_the_end
+    save_clip(footage_clip(), MADE, Path(sys.argv[1]))
+""")
+
+
+def test_a_killed_writer_leaves_no_bag(tmp_path: Path) -> None:
+    """Nobody who looks for bags finds a part of one."""
+    path = [str(Path(__file__).parent), *sys.path]
+    child = subprocess.run([sys.executable, '-c', f'import sys; sys.path[:0] = {path!r}\n{KILLED}',
+                            str(tmp_path / 'bag')], capture_output=True, text=True, timeout=60, env=os.environ)
+    assert child.returncode == -signal.SIGKILL, child.stdout + child.stderr
+    assert not (tmp_path / 'bag').exists()
+    assert episode_folders(tmp_path) == []
+
+
+def test_a_torn_bag_or_one_that_lacks_a_message_is_refused(tmp_path: Path, clip: Clip) -> None:
+    """Not loaded as a shorter clip."""
+    save_clip(clip, MADE, tmp_path / 'torn')
+    (tmp_path / 'torn' / 'metadata.yaml').unlink()
+    file = tmp_path / 'torn' / 'torn.mcap'
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(EpisodeDamaged, match='torn: expected a finished bag'):
+        load_clip(tmp_path / 'torn')
+    save_clip(clip, MADE, tmp_path / 'whole')
+    with AnyReader([tmp_path / 'whole']) as reader:
+        bag, dropped = BagWriter(tmp_path / 'lacking'), False
+        connections = {c.id: bag.add_connection(c.topic, c.msgtype, typestore=reader.typestore)
+                       for c in reader.connections}
+        for c, stamp_ns, raw in reader.messages():
+            if c.topic == '/condition/mask' and not dropped:
+                dropped = True
+            else:
+                bag.write(connections[c.id], stamp_ns, raw)
+        bag.close()
+    with pytest.raises(EpisodeMismatch, match='/condition/mask: expected 5 messages'):
+        load_clip(tmp_path / 'lacking')
+
+
+def test_training_clips_are_made_of_bags_of_footage(tmp_path: Path, clip: Clip) -> None:
+    """What a recording shows is trained on like what the simulator shows."""
+    save_clip(clip, MADE, tmp_path / 'bags' / 'clip_0000')
+    config = ClipsConfig(out=tmp_path / 'train', from_bags=tmp_path / 'bags', width=48, height=32, frames=5, points=64,
+                         workers=1)
+    assert make_clips(config) == 0
+    assert [path.name for path in config.out.iterdir()] == ['bags_clip_0000_00000.safetensors']
+
+
+def test_the_report_shows_what_is_known_of_footage_and_no_more(tmp_path: Path, clip: Clip) -> None:
+    """No force and no height were measured, so none is shown; how the conditions were found is."""
+    save_clip(clip, MADE, tmp_path / 'clip_0000')
+    write_report(tmp_path)
+    text = re.findall(r'class="episode">(.*?)</script>', (tmp_path / 'report.html').read_text())
+    [content] = map(json.loads, text)
+    assert content['footage'] is True
+    assert content['faults'] == []
+    assert content['task'] == 'lift the ball'
+    assert [frame['position'] is None for frame in content['frames']] == [True, True, False, False, False]
+    assert content['conditions']['source'] == 'kitchen.mp4'
+    assert content['provenance'] is None
+    assert content['panels']['source'][0]
+    assert content['panels']['generated'] == [None] * FRAMES
