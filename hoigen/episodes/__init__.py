@@ -1,5 +1,6 @@
 """Episodes as files: one rosbag2 (MCAP) folder each, read and written without ROS; recovery, provenance, report."""
 
+from hoigen.episodes.clips import load_clip, save_clip
 from hoigen.episodes.errors import (
     EpisodeDamaged,
     EpisodeError,
@@ -20,5 +21,5 @@ from hoigen.episodes.recovery import recover
 from hoigen.episodes.writer import EpisodeSummary, EpisodeWriter
 
 __all__ = ['EpisodeDamaged', 'EpisodeError', 'EpisodeExists', 'EpisodeMismatch', 'EpisodeReader', 'EpisodeSummary',
-           'EpisodeWriteFailed', 'EpisodeWriter', 'provenance_from_json', 'provenance_of', 'provenance_to_json',
-           'recover', 'rejection_of', 'sha256_of', 'versions_of']
+           'EpisodeWriteFailed', 'EpisodeWriter', 'load_clip', 'provenance_from_json', 'provenance_of',
+           'provenance_to_json', 'recover', 'rejection_of', 'save_clip', 'sha256_of', 'versions_of']

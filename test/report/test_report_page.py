@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from chromium import Chromium, find_chromium
 from episode_factory import Scene, fidelity, render, write_episode
+from footage_factory import MADE, footage_clip
 from PIL import Image
 
+from hoigen.episodes import save_clip
 from hoigen.episodes.report import write_report
 
 SCENE = Scene(size=(360, 240), synth=(96, 64), frames=9, points=3000, tracks=40)
@@ -175,3 +177,22 @@ def test_dark_and_light(opened: Chromium, page: Path) -> None:
     opened.open(page, width=1280, height=900, dark=True)
     opened.wait_for('document.querySelector("article")?.dataset.ready')
     assert opened.screenshot()[4, 4].mean() < 50 < 200 < light
+
+
+def test_footage_is_shown_without_what_nobody_measured(browser: Chromium, tmp_path: Path) -> None:
+    """No force, no height: how far the object went, and how the conditions were found."""
+    save_clip(footage_clip(), MADE, tmp_path / 'clip_0000')
+    write_report(tmp_path)
+    browser.problems.clear()
+    browser.open(tmp_path / 'report.html', width=1280, height=900)
+    browser.wait_for('document.querySelector("article")?.dataset.ready')
+    assert browser.evaluate('[...document.querySelectorAll(".chart figcaption span")].map(e => e.innerText)') == \
+        ['Object moved', 'Fidelity']
+    choose(browser, 0)
+    assert browser.evaluate('document.querySelector(".chart output").innerText') == 'unknown'
+    assert 'Object position x y z\nunknown' in browser.evaluate('document.querySelector(".now").innerText')
+    choose(browser, 2)
+    assert browser.evaluate('document.querySelector(".chart output").innerText') == '0.000'
+    assert shown(browser, 'tracking')[0].any()
+    assert browser.evaluate('document.querySelector("details summary").innerText') == 'Conditions from footage'
+    assert browser.problems == []

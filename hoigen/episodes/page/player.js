@@ -27,6 +27,9 @@ class Episode {
 
   get count() { return this.data.times.length; }
 
+  /** Whether lengths are metres: of some footage nobody knows how large anything is. */
+  get metric() { return !this.data.footage || this.data.conditions.settings.metric === 'True'; }
+
   header() {
     const { data } = this, rate = (this.count - 1) / (data.times.at(-1) || 1);
     const scores = known(data.fidelity.value);
@@ -106,7 +109,7 @@ class Episode {
   /** Of footage nobody knows which way is up: how far the object is from where it was first seen. */
   moved(seek) {
     const places = this.data.frames.map(frame => frame.position), first = known(places)[0];
-    const [scale, unit] = this.data.conditions.settings.metric === 'True' ? [100, ' cm'] : [1, ''];
+    const [scale, unit] = this.metric ? [100, ' cm'] : [1, ''];
     const values = places.map(place => place && scale * Math.hypot(...place.map((x, n) => x - first[n])));
     return new Chart({ name: 'height', title: 'Object moved', values, low: 0,
       high: ceiling(Math.max(...known(values), scale / 100)), label: value => `${+value.toFixed(2)}${unit}`,
@@ -126,7 +129,7 @@ class Episode {
     };
     const digits = values => values.map(value => (value < 0 ? '−' : ' ') + Math.abs(value).toFixed(3)).join('  ');
     text('Stamp', (_, n) => `${this.data.stamps[n]} s`);
-    text('Object position x y z, m', frame => frame.position ? digits(frame.position) : 'unknown');
+    text(`Object position x y z${this.metric ? ', m' : ''}`, frame => frame.position ? digits(frame.position) : 'unknown');
     text('Object rotation w x y z', frame => frame.rotation ? digits(quaternion(frame.rotation)) : 'unknown');
     for (const [title, key] of [[`Joints (${joints.length})`, 'joints'], [`Action (${frames[0].action.length})`, 'action']]) {
       if (!frames[0][key].length) continue;

@@ -10,45 +10,28 @@ import signal
 import subprocess
 import sys
 import textwrap
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import pytest
+from footage_factory import FRAMES, MADE, footage_clip
 from rosbags.highlevel import AnyReader
-from synthetic_scene import moving_scene
 
-from hoigen.conditioning import ConditioningConfig, build_clip
-from hoigen.episodes import EpisodeDamaged, EpisodeExists, EpisodeMismatch, EpisodeReader, EpisodeWriteFailed
-from hoigen.episodes.clips import load_clip, save_clip
+from hoigen.episodes import (
+    EpisodeDamaged,
+    EpisodeExists,
+    EpisodeMismatch,
+    EpisodeReader,
+    EpisodeWriteFailed,
+    load_clip,
+    save_clip,
+)
 from hoigen.episodes.report import write_report
 from hoigen.episodes.storage import BagWriter
 from hoigen.episodes.view import episode_folders
-from hoigen.geometry.transforms import invert
-from hoigen.records import Camera, Clip, Contacts, Labels, Provenance
+from hoigen.records import Clip
 from hoigen.video.clips import ClipsConfig, make_clips
-
-FRAMES = 5
-MADE = Provenance(3, {'masks': 'motion'}, 'kitchen.mp4', {}, {'hoigen': '0'}, {'video': 'unknown'})
-
-
-def footage_clip(points: int = 300, tracks: int = 20) -> Clip:
-    """The moving scene as perception gives it: the world is the first camera, labels are few, depth has holes."""
-    assets, frames = moving_scene(FRAMES, 0.03, 90, 60)
-    clip = build_clip(assets, frames, ConditioningConfig(points=300, tracks=20))
-    T = invert(clip.cameras[0].T_world_cam)
-    depth = clip.depth_m.copy()
-    depth[2, 10:20, 5:9] = np.nan
-    return replace(
-        clip, depth_m=depth, points=clip.points[:, :points], point_role=clip.point_role[:points],
-        point_visible=clip.point_visible[:, :points], point_rgb=clip.point_rgb[:points],
-        point_rgb_known=clip.point_rgb_known[:points], point_contact=clip.point_contact[:, :points],
-        tracks=clip.tracks[:, :tracks], track_visible=clip.track_visible[:, :tracks],
-        cameras=tuple(Camera(c.K + np.diag([1 / 3, 1 / 7, 0]), c.width, c.height, T @ c.T_world_cam)
-                      for c in clip.cameras),
-        labels=tuple(Labels((), np.zeros(0, np.float32), np.zeros(0, np.float32),
-                            None if row < 2 else T @ labels.T_world_object, Contacts(), 'lift the ball', 6, row,
-                            row == FRAMES - 1) for row, labels in enumerate(clip.labels)))
 
 
 @pytest.fixture(scope='module')
@@ -129,9 +112,9 @@ def test_a_full_disk_is_one_clear_error_and_leaves_nothing(tmp_path: Path, clip:
 KILLED = textwrap.dedent("""
     import os, signal, sys
     from pathlib import Path
-    from hoigen.episodes.clips import save_clip
+    from hoigen.episodes import save_clip
     from hoigen.episodes.storage import BagWriter
-    from test_episode_clips import MADE, footage_clip
+    from footage_factory import MADE, footage_clip
     write = BagWriter.write
     def until_the_end(self, connection, stamp_ns, cdr):
         write(self, connection, stamp_ns, cdr)
@@ -144,7 +127,7 @@ KILLED = textwrap.dedent("""
 
 def test_a_killed_writer_leaves_no_bag(tmp_path: Path) -> None:
     """Nobody who looks for bags finds a part of one."""
-    path = [str(Path(__file__).parent), *sys.path]
+    path = [str(Path(__file__).parents[2]), *sys.path]
     child = subprocess.run([sys.executable, '-c', f'import sys; sys.path[:0] = {path!r}\n{KILLED}',
                             str(tmp_path / 'bag')], capture_output=True, text=True, timeout=60, env=os.environ)
     assert child.returncode == -signal.SIGKILL, child.stdout + child.stderr
