@@ -1,18 +1,21 @@
-"""Simulate and generate clips without ROS: pictures to look at, and arrays with the scene's true labels."""
+"""Generate clips without ROS, of simulated scenes or recorded ones: pictures to look at, and arrays with the labels."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import av
 import numpy as np
 from rich.progress import track
 
-from hoigen.conditioning import ConditioningConfig, build_clip, pasted_baseline
+from hoigen.conditioning import ConditioningConfig, build_clip, pasted_baseline, window
 from hoigen.conditioning.view import centre_view
-from hoigen.episodes import provenance_to_json
+from hoigen.episodes import load_clip, provenance_to_json
+from hoigen.episodes.view import episode_folders
 from hoigen.records import Clip, GeneratedClip
 from hoigen.sources.mujoco import MujocoConfig, MujocoSource
 from hoigen.video.faithful import ACCEPTANCE, Acceptance, FidelityTooLow, first_accepted
@@ -27,8 +30,9 @@ class GenerateConfig:
 
     An episode that is there already is kept, so a stopped run goes on where it was. frames: of a clip, 4k+1, by default
     the model's; longer clips are made in windows. camera: one name or several; several see the same episode, write
-    EPISODE_CAMERA files and are compared. An episode of which no seed gives clips that may be kept is not written, and
-    the exit status is 1 when none is.
+    EPISODE_CAMERA files and are compared. clips: bags of recorded clips (`hoigen extract`) or folders of such, to be
+    rendered instead of simulated episodes. An episode of which no seed gives clips that may be kept is not written,
+    and the exit status is 1 when none is.
     """
 
     episodes: int = 3
@@ -38,6 +42,7 @@ class GenerateConfig:
     task: str = 'any'
     shape: str = 'any'
     camera: tuple[str, ...] = ('front',)
+    clips: tuple[Path, ...] = ()
     out: Path = Path('out/clips')
     sampling: Sampling = DEFAULT
     acceptance: Acceptance = ACCEPTANCE
@@ -49,48 +54,84 @@ class GenerateConfig:
             raise ValueError(f'camera: expected one or several names, each once, got {self.camera}')
 
 
+@dataclass(frozen=True, eq=False)
+class _Episode:
+    """One scene. make: its clips, one for each file of ``paths``, and what they are of."""
+
+    name: str
+    paths: list[Path]
+    seed: int
+    make: Callable[[], tuple[list[Clip], str]]
+
+
 def generate(config: GenerateConfig) -> int:
     """Write the episodes that are not there yet; 0, or 1 when every one was rejected."""
     generator = load_generator(config.model)
     config.out.mkdir(parents=True, exist_ok=True)
-    source = MujocoSource(MujocoConfig(frames=config.frames or generator.frames, task=config.task, shape=config.shape,
-                                       camera=config.camera[0], depth=False))
+    episodes = _recorded(config) if config.clips else _simulated(config, generator)
     rejected = 0
-    for number in track(range(config.episodes), description='episodes'):
-        name = f'episode_{number:04d}'
-        paths = [config.out / f'{name}{f"_{camera}" if len(config.camera) > 1 else ""}.npz' for camera in config.camera]
-        if all(path.exists() for path in paths):
+    for episode in track(episodes, description='episodes'):
+        if all(path.exists() for path in episode.paths):
             continue
         try:
-            _generate_views(generator, source, config, config.seed * 10_000 + number, paths)
+            _generate_views(generator, config, episode)
         except FidelityTooLow as error:
-            print(f'{name} rejected: {error}')
+            print(f'{episode.name} rejected: {error}')
             rejected += 1
-    print(f'{config.episodes - rejected} episodes in {config.out}' + (f', {rejected} rejected' if rejected else ''))
-    return 1 if rejected == config.episodes else 0
+    print(f'{len(episodes) - rejected} episodes in {config.out}' + (f', {rejected} rejected' if rejected else ''))
+    return 1 if rejected == len(episodes) else 0
 
 
-def _generate_views(generator: Generator, source: MujocoSource, config: GenerateConfig, seed: int,
-                    paths: list[Path]) -> None:
-    """Write one episode, a pair of files for each camera; with several, print and record how well they agree."""
-    episodes = source.views(seed, config.camera)
-    clips = [build_clip(episode.assets, episode.frames(), ConditioningConfig(seed=seed)) for episode in episodes]
+def _simulated(config: GenerateConfig, generator: Generator) -> list[_Episode]:
+    source = MujocoSource(MujocoConfig(frames=config.frames or generator.frames, task=config.task, shape=config.shape,
+                                       camera=config.camera[0], depth=False))
+
+    def make(seed: int) -> tuple[list[Clip], str]:
+        views = source.views(seed, config.camera)
+        return ([build_clip(view.assets, view.frames(), ConditioningConfig(seed=seed)) for view in views],
+                f'mujoco {views[0].task} {views[0].shape} seed {seed}')
+
+    episodes = []
+    for number in range(config.episodes):
+        name, seed = f'episode_{number:04d}', config.seed * 10_000 + number
+        paths = [config.out / f'{name}{f"_{camera}" if len(config.camera) > 1 else ""}.npz' for camera in config.camera]
+        episodes.append(_Episode(name, paths, seed, partial(make, seed)))
+    return episodes
+
+
+def _recorded(config: GenerateConfig) -> list[_Episode]:
+    """Recorded clips, each cut to the most frames, 4k+1, that it has."""
+    def make(folder: Path) -> tuple[list[Clip], str]:
+        clip = load_clip(folder)
+        frames = min(config.frames or len(clip.stamps_ns), len(clip.stamps_ns))
+        return [window(clip, 0, frames - (frames - 1) % 4)], f'recorded {folder.name}'
+
+    folders = [bag for given in config.clips
+               for bag in ([given] if any(given.glob('*.mcap')) else episode_folders(given))]
+    if not folders:
+        raise ValueError(f'clips: expected bags or folders of bags, got {", ".join(map(str, config.clips))}')
+    return [_Episode(bag.name, [config.out / f'{bag.absolute().parent.name}_{bag.name}.npz'], config.seed * 10_000 + n,
+                     partial(make, bag)) for n, bag in enumerate(folders)]
+
+
+def _generate_views(generator: Generator, config: GenerateConfig, episode: _Episode) -> None:
+    """Write one episode, a pair of files for each view; with several, print and record how well they agree."""
+    clips, origin = episode.make()
     views = view_conditions(clips, width=generator.width, height=generator.height)
-    origin = f'mujoco {episodes[0].task} {episodes[0].shape} seed {seed}'
 
     def draw(drawn: int, _: int) -> list[GeneratedClip]:
-        return [with_source(generator.generate(conditions, clip.labels, seed=drawn, sampling=config.sampling), origin)
-                for conditions, clip in zip(views, clips, strict=True)]
+        return [with_source(generator.generate(conditions, clip.labels, seed=drawn, sampling=config.sampling),
+                            origin) for conditions, clip in zip(views, clips, strict=True)]
 
-    made = first_accepted(draw, seed, config.acceptance)
+    made = first_accepted(draw, episode.seed, config.acceptance)
     scenes = [scene_pictures(clip, (generator.height, generator.width)) for clip in clips]
     if len(views) > 1:
         found = consistency([clip.frames for clip in made], scenes, views)
-        print(f'{paths[0].stem}: {found}')
+        print(f'{episode.name}: {found}')
         noted = {'cameras': list(config.camera), 'consistency': asdict(found)}
         made = [replace(clip, provenance=replace(clip.provenance, config=clip.provenance.config | noted))
                 for clip in made]
-    for path, scene, conditions, clip in zip(paths, scenes, views, made, strict=True):
+    for path, scene, conditions, clip in zip(episode.paths, scenes, views, made, strict=True):
         pictures = np.concatenate([scene, pasted_baseline(conditions), clip.frames], axis=2)
         _write_mp4(path.with_suffix('.mp4'), pictures, clip.stamps_ns)
         _write_arrays(path, clip)
