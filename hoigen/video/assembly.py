@@ -163,5 +163,5 @@ def blank_tracking_branch(folder: Path) -> ControlledCogVideoX:
     """A transformer with the keys of the released branch in ``folder``; its configuration lies there."""
     checkpoint = read_checkpoint(folder, Source(str(folder), 'as the branch'))
     blocks = sum(key.startswith('combine_linears.') and key.endswith('.weight') for key in checkpoint.shapes)
-    config = ControlledCogVideoX.load_config(folder)
+    config = {k: v for k, v in ControlledCogVideoX.load_config(folder).items() if k != 'num_tracking_blocks'}
     return ControlledCogVideoX.from_config(config, control_blocks=max(blocks, 1), point_branch=False)

@@ -26,8 +26,8 @@ def convert_pickles(folder: Path) -> None:
         if not isinstance(tensors, dict) or not all(isinstance(t, Tensor) for t in tensors.values()):
             raise ModelError(f'{file}: expected tensors by name, got {type(tensors).__name__} of something else')
         made = file.with_name('model.safetensors')
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, made.with_suffix('.partial'))
-        made.with_suffix('.partial').rename(made)
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, made.with_suffix('.growing'))
+        made.with_suffix('.growing').rename(made)
         file.unlink()
 
 
