@@ -30,7 +30,7 @@ def requirements(*files: str) -> dict[str, str]:
     """Distribution name -> pinned version of requirement files."""
     lines = [line for file in files for line in (ROOT / file).read_text().splitlines()
              if line and not line.startswith('#')]
-    pins = [re.fullmatch(r'([A-Za-z0-9_.-]+)(?:\[[a-z]+\])?==([^ ;]+)', line) for line in lines]
+    pins = [re.fullmatch(r'([A-Za-z0-9_.-]+)(?:\[[a-z]+\])?==([^ ;]+)(?:; .+)?', line) for line in lines]
     assert all(pins), f'not pinned exactly: {[line for line, pin in zip(lines, pins, strict=True) if not pin]}'
     return {plain(pin[1]): pin[2] for pin in pins if pin}
 

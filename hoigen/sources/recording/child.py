@@ -1,0 +1,110 @@
+"""The process that decodes: ``python -m hoigen.sources.recording.child`` with the path and options on its input.
+
+It sends one head ``opened``, then a head ``frame`` with the bytes of each instant, and ``ended`` or ``failed``. Its
+limits are set before anything of the recording is read.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import resource
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hoigen.sources.recording.fit import Fit, SizeChange, fit_of
+from hoigen.sources.recording.instants import Faults, Instant, Source, chosen, estimate
+from hoigen.sources.recording.kinds import open_source
+from hoigen.sources.recording.options import Damaged, Limits, RecordingError, RecordingOptions
+from hoigen.sources.recording.pipe import send
+
+MB = 1 << 20
+
+Decoded = tuple[int, bool, np.ndarray, np.ndarray | None]
+"""Stamp, whether damaged frames are left out before it, picture, depth."""
+
+
+def main() -> None:
+    pipe = os.dup(1)
+    os.dup2(2, 1)  # what a library prints must not come between the frames
+    request = json.load(sys.stdin)
+    path, options = Path(request['path']), RecordingOptions.from_json(request['options'])
+    limit(options.limits)
+    try:
+        _deliver(pipe, path, options)
+    except RecordingError as error:
+        send(pipe, {'failed': str(error)})
+    except MemoryError:
+        send(pipe, {'failed': f'decoding needs more than the {options.limits.memory_mb} MB it may use'})
+    except BrokenPipeError:
+        pass  # the parent wants no more
+
+
+def limit(limits: Limits) -> None:
+    """Bind this process: memory, size of files, no core dumps, and processor time until the first frame."""
+    size = limits.memory_mb * MB
+    for kind, value in ((resource.RLIMIT_AS, size), (resource.RLIMIT_FSIZE, size), (resource.RLIMIT_CORE, 0)):
+        resource.setrlimit(kind, (value, value))
+    _allow_time(limits.timeout_s)
+
+
+def _allow_time(seconds: float) -> None:
+    """This much processor time from now on: a decoder that hangs ends even when its parent is gone."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    soft = int(used.ru_utime + used.ru_stime + seconds) + 2
+    resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.getrlimit(resource.RLIMIT_CPU)[1]))
+
+
+def _deliver(pipe: int, path: Path, options: RecordingOptions) -> None:
+    source = open_source(path, options)
+    instants = chosen(source.instants(options.start_s), source.span.first_ns, options, source.faults)
+    decoded = _decoded(instants, source.faults, options.limits)
+    first = next(decoded, None)
+    if first is None:
+        raise RecordingError('; '.join(['expected at least one frame, got none', *source.faults.told]))
+    fit = fit_of(first[2], source.calibration, options.size)
+    send(pipe, _opened(source, fit, first[3] is not None, options))
+    _send_frames(pipe, itertools.chain([first], decoded), fit, source.faults)
+    send(pipe, {'ended': source.faults.told})
+
+
+def _decoded(instants: Iterator[Instant], faults: Faults, limits: Limits) -> Iterator[Decoded]:
+    """The instants that are whole."""
+    gap = False
+    for instant in instants:
+        _allow_time(limits.timeout_s)
+        try:
+            picture, depth_m = instant.picture(), None if instant.depth_m is None else instant.depth_m()
+        except Damaged as error:
+            faults.damaged(error)
+            gap = True
+        else:
+            yield instant.stamp_ns, gap, picture, depth_m
+            gap = False
+
+
+def _opened(source: Source, fit: Fit, depth: bool, options: RecordingOptions) -> dict[str, Any]:
+    shown = f'{fit.across}x{fit.down}'
+    if (fit.view.width, fit.view.height) != (fit.across, fit.down):
+        shown += f', shown at {fit.view.width}x{fit.view.height}'
+    return {'opened': f'{source.says}; {shown}', 'width': fit.view.width, 'height': fit.view.height, 'depth': depth,
+            'K': None if fit.shown is None else fit.shown.K.tolist(), 'count': estimate(source.span, options)}
+
+
+def _send_frames(pipe: int, frames: Iterator[Decoded], fit: Fit, faults: Faults) -> None:
+    for number, (stamp_ns, gap, rgb, depth_m) in enumerate(frames):
+        try:
+            arrays = (fit.picture(rgb),) if depth_m is None else (fit.picture(rgb), fit.depth(depth_m))
+        except SizeChange as change:
+            faults.tell(f'frame {number}: {change}; the recording is read up to there')
+            return
+        send(pipe, {'frame': stamp_ns, 'gap': gap}, arrays)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,140 @@
+"""What every kind of recording gives: instants in the order of time, whose pictures are decoded when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from hoigen.sources.recording.calibration import Calibration
+from hoigen.sources.recording.options import RecordingOptions
+
+__all__ = ['Faults', 'Instant', 'Source', 'Span', 'chosen', 'estimate']
+
+NS = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Instant:
+    """One picture and what belongs to it.
+
+    picture: gives [H,W,3] uint8. depth_m: gives [H,W] float32 metres, NaN unknown; None without depth.
+    """
+
+    stamp_ns: int
+    picture: Callable[[], np.ndarray]
+    depth_m: Callable[[], np.ndarray] | None = None
+
+
+@dataclass(frozen=True)
+class Span:
+    """How many instants there are, how long they last and when they begin, as far as that is known at the start."""
+
+    count: int | None
+    seconds: float | None
+    first_ns: int | None = None
+
+
+class Faults:
+    """What was wrong with a recording without ending it: sentences, and counts of what was left out."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+        self._told: list[str] = []
+        self._first_damage = ''
+
+    def damaged(self, error: Exception) -> None:
+        """One more frame that is left out; the first of them is named."""
+        self._first_damage = self._first_damage or str(error)
+        self.count('{} damaged frames left out, the first: ' + self._first_damage.replace('{', '(').replace('}', ')'))
+
+    def tell(self, sentence: str) -> None:
+        self._told.append(sentence)
+
+    def count(self, sentence: str, number: int = 1) -> None:
+        """Add to the number of which ``sentence`` tells in place of its {}."""
+        self._counts[sentence] = self._counts.get(sentence, 0) + number
+
+    @property
+    def told(self) -> list[str]:
+        return [*(sentence.format(number) for sentence, number in self._counts.items()), *self._told]
+
+
+class Source(Protocol):
+    """An opened recording, in the child process.
+
+    says: a sentence about what it is and how it is read. calibration: of its pictures, None where there is none.
+    faults: grows while instants are read.
+    """
+
+    says: str
+    calibration: Calibration | None
+    span: Span
+    faults: Faults
+
+    def instants(self, start_s: float) -> Iterator[Instant]:
+        """Instants with rising stamps; those before ``start_s`` after the first may be left out, where that is fast.
+
+        What ends a recording before its time is told in ``faults`` and ends the iteration.
+        """
+
+
+def chosen(instants: Iterator[Instant], first_ns: int | None, options: RecordingOptions, faults: Faults
+           ) -> Iterator[Instant]:
+    """The instants that the options ask for; times count from ``first_ns``, None for the first that comes."""
+    rising = _rising(instants, faults)
+    part = _part(rising, first_ns, options.start_s, options.duration_s)
+    return part if options.rate_hz is None else _paced(part, NS / options.rate_hz)
+
+
+def _rising(instants: Iterator[Instant], faults: Faults) -> Iterator[Instant]:
+    last = None
+    for instant in instants:
+        if last is not None and instant.stamp_ns <= last:
+            faults.count('{} frames left out, whose stamps are not later than the one before')
+            continue
+        last = instant.stamp_ns
+        yield instant
+
+
+def _part(instants: Iterator[Instant], first_ns: int | None, start_s: float, duration_s: float | None
+          ) -> Iterator[Instant]:
+    for instant in instants:
+        first_ns = instant.stamp_ns if first_ns is None else first_ns
+        after = instant.stamp_ns - first_ns - round(start_s * NS)
+        if duration_s is not None and after >= round(duration_s * NS):
+            return
+        if after >= 0:
+            yield instant
+
+
+def _paced(instants: Iterator[Instant], period_ns: float) -> Iterator[Instant]:
+    """Each instant that is the nearest to one of the times first + k * period; it waits for the one after it."""
+    held, begin, wanted = None, 0, 0
+    for instant in instants:
+        if held is None:
+            held, begin = instant, instant.stamp_ns
+            continue
+        between = (held.stamp_ns + instant.stamp_ns) / 2
+        if begin + wanted * period_ns <= between:
+            yield held
+            wanted = int((between - begin) // period_ns) + 1
+        held = instant
+    if held is not None and begin + (wanted - 0.5) * period_ns <= held.stamp_ns:
+        yield held
+
+
+def estimate(span: Span, options: RecordingOptions) -> int | None:
+    """About how many instants the options take of ``span``; None where that cannot be told."""
+    if span.seconds is None:
+        return span.count if options == RecordingOptions(limits=options.limits, size=options.size) else None
+    seconds = max(span.seconds - options.start_s, 0.0)
+    if options.duration_s is not None:
+        seconds = min(seconds, options.duration_s)
+    own = None if span.count is None else max(1, round(span.count * seconds / span.seconds)) if span.seconds else 1
+    if options.rate_hz is None:
+        return own
+    paced = int(seconds * options.rate_hz) + 1
+    return paced if own is None else min(paced, own)

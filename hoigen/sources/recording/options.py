@@ -1,0 +1,89 @@
+"""What of a recording is taken, and how much its decoding may cost."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+__all__ = ['Damaged', 'Limits', 'RecordingError', 'RecordingOptions']
+
+
+class RecordingError(ValueError):
+    """A recording cannot be read as asked; the text names the file, what was expected and what came."""
+
+
+class Damaged(RecordingError):
+    """One frame cannot be decoded; those around it may be whole."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the child process that decodes may use before it is ended.
+
+    memory_mb: address space, and the size of any file it writes. timeout_s: time for one frame, and for the opening.
+    pixels: of one picture as it is stored.
+    """
+
+    memory_mb: int = 4096
+    timeout_s: float = 60.0
+    pixels: int = 64_000_000
+
+    def __post_init__(self) -> None:
+        _refuse('Limits', {
+            'memory_mb: expected at least 512, without which nothing can be decoded': self.memory_mb >= 512,
+            'timeout_s: expected > 0': self.timeout_s > 0, 'pixels: expected > 0': self.pixels > 0}, self)
+
+
+@dataclass(frozen=True)
+class RecordingOptions:
+    """Which instants of a recording are taken, and how its parts are found where their names do not tell.
+
+    size: width and height of the pictures, cropped about the centre and resized; none: the recording's own aspect, at
+    most 640 pixels wide. rate_hz: take the frames nearest to this pace; none: every frame. start_s: where to begin,
+    after the first frame. duration_s: how long; none: to the end. image, depth: the topic (bag) or subfolder (RGB-D
+    folder) to read, where several could be meant. calibration: a file with K, instead of the recording's own.
+    frame_rate_hz: of frames whose names hold no time. depth_unit_m: metres per step of integer depth in a folder; none:
+    0.001, and 1/5000 in TUM's layout. pairing_s: how far apart the stamps of a picture and its depth may be.
+    """
+
+    size: tuple[int, int] | None = None
+    rate_hz: float | None = None
+    start_s: float = 0.0
+    duration_s: float | None = None
+    image: str = ''
+    depth: str = ''
+    calibration: Path | None = None
+    frame_rate_hz: float | None = None
+    depth_unit_m: float | None = None
+    pairing_s: float = 0.02
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        _refuse('RecordingOptions', {
+            'size: expected at least 16x16 pixels': self.size is None or min(self.size) >= 16,
+            'rate_hz: expected > 0': _positive(self.rate_hz), 'start_s: expected >= 0': self.start_s >= 0,
+            'duration_s: expected > 0': _positive(self.duration_s),
+            'frame_rate_hz: expected > 0': _positive(self.frame_rate_hz),
+            'depth_unit_m: expected > 0': _positive(self.depth_unit_m), 'pairing_s: expected >= 0': self.pairing_s >= 0,
+        }, self)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, from which :meth:`from_json` makes the same options."""
+        return asdict(self) | {'calibration': None if self.calibration is None else str(self.calibration)}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> RecordingOptions:
+        size, calibration = values['size'], values['calibration']
+        return cls(**values | {'size': size and (size[0], size[1]), 'limits': Limits(**values['limits']),
+                               'calibration': None if calibration is None else Path(calibration)})
+
+
+def _positive(value: float | None) -> bool:
+    return value is None or value > 0
+
+
+def _refuse(name: str, rules: dict[str, bool], options: object) -> None:
+    wrong = [f'{rule}, got {getattr(options, rule.split(":")[0])}' for rule, ok in rules.items() if not ok]
+    if wrong:
+        raise RecordingError(f'{name}: ' + '; '.join(wrong))

@@ -1,0 +1,136 @@
+"""PyAV: the stamps of a file's frames, and its pictures with every damage found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+
+from hoigen.sources.recording.instants import NS, Faults
+from hoigen.sources.recording.options import Damaged, RecordingError
+
+__all__ = ['AvPictures', 'Scan', 'rgb_of', 'scan']
+
+
+CUT_S = 1.0
+"""A file whose pictures end so much before the time that it tells is cut short."""
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a file's packets tell without being decoded: each frame's time, in the container's units and in ns."""
+
+    container: str
+    codec: str
+    pts: list[int]
+    stamps_ns: list[int]
+
+
+def scan(path: Path, pixels: int, faults: Faults) -> Scan:
+    """The frames of the file's first video stream, in the order of showing."""
+    with av.open(str(path), options={'fflags': '+genpts'}) as container:
+        if not container.streams.video:
+            raise RecordingError('expected a video, got a file without a video stream')
+        stream = container.streams.video[0]
+        context, aspect = stream.codec_context, stream.sample_aspect_ratio
+        if context.width * context.height > pixels:
+            raise RecordingError(f'expected pictures of at most {pixels} pixels, got {context.width}x{context.height}')
+        if aspect not in (None, 0, 1):
+            raise RecordingError(f'expected square pixels, got pixels of aspect {aspect}: scale the video first')
+        pts = sorted(set(_pts_of_packets(container, stream, faults)))
+        if not pts:
+            raise RecordingError('expected at least one frame, got a video stream with none')
+        assert stream.time_base is not None
+        stamps = [round(p * stream.time_base * NS) for p in pts]
+        told_s = (container.duration or 0) / av.time_base if len(container.streams) == 1 else 0.0
+        true_s = (stamps[-1] - stamps[0]) / NS
+        if stream.frames > len(pts):
+            faults.tell(f'cut short: the file says {stream.frames} frames, {len(pts)} are there')
+        elif told_s - true_s > CUT_S:
+            faults.tell(f'cut short: the file says {told_s:.1f} s, its pictures last {true_s:.1f} s')
+        early = min(0, stamps[0])  # pictures before the file's own zero: stamps are never negative
+        return Scan(container.format.name, context.codec.canonical_name, pts, [stamp - early for stamp in stamps])
+
+
+def _pts_of_packets(container: av.container.InputContainer, stream: av.VideoStream, faults: Faults) -> Iterator[int]:
+    try:
+        for packet in container.demux(stream):
+            if packet.size and not packet.is_discard:
+                if packet.pts is None:
+                    raise RecordingError('expected frames with time stamps, got some without: '
+                                         'put the video into an mp4 or mkv file first')
+                yield packet.pts
+    except av.error.FFmpegError as error:
+        faults.tell(f'the file ends before its time: {error.strerror}')
+
+
+class AvPictures:
+    """Pictures by number, asked for in rising order; opened with the first."""
+
+    def __init__(self, path: Path, found: Scan, pixels: int) -> None:
+        self._path, self._pts, self._pixels = path, found.pts, pixels
+        self._frames: Iterator[av.VideoFrame] | None = None
+        self._frame: av.VideoFrame | None = None
+
+    def picture(self, index: int) -> np.ndarray:
+        """[H,W,3] uint8 as it is to be looked at; Damaged if it cannot be decoded as it was recorded."""
+        wanted = self._pts[index]
+        if self._frames is None:
+            self._frames = self._open(wanted if index else None)
+            self._frame = next(self._frames, None)
+        while self._frame is not None and (self._frame.pts is None or self._frame.pts < wanted):
+            self._frame = next(self._frames, None)
+        if self._frame is None or self._frame.pts != wanted:
+            raise Damaged(f'frame {index}')
+        return rgb_of(self._frame)
+
+    def _open(self, pts: int | None) -> Iterator[av.VideoFrame]:
+        with av.open(str(self._path), options={'fflags': '+genpts'}) as container:
+            stream = container.streams.video[0]
+            stream.thread_type = 'SLICE'  # a thread for each frame would tell of damage too late
+            stream.codec_context.thread_count = 1
+            stream.codec_context.options = {'err_detect': 'explode', 'max_pixels': str(self._pixels)}
+            if pts is not None:
+                container.seek(pts, stream=stream)
+            yield from _whole_frames(container, stream)
+
+
+def _whole_frames(container: av.container.InputContainer, stream: av.VideoStream) -> Iterator[av.VideoFrame]:
+    """Frames of which nothing is guessed: after damage none until the next key frame, which needs no other."""
+    context, waiting = stream.codec_context, False
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.error.FFmpegError:
+            packet = None  # scan has told of it
+        if packet is None:
+            return
+        if waiting and packet.size and not packet.is_keyframe:
+            continue
+        waiting = False
+        try:
+            frames = packet.decode()
+        except av.error.FFmpegError:
+            frames, waiting = _drained(context), True
+        yield from (frame for frame in frames if isinstance(frame, av.VideoFrame) and not frame.is_corrupt)
+
+
+def _drained(context: av.VideoCodecContext) -> list[av.VideoFrame]:
+    """What a decoder still holds of the time before an error; it starts anew afterwards."""
+    try:
+        return context.decode(None)
+    except av.error.FFmpegError:
+        return []
+    finally:
+        context.flush_buffers()
+
+
+def rgb_of(frame: av.VideoFrame) -> np.ndarray:
+    """[H,W,3] uint8, turned as the file says."""
+    picture = frame.to_ndarray(format='rgb24')
+    turns = round(frame.rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(picture, turns)) if turns else picture
