@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -163,5 +164,6 @@ def blank_tracking_branch(folder: Path) -> ControlledCogVideoX:
     """A transformer with the keys of the released branch in ``folder``; its configuration lies there."""
     checkpoint = read_checkpoint(folder, Source(str(folder), 'as the branch'))
     blocks = sum(key.startswith('combine_linears.') and key.endswith('.weight') for key in checkpoint.shapes)
-    config = {k: v for k, v in ControlledCogVideoX.load_config(folder).items() if k != 'num_tracking_blocks'}
-    return ControlledCogVideoX.from_config(config, control_blocks=max(blocks, 1), point_branch=False)
+    ours = inspect.signature(ControlledCogVideoX).parameters
+    config = {k: v for k, v in ControlledCogVideoX.load_config(folder).items() if k in ours}
+    return ControlledCogVideoX(**config | {'control_blocks': max(blocks, 1), 'point_branch': False})

@@ -5,6 +5,7 @@ import json
 import resource
 import shutil
 from dataclasses import replace
+from importlib import import_module
 
 import pytest
 import torch
@@ -240,10 +241,12 @@ def test_wrong_use_is_told(tmp_path, capsys):
     assert 'expected a folder per name, missing sam2, sam2-tiny' in told(capsys)
 
 
-def test_every_part_is_of_files_that_are_fetched():
-    """An entry whose patterns miss its own parts could never be whole."""
+def test_every_part_is_fetched_and_has_a_class_to_fit():
+    """An entry whose patterns miss its own parts, or whose class is gone, could never be whole."""
     for entry in catalogue().values():
-        for part in entry.parts:
+        for part, maker in entry.parts.items():
+            module, _, name = maker.partition(':')
+            assert callable(getattr(import_module(module), name))
             inside = 'model.safetensors' if part == '.' else f'{part}/model.safetensors'
             assert entry.wants(inside), (entry.name, part)
         assert entry.licence
