@@ -1,0 +1,225 @@
+"""VGGT is the published model: key by key, value by value, and with no more in memory than it needs."""
+
+from __future__ import annotations
+
+import gc
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from hoigen.geometry.camera import pixel_grid, unproject
+from hoigen.geometry.transforms import invert, rigid
+from hoigen.perception.records import PerceptionError
+from hoigen.perception.vggt import load, vggt_tracker
+from hoigen.perception.vggt.cameras import decode_pose
+from hoigen.perception.vggt.config import DenseConfig, TrackConfig, VGGTConfig, read_config
+from hoigen.perception.vggt.dense import AT_ONCE
+from hoigen.perception.vggt.model import VGGT
+from hoigen.perception.vggt.pictures import size_for, to_tensor
+from hoigen.perception.vggt.views import views_of
+from hoigen.records import Camera, Footage
+from hoigen.weights import MissingWeights, ModelError
+
+REFERENCE = Path(__file__).resolve().parents[3].parent / 'shared' / 'reference'
+SMALL = VGGTConfig('small', 28, 14, 16, 6, 2, 1, 2, 4, (1, 2, 3, 5), 1, 2, 2, DenseConfig(8, (4, 4, 4, 4)), True,
+                   TrackConfig(DenseConfig(8, (4, 4, 4, 4)), 2, 2, 1, 16, 1, 2, 4, 2))
+
+
+@pytest.fixture
+def small() -> VGGT:
+    torch.manual_seed(0)
+    return VGGT(SMALL).eval().requires_grad_(False)
+
+
+def reference(name: str) -> Path:
+    if not REFERENCE.is_dir():
+        pytest.skip('the reference fixtures and manifests are not beside this checkout')
+    return REFERENCE / name
+
+
+def test_the_published_checkpoint_fits() -> None:
+    """At full size the keys and shapes are those of facebook/VGGT-1B, no more and no fewer."""
+    want = json.loads(reference('manifests/vggt_1b.json').read_text())
+    with torch.device('meta'):
+        model = load.blank(Path())
+    assert {k: list(v.shape) for k, v in model.state_dict().items()} == want
+    total = json.loads(reference('manifests/vggt_1b.meta.json').read_text())['total_params']
+    assert sum(p.numel() for p in model.parameters()) == total
+
+
+@pytest.fixture(scope='module')
+def official() -> tuple[VGGT, dict[str, np.ndarray]]:
+    """The official code's toy model and what it gave."""
+    with np.load(reference('fixtures/vggt_tiny.npz')) as file:
+        arrays = {key: file[key] for key in file.files}
+    c = json.loads(str(arrays['config_json']))
+    camera, dpt, track = c['camera'], c['dpt'], c['track']
+    config = VGGTConfig(
+        'official', c['img_size'], c['patch_size'], c['embed_dim'], c['aa_depth'], c['num_heads'], c['dino_depth'],
+        c['dino_num_heads'], c['num_register_tokens'], tuple(dpt['intermediate_layer_idx']), camera['trunk_depth'],
+        camera['num_heads'], camera['num_iterations'], DenseConfig(dpt['features'], tuple(dpt['out_channels'])), True,
+        TrackConfig(DenseConfig(track['features'], tuple(track['dpt_out_channels'])), track['stride'],
+                    track['corr_levels'], track['corr_radius'], track['hidden_size'], track['depth'],
+                    track['num_heads'], track['num_virtual_tracks'], track['iters']))
+    model = VGGT(config).eval()
+    model.load_state_dict({k.removeprefix('w/'): torch.from_numpy(v.astype(np.float32))
+                           for k, v in arrays.items() if k.startswith('w/')})
+    return model, arrays
+
+
+@pytest.mark.parametrize('case', ['sq', 'rect', 'one'])
+def test_the_official_outputs(official: tuple[VGGT, dict[str, np.ndarray]], case: str) -> None:
+    """Every output of every head, at every iteration, is the official code's to 1e-4 (focal lengths relatively)."""
+    model, arrays = official
+    want = {key.removeprefix(f'{case}/'): value for key, value in arrays.items() if key.startswith(f'{case}/')}
+    images, queries = (torch.from_numpy(want.pop(f'in/{name}')) for name in ('images', 'query_points'))
+    with torch.no_grad():
+        got = _outputs(model, images, queries)
+    assert want.keys() == got.keys()
+    for key, value in want.items():
+        scale = np.maximum(np.abs(value), 1) if key == 'out/intrinsic' else 1
+        assert np.abs((np.asarray(got[key]) - value) / scale).max() <= 1e-4, key
+
+
+def _outputs(model: VGGT, images: Tensor, queries: Tensor) -> dict[str, Tensor | np.ndarray | int]:
+    """What the model says, under the names of the fixture."""
+    tokens = model.tokens(images)
+    poses, tracks = model.poses(tokens), model.tracks(tokens, queries)
+    depth, depth_confidence = model.depth(tokens)
+    points, points_confidence = model.points(tokens)
+    extrinsic, intrinsic = decode_pose(poses[-1], *images.shape[-2:])
+    return {
+        'agg/tokens_0': tokens.taps[0], 'agg/tokens_1': tokens.taps[1], 'agg/patch_start_idx': tokens.special,
+        'agg/track_fmaps': model.track_head.feature_extractor(tokens), 'out/pose_enc': poses[-1],
+        **{f'out/pose_enc_iter{i}': pose for i, pose in enumerate(poses)},
+        'out/depth': depth[..., None], 'out/depth_conf': depth_confidence, 'out/world_points': points,
+        'out/world_points_conf': points_confidence, 'out/track': tracks.pixels[-1], 'out/vis': tracks.visible,
+        'out/conf': tracks.confidence, **{f'out/track_iter{i}': at for i, at in enumerate(tracks.pixels)},
+        'out/extrinsic': extrinsic, 'out/intrinsic': intrinsic,
+        'out/points_from_depth': _unproject(depth[0], extrinsic[0], intrinsic[0])}
+
+
+def _unproject(depth: Tensor, extrinsic: Tensor, intrinsic: Tensor) -> np.ndarray:
+    """World points [S,H,W,3] as the official demo unprojects: its K with pixels counted from the first one's centre."""
+    height, width = depth.shape[1:]
+    places = []
+    for z, T, K in zip(depth.double().numpy(), extrinsic.double().numpy(), intrinsic.double().numpy(), strict=True):
+        turn = np.linalg.svd(T[:, :3])
+        camera = Camera(K, width, height, invert(rigid(turn[0] @ turn[2], T[:, 3])))
+        places.append(unproject(camera, pixel_grid(width, height), z))
+    return np.stack(places)
+
+
+def test_only_what_the_heads_read_is_kept(small: VGGT) -> None:
+    """While the blocks run, no more of their outputs live than there are taps before; all 24 would not fit a GPU."""
+    images, alive = torch.rand(1, 2, 3, 28, 42), []
+
+    def count(*_: object) -> None:
+        gc.collect()
+        alive.append(sum(type(o) is Tensor and o.shape == (1, 2, 11, 2 * SMALL.width) for o in gc.get_objects()))
+
+    for block in small.aggregator.global_blocks:
+        block.register_forward_hook(count)
+    tokens = small.tokens(images)
+    assert sorted(tokens.taps) == [1, 2, 3, 5]
+    assert alive == [0, 0, 1, 2, 3, 3]
+
+
+def test_heads_work_on_a_few_frames_at_a_time(small: VGGT) -> None:
+    """No more than AT_ONCE frames are in a head at once, and the parts together are what one pass gives."""
+    tokens = small.tokens(torch.rand(1, AT_ONCE + 3, 3, 28, 28))
+    sizes = []
+    small.depth_head.norm.register_forward_hook(lambda _module, _inputs, out: sizes.append(len(out)))
+    depth, _ = small.depth(tokens)
+    assert set(sizes) == {AT_ONCE, 3}
+    whole = small.depth_head._frames([tokens.taps[t][0, :, tokens.special:] for t in SMALL.taps], 2, 2)
+    assert torch.allclose(whole[:, 0].exp(), depth[0], atol=1e-6)
+
+
+def test_frames_are_seen_whole_and_in_proportion() -> None:
+    """Pictures get the model's width and a height of whole patches; a portrait picture is refused."""
+    config = replace(SMALL, image=518)
+    assert size_for(640, 360, config) == (518, 294)
+    assert size_for(720, 480, config) == (518, 350)
+    with pytest.raises(PerceptionError, match='at least as wide as high, got 360x640'):
+        size_for(360, 640, config)
+    ramp = np.repeat(np.linspace(0, 255, 1036).astype(np.uint8)[None, None, :, None], 3, 3).repeat(400, 1)
+    tensor = to_tensor(ramp, config, torch.device('cpu'))
+    assert tensor.shape == (1, 1, 3, 196, 518)
+    assert torch.allclose(tensor[0, 0, 0, 5], torch.linspace(0, 1, 518), atol=0.01)
+
+
+def test_views_are_records(small: VGGT) -> None:
+    """Cameras are rigid with their centre in the picture's middle; depth > 0; confidence in [0, 1]."""
+    small.camera_head.pose_branch.fc2.bias.data[6:] = torch.tensor([1.0, 0.7, 1.0])
+    rgb = np.random.default_rng(0).integers(0, 255, (3, 30, 56, 3), dtype=np.uint8)
+    views = views_of(small, rgb)
+    assert views.depth.shape == views.confidence.shape == (3, 14, 28)
+    assert (views.depth > 0).all()
+    assert views.confidence.min() >= 0
+    assert views.confidence.max() <= 1
+    assert np.allclose(views.cameras[0].K[:2, 2], (13.5, 6.5))
+
+
+def test_tracks_of_any_frames(small: VGGT, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Points of several frames, through more frames than are looked at together: each stays where it was asked for."""
+    monkeypatch.setattr('hoigen.perception.vggt.tracker.AT_ONCE', 2)
+    rgb = np.random.default_rng(0).integers(0, 255, (6, 28, 56, 3), dtype=np.uint8)
+    footage = Footage(np.arange(6), rgb, None, None)
+    pixels = np.array([[10.0, 20.0], [30.0, 5.0], [40.0, 14.0]], np.float32)
+    query = np.array([0, 4, 4], np.int32)
+    places, visible = vggt_tracker(small)(footage, pixels, query)
+    assert places.shape == (6, 3, 2)
+    assert np.isfinite(places).all()
+    assert np.array_equal(places[query, np.arange(3)], pixels)
+    assert visible[query, np.arange(3)].all()
+    alone, _ = vggt_tracker(small)(footage, pixels[:1], query[:1])
+    assert np.abs(alone[:, 0] - places[:, 0]).max() < 1e-3
+
+
+def test_a_model_without_a_track_head() -> None:
+    """It is refused as a tracker, not found out while it runs."""
+    with pytest.raises(PerceptionError, match='small: expected a model with a track head'):
+        vggt_tracker(VGGT(replace(SMALL, track=None)))
+
+
+def test_weights_of_a_folder(small: VGGT, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``model.safetensors`` is loaded whole and exactly; a key too few or too many is named."""
+    monkeypatch.setattr(load, 'read_config', lambda name: SMALL)
+    state = {k: v.clone() for k, v in small.state_dict().items()}
+    save_file(state, tmp_path / 'model.safetensors')
+    loaded = load.load_vggt(str(tmp_path)).state_dict()
+    assert all(torch.equal(loaded[k].cpu(), v) for k, v in state.items())
+    state['aggregator.extra'] = state.pop('camera_head.token_norm.bias')
+    save_file(state, tmp_path / 'model.safetensors')
+    with pytest.raises(ModelError, match=r'missing camera_head.token_norm.bias.*unexpected aggregator.extra'):
+        load.load_vggt(str(tmp_path))
+
+
+def test_weights_that_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message says what fetches them and under what licence."""
+    monkeypatch.setenv('HOIGEN_MODELS', str(tmp_path))
+    monkeypatch.setenv('HF_HUB_CACHE', str(tmp_path))
+    with pytest.raises(MissingWeights, match=r'hoigen models fetch vggt .*non-commercial'):
+        load.load_vggt()
+
+
+@pytest.mark.parametrize('change', [{'taps': (0, 1, 2, 3)}, {'image': 30}])
+def test_a_shape_that_cannot_be(change: dict) -> None:
+    """Taps without the last block, or a picture of parts of patches."""
+    with pytest.raises(ValueError, match='model small: expected'):
+        replace(SMALL, **change)
+
+
+def test_the_published_shape_is_described() -> None:
+    """The YAML is read into the frozen shape, tuples and all."""
+    config = read_config('vggt-1b')
+    assert config.taps == (4, 11, 17, 23)
+    assert config.track is not None
+    assert config.track.dense.channels == (256, 512, 1024, 1024)
