@@ -21,7 +21,7 @@ from PIL import Image
 
 FLAGS = ('--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking',
          '--disable-component-update', '--disable-sync', '--no-first-run', '--hide-scrollbars',
-         '--remote-debugging-pipe')
+         '--remote-debugging-pipe', '--enable-unsafe-swiftshader')  # the last for WebGL without a graphics card
 PATIENCE_S = 60.0
 
 
@@ -126,7 +126,8 @@ class Chromium:
             self.problems.append(str(event['exceptionDetails']))
         elif method == 'Runtime.consoleAPICalled' and event['type'] in ('error', 'warning', 'assert'):
             self.problems.append(f'console.{event["type"]}: {event["args"]}')
-        elif method == 'Log.entryAdded' and event['entry']['level'] in ('error', 'warning'):
+        elif (method == 'Log.entryAdded' and event['entry']['level'] in ('error', 'warning')
+              and 'GL Driver Message (OpenGL, Performance' not in event['entry']['text']):  # of screenshots of WebGL
             self.problems.append(f'{event["entry"]["source"]}: {event["entry"]["text"]}')
         elif method == 'Network.requestWillBeSent':
             url = event['request']['url']

@@ -95,7 +95,7 @@ def _footage(perceived: Perceived) -> dict[str, str]:
 def _instance(perceived: Perceived, number: int) -> dict[str, str]:
     mask = perceived.segmentation.instance == number + 1
     seen, frames = mask.any((1, 2)), len(mask)
-    found = {'seen in': f'{seen.sum()} of {frames} frames', 'gaps': _gaps(~seen)}
+    found = {'seen in': f'{seen.sum()} of {frames} frames', 'missing in': _gaps(~seen)}
     if seen.any():
         area = mask[seen].mean((1, 2))
         found['area'] = f'{100 * area.mean():.2f} % of the picture ({100 * area.min():.2f} to {100 * area.max():.2f})'
@@ -113,7 +113,7 @@ def _gaps(missing: np.ndarray) -> str:
     """Runs of frames in words."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], missing, [False]]).astype(int))).reshape(-1, 2)
     runs = [f'{first}' if end == first + 1 else f'{first}-{end - 1}' for first, end in edges]
-    return ('frames ' if missing.sum() > 1 else 'frame ') + ', '.join(runs) if runs else 'none'
+    return ', '.join(runs) or 'none'
 
 
 def _tracks(tracks: Tracks, geometry: Geometry | None) -> dict[str, str]:

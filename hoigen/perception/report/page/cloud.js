@@ -1,8 +1,9 @@
 const VERTEX = `
-attribute vec4 place; attribute vec4 colour; uniform mat4 view; uniform float zoom; varying vec4 shade;
+attribute vec4 place; attribute vec4 colour; uniform mat4 view; uniform float zoom, lift; varying vec4 shade;
 void main() {
   gl_Position = view * vec4(place.xyz, 1.0);
   gl_PointSize = clamp(place.w * zoom / gl_Position.w, 1.5, 40.0);
+  gl_Position.z -= lift * gl_Position.w;
   shade = colour;
 }`;
 const FRAGMENT = `
@@ -12,6 +13,7 @@ void main() {
   gl_FragColor = shade;
 }`;
 const STRIDE = 20;  // bytes of a vertex: x, y, z, size as floats, then four bytes of colour
+const LIFT = 0.0006;  // lines are drawn so much nearer than they are, lest the points that they lie on hide them
 const FLOWN = 14;  // frames that a track's tail lasts here
 
 /** Vertices that are written anew for every frame. */
@@ -75,7 +77,7 @@ class CloudPanel {
     }
     gl.linkProgram(program);
     gl.useProgram(program);
-    this.uniform = Object.fromEntries(['view', 'zoom', 'round'].map(name => [name, gl.getUniformLocation(program, name)]));
+    this.uniform = Object.fromEntries(['view', 'zoom', 'lift', 'round'].map(name => [name, gl.getUniformLocation(program, name)]));
     this.attribute = ['place', 'colour'].map(name => gl.getAttribLocation(program, name));
     this.attribute.forEach(at => gl.enableVertexAttribArray(at));
     this.buffer = gl.createBuffer();
@@ -269,12 +271,14 @@ class CloudPanel {
     gl.uniformMatrix4fv(this.uniform.view, false, [0, 1, 2].flatMap(column => rows.map(row => row[column])).concat(last));
     gl.uniform1f(this.uniform.zoom, canvas.height / 2 / half[1]);
     gl.uniform1i(this.uniform.round, 0);
+    gl.uniform1f(this.uniform.lift, 0);
     const put = (part, kind, from = 0, to = part.count) => {
       if (to <= from) return;
       gl.bufferData(gl.ARRAY_BUFFER, part.bytes.subarray(from * STRIDE, to * STRIDE), gl.STREAM_DRAW);
       gl.drawArrays(kind, 0, to - from);
     };
     for (const name of ['scene', 'hand', 'object']) if (shown[name]) put(parts[name], gl.POINTS);
+    gl.uniform1f(this.uniform.lift, LIFT);
     if (shown.tracks) put(parts.lines, gl.LINES, 0, this.cameraFrom);
     if (shown.camera && !this.ride) put(parts.lines, gl.LINES, this.cameraFrom, this.objectFrom);
     if (shown.object) put(parts.lines, gl.LINES, this.objectFrom);

@@ -30,7 +30,7 @@ class Player {
   notes() {
     const { notes, reason, geometry } = this.data, parts = [];
     if (!geometry) {
-      parts.push(make('div', { class: 'refused' }, make('b', {}, 'No point map, so no depth and no 3D view. '), reason));
+      parts.push(make('div', { class: 'refused' }, make('b', {}, 'Boxes, masks and tracks only: '), reason));
     }
     if (notes.length) parts.push(make('ul', { class: 'notes' }, ...notes.map(note => make('li', {}, note))));
     return parts;
