@@ -126,6 +126,8 @@ class BagSource:
     def _message(self, raw: bytes, connection: Connection) -> Any:
         try:
             return self._reader.deserialize(raw, connection.msgtype)
+        except MemoryError:
+            raise
         except Exception as error:  # whatever bytes make of it
             raise Damaged(f'{connection.topic}: expected a {connection.msgtype}, got: {error}') from None
 

@@ -43,6 +43,8 @@ def main() -> None:
         send(pipe, {'failed': f'decoding needs more than the {options.limits.memory_mb} MB it may use'})
     except BrokenPipeError:
         pass  # the parent wants no more
+    except OSError as error:
+        send(pipe, {'failed': f'cannot be read: {error}'})
 
 
 def limit(limits: Limits) -> None:
@@ -68,6 +70,8 @@ def _deliver(pipe: int, path: Path, options: RecordingOptions) -> None:
     if first is None:
         raise RecordingError('; '.join(['expected at least one frame, got none', *source.faults.told]))
     fit = fit_of(first[2], source.calibration, options.size)
+    if first[3] is not None:
+        fit.depth(first[3])  # refuses depth of another size
     send(pipe, _opened(source, fit, first[3] is not None, options))
     _send_frames(pipe, itertools.chain([first], decoded), fit, source.faults)
     send(pipe, {'ended': source.faults.told})

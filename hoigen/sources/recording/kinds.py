@@ -21,6 +21,8 @@ def open_source(path: Path, options: RecordingOptions) -> Source:
         raise RecordingError('expected a video, a folder or a bag, got nothing: there is no such file')
     if path.is_file():
         return _bag(path, options) if path.suffix in BAGS else _video(path, options)
+    if not path.is_dir():
+        raise RecordingError('expected a video, a folder or a bag, got what is neither a file nor a folder')
     inside = sorted(entry for entry in path.iterdir() if not entry.name.startswith('.'))
     folders = [entry for entry in inside if entry.is_dir()]
     files = {entry.suffix.lower() for entry in inside if entry.is_file()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 __all__ = ['Damaged', 'Limits', 'RecordingError', 'RecordingOptions']
 
@@ -31,7 +31,7 @@ class Limits:
 
     def __post_init__(self) -> None:
         _refuse('Limits', {
-            'memory_mb: expected at least 512, without which nothing can be decoded': self.memory_mb >= 512,
+            'memory_mb: expected at least 1024, without which nothing can be decoded': self.memory_mb >= 1024,
             'timeout_s: expected > 0': self.timeout_s > 0, 'pixels: expected > 0': self.pixels > 0}, self)
 
 
@@ -45,6 +45,7 @@ class RecordingOptions:
     folder) to read, where several could be meant. calibration: a file with K, instead of the recording's own.
     frame_rate_hz: of frames whose names hold no time. depth_unit_m: metres per step of integer depth in a folder; none:
     0.001, and 1/5000 in TUM's layout. pairing_s: how far apart the stamps of a picture and its depth may be.
+    decoder: of videos; auto takes decord, which is faster, for short ones that it reads truly.
     """
 
     size: tuple[int, int] | None = None
@@ -57,11 +58,13 @@ class RecordingOptions:
     frame_rate_hz: float | None = None
     depth_unit_m: float | None = None
     pairing_s: float = 0.02
+    decoder: Literal['auto', 'pyav'] = 'auto'
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
         _refuse('RecordingOptions', {
-            'size: expected at least 16x16 pixels': self.size is None or min(self.size) >= 16,
+            f'size: expected at least 16x16 and at most {self.limits.pixels} pixels': self.size is None or (
+                min(self.size) >= 16 and self.size[0] * self.size[1] <= self.limits.pixels),
             'rate_hz: expected > 0': _positive(self.rate_hz), 'start_s: expected >= 0': self.start_s >= 0,
             'duration_s: expected > 0': _positive(self.duration_s),
             'frame_rate_hz: expected > 0': _positive(self.frame_rate_hz),

@@ -43,7 +43,10 @@ def receive_head(pipe: int, timeout_s: float) -> dict[str, Any]:
     (length,) = _LENGTH.unpack(_receive(pipe, _LENGTH.size, deadline))
     if length > LONGEST_HEAD:
         raise PipeClosed(f'a head of {length} bytes')
-    head = json.loads(_receive(pipe, length, deadline))
+    try:
+        head = json.loads(_receive(pipe, length, deadline))
+    except ValueError:
+        head = None
     if not isinstance(head, dict):
         raise PipeClosed('a head that is no table')
     return head

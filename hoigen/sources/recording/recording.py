@@ -23,6 +23,8 @@ from hoigen.sources.recording.pipe import PipeClosed, PipeSlow, receive_head, re
 __all__ = ['Recording', 'open_recording']
 
 MODULE = 'hoigen.sources.recording.child'
+SLOWEST_DISK = 20e6
+"""Bytes a second at which a file is read, at least."""
 LAST_WORDS = 300
 """Characters of what the child wrote last, told when it died."""
 
@@ -55,7 +57,7 @@ class Recording:
         self._pipe = self._child.stdout.fileno()
         widen(self._pipe)
         try:
-            head = self._head()
+            head = self._head(options.limits.timeout_s + self._scan_s())
             self._size, self._depth = (int(head['height']), int(head['width'])), bool(head['depth'])
             self._K = None if head['K'] is None else np.array(head['K'], np.float64)
             self.count: int | None = head['count']
@@ -106,21 +108,21 @@ class Recording:
                 raise error
 
     def _stretch(self, frames: int) -> tuple[Footage | None, RecordingError | None]:
-        stamps, error = list[int](), None
+        stamps, error, timeout_s = list[int](), None, self.options.limits.timeout_s
         rgb = np.empty((frames, *self._size, 3), np.uint8)
         depth = np.empty((frames, *self._size), np.float32) if self._depth else None
         try:
             while len(stamps) < frames and not self._ended:
-                head, self._next = self._next or self._head(), None
+                head, self._next = self._next or self._head(timeout_s), None
                 if head.get('gap') and stamps:
                     self._next = head  # of the next stretch: none has frames missing within it
                     break
                 if 'ended' in head:
                     self._ended, self.faults = True, tuple(map(str, head['ended']))
                     break
-                receive_into(self._pipe, rgb[len(stamps)], self.options.limits.timeout_s)
+                receive_into(self._pipe, rgb[len(stamps)], timeout_s)
                 if depth is not None:
-                    receive_into(self._pipe, depth[len(stamps)], self.options.limits.timeout_s)
+                    receive_into(self._pipe, depth[len(stamps)], timeout_s)
                 stamps.append(int(head['frame']))
         except RecordingError as raised:
             error = raised
@@ -146,9 +148,13 @@ class Recording:
             pass  # it died at once: reading from it tells why
         return child
 
-    def _head(self) -> dict[str, Any]:
+    def _scan_s(self) -> float:
+        """Time to read a file once, for its stamps."""
+        return self.path.stat().st_size / SLOWEST_DISK if self.path.is_file() else 0.0
+
+    def _head(self, timeout_s: float) -> dict[str, Any]:
         try:
-            head = receive_head(self._pipe, self.options.limits.timeout_s)
+            head = receive_head(self._pipe, timeout_s)
         except (PipeClosed, PipeSlow) as error:
             raise self._death(error) from None
         if 'failed' in head:

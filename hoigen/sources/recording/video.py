@@ -1,14 +1,14 @@
 """Video files: stamps from PyAV, which keeps them exactly; pictures from decord, which is fast, or from PyAV.
 
-decord is old, tells stamps as float32 and gives the frame nearby where it cannot decode one. It is used where the
-container has an index and its count and stamps agree with PyAV's; from its first error on, PyAV takes over.
+decord is old, tells stamps as float32, gives the frame nearby where it cannot decode one, and decodes ahead of what is
+asked for without an end. It is used for clips that fit into memory, where the container has an index and its count and
+stamps agree with PyAV's; from its first error on, PyAV takes over.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -22,6 +22,10 @@ from hoigen.sources.recording.video_decord import DecordFailed, DecordPictures
 
 __all__ = ['VideoSource', 'open_video']
 
+MEMORY_PART = 1 / 4
+"""The part of the memory limit that all of a video's pictures may fill for decord to be used."""
+SAME_STEP_NS = 2_000_000
+"""Steps between frames that differ by more are a varying rate; those of a constant one are rounded."""
 INDEXED = ('mp4', 'matroska')
 """Parts of the names of containers whose frames decord counts and finds truly."""
 KNOWN = ('h264', 'hevc', 'vp8', 'vp9', 'mpeg4')
@@ -32,6 +36,8 @@ def open_video(path: Path, options: RecordingOptions) -> VideoSource:
     """Open the first video stream of a file."""
     try:
         return VideoSource(path, options)
+    except MemoryError:
+        raise
     except av.error.FFmpegError as error:
         raise RecordingError(f'expected a video, a folder or a bag, got a file that cannot be read as one: '
                              f'{error.strerror}') from None
@@ -44,21 +50,21 @@ class VideoSource:
         self.faults = Faults()
         self._scanned = found = scan(path, options.limits.pixels, self.faults)
         self._late = AvPictures(path, found, options.limits.pixels)
-        self._early = self._decord(path)
+        self._early = self._decord(path, options)
         stamps = found.stamps_ns
-        self.span = Span(len(stamps), _seconds(stamps), stamps[0])
+        steps = np.diff(stamps)
+        last = int(steps[-1]) if len(steps) else 0  # the last frame lasts as long as the one before it
+        self.span = Span(len(stamps), (int(stamps[-1] - stamps[0]) + last) / NS, int(stamps[0]))
         self.calibration = None if options.calibration is None else read_calibration(options.calibration)
-        steps = sorted(b - a for a, b in pairwise(stamps))
-        pace = f'{NS / steps[len(steps) // 2]:.3g} Hz' if steps else 'one frame'
-        varying = ', varying' if steps and steps[-1] > steps[0] + NS // 500 else ''
+        pace = f'{NS / np.median(steps):.3g} Hz' if len(steps) else 'one frame'
+        varying = ', varying' if len(steps) and np.ptp(steps) > SAME_STEP_NS else ''
         self.says = f'{found.codec} video, {pace}{varying}, decoded by {"decord" if self._early else "PyAV"}'
 
     def instants(self, start_s: float) -> Iterator[Instant]:
         stamps = self._scanned.stamps_ns
-        begin = stamps[0] + round(start_s * NS)
-        for index, stamp in enumerate(stamps):
-            if stamp >= begin:
-                yield Instant(stamp, partial(self._picture, index))
+        begin = int(stamps[0]) + round(start_s * NS)
+        for index in range(int(np.searchsorted(stamps, begin)), len(stamps)):
+            yield Instant(int(stamps[index]), partial(self._picture, index))
 
     def _picture(self, index: int) -> np.ndarray:
         if self._early is not None:
@@ -68,16 +74,13 @@ class VideoSource:
                 self._early = None
         return self._late.picture(index)
 
-    def _decord(self, path: Path) -> DecordPictures | None:
+    def _decord(self, path: Path, options: RecordingOptions) -> DecordPictures | None:
         found = self._scanned
-        if found.codec not in KNOWN or not any(name in found.container for name in INDEXED):
+        short = len(found.pts) * found.picture_bytes <= options.limits.memory_mb * 2**20 * MEMORY_PART
+        known = found.codec in KNOWN and any(name in found.container for name in INDEXED)
+        if options.decoder != 'auto' or not (short and known):
             return None
         try:
             return DecordPictures(path, found)
         except DecordFailed:
             return None
-
-
-def _seconds(stamps_ns: list[int]) -> float:
-    """From the first frame to the end of the last, which lasts as long as the one before it."""
-    return (2 * stamps_ns[-1] - stamps_ns[-2] - stamps_ns[0]) / NS if len(stamps_ns) > 1 else 0.0

@@ -14,19 +14,23 @@ from hoigen.sources.recording.options import Damaged, RecordingError
 
 __all__ = ['AvPictures', 'Scan', 'rgb_of', 'scan']
 
-
 CUT_S = 1.0
 """A file whose pictures end so much before the time that it tells is cut short."""
 
 
 @dataclass(frozen=True)
 class Scan:
-    """What a file's packets tell without being decoded: each frame's time, in the container's units and in ns."""
+    """What a file's packets tell without being decoded.
+
+    picture_bytes: of one picture at its own size, in RGB. pts, stamps_ns: [N] int64 rising, each frame's time in the
+    container's units and in ns.
+    """
 
     container: str
     codec: str
-    pts: list[int]
-    stamps_ns: list[int]
+    picture_bytes: int
+    pts: np.ndarray
+    stamps_ns: np.ndarray
 
 
 def scan(path: Path, pixels: int, faults: Faults) -> Scan:
@@ -40,19 +44,25 @@ def scan(path: Path, pixels: int, faults: Faults) -> Scan:
             raise RecordingError(f'expected pictures of at most {pixels} pixels, got {context.width}x{context.height}')
         if aspect not in (None, 0, 1):
             raise RecordingError(f'expected square pixels, got pixels of aspect {aspect}: scale the video first')
-        pts = sorted(set(_pts_of_packets(container, stream, faults)))
-        if not pts:
+        pts = np.unique(np.fromiter(_pts_of_packets(container, stream, faults), np.int64))
+        if not len(pts):
             raise RecordingError('expected at least one frame, got a video stream with none')
         assert stream.time_base is not None
-        stamps = [round(p * stream.time_base * NS) for p in pts]
-        told_s = (container.duration or 0) / av.time_base if len(container.streams) == 1 else 0.0
-        true_s = (stamps[-1] - stamps[0]) / NS
-        if stream.frames > len(pts):
-            faults.tell(f'cut short: the file says {stream.frames} frames, {len(pts)} are there')
-        elif told_s - true_s > CUT_S:
-            faults.tell(f'cut short: the file says {told_s:.1f} s, its pictures last {true_s:.1f} s')
-        early = min(0, stamps[0])  # pictures before the file's own zero: stamps are never negative
-        return Scan(container.format.name, context.codec.canonical_name, pts, [stamp - early for stamp in stamps])
+        stamps = np.array([round(int(p) * stream.time_base * NS) for p in pts], np.int64)
+        _tell_of_cut(container, stream, stamps, faults)
+        stamps -= min(0, stamps[0])  # pictures before the file's own zero: stamps are never negative
+        size = context.width * context.height * 3
+        return Scan(container.format.name, context.codec.canonical_name, size, pts, stamps)
+
+
+def _tell_of_cut(container: av.container.InputContainer, stream: av.VideoStream, stamps_ns: np.ndarray,
+                 faults: Faults) -> None:
+    told_s = (container.duration or 0) / av.time_base if len(container.streams) == 1 else 0.0
+    true_s = float(stamps_ns[-1] - stamps_ns[0]) / NS
+    if stream.frames > len(stamps_ns):
+        faults.tell(f'cut short: the file says {stream.frames} frames, {len(stamps_ns)} are there')
+    elif told_s - true_s > CUT_S:
+        faults.tell(f'cut short: the file says {told_s:.1f} s, its pictures last {true_s:.1f} s')
 
 
 def _pts_of_packets(container: av.container.InputContainer, stream: av.VideoStream, faults: Faults) -> Iterator[int]:
@@ -77,7 +87,7 @@ class AvPictures:
 
     def picture(self, index: int) -> np.ndarray:
         """[H,W,3] uint8 as it is to be looked at; Damaged if it cannot be decoded as it was recorded."""
-        wanted = self._pts[index]
+        wanted = int(self._pts[index])
         if self._frames is None:
             self._frames = self._open(wanted if index else None)
             self._frame = next(self._frames, None)
@@ -114,6 +124,8 @@ def _whole_frames(container: av.container.InputContainer, stream: av.VideoStream
         waiting = False
         try:
             frames = packet.decode()
+        except MemoryError:
+            raise
         except av.error.FFmpegError:
             frames, waiting = _drained(context), True
         yield from (frame for frame in frames if isinstance(frame, av.VideoFrame) and not frame.is_corrupt)

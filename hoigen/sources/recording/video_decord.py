@@ -41,7 +41,7 @@ class DecordPictures:
             told = self._reader.get_frame_timestamp(np.arange(len(self._reader)))[:, 0].astype(float)
         except Exception as error:  # decord raises whatever its C++ throws; where there is no wheel it is not there
             raise DecordFailed from error
-        true = (np.array(found.stamps_ns, float) - found.stamps_ns[0]) / NS
+        true = (found.stamps_ns - found.stamps_ns[0]) / NS
         if len(told) != len(true) or (np.abs(told - true) > SAME_S + true * np.finfo(np.float32).eps).any():
             raise DecordFailed('other frames than PyAV')
         self._pts, self._next = found.pts, 0
