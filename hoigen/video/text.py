@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from hoigen.weights.published import ModelError
+from hoigen.weights.pretrained import pretrained
 
 if TYPE_CHECKING:
     from transformers import T5EncoderModel
@@ -46,10 +46,4 @@ class PromptEncoder:
     def _load(self) -> T5EncoderModel:
         from transformers import T5EncoderModel
 
-        encoder, report = T5EncoderModel.from_pretrained(
-            self._folder / 'text_encoder', dtype=self._dtype, use_safetensors=True, output_loading_info=True)
-        faults = [f'{kind} {key}' for kind in ('missing_keys', 'unexpected_keys', 'mismatched_keys')
-                  for key in sorted(map(str, report[kind]))]
-        if faults:
-            raise ModelError(f'{self._folder}/text_encoder: {len(faults)} keys do not fit T5, the first: {faults[:10]}')
-        return encoder.eval().to(self._device)
+        return pretrained(T5EncoderModel, self._folder / 'text_encoder', dtype=self._dtype).to(self._device)

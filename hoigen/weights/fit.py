@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from hoigen.weights.catalogue import Entry, ModelError
+from hoigen.weights.pretrained import pretrained
 from hoigen.weights.published import read_checkpoint, refuse_misfits
 from hoigen.weights.store import Source
 
@@ -36,40 +37,18 @@ def refuse_unfit(entry: Entry, folder: Path) -> None:
     for part, maker in entry.parts.items():
         module, name = maker.split(':')
         made = getattr(import_module(module), name)
-        try:
-            if module == 'transformers':
-                _refuse_unfit_pretrained(made, folder / part)
-            else:
-                _refuse_unfit_module(made, module == 'diffusers', folder / part, Source(entry.name, entry.licence))
-        except ModelError:
-            raise
-        except (OSError, ValueError, KeyError, TypeError) as error:  # what the libraries say of a wrong folder
-            raise ModelError(f'{folder / part}: expected weights of {name}, got: {str(error).splitlines()[0]}'
-                             ) from error
+        if module == 'transformers':
+            pretrained(made, folder / part, device_map='meta')
+        else:
+            _refuse_unfit_module(made, module == 'diffusers', folder / part, Source(entry.name, entry.licence))
 
 
 def _refuse_unfit_module(made: Any, published: bool, folder: Path, source: Source) -> None:
     checkpoint = read_checkpoint(folder, source)
-    with torch.device('meta'):
-        module = made.from_config(made.load_config(folder)) if published else made(folder)
-    refuse_misfits(folder, {k: tuple(v.shape) for k, v in module.state_dict().items()}, checkpoint.shapes)
-
-
-def _refuse_unfit_pretrained(made: Any, folder: Path) -> None:
-    """transformers renames old keys while it loads: only what it reports then counts."""
-    from safetensors import SafetensorError
-    from transformers.utils import logging
-
-    level = logging.get_verbosity()
-    logging.set_verbosity(logging.CRITICAL)
     try:
-        _, report = made.from_pretrained(folder, device_map='meta', use_safetensors=True, local_files_only=True,
-                                         ignore_mismatched_sizes=True, output_loading_info=True)
-    except SafetensorError as error:
-        raise ModelError(f'{folder}: expected safetensors files, got: {error}') from error
-    finally:
-        logging.set_verbosity(level)
-    faults = [f'{kind.removesuffix("_keys")} {key}' for kind in ('missing_keys', 'unexpected_keys', 'mismatched_keys')
-              for key in sorted(map(str, report[kind]))]
-    if faults:
-        raise ModelError(f'{folder}: {len(faults)} keys do not fit {made.__name__}, the first: {faults[:10]}')
+        with torch.device('meta'):
+            module = made.from_config(made.load_config(folder)) if published else made(folder)
+    except (OSError, ValueError, KeyError, TypeError) as error:  # what the libraries say of a wrong configuration
+        raise ModelError(f'{folder}: expected the configuration of {made.__name__}, got: '
+                         f'{str(error).splitlines()[0]}') from error
+    refuse_misfits(folder, {k: tuple(v.shape) for k, v in module.state_dict().items()}, checkpoint.shapes)
