@@ -12,19 +12,23 @@ from hoigen.decode.fields import MessageError, once, pose, stamp_ns, triples
 from hoigen.decode.pictures import depth, rgb
 from hoigen.records import Camera, Contacts, Labels, MeshAsset, SceneFrame
 
-__all__ = ['assets', 'camera', 'labels', 'mesh_frame', 'scene_frame']
+__all__ = ['assets', 'camera', 'intrinsics', 'labels', 'mesh_frame', 'scene_frame']
 
 
 def camera(info: Any, stamped_pose: Any) -> Camera:
     """Camera of a sensor_msgs/CameraInfo and the geometry_msgs/PoseStamped of its optical frame in world."""
+    return Camera(intrinsics(info), info.width, info.height, pose(stamped_pose.pose, 'camera/pose'))
+
+
+def intrinsics(info: Any) -> np.ndarray:
+    """K [3,3] float64 of a sensor_msgs/CameraInfo of a rectified, whole picture."""
     if info.k[0] == 0:
         raise MessageError('camera_info.k[0]', 'a focal length', '0, which means uncalibrated')
     if np.any(np.asarray(info.d)):
         raise MessageError('camera_info.d', 'no distortion (rectify the image first)', list(info.d))
     if info.binning_x > 1 or info.binning_y > 1:
         raise MessageError('camera_info.binning_x, binning_y', 'none', (info.binning_x, info.binning_y))
-    K = np.asarray(info.k, np.float64).reshape(3, 3)
-    return Camera(K, info.width, info.height, pose(stamped_pose.pose, 'camera/pose'))
+    return np.asarray(info.k, np.float64).reshape(3, 3)
 
 
 def assets(message: Any) -> tuple[MeshAsset, ...]:

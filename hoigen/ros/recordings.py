@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rclpy.serialization import deserialize_message
@@ -22,8 +22,8 @@ from hoigen.ros.streams import EpisodeOrder, Refused
 from hoigen.ros.topics import Topic
 
 OPEN_EPISODES = 8
-WAITING_STAMPS = 64
 TABLES = 8
+PROVENANCES = (topics.CONDITION_PROVENANCE, topics.PROVENANCE)
 PER_FRAME = tuple(topic for topic in topics.read_by(topics.RECORDER) if not topic.latched)
 
 
@@ -44,9 +44,10 @@ class OpenEpisode:
     def complete(self) -> bool:
         """Every topic that began has a message for each frame, and none but the depth image is missing.
 
-        Of an episode whose generated clip was rejected no generated frame is awaited.
+        Of an episode whose generated clip was rejected no generated frame is awaited, of footage no mesh.
         """
-        awaited = [topic for topic in PER_FRAME if not (self.rejected and topic.writer == topics.SYNTHESIZER)]
+        awaited = [topic for topic in PER_FRAME if not (self.rejected and topics.SYNTHESIZER in topic.writers)
+                   and not (topic is topics.MESH_FRAME and self._counts[topics.CONDITION_PROVENANCE.name])]
         expected = [topic.name for topic in awaited if topic is not topics.DEPTH or self._counts[topic.name]]
         return (self.frames is not None and self._counts[topics.PROVENANCE.name] > 0
                 and all(self._counts[name] >= self.frames for name in expected))
@@ -58,17 +59,18 @@ class Recordings:
     Labels tell which episode a stamp belongs to; a message waits until the labels of its stamp have come, and
     provenance, which has no stamp, until those of its episode. A bag is closed when it is complete, or as it is when a
     later one is complete or too many are open. ``on_closed`` gets the episode and its summary, or what is wrong.
+    ``waiting``: stamps that may wait for their labels.
     """
 
     def __init__(self, make: Callable[[int], EpisodeWriter],
                  on_closed: Callable[[int, EpisodeSummary | EpisodeError], None],
-                 on_refused: Callable[[Refused], None]) -> None:
-        self._make, self._on_closed, self._on_refused = make, on_closed, on_refused
+                 on_refused: Callable[[Refused], None], waiting: int) -> None:
+        self._make, self._on_closed, self._on_refused, self._limit = make, on_closed, on_refused, waiting
         self._order = EpisodeOrder()
         self._open: dict[int, OpenEpisode] = {}
         self._episode_of: dict[int, int] = {}
         self._waiting: OrderedDict[int, list[tuple[Topic, bytes]]] = OrderedDict()
-        self._provenance: OrderedDict[Any, bytes] = OrderedDict()
+        self._provenance: OrderedDict[tuple[Topic, Any], bytes] = OrderedDict()
         self._tables: deque[tuple[int, bytes]] = deque(maxlen=TABLES)
 
     @property
@@ -77,8 +79,8 @@ class Recordings:
 
     def add(self, topic: Topic, cdr: bytes) -> None:
         """Take one serialized message; raises :class:`Refused` if it belongs to no episode."""
-        if topic is topics.PROVENANCE:
-            self._add_provenance(cdr)
+        if topic in PROVENANCES:
+            self._add_provenance(topic, cdr)
         elif topic is topics.MESH_ASSETS:
             self._tables.append((header_of(cdr)[0], cdr))
         else:
@@ -106,8 +108,9 @@ class Recordings:
         if labels.last:
             self._open[labels.episode].frames = labels.frame + 1
         self._write(labels.episode, topics.LABELS, stamp_ns, cdr)
-        if labels.episode in self._provenance:
-            self._write_provenance(labels.episode, self._provenance.pop(labels.episode))
+        for told in PROVENANCES:
+            if (told, labels.episode) in self._provenance:
+                self._write_provenance(told, labels.episode, self._provenance.pop((told, labels.episode)))
         for topic, waiting in self._waiting.pop(stamp_ns, []):
             self._write(labels.episode, topic, stamp_ns, waiting)
 
@@ -124,25 +127,33 @@ class Recordings:
         if len(self._open) > OPEN_EPISODES:
             self._close(next(iter(self._open)))
 
-    def _add_provenance(self, cdr: bytes) -> None:
-        text = deserialize_message(cdr, topics.PROVENANCE.type).data
+    def _add_provenance(self, topic: Topic, cdr: bytes) -> None:
         try:
-            episode: Any = provenance_from_json(text).config.get('episode')
+            made = provenance_from_json(deserialize_message(cdr, topic.type).data)
         except ValueError as error:
             raise Refused('bad message', error) from error
-        if episode in self._open:
-            self._write_provenance(episode, cdr)
+        episode: Any = made.config.get('episode')
+        if topic is topics.CONDITION_PROVENANCE and rejection_of(made):
+            self._drop(made.config.get('stamps_ns', ()))
+        elif episode in self._open:
+            self._write_provenance(topic, episode, cdr)
         else:
-            self._provenance[episode] = cdr
-            if len(self._provenance) > OPEN_EPISODES:
+            self._provenance[topic, episode] = cdr
+            if len(self._provenance) > 2 * OPEN_EPISODES:
                 self._provenance.popitem(last=False)
                 raise Refused('provenance of no episode', f'expected one of {self.open_episodes}, got {episode!r}')
 
-    def _write_provenance(self, episode: int, cdr: bytes) -> None:
+    def _drop(self, stamps_ns: Sequence[int]) -> None:
+        """Forget the frames between two stamps: they are of no episode."""
+        for stamp_ns in [stamp for stamp in self._waiting if stamps_ns and stamps_ns[0] <= stamp <= stamps_ns[1]]:
+            del self._waiting[stamp_ns]
+
+    def _write_provenance(self, topic: Topic, episode: int, cdr: bytes) -> None:
         stamp_ns = min(stamp for stamp, of in self._episode_of.items() if of == episode)
-        made = provenance_from_json(deserialize_message(cdr, topics.PROVENANCE.type).data)
-        self._open[episode].rejected = bool(rejection_of(made))
-        self._write(episode, topics.PROVENANCE, stamp_ns, cdr)
+        made = provenance_from_json(deserialize_message(cdr, topic.type).data)
+        if topic is topics.PROVENANCE:
+            self._open[episode].rejected = bool(rejection_of(made))
+        self._write(episode, topic, stamp_ns, cdr)
 
     def _write(self, episode: int, topic: Topic, stamp_ns: int, cdr: bytes) -> None:
         bag = self._open.get(episode)
@@ -163,7 +174,7 @@ class Recordings:
 
     def _wait(self, topic: Topic, stamp_ns: int, cdr: bytes) -> None:
         self._waiting.setdefault(stamp_ns, []).append((topic, cdr))
-        if len(self._waiting) > WAITING_STAMPS:
+        if len(self._waiting) > self._limit:
             stamp_ns, messages = self._waiting.popitem(last=False)
             names = [topic.name for topic, _ in messages]
             self._on_refused(Refused('stamp without labels', f'{stamp_ns} ns on {names}'))

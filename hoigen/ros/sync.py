@@ -31,6 +31,11 @@ class ExactSync:
         elif len(self._begun) > self._depth:
             self._give_up(next(iter(self._begun)))
 
+    @property
+    def empty(self) -> bool:
+        """Whether no set is begun."""
+        return not self._begun
+
     def clear(self) -> None:
         """Forget every set that is begun."""
         self._begun.clear()

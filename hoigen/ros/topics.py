@@ -16,16 +16,22 @@ from hoigen.msg import Fidelity, Labels, MeshAssets, MeshFrame, PointTracks
 from hoigen.ros import qos
 
 SOURCE, BUILDER, SYNTHESIZER, RECORDER = 'sim_source', 'condition_builder', 'synthesizer', 'episode_recorder'
+VIDEO, PERCEPTION = 'video_source', 'perception'
+SOURCES = (SOURCE, VIDEO)
+"""The nodes that a graph's frames and its time come from; a graph has one of them."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Topic:
-    """One topic: the writer offers ``qos``; ``readers`` are the nodes that must hear it in the graph."""
+    """One topic: a writer offers ``qos``; ``readers`` are the nodes that must hear it where they are in the graph.
+
+    No graph has two of its ``writers``, but for camera/camera_info: perception tells it where video_source cannot.
+    """
 
     name: str
     type: type[Any]
     qos: QoSProfile
-    writer: str
+    writers: tuple[str, ...]
     readers: tuple[str, ...]
 
     @property
@@ -42,31 +48,34 @@ class Topic:
         return qos.STREAM_BEST_EFFORT if reliability == 'best_effort' and self.qos is qos.STREAM else self.qos
 
 
-def _stream(name: str, kind: type[Any], writer: str, *readers: str) -> Topic:
-    return Topic(name, kind, qos.STREAM, writer, readers)
+def _stream(name: str, kind: type[Any], writers: tuple[str, ...], *readers: str) -> Topic:
+    return Topic(name, kind, qos.STREAM, writers, readers)
 
 
-MESH_ASSETS = Topic('mesh_assets', MeshAssets, qos.LATCHED, SOURCE, (BUILDER, RECORDER))
-MESH_FRAME = _stream('mesh_frame', MeshFrame, SOURCE, BUILDER, RECORDER)
-IMAGE = _stream('camera/image', Image, SOURCE, BUILDER, SYNTHESIZER, RECORDER)
-DEPTH = _stream('camera/depth', Image, SOURCE, RECORDER)
-CAMERA_INFO = _stream('camera/camera_info', CameraInfo, SOURCE, BUILDER, SYNTHESIZER, RECORDER)
-CAMERA_POSE = _stream('camera/pose', PoseStamped, SOURCE, BUILDER, SYNTHESIZER, RECORDER)
-LABELS = _stream('labels', Labels, SOURCE, BUILDER, SYNTHESIZER, RECORDER)
-CLOCK = Topic('/clock', Clock, qos.CLOCK, SOURCE, ())
-POINTS = _stream('condition/points', PointCloud2, BUILDER, SYNTHESIZER, RECORDER)
-TRACKS = _stream('condition/tracks', PointTracks, BUILDER, SYNTHESIZER, RECORDER)
-MASK = _stream('condition/mask', Image, BUILDER, SYNTHESIZER, RECORDER)
-CONDITION_DEPTH = _stream('condition/depth', Image, BUILDER, SYNTHESIZER, RECORDER)
-SYNTH_IMAGE = _stream('synth/image', Image, SYNTHESIZER, RECORDER)
-SYNTH_CAMERA_INFO = _stream('synth/camera_info', CameraInfo, SYNTHESIZER, RECORDER)
-SYNTH_FIDELITY = _stream('synth/fidelity', Fidelity, SYNTHESIZER, RECORDER)
-SYNTH_LABELS = _stream('synth/labels', Labels, SYNTHESIZER, SOURCE, RECORDER)
-PROVENANCE = Topic('provenance', String, qos.LATCHED, SYNTHESIZER, (SOURCE, RECORDER))
+MESH_ASSETS = Topic('mesh_assets', MeshAssets, qos.LATCHED, (SOURCE,), (BUILDER, RECORDER))
+MESH_FRAME = _stream('mesh_frame', MeshFrame, (SOURCE,), BUILDER, RECORDER)
+IMAGE = _stream('camera/image', Image, SOURCES, BUILDER, PERCEPTION, SYNTHESIZER, RECORDER)
+DEPTH = _stream('camera/depth', Image, SOURCES, PERCEPTION, RECORDER)
+CAMERA_INFO = _stream('camera/camera_info', CameraInfo, (*SOURCES, PERCEPTION),
+                      BUILDER, PERCEPTION, SYNTHESIZER, RECORDER)
+CAMERA_POSE = _stream('camera/pose', PoseStamped, (SOURCE, PERCEPTION), BUILDER, SYNTHESIZER, RECORDER)
+LABELS = _stream('labels', Labels, (SOURCE, PERCEPTION), BUILDER, SYNTHESIZER, RECORDER)
+CLOCK = Topic('/clock', Clock, qos.CLOCK, SOURCES, ())
+POINTS = _stream('condition/points', PointCloud2, (BUILDER, PERCEPTION), SYNTHESIZER, RECORDER)
+TRACKS = _stream('condition/tracks', PointTracks, (BUILDER, PERCEPTION), SYNTHESIZER, RECORDER)
+MASK = _stream('condition/mask', Image, (BUILDER, PERCEPTION), SYNTHESIZER, RECORDER)
+CONDITION_DEPTH = _stream('condition/depth', Image, (BUILDER, PERCEPTION), SYNTHESIZER, RECORDER)
+CONDITION_PROVENANCE = Topic('condition/provenance', String, qos.LATCHED, (PERCEPTION,), (VIDEO, RECORDER))
+SYNTH_IMAGE = _stream('synth/image', Image, (SYNTHESIZER,), RECORDER)
+SYNTH_CAMERA_INFO = _stream('synth/camera_info', CameraInfo, (SYNTHESIZER,), RECORDER)
+SYNTH_FIDELITY = _stream('synth/fidelity', Fidelity, (SYNTHESIZER,), RECORDER)
+SYNTH_LABELS = _stream('synth/labels', Labels, (SYNTHESIZER,), *SOURCES, RECORDER)
+PROVENANCE = Topic('provenance', String, qos.LATCHED, (SYNTHESIZER,), (*SOURCES, RECORDER))
 
-TOPICS = (MESH_ASSETS, MESH_FRAME, IMAGE, DEPTH, CAMERA_INFO, CAMERA_POSE, LABELS, CLOCK,
-          POINTS, TRACKS, MASK, CONDITION_DEPTH,
+TOPICS = (MESH_ASSETS, MESH_FRAME, DEPTH, CAMERA_INFO, IMAGE, CAMERA_POSE, LABELS, CLOCK,
+          POINTS, TRACKS, MASK, CONDITION_DEPTH, CONDITION_PROVENANCE,
           SYNTH_IMAGE, SYNTH_CAMERA_INFO, SYNTH_FIDELITY, SYNTH_LABELS, PROVENANCE)
+"""In the order in which a node advertises them: who knows of the image knows what comes with it."""
 
 SCENE_PARTS = (MESH_FRAME, IMAGE, CAMERA_INFO, CAMERA_POSE, LABELS)
 """What makes a scene frame, with the mesh_assets of its episode."""
@@ -74,12 +83,13 @@ SCENE_PARTS = (MESH_FRAME, IMAGE, CAMERA_INFO, CAMERA_POSE, LABELS)
 CLIP_PARTS = (IMAGE, CAMERA_INFO, CAMERA_POSE, LABELS, POINTS, TRACKS, MASK, CONDITION_DEPTH)
 """What makes a row of a clip."""
 
-DIAGNOSTICS = Topic('diagnostics', DiagnosticArray, qos.DIAGNOSTICS, 'every node', ())
+DIAGNOSTICS = Topic('diagnostics', DiagnosticArray, qos.DIAGNOSTICS, (), ())
+"""Every node writes them."""
 
 
 def written_by(node: str) -> tuple[Topic, ...]:
-    """The topics that a node publishes."""
-    return tuple(topic for topic in TOPICS if topic.writer == node)
+    """The topics that a node publishes, where it has what they tell."""
+    return tuple(topic for topic in TOPICS if node in topic.writers)
 
 
 def read_by(node: str) -> tuple[Topic, ...]:

@@ -1,4 +1,4 @@
-"""A thread for slow work, behind a bounded queue that refuses rather than drops."""
+"""A thread for slow work, behind a bounded queue that drops nothing in silence."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class Worker(Generic[T]):
     """Handles items one after the other on its own thread, in the order in which they came.
 
     ``put``, ``queued`` and ``close`` may be called from any thread; ``process`` and ``on_error`` run on the worker's.
-    A full queue refuses an item (``put`` gives False): back-pressure is the caller's to make, a clip is never
-    dropped in silence.
+    A full queue refuses an item (``put`` gives False), or gives its oldest one back for it (``put_newest``): what
+    becomes of it is the caller's to say.
     """
 
     def __init__(self, name: str, process: Callable[[T], None], on_error: Callable[[Exception], None],
@@ -40,6 +40,14 @@ class Worker(Generic[T]):
             self._items.append(item)
             self._ready.notify()
             return True
+
+    def put_newest(self, item: T) -> T | None:
+        """Queue an item; if ``limit`` of them wait already, the oldest is not handled any more and given back."""
+        with self._ready:
+            dropped = self._items.popleft() if len(self._items) >= self._limit else None
+            self._items.append(item)
+            self._ready.notify()
+            return dropped
 
     def close(self) -> list[T]:
         """Wait for the item in progress and end the thread; gives back the items that were never begun."""

@@ -1,4 +1,4 @@
-"""Small stand-ins for simulator and video model, with their signatures; run as a program it is one node of a graph.
+"""Small stand-ins for simulator, perception and video model, with their signatures; as a program, one node of a graph.
 
 ``python fake_graph.py synthesizer --ros-args ...`` does what ``python -m hoigen.ros.nodes synthesizer`` does, in a
 fraction of the time.
@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -19,8 +20,20 @@ sys.path.append(str(Path(__file__).parents[1]))
 from synthetic_scene import moving_scene
 
 from hoigen.conditioning import pasted_baseline
-from hoigen.records import Conditions, Fidelity, GeneratedClip, Labels, MeshAsset, Provenance, SceneFrame
-from hoigen.ros.nodes import condition_builder, episode_recorder, sim_source, synthesizer
+from hoigen.records import (
+    Camera,
+    Clip,
+    Conditions,
+    Contacts,
+    Fidelity,
+    Footage,
+    GeneratedClip,
+    Labels,
+    MeshAsset,
+    Provenance,
+    SceneFrame,
+)
+from hoigen.ros.nodes import condition_builder, episode_recorder, sim_source, synthesizer, video_source
 from hoigen.ros.nodes.base import spin
 from hoigen.ros.nodes.synthesizer import SynthesizerConfig
 from hoigen.video.sampling import DEFAULT, Sampling
@@ -92,13 +105,53 @@ def fake_model(config: SynthesizerConfig) -> FakeGenerator:
     return FakeGenerator(step_s=0.1, fidelity=fidelity_of)
 
 
+def fake_clip(footage: Footage) -> Clip:
+    """Twelve points on a plane 1 m before a camera that stands still, under the footage's own pictures."""
+    frames, height, width = footage.rgb.shape[:3]
+    K = np.array([[width, 0, (width - 1) / 2], [0, width, (height - 1) / 2], [0, 0, 1.0]])
+    camera = Camera(K if footage.K is None else footage.K, width, height, np.eye(4))
+    x, y = np.meshgrid(np.linspace(-0.2, 0.2, 4), np.linspace(-0.1, 0.1, 3))
+    points = np.stack([x, y, np.ones_like(x)], -1).reshape(-1, 3).astype(np.float32)
+    role = np.repeat(np.array([1, 2], np.uint8), 6)
+    depth = np.ones((frames, height, width), np.float32) if footage.depth_m is None else footage.depth_m
+    mask = np.zeros((frames, height, width), np.uint8)
+    mask[:, :, width // 3:] = 1
+    nothing = np.zeros(0, np.float32)
+    labels = Labels((), nothing, nothing, None, Contacts(), 'fake it', 0, 0, False)
+    return Clip(footage.stamps_ns, (camera,) * frames, footage.rgb, depth, mask, np.stack([points] * frames), role,
+                np.ones((frames, 12), bool), np.full((12, 3), 90, np.uint8), np.ones(12, bool),
+                np.zeros((frames, 12), bool), np.stack([points[:4]] * frames), np.ones((frames, 4), bool),
+                tuple(replace(labels, frame=row, last=row == frames - 1) for row in range(frames)))
+
+
+class FakePerceiver:
+    """Finds a clip in all footage but black pictures, which raise, and white ones, of which there is no point map."""
+
+    def __init__(self, config: object = None) -> None:
+        self.asked: list[tuple[Footage, str]] = []
+
+    def __call__(self, footage: Footage, source: str) -> SimpleNamespace:
+        self.asked.append((footage, source))
+        if not footage.rgb.any():
+            raise ValueError('no hand in view')
+        made = Provenance(0, {'masks': 'fake', 'metric': True}, source, {}, {}, {})
+        if (footage.rgb > 250).all():
+            return SimpleNamespace(clip=None, reason='no point map', notes=(), provenance=made)
+        return SimpleNamespace(clip=fake_clip(footage), reason='', notes=('all is well',), provenance=made)
+
+
 def main() -> int:
     node = sys.argv.pop(1)
     if node == 'sim_source':
         return spin(lambda: sim_source.SimSource(lambda config: FakeSource()))
     if node == 'synthesizer':
         return spin(lambda: synthesizer.Synthesizer(fake_model))
-    return {'condition_builder': condition_builder, 'episode_recorder': episode_recorder}[node].main()
+    if node == 'perception':
+        from hoigen.ros.nodes.perception import Perception
+
+        return spin(lambda: Perception(FakePerceiver))
+    return {'condition_builder': condition_builder, 'episode_recorder': episode_recorder,
+            'video_source': video_source}[node].main()
 
 
 if __name__ == '__main__':

@@ -44,7 +44,7 @@ def graph(bench: Bench, tmp_path: Path, model: Callable[..., FakeGenerator] = Fa
     """A graph without condition_builder, for which the source waits."""
     bench.add(EpisodeRecorder, output=str(tmp_path))
     bench.add(Synthesizer, lambda config: model())
-    bench.add(SimSource, lambda config: FakeSource(), wait_for_readers=True)
+    bench.add(SimSource, lambda config: FakeSource(), wait_for='condition_builder')
 
 
 def follow(bench: Bench, nodes: tuple[str, ...] = ORDER) -> list[Progress]:

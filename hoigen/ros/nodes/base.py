@@ -105,18 +105,28 @@ class ManagedNode(LifecycleNode, Generic[C]):
         if self.worker is not None and not self.worker.put(item):
             self.diagnostics.refuse('queue is full', what)
 
-    def wait_for_readers(self) -> None:
-        """Wait, on the worker's thread, until every node that reads our topics in the graph listens to them."""
+    def wait_for_readers(self, nodes: str) -> None:
+        """Wait, on the worker's thread, until those of ``nodes`` (names) that read our topics listen to them."""
+        awaited = {topic: set(topic.readers) & set(nodes.split()) for topic in topics.written_by(self.get_name())
+                   if topic.name in self._publishers_by_topic}
         while not self.stopping.is_set():
-            self._unheard = {f'{reader} on {topic.name}' for topic in topics.written_by(self.get_name())
-                             for reader in topic.readers if not self._hears(reader, topic)}
+            self._unheard = {f'{reader} on {topic.name}' for topic, readers in awaited.items()
+                             for reader in readers - self._listeners(topic, len(readers))}
             if not self._unheard:
                 return
             self.stopping.wait(READERS_POLL_S)
 
-    def _hears(self, reader: str, topic: topics.Topic) -> bool:
-        found = {info.node_name for info in self.get_subscriptions_info_by_topic(self.resolve_topic_name(topic.name))}
-        return reader in found and self.publisher(topic).get_subscription_count() >= len(topic.readers)
+    def _listeners(self, topic: topics.Topic, connections: int) -> set[str]:
+        """The names of those that hear a topic of ours, once it has so many connections."""
+        if self.publisher(topic).get_subscription_count() < connections:
+            return set()
+        return {info.node_name for info in self.get_subscriptions_info_by_topic(self.resolve_topic_name(topic.name))}
+
+    def publishers_of(self, topic: topics.Topic) -> str:
+        """Who publishes a topic: the names of the nodes that are fully discovered."""
+        found = self.get_publishers_info_by_topic(self.resolve_topic_name(topic.name))
+        names = {info.node_name for info in found} - {'_NODE_NAME_UNKNOWN_'}
+        return ', '.join(f'node {node}' for node in sorted(names))
 
     def report(self, error: Exception) -> None:
         """Count and log what went wrong with an item."""

@@ -33,7 +33,7 @@ class ConditionBuilderConfig:
     queue: int = param(128, 'Frames that may wait; further ones are refused.', low=1, high=10_000, read_only=True)
     input_reliability: str = param('reliable', 'Asked of publishers; best_effort hears any.',
                                    choices=('reliable', 'best_effort'), read_only=True)
-    wait_for_readers: bool = param(False, 'Begin only when the other nodes of the graph listen.')
+    wait_for: str = param('', 'Nodes of the graph that must listen before it begins, by name.')
 
     def __post_init__(self) -> None:
         validate(self)
@@ -109,8 +109,8 @@ class ConditionBuilder(ManagedNode[ConditionBuilderConfig]):
         except ValueError as error:
             raise Refused('bad frame', error) from error
         self._order.accept(stamp_ns, labels.frame)
-        if self.config.wait_for_readers and not self._frames:
-            self.wait_for_readers()
+        if not self._frames:
+            self.wait_for_readers(self.config.wait_for)
         self.publish(convert.conditions_to_msgs(conditions))
         self._frames += 1
 

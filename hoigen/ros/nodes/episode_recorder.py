@@ -25,6 +25,7 @@ class EpisodeRecorderConfig:
     output: str = param('out/demo', 'Folder for the bags, one folder for each episode.')
     queue: int = param(1024, 'Messages that may wait for the disk; further ones are refused.', low=1, high=1_000_000,
                        read_only=True)
+    waiting: int = param(64, 'Frames that may wait for their labels; further ones are refused.', low=1, high=100_000)
     input_reliability: str = param('reliable', 'Asked of publishers; best_effort hears any.',
                                    choices=('reliable', 'best_effort'), read_only=True)
 
@@ -44,7 +45,7 @@ class EpisodeRecorder(ManagedNode[EpisodeRecorderConfig]):
         output.mkdir(parents=True, exist_ok=True)
         self._recorded, self._rejected, self._bag = 0, 0, ''
         self._recordings = Recordings(lambda episode: self._make(episode_folder(output, episode)), self._on_closed,
-                                      self.report)
+                                      self.report, self.config.waiting)
         self.work(self._take, limit=self.config.queue)
         for topic in topics.read_by(topics.RECORDER):
             self.subscribe(topic, partial(self._on_message, topic), self.config.input_reliability, raw=True)

@@ -37,7 +37,7 @@ class SimSourceConfig:
     rate: float = param(1.0, 'Pace relative to real time; 0 is as fast as the simulator can.', low=0.0, high=1000.0)
     ahead: int = param(0, 'Episodes streamed before the first of them is generated; 0 does not wait for any.',
                        low=0, high=1000)
-    wait_for_readers: bool = param(False, 'Begin only when the other nodes of the graph listen.')
+    wait_for: str = param('', 'Nodes of the graph that must listen before it begins, by name.')
 
     def __post_init__(self) -> None:
         validate(self)
@@ -89,7 +89,8 @@ class SimSource(ManagedNode[SimSourceConfig]):
         self.end_work()
 
     def values(self) -> dict[str, object]:
-        return {'episodes': self._next - self.config.first_episode, 'frames': self._frames}
+        return {'episodes': self._next - self.config.first_episode, 'frames': self._frames,
+                'planned': self.config.episodes}
 
     def _on_synthesized(self, message: Any) -> None:
         if message.last:
@@ -105,8 +106,7 @@ class SimSource(ManagedNode[SimSourceConfig]):
             self._unfinished.discard(made.config.get('episode'))
 
     def _stream(self, index: int) -> None:  # worker thread
-        if self.config.wait_for_readers:
-            self.wait_for_readers()
+        self.wait_for_readers(self.config.wait_for)
         while self.config.ahead and len(self._unfinished) >= self.config.ahead and not self.stopping.is_set():
             self.stopping.wait(POLL_S)
         if self.stopping.is_set():

@@ -48,7 +48,7 @@ class SynthesizerConfig:
     max_frames: int = param(300, 'Frames of an episode; further ones are refused.', low=1, high=100_000)
     input_reliability: str = param('reliable', 'Asked of publishers; best_effort hears any.',
                                    choices=('reliable', 'best_effort'), read_only=True)
-    wait_for_readers: bool = param(False, 'Publish only when the other nodes of the graph listen.')
+    wait_for: str = param('', 'Nodes of the graph that must listen before it publishes, by name.')
 
     def __post_init__(self) -> None:
         validate(self)
@@ -179,7 +179,7 @@ class Synthesizer(ManagedNode[SynthesizerConfig]):
         """Provenance with what the node knows: for which episode, asked for how, of whose scene."""
         prompt = job.prompt or job.rows[0][topics.LABELS.name].task
         config = {**made.config, 'episode': job.episode, 'seed': job.seed, 'prompt': prompt}
-        return replace(made, config=config, source=self._source())
+        return replace(made, config=config, source=self.publishers_of(topics.IMAGE))
 
     def _reject(self, job: Job, error: FidelityTooLow) -> None:
         """Nothing of the clip is published; of an episode that nobody will ask for again, that it was rejected."""
@@ -190,8 +190,7 @@ class Synthesizer(ManagedNode[SynthesizerConfig]):
             self._publish_provenance(error.provenance)
 
     def _publish_provenance(self, provenance: Provenance) -> None:
-        if self.config.wait_for_readers:
-            self.wait_for_readers()
+        self.wait_for_readers(self.config.wait_for)
         self.publish({topics.PROVENANCE.name: convert.provenance_to_msg(provenance)})
 
     def _send(self, clip: GeneratedClip) -> None:
@@ -199,12 +198,6 @@ class Synthesizer(ManagedNode[SynthesizerConfig]):
         for row in range(len(clip.frames)):
             self.publish(convert.generated_to_msgs(clip, row))
         self._generated += 1
-
-    def _source(self) -> str:
-        """Who publishes the scene: the names of the nodes that are fully discovered."""
-        name = self.resolve_topic_name(topics.IMAGE.name)
-        names = {info.node_name for info in self.get_publishers_info_by_topic(name)} - {'_NODE_NAME_UNKNOWN_'}
-        return ', '.join(f'node {node}' for node in sorted(names))
 
 
 def clip_seed(seed: int, episode: int) -> int:

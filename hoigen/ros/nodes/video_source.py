@@ -1,0 +1,216 @@
+"""video_source: streams a recording at its own stamps, no further ahead of the synthesizer than it is allowed to be."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from hoigen import decode
+from hoigen.episodes import provenance_from_json, rejection_of
+from hoigen.records import Camera, Footage, Provenance
+from hoigen.ros import convert, topics
+from hoigen.ros.nodes.base import ManagedNode, spin
+from hoigen.ros.parameters import param, validate
+from hoigen.sources.recording import RecordingError, RecordingOptions, open_recording
+
+POLL_S = 0.05
+AFTER_S, AFTER_NS = 0.2, 500_000_000
+"""When all is streamed the time goes on in steps, so that who waits for a further frame learns that none comes."""
+
+
+@dataclass(frozen=True)
+class VideoSourceConfig:
+    """Parameters of video_source."""
+
+    video: str = param('', 'Recording: a video file, a folder of frames, an RGB-D folder or a ROS bag.')
+    frames: int = param(17, 'Frames of a stretch, which becomes one clip; 4k+1, as in perception.', low=1,
+                        high=1000)
+    frame_rate: float = param(0.0, 'Frames taken for a second of the recording; 0 takes every one.', unit='Hz',
+                              low=0.0, high=1000.0)
+    start: float = param(0.0, 'Where to begin, after the first frame.', unit='s', low=0.0, high=1e6)
+    duration: float = param(0.0, 'How much to stream; 0 goes to the end.', unit='s', low=0.0, high=1e6)
+    width: int = param(0, 'Width of the image; 0 leaves the recording its aspect, at most 640 wide.', unit='pixels',
+                       low=0, high=4096)
+    height: int = param(0, 'Height of the image; 0 where width is.', unit='pixels', low=0, high=4096)
+    image: str = param('', 'Topic or subfolder of the pictures, where several could be meant.')
+    depth: str = param('', 'Topic or subfolder of the depth, where several could be meant.')
+    calibration: str = param('', "File with K; empty takes the recording's own.")
+    rate: float = param(1.0, 'Pace relative to real time; 0 is as fast as the recording can be read.', low=0.0,
+                        high=1000.0)
+    ahead: int = param(0, 'Stretches streamed before the first of them is generated, or given up; 0 does not wait for '
+                       'any.', low=0, high=1000)
+    wait_for: str = param('', 'Nodes of the graph that must listen before it begins, by name.')
+
+    def __post_init__(self) -> None:
+        validate(self)
+        if bool(self.width) != bool(self.height):
+            raise ValueError(f'width, height: expected both or none, got {self.width}, {self.height}')
+        self.options()
+
+    def options(self) -> RecordingOptions:
+        """What of it concerns the core."""
+        return RecordingOptions(
+            size=(self.width, self.height) if self.width else None, rate_hz=self.frame_rate or None,
+            start_s=self.start, duration_s=self.duration or None, image=self.image, depth=self.depth,
+            calibration=Path(self.calibration) if self.calibration else None)
+
+
+class Recording(Protocol):
+    """What the node asks of a recording."""
+
+    @property
+    def faults(self) -> tuple[str, ...]: ...
+
+    def describe(self) -> str: ...
+
+    def stretches(self, frames: int) -> Iterator[Footage]: ...
+
+    def close(self) -> None: ...
+
+
+def recording_of(config: VideoSourceConfig) -> Recording:
+    """The recording that the parameters name."""
+    if not config.video:
+        raise RecordingError('video: expected the path of a recording, got none')
+    return open_recording(Path(config.video), config.options())
+
+
+class VideoSource(ManagedNode[VideoSourceConfig]):
+    """Reads and streams in its worker; deactivating it ends the stretch in progress where it is."""
+
+    def __init__(self, build: Callable[[VideoSourceConfig], Recording] = recording_of, **node_kwargs: Any) -> None:
+        super().__init__(topics.VIDEO, VideoSourceConfig, **node_kwargs)
+        self._build = build
+        self._recording: Recording | None = None
+
+    def open(self) -> None:
+        self._recording = self._build(self.config)
+        self._stretches = self._recording.stretches(self.config.frames)
+        self._first = next(self._stretches, None)
+        if self._first is None:
+            raise RecordingError(f'{self.config.video}: expected at least one frame, got none')
+        self._count = self._frames = 0
+        self._now_ns = int(self._first.stamps_ns[0])
+        self._finished, self._fault = False, ''
+        self._unfinished: set[int] = set()
+        self._last_of: dict[Any, int] = {}
+        absent = {topics.DEPTH: self._first.depth_m is None, topics.CAMERA_INFO: self._first.K is None}
+        for topic in topics.written_by(topics.VIDEO):
+            if not absent.get(topic):
+                self.advertise(topic)
+        self.subscribe(topics.SYNTH_LABELS, self._on_synthesized)
+        self.subscribe(topics.CONDITION_PROVENANCE, self._on_perceived)
+        self.subscribe(topics.PROVENANCE, self._on_generated)
+        self.get_logger().info(self._recording.describe())
+
+    def start(self) -> None:
+        self.work(self._stream, limit=1)
+        self.hand_over(self._recording, 'the recording')
+
+    def stop(self) -> None:
+        self.end_work()
+
+    def release(self) -> None:
+        if self._recording is not None:
+            self._recording.close()
+            self._recording = None
+
+    def values(self) -> dict[str, object]:
+        planned = {'planned': self._count} if self._finished else {}
+        return {'episodes': self._count, 'frames': self._frames, 'fault': self._fault} | planned
+
+    def _on_synthesized(self, message: Any) -> None:
+        if message.last:
+            self._end(decode.stamp_ns(message.header))
+
+    def _on_perceived(self, message: Any) -> None:
+        made = self._read(message)
+        stamps = made.config.get('stamps_ns') if made is not None else None
+        if made is None or not stamps:
+            return
+        if rejection_of(made):
+            self._end(stamps[1])
+        self._last_of[made.config.get('episode')] = stamps[1]
+
+    def _on_generated(self, message: Any) -> None:
+        made = self._read(message)
+        if made is not None and rejection_of(made) and made.config.get('episode') in self._last_of:
+            self._end(self._last_of[made.config.get('episode')])
+
+    def _read(self, message: Any) -> Provenance | None:
+        try:
+            return provenance_from_json(message.data)
+        except ValueError as error:
+            self.diagnostics.refuse('bad message', error)
+            return None
+
+    def _end(self, stamp_ns: int) -> None:
+        """All stretches that begin no later than ``stamp_ns`` are done with."""
+        for first_ns in tuple(self._unfinished):
+            if first_ns <= stamp_ns:
+                self._unfinished.discard(first_ns)
+
+    def _stream(self, recording: Recording) -> None:  # worker thread
+        self.wait_for_readers(self.config.wait_for)
+        try:
+            while not self._finished:
+                while self.config.ahead and len(self._unfinished) >= self.config.ahead and not self.stopping.is_set():
+                    self.stopping.wait(POLL_S)
+                if self.stopping.is_set():
+                    return
+                with self.diagnostics.stage('read'):
+                    footage, self._first = self._first or next(self._stretches, None), None
+                self._finished = footage is None
+                if footage is not None:
+                    self._send(footage)
+        except RecordingError as error:
+            self._finish(str(error))
+        else:
+            self._finish('; '.join(recording.faults))
+        self._let_time_pass()
+
+    def _send(self, footage: Footage) -> None:
+        stamps = footage.stamps_ns.tolist()
+        self._unfinished.add(stamps[0])
+        self._count += 1
+        begun_at, rate = time.monotonic(), self.config.rate
+        for row, stamp_ns in enumerate(stamps):
+            due = begun_at + (stamp_ns - stamps[0]) * 1e-9 / rate if rate else 0.0
+            if self.stopping.wait(max(0.0, due - time.monotonic())):
+                return
+            self.publish(messages_of(footage, row))
+            self._frames, self._now_ns = self._frames + 1, stamp_ns
+
+    def _finish(self, fault: str) -> None:
+        self._finished, self._fault = True, fault
+        if fault:
+            self.diagnostics.refuse('damaged recording', fault)
+        self.get_logger().info(f'finished: {self._frames} frames in {self._count} stretches')
+
+    def _let_time_pass(self) -> None:
+        while not self.stopping.wait(AFTER_S):
+            self._now_ns += AFTER_NS
+            self.publish({topics.CLOCK.name: convert.clock_to_msg(self._now_ns)})
+
+
+def messages_of(footage: Footage, row: int) -> dict[str, Any]:
+    """What the node publishes of one instant, by topic."""
+    stamp_ns = int(footage.stamps_ns[row])
+    head = convert.header(stamp_ns, convert.OPTICAL)
+    messages = {topics.CLOCK.name: convert.clock_to_msg(stamp_ns)}
+    if footage.depth_m is not None:
+        messages[topics.DEPTH.name] = convert.image_to_msg(footage.depth_m[row], head)
+    if footage.K is not None:
+        height, width = footage.rgb.shape[1:3]
+        camera = Camera(footage.K, width, height, np.eye(4))
+        messages[topics.CAMERA_INFO.name] = convert.camera_info_to_msg(camera, head)
+    return messages | {topics.IMAGE.name: convert.image_to_msg(footage.rgb[row], head)}
+
+
+def main() -> int:
+    return spin(VideoSource)
