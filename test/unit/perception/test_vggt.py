@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gc
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -179,8 +182,9 @@ def test_tracks_of_any_frames(small: VGGT, monkeypatch: pytest.MonkeyPatch) -> N
     assert np.isfinite(places).all()
     assert np.array_equal(places[query, np.arange(3)], pixels)
     assert visible[query, np.arange(3)].all()
-    alone, _ = vggt_tracker(small)(footage, pixels[:1], query[:1])
-    assert np.abs(alone[:, 0] - places[:, 0]).max() < 1e-3
+    images = to_tensor(rgb[[4, 2, 3]], SMALL, small.device)  # the query's frame before a part of the others
+    alone = small.tracks(small.tokens(images), torch.from_numpy((pixels[None, 1:] + 0.5) / 2 - 0.5))
+    assert np.abs(alone.pixels[-1][0, 1:].numpy() * 2 + 0.5 - places[2:4, 1:]).max() < 1e-3
 
 
 def test_a_model_without_a_track_head() -> None:
@@ -223,3 +227,15 @@ def test_the_published_shape_is_described() -> None:
     assert config.taps == (4, 11, 17, 23)
     assert config.track is not None
     assert config.track.dense.channels == (256, 512, 1024, 1024)
+
+
+def test_the_bench_runs_at_a_toy_size_and_wants_a_gpu_for_the_full_one() -> None:
+    """It is written here and run where there is a GPU: it must not fail there for a slip."""
+    root = Path(__file__).resolve().parents[3]
+    run = [sys.executable, root / 'bench' / 'bench_vggt.py']
+    alone = {'capture_output': True, 'text': True, 'check': True,
+             'env': os.environ | {'PYTHONPATH': str(root), 'CUDA_VISIBLE_DEVICES': ''}}
+    rows = subprocess.run([*run, '--toy'], **alone).stdout.splitlines()[1:]
+    assert [row.split('|')[0].strip() for row in rows] == ['10', '50', '100']
+    assert all('0.140 s   3.6 GB' in row for row in rows[:1])
+    assert 'expected a GPU' in subprocess.run(run, **alone).stderr
