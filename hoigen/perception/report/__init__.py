@@ -15,7 +15,7 @@ from PIL import Image
 
 from hoigen.episodes.webpage import TEMPLATE as SHARED
 from hoigen.perception.report.content import card, content
-from hoigen.perception.report.sheet import draw_masks, overview
+from hoigen.perception.report.overview import draw_masks, overview
 
 if TYPE_CHECKING:
     from hoigen.perception.perceive import Perceived
@@ -42,13 +42,13 @@ def write_part(folder: Path, name: str, perceived: Perceived) -> Path:
     page, picture = Path(folder) / PARTS / f'{name}.html', Path(folder) / PARTS / f'{name}.png'
     middle = len(perceived.footage.stamps_ns) // 2
     thumb = draw_masks(perceived.footage.rgb[middle], perceived.segmentation, perceived.boxes, middle)
-    text = _template('page.html', name, STYLES, SCRIPTS)
+    text = _template('page.html', perceived.provenance.source or name, STYLES, SCRIPTS)
     text = text.replace('<!-- card -->', _script('card', card(perceived, name, thumb)), 1)
     text = text.replace('<!-- content -->', _script('content', content(perceived, name)), 1)
     with _replacing(page) as part:
         part.write_text(text, 'utf-8')
     with _replacing(picture) as part:
-        Image.fromarray(overview(perceived, name)).save(part, 'PNG')
+        Image.fromarray(overview(perceived)).save(part, 'PNG')
     return page
 
 

@@ -176,7 +176,7 @@ class CloudPanel {
     const put = (place, rgb, alpha) => lines.add(...place, 0, ...rgb, alpha);
     const eye = ([, , , , , , , x, , , , y, , , , z]) => [x, y, z];
     for (let t = 1; t < cameras.length; t++) {
-      for (const camera of [cameras[t - 1], cameras[t]]) put(eye(camera), [150, 138, 255], t <= frame ? 255 : 90);
+      for (const camera of [cameras[t - 1], cameras[t]]) put(eye(camera), [150, 138, 255], t <= frame ? 255 : 140);
     }
     const camera = cameras[frame], [fx, fy, cx, cy] = camera, [width, height] = this.data.size;
     const out = (u, v) => {
@@ -185,7 +185,7 @@ class CloudPanel {
     };
     const corners = [[-0.5, -0.5], [width - 0.5, -0.5], [width - 0.5, height - 0.5], [-0.5, height - 0.5]].map(at => out(...at));
     corners.forEach((corner, n) => {
-      for (const place of [eye(camera), corner, corner, corners[(n + 1) % 4]]) put(place, [255, 255, 255], 255);
+      for (const place of [eye(camera), corner, corner, corners[(n + 1) % 4]]) put(place, [255, 255, 255], 200);
     });
   }
 
@@ -201,16 +201,16 @@ class CloudPanel {
     });
   }
 
-  /** Where to look: the middle of hand and object, or of everything. */
+  /** Where to look: between the middle of hand and object and the middle of everything. */
   focus() {
-    const { hand, object, scene } = this.parts, acting = hand.count + object.count;
-    const chosen = (acting > 20 ? [hand, object] : [scene]).filter(part => part.count);
-    if (!chosen.length) return [0, 0, 1];
-    return [0, 1, 2].map(axis => median(chosen.flatMap(part => {
+    const { hand, object, scene } = this.parts, middle = parts => [0, 1, 2].map(axis => median(parts.flatMap(part => {
       const step = Math.ceil(part.count / 2000), values = [];
       for (let n = 0; n < part.count; n += step) values.push(part.floats[n * STRIDE / 4 + axis]);
       return values;
     })));
+    const all = middle([hand, object, scene]), acting = middle([hand, object]);
+    if (all[0] === undefined) return [0, 0, 1];
+    return acting[0] === undefined ? all : all.map((value, axis) => (value + acting[axis]) / 2);
   }
 
   /** The median depth of what the frame shows, by which cameras and axes are drawn neither too small nor too large. */

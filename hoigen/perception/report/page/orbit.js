@@ -24,8 +24,8 @@ class Orbit {
 
   /** Look at `target` from `eye`'s side of it: a little from the right and from above. */
   look(target, eye, [right, down, ahead]) {
-    Object.assign(this, { target, distance: 1.15 * Math.hypot(...plus(target, eye, -1)) || 1,
-      yaw: Math.atan2(right, ahead) + 0.4, pitch: clamp(Math.asin(clamp(down, -1, 1)) + 0.28, -1.5, 1.5) });
+    Object.assign(this, { target, distance: 1.5 * Math.hypot(...plus(target, eye, -1)) || 1,
+      yaw: Math.atan2(right, ahead) + 0.45, pitch: clamp(Math.asin(clamp(down, -1, 1)) + 0.3, -1.5, 1.5) });
   }
 
   /** Right, down and forward, the eye, and the tangents of half its angles. */

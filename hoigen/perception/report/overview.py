@@ -24,7 +24,7 @@ SUB = 3
 """cv2 draws at 1 / 2 ** SUB of a pixel."""
 
 
-def overview(perceived: Perceived, name: str) -> np.ndarray:
+def overview(perceived: Perceived) -> np.ndarray:
     """[H,W,3] uint8: frames across; boxes and masks, depth, and tracks down. Without depth its row is left out."""
     footage, geometry = perceived.footage, perceived.geometry
     frames = np.unique(np.linspace(0, len(footage.rgb) - 1, COLUMNS).round().astype(int))
@@ -44,7 +44,7 @@ def overview(perceived: Perceived, name: str) -> np.ndarray:
     what = ['boxes and masks', 'tracks']
     if scale is not None:
         what.insert(1, f'depth, {scale.near:.2f} {scale.unit} red to {scale.far:.2f} {scale.unit} blue, unknown black')
-    _write(pen, (MARGIN, HEAD / 2), name, 22, INK, 'lm')
+    _write(pen, (MARGIN, HEAD / 2), perceived.provenance.source, 22, INK, 'lm')
     _write(pen, (width - MARGIN, HEAD / 2), '  ·  '.join(what), 17, FAINT, 'rm')
     for c, t in enumerate(frames):
         time_s = (footage.stamps_ns[t] - footage.stamps_ns[0]) / 1e9
@@ -60,7 +60,7 @@ def draw_masks(rgb: np.ndarray, segmentation: Segmentation, boxes: Boxes | None,
         mask = segmentation.instance[t] == instance.number
         drawn[mask] = ((1 - FILL) * drawn[mask] + FILL * np.array(instance.rgb)).astype(np.uint8)
         outline = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)[0]
-        cv2.drawContours(drawn, outline, -1, instance.rgb, 2, cv2.LINE_AA)
+        cv2.drawContours(drawn, outline, -1, instance.rgb, 1, cv2.LINE_AA)
     if boxes is not None:
         for instance, (left, top, right, bottom) in zip(instances(boxes.role), boxes.boxes[t], strict=True):
             if np.isfinite([left, top, right, bottom]).all():
