@@ -34,7 +34,7 @@ class VGGT(nn.Module):
 
     def tokens(self, images: Tensor) -> Tokens:
         """What every head reads, of [B,S,3,H,W] pictures in [0, 1]; H and W are multiples of the patch."""
-        with torch.autocast(images.device.type, torch.bfloat16, enabled=images.device.type == 'cuda'):
+        with torch.autocast('cuda', torch.bfloat16, enabled=images.is_cuda):
             tokens = self.aggregator(images)
         return Tokens({number: tap.float() for number, tap in tokens.taps.items()}, tokens.special, tokens.rows,
                       tokens.columns)

@@ -239,3 +239,18 @@ def test_the_bench_runs_at_a_toy_size_and_wants_a_gpu_for_the_full_one() -> None
     assert [row.split('|')[0].strip() for row in rows] == ['10', '50', '100']
     assert all('0.140 s   3.6 GB' in row for row in rows[:1])
     assert 'expected a GPU' in subprocess.run(run, **alone).stderr
+
+
+def test_the_full_size_fits_together() -> None:
+    """Every head of VGGT-1B takes what the aggregator gives it, at footage's size; the meta device makes it free."""
+    config = read_config('vggt-1b')
+    with torch.device('meta'), torch.no_grad():
+        model = VGGT(config)
+        width, height = size_for(640, 360, config)
+        tokens = model.tokens(torch.empty(1, 9, 3, height, width))
+        tracks = model.tracks(tokens, torch.empty(1, 7, 2))
+        assert [tap.shape for tap in tokens.taps.values()] == [(1, 9, 5 + 21 * 37, 2048)] * 4
+        assert [pose.shape for pose in model.poses(tokens)] == [(1, 9, 9)] * 4
+        assert [x.shape for x in (*model.depth(tokens), *model.points(tokens))] == [
+            (1, 9, 294, 518), (1, 9, 294, 518), (1, 9, 294, 518, 3), (1, 9, 294, 518)]
+        assert [at.shape for at in tracks.pixels] == [(1, 9, 7, 2)] * 4
