@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
-__all__ = ['Sighting', 'fit_pose', 'rotation_of']
+__all__ = ['Sighting', 'fit_pose', 'moved', 'rotation_of']
 
 ROUNDS = 8
 """Steps of least squares; each weighs the points anew by how well the step before explained them."""
@@ -87,7 +87,7 @@ def _fit(K: np.ndarray, places: np.ndarray, pixels: np.ndarray, depth: np.ndarra
             if np.isfinite(part[n]):
                 weight[n] *= _biweight(part[n] / (CUT * usual_part))
         if step < ROUNDS:
-            pose[:] = _moved(_step(K, seen, pixels, depth, weight, usual, usual_part), pose)
+            pose[:] = moved(_step(K, seen, pixels, depth, weight, usual, usual_part), pose)
     return usual
 
 
@@ -104,7 +104,7 @@ def _best_sample(K: np.ndarray, places: np.ndarray, pixels: np.ndarray, depth: n
             draw = draws[number - 1]
             for _ in range(SAMPLE_STEPS):
                 _look(K, places[draw], pixels[draw], depth[draw], pose, few, miss, part)
-                pose[:] = _moved(_step(K, few, pixels[draw], depth[draw], ones, 1.0, np.inf), pose)
+                pose[:] = moved(_step(K, few, pixels[draw], depth[draw], ones, 1.0, np.inf), pose)
         _look(K, places, pixels, depth, pose, seen, miss, part)
         cost = 0.0
         for n in range(len(places)):
@@ -126,7 +126,8 @@ def _look(K: np.ndarray, places: np.ndarray, pixels: np.ndarray, depth: np.ndarr
 
 
 @numba.njit(cache=True, nogil=True)
-def _moved(move: np.ndarray, pose: np.ndarray) -> np.ndarray:
+def moved(move: np.ndarray, pose: np.ndarray) -> np.ndarray:
+    """Pose [4,4] after a small turn and shift, move [6], in the frame that it leads to."""
     step = np.eye(4)
     step[:3, :3], step[:3, 3] = rotation_of(move[:3].copy()), move[3:]
     return step @ pose

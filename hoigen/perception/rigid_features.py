@@ -9,9 +9,6 @@ import numpy as np
 
 __all__ = ['Matches', 'corners_of', 'find_again', 'match_features', 'sample_flow']
 
-CELL_PX = 16
-"""One corner, the best, is taken from each square cell of this size, so that they cover the picture."""
-
 MOST_CORNERS = 900
 """So many corners at most are followed."""
 
@@ -35,18 +32,18 @@ class Matches(NamedTuple):
     after: np.ndarray
 
 
-def corners_of(grey: np.ndarray, allowed: np.ndarray) -> np.ndarray:
-    """[N,2] float32: the best corners of grey [H,W] uint8 among the pixels that are ``allowed`` [H,W] bool."""
+def corners_of(grey: np.ndarray, allowed: np.ndarray, cell_px: int) -> np.ndarray:
+    """[N,2] float32: the best corner of each square cell of grey [H,W] uint8 among the ``allowed`` [H,W] bool."""
     strength = np.where(allowed, cv2.cornerMinEigenVal(grey.astype(np.float32) / 255, 5), 0)
-    rows, columns = (size // CELL_PX for size in grey.shape)
-    squares = strength[:rows * CELL_PX, :columns * CELL_PX].reshape(rows, CELL_PX, columns, CELL_PX)
+    rows, columns = (size // cell_px for size in grey.shape)
+    squares = strength[:rows * cell_px, :columns * cell_px].reshape(rows, cell_px, columns, cell_px)
     cells = squares.transpose(0, 2, 1, 3).reshape(rows * columns, -1)
     best, place = cells.max(axis=1, initial=0), cells.argmax(axis=1) if cells.size else np.zeros(0, int)
     order = np.argsort(-best, kind='stable')[:MOST_CORNERS]
     order = order[best[order] > LEAST_CORNER]
     row, column = np.divmod(order, columns) if columns else (order, order)
-    inside_row, inside_column = np.divmod(place[order], CELL_PX)
-    return np.column_stack([column * CELL_PX + inside_column, row * CELL_PX + inside_row]).astype(np.float32)
+    inside_row, inside_column = np.divmod(place[order], cell_px)
+    return np.column_stack([column * cell_px + inside_column, row * cell_px + inside_row]).astype(np.float32)
 
 
 def find_again(before: np.ndarray, after: np.ndarray, pixels: np.ndarray, guess: np.ndarray
@@ -72,10 +69,11 @@ def sample_flow(flow: np.ndarray, pixels: np.ndarray) -> np.ndarray:
     return sampled[:, 0]
 
 
-def match_features(before: np.ndarray, after: np.ndarray) -> Matches:
-    """Scale-invariant features (Lowe 2004) of two grey frames that are each other's best match."""
+def match_features(before: np.ndarray, after: np.ndarray, shown_before: np.ndarray, shown_after: np.ndarray) -> Matches:
+    """Scale-invariant features (Lowe 2004) of what two grey frames show that are each other's best match."""
     search = cv2.SIFT.create(nfeatures=FEATURES)
-    found = [search.detectAndCompute(grey, None) for grey in (before, after)]
+    found = [search.detectAndCompute(grey, shown.astype(np.uint8))
+             for grey, shown in ((before, shown_before), (after, shown_after))]
     if min(len(points) for points, _ in found) < 2:
         return Matches(np.zeros((0, 2), np.float32), np.zeros((0, 2), np.float32))
     (points_a, words_a), (points_b, words_b) = found

@@ -1,0 +1,169 @@
+"""Followed pixels -> places in the world, with what depth and rigidity say about when a point is seen."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.spatial.transform import Rotation, Slerp
+
+from hoigen.conventions import OBJECT, ROLE_CODE
+from hoigen.geometry.camera import project, unproject
+from hoigen.geometry.transforms import rigid
+from hoigen.perception.lift_depth import depth_at
+from hoigen.perception.lift_local import carry_hidden
+from hoigen.perception.records import Flow, Geometry, Segmentation
+from hoigen.perception.rigid_object import follow_object
+from hoigen.records import Footage
+
+__all__ = ['Lifted', 'lift', 'trusted_depth']
+
+TRUSTED = 0.3
+"""Depth of at least this confidence tells where a surface is."""
+
+SAME_PART = 0.01
+"""A place and the measured surface are one if their depths differ by no larger part."""
+
+FOUND_AGAIN = 8
+"""A point that does not move rigidly is taken for seen again at most so many frames after it was followed."""
+
+RIGID_SHARE = 0.5
+"""An object that is placed in fewer than this share of the frames that show it is not taken to be rigid."""
+
+
+class Lifted(NamedTuple):
+    """pixels [T,M,2] float32, NaN where not visible; visible [T,M] bool; places [T,M,3] float64 world."""
+
+    pixels: np.ndarray
+    visible: np.ndarray
+    places: np.ndarray
+
+
+def trusted_depth(geometry: Geometry) -> np.ndarray:
+    """[T,H,W] float32: depth that tells where a surface is, NaN elsewhere."""
+    return np.where(geometry.confidence >= TRUSTED, geometry.depth_m, np.float32(np.nan))
+
+
+def lift(footage: Footage, flow: Flow, segmentation: Segmentation, geometry: Geometry, pixels: np.ndarray,
+         instance: np.ndarray, query: np.ndarray) -> Lifted:
+    """Places of points of instance [M], chosen in frames query [M] and followed to pixels [T,M,2] (NaN elsewhere).
+
+    The scene stands: one place for all frames. An object that moves rigidly carries its points. What is neither is
+    measured where it was followed, and carried by what is seen around it where not. A point without depth in its query
+    frame has no places: NaN, never visible.
+    """
+    depth_m = trusted_depth(geometry)
+    places = _measured(segmentation, geometry, depth_m, pixels, instance)
+    visible = np.zeros(pixels.shape[:2], bool)
+    started = np.isfinite(places[query, np.arange(len(query)), 0])
+    places[:, ~started] = np.nan
+    for number in np.unique(instance[started]):
+        rows = np.flatnonzero((instance == number) & started)
+        poses = _poses(footage, flow, segmentation, geometry, depth_m, int(number))
+        part = places[:, rows]
+        if poses is not None:
+            start = part[query[rows], np.arange(len(rows))]
+            places[:, rows], visible[:, rows] = _carried(segmentation, geometry, depth_m, poses, start, query[rows],
+                                                         instance[rows])
+        else:
+            places[:, rows] = carry_hidden(part)
+            visible[:, rows] = _found_again(segmentation, geometry, depth_m, places[:, rows], np.isfinite(part[..., 0]),
+                                            instance[rows])
+    shown = np.stack([project(camera, at)[0] for camera, at in zip(geometry.cameras, places, strict=True)])
+    return Lifted(np.where(visible[..., None], shown, np.nan).astype(np.float32), visible, places)
+
+
+def _measured(segmentation: Segmentation, geometry: Geometry, depth_m: np.ndarray, pixels: np.ndarray,
+              instance: np.ndarray) -> np.ndarray:
+    """[T,M,3] float64: places of what depth shows at the pixels, NaN where it shows nothing of the instance."""
+    return np.stack([
+        unproject(camera, at.astype(float), depth_at(depth_m[t], segmentation.instance[t], instance, at))
+        for t, (camera, at) in enumerate(zip(geometry.cameras, pixels, strict=True))])
+
+
+def _poses(footage: Footage, flow: Flow, segmentation: Segmentation, geometry: Geometry, depth_m: np.ndarray,
+           number: int) -> list[np.ndarray | None] | None:
+    """``T_world_body`` of each frame, None where it is not known, of a scene or a rigid object; None for neither."""
+    if number == 0:
+        return [np.eye(4) for _ in geometry.cameras]
+    if segmentation.role[number - 1] != ROLE_CODE[OBJECT]:
+        return None
+    own = segmentation.instance == number
+    found = follow_object(geometry.cameras[0].K, footage.rgb, depth_m, own, flow)
+    if len(found) < RIGID_SHARE * own.any((1, 2)).sum():
+        return None
+    return [camera.T_world_cam @ found[t] if t in found else None for t, camera in enumerate(geometry.cameras)]
+
+
+def _carried(segmentation: Segmentation, geometry: Geometry, depth_m: np.ndarray, poses: list[np.ndarray | None],
+             start: np.ndarray, query: np.ndarray, instance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Places [T,N,3] and visible [T,N] of points on a rigid body that were at ``start`` [N,3] in frames query [N].
+
+    Along its query's ray, a point is put where the frames that show it agree (median) that it is.
+    """
+    known = np.array([pose is not None for pose in poses])
+    every = np.stack(_between(poses))
+    eye = np.stack([camera.T_world_cam[:3, 3] for camera in geometry.cameras])[query]
+    for _ in range(2):
+        body = np.einsum('nyx,ny->nx', every[query, :3, :3], start - every[query, :3, 3])
+        places = np.einsum('txy,ny->tnx', every[:, :3, :3], body) + every[:, None, :3, 3]
+        part = _parts(segmentation, geometry, depth_m, places, instance)
+        part[~known] = np.nan
+        fits = np.where(np.abs(part - 1) <= SAME_PART, part, np.nan)
+        fits[query, np.arange(len(query))] = 1
+        start = eye + (start - eye) * np.nanmedian(fits, axis=0)[:, None]
+    return places, _bridged(part, known)
+
+
+def _parts(segmentation: Segmentation, geometry: Geometry, depth_m: np.ndarray, places: np.ndarray,
+           instance: np.ndarray) -> np.ndarray:
+    """[T,N] float64: depth measured where places [T,N,3] would be seen, as a part of theirs; NaN where it is unknown.
+
+    0 where something else is seen there, or they are out of view.
+    """
+    height, width = depth_m.shape[1:]
+    parts = np.zeros(places.shape[:2])
+    for t, camera in enumerate(geometry.cameras):
+        pixels, depth = project(camera, places[t])
+        pixels = np.nan_to_num(pixels, nan=-1e6, posinf=-1e6, neginf=-1e6)
+        inside = (depth > 0) & ((pixels >= -0.5) & (pixels < np.array([width, height]) - 0.5)).all(axis=1)
+        column, row = np.rint(np.where(inside[:, None], pixels, 0)).astype(int).T
+        own = inside & (segmentation.instance[t, row, column] == instance)
+        parts[t, own] = depth_at(depth_m[t], segmentation.instance[t], instance[own], pixels[own]) / depth[own]
+    return parts
+
+
+def _bridged(parts: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """[T,N] bool: seen. Where depth is unknown: if seen in the nearest frames before and after that tell; never where
+    the body's own pose is not known [T]."""
+    seen, told = np.abs(parts - 1) <= SAME_PART, np.isfinite(parts)
+    frames = np.arange(len(parts))[:, None]
+    last = np.maximum.accumulate(np.where(told, frames, -1), axis=0)
+    after = np.minimum.accumulate(np.where(told, frames, len(parts))[::-1], axis=0)[::-1]
+    column = np.arange(parts.shape[1])
+    before_seen = np.where(last < 0, True, seen[np.maximum(last, 0), column])
+    after_seen = np.where(after == len(parts), True, seen[np.minimum(after, len(parts) - 1), column])
+    return np.where(told, seen, before_seen & after_seen & told.any(axis=0)) & known[:, None]
+
+
+def _found_again(segmentation: Segmentation, geometry: Geometry, depth_m: np.ndarray, places: np.ndarray,
+                 followed: np.ndarray, instance: np.ndarray) -> np.ndarray:
+    """[T,N] bool: followed, or not long ago and where it would be there is a surface of its instance."""
+    frames = np.arange(len(places))[:, None]
+    last = np.maximum.accumulate(np.where(followed, frames, -len(places)), axis=0)
+    after = np.minimum.accumulate(np.where(followed, frames, 2 * len(places))[::-1], axis=0)[::-1]
+    near = np.minimum(frames - last, after - frames) <= FOUND_AGAIN
+    there = np.abs(_parts(segmentation, geometry, depth_m, places, instance) - 1) <= SAME_PART
+    return followed | (near & there)
+
+
+def _between(poses: list[np.ndarray | None]) -> list[np.ndarray]:
+    """Every pose; unknown ones turn and shift evenly between known ones, and stay at the first and the last."""
+    at = np.array([t for t, pose in enumerate(poses) if pose is not None])
+    found = np.stack([pose for pose in poses if pose is not None])
+    if len(at) == 1:
+        return [found[0] for _ in poses]
+    when = np.clip(np.arange(len(poses)), at[0], at[-1])
+    turns = Slerp(at, Rotation.from_matrix(found[:, :3, :3]))(when).as_matrix()
+    shifts = np.stack([np.interp(when, at, found[:, axis, 3]) for axis in range(3)], axis=-1)
+    return [rigid(turn, shift) for turn, shift in zip(turns, shifts, strict=True)]

@@ -1,0 +1,98 @@
+"""The way of a rigid object through a recording with depth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from hoigen.geometry.transforms import apply, invert
+from hoigen.perception.records import Flow
+from hoigen.perception.rigid import fit_pose
+from hoigen.perception.rigid_direct import Look, Match, align_look, look_of
+from hoigen.perception.rigid_features import sample_flow
+
+__all__ = ['follow_object']
+
+PIXELS = 1200
+"""So many of an object's pixels, evenly spread, are compared."""
+
+LEAST_PIXELS = 60
+"""An object with fewer pixels of known depth is not followed."""
+
+SEEN, AGREE = 0.25, 0.6
+"""A pose is believed if this part of the pixels is seen and this part of the seen ones agrees."""
+
+FRESH_SEEN, FRESH_TURN = 0.75, 0.25
+"""A frame that shows less of the pixels, or is turned by more radians, becomes the one whose pixels are compared."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Template:
+    """Places [N,3] on the object, in its frame, and their shades [N,2], of a frame where its pose was T_cam_object."""
+
+    places: np.ndarray
+    shades: np.ndarray
+    T_cam_object: np.ndarray
+
+
+def follow_object(K: np.ndarray, rgb: np.ndarray, depth_m: np.ndarray, own: np.ndarray, flow: Flow
+                  ) -> dict[int, np.ndarray]:
+    """``T_cam_object`` [4,4] by frame in which the object is believed to be where it says.
+
+    rgb: [T,H,W,3]. depth_m: [T,H,W], NaN where it is not trusted. own: [T,H,W] bool, the object's pixels. The object's
+    frame is the camera's in the first frame of the answer. A frame starts from what the flow says and is made fit with
+    the brightness and depth of a template's pixels; an object that is lost is looked for where it was last.
+    """
+    poses: dict[int, np.ndarray] = {}
+    template: _Template | None = None
+    for t in range(len(rgb)):
+        look = look_of(cv2.cvtColor(rgb[t], cv2.COLOR_RGB2GRAY), depth_m[t], own[t])
+        if look is None:
+            continue
+        if template is None:
+            template = _template(K, look, np.eye(4))
+            if template is not None:
+                poses[t] = np.eye(4)
+            continue
+        start = poses[max(poses)]
+        if t - 1 in poses:
+            start = _by_flow(K, depth_m[t - 1], own[t - 1], flow, t, depth_m[t], own[t], start)
+        found = align_look(K, template.places, template.shades, look, start)
+        if found.seen >= SEEN and found.agree >= AGREE:
+            poses[t] = found.T_cam_object
+            if _stale(template, found):
+                template = _template(K, look, poses[t]) or template
+    return poses
+
+
+def _template(K: np.ndarray, look: Look, T_cam_object: np.ndarray) -> _Template | None:
+    """Pixels of known depth in a frame as places on the object; None where there are too few."""
+    row, column = np.nonzero(np.isfinite(look.depth_m))
+    if len(row) < LEAST_PIXELS:
+        return None
+    chosen = np.linspace(0, len(row) - 1, min(PIXELS, len(row))).astype(int)
+    row, column = row[chosen], column[chosen]
+    rays = np.column_stack([column + look.left, row + look.top, np.ones(len(row))]) @ np.linalg.inv(K).T
+    places = apply(invert(T_cam_object), rays * look.depth_m[row, column, None])
+    return _Template(places, look.shade[:, row, column].T.astype(float), T_cam_object)
+
+
+def _by_flow(K: np.ndarray, depth_m: np.ndarray, own: np.ndarray, flow: Flow, t: int, depth_after: np.ndarray,
+             own_after: np.ndarray, T_cam_object: np.ndarray) -> np.ndarray:
+    """The pose in frame t as the flow from the frame before says, where its pose was ``T_cam_object``."""
+    row, column = np.nonzero(own & np.isfinite(depth_m) & flow.forward_ok[t - 1])
+    chosen = np.linspace(0, len(row) - 1, min(PIXELS // 4, len(row))).astype(int)
+    at = np.column_stack([column, row])[chosen].astype(np.float32)
+    goes = at + sample_flow(flow.forward[t - 1], at)
+    u, v = np.clip(np.rint(goes), 0, np.array(own.shape[::-1]) - 1).astype(int).T
+    at, goes, u, v = (part[own_after[v, u]] for part in (at, goes, u, v))
+    rays = np.column_stack([at, np.ones(len(at))]) @ np.linalg.inv(K).T
+    places = apply(invert(T_cam_object), rays * depth_m[at[:, 1].astype(int), at[:, 0].astype(int), None])
+    return fit_pose(K, places, goes, depth_after[v, u], T_cam_object).T_cam_points
+
+
+def _stale(template: _Template, found: Match) -> bool:
+    turn = template.T_cam_object[:3, :3].T @ found.T_cam_object[:3, :3]
+    return found.seen < FRESH_SEEN or np.arccos(np.clip((np.trace(turn) - 1) / 2, -1, 1)) > FRESH_TURN

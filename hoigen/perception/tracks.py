@@ -1,0 +1,95 @@
+"""Points on scene, hand and object, followed through the frames and lifted to the world."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from hoigen.conventions import HAND, OBJECT, ROLE_CODE, SCENE
+from hoigen.perception.lift import lift, trusted_depth
+from hoigen.perception.records import Flow, Geometry, PerceptionError, Segmentation, Tracks
+from hoigen.perception.tracks_flow import follow_flow
+from hoigen.records import Footage
+
+__all__ = ['FollowConfig', 'Tracker', 'follow']
+
+
+@dataclass(frozen=True)
+class FollowConfig:
+    """How many points are followed.
+
+    points: at most so many in all. hand_share, object_share: parts of them on each role, the rest on the scene; a role
+    that is never seen leaves its part to the others.
+    """
+
+    points: int = 8192
+    hand_share: float = 0.45
+    object_share: float = 0.30
+
+    def __post_init__(self) -> None:
+        if self.points < 1:
+            raise PerceptionError(f'FollowConfig: points: expected >= 1, got {self.points}')
+        if not (self.hand_share > 0 and self.object_share > 0 and self.hand_share + self.object_share < 1):
+            raise PerceptionError('FollowConfig: hand_share, object_share: expected positive parts with a sum < 1, '
+                                  f'got {self.hand_share}, {self.object_share}')
+
+
+class Tracker(Protocol):
+    """Anything that follows points: it may stand in for the flow."""
+
+    def __call__(self, footage: Footage, pixels: np.ndarray, query: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Pixels [T,M,2] float32 and visible [T,M] bool of points at pixels [M,2] float32 in frames query [M] int32."""
+
+
+def follow(footage: Footage, flow: Flow, segmentation: Segmentation, geometry: Geometry | None, config: FollowConfig,
+           tracker: Tracker | None = None) -> Tracks:
+    """Points chosen in the first frame, and later where an instance shows what has none, through all frames.
+
+    With geometry, points are chosen where depth is known and have a place in every frame: see
+    :func:`~hoigen.perception.lift.lift` for when they count as seen. Without, a point is seen while the flow, or the
+    ``tracker``, follows it on its own instance.
+    """
+    frames = segmentation.instance.shape[0]
+    usable = np.ones(segmentation.instance.shape, bool) if geometry is None else np.isfinite(trusted_depth(geometry))
+    followed = follow_flow(flow, segmentation.instance, usable, _budget(segmentation, config))
+    pixels, instance, query = followed.pixels, followed.instance, followed.query
+    if tracker is not None:
+        pixels = _tracked(footage, segmentation, tracker, pixels, instance, query)
+    if geometry is None:
+        return Tracks(pixels, np.isfinite(pixels[..., 0]), instance, query, None)
+    lifted = lift(footage, flow, segmentation, geometry, pixels, instance, query)
+    placed = np.isfinite(lifted.places).reshape(frames, -1, 3).all(axis=(0, 2))
+    return Tracks(lifted.pixels[:, placed], lifted.visible[:, placed], instance[placed], query[placed],
+                  lifted.places[:, placed].astype(np.float32))
+
+
+def _budget(segmentation: Segmentation, config: FollowConfig) -> tuple[int, ...]:
+    """Points for the scene and each instance; instances of a role share by the largest area that they show."""
+    areas = np.array([(segmentation.instance == i).sum((1, 2)).max() for i in range(len(segmentation.role) + 1)])
+    role = np.append(ROLE_CODE[SCENE], segmentation.role)
+    share = {ROLE_CODE[HAND]: config.hand_share, ROLE_CODE[OBJECT]: config.object_share,
+             ROLE_CODE[SCENE]: 1 - config.hand_share - config.object_share}
+    parts = np.array([share[code] * area / max(areas[role == code].sum(), 1)
+                      for code, area in zip(role, areas, strict=True)])
+    return tuple(int(n) for n in config.points * parts / max(parts.sum(), 1e-9))
+
+
+def _tracked(footage: Footage, segmentation: Segmentation, tracker: Tracker, pixels: np.ndarray, instance: np.ndarray,
+             query: np.ndarray) -> np.ndarray:
+    """[T,M,2] pixels as the tracker follows the points, NaN where it does not see them on their own instance."""
+    start = pixels[query, np.arange(len(query))]
+    found, visible = tracker(footage, start, query)
+    if found.shape != pixels.shape or visible.shape != pixels.shape[:2]:
+        raise PerceptionError(f'tracker: expected pixels {list(pixels.shape)} and visible {list(pixels.shape[:2])}, '
+                              f'got {list(found.shape)} and {list(visible.shape)}')
+    height, width = segmentation.instance.shape[1:]
+    with np.errstate(invalid='ignore'):
+        inside = visible & ((found >= -0.5) & (found < np.array([width, height]) - 0.5)).all(axis=-1)
+    column, row = np.moveaxis(np.rint(np.where(inside[..., None], found, 0)).astype(int), -1, 0)
+    own = inside & (segmentation.instance[np.arange(len(found))[:, None], row, column] == instance)
+    own[query, np.arange(len(query))] = True
+    found = np.where(own[..., None], found, np.nan).astype(np.float32)
+    found[query, np.arange(len(query))] = start
+    return found
