@@ -26,6 +26,8 @@ PICTURE_PIXELS, CLOUD_PIXELS = 400_000, 60_000
 DEPTH_LEVELS, PLACE_LEVELS = 4095, 16_384
 """1 / depth and places are kept in so many steps over their range: 1 mm at 1 m, if the nearest is 25 cm away."""
 PIXEL_STEP = 1 / 16
+SURE = 0.5
+"""Points of less confidence than this can be hidden."""
 THUMB_WIDTH, THUMB_QUALITY = 240, 70
 
 
@@ -92,8 +94,7 @@ def _tracks(tracks: Tracks, width: int, height: int) -> dict[str, Any]:
     reach = np.ptp(pixels[np.isfinite(pixels)]) if np.isfinite(pixels).any() else 0
     found = {'count': len(tracks.instance), 'pixels': pack(quantise(pixels, int(min(65_534, 2 + reach / PIXEL_STEP)))),
              'visible': pack(tracks.visible[:, chosen].T.astype(np.uint8)),
-             'query': tracks.query[chosen].tolist(),
-             'instance': pack(tracks.instance[chosen]), 'colours': pack(track_colours(tracks, width, height)[chosen])}
+             'shown': len(chosen), 'colours': pack(track_colours(tracks, width, height)[chosen])}
     if tracks.places is not None:
         found['places'] = pack(quantise(tracks.places[:, chosen].transpose(1, 2, 0), PLACE_LEVELS))
     return found
@@ -106,12 +107,14 @@ def _geometry(geometry: Geometry, stamps_ns: np.ndarray) -> dict[str, Any]:
     first = (every - 1) // 2
     with np.errstate(divide='ignore'):
         inverse = 1 / geometry.depth_m[:, first::every, first::every]
+    sure = (geometry.confidence[:, first::every, first::every] >= SURE).astype(np.uint8)
     speed, turn = camera_motion(geometry, stamps_ns)
     cameras = [[round(float(number), 6) for number in (*camera.K[[0, 1, 0, 1], [0, 1, 2, 2]],
                                                        *camera.T_world_cam[:3].ravel())]
                for camera in geometry.cameras]
     return {'method': geometry.method, 'metric': geometry.metric, 'unit': 'm' if geometry.metric else 'units',
-            'every': every, 'first': first, 'inverse': pack(quantise(inverse, DEPTH_LEVELS)), 'cameras': cameras,
+            'every': every, 'first': first, 'inverse': pack(quantise(inverse, DEPTH_LEVELS)),
+            'sure': pack(sure), 'cameras': cameras,
             'near': scale and scale.near, 'far': scale and scale.far, 'turbo': pack(turbo()),
             'speed': _numbers(speed), 'turn': _numbers(turn)}
 

@@ -37,18 +37,20 @@ const median = values => values.sort((a, b) => a - b)[values.length >> 1];
 class CloudPanel {
   constructor(data) {
     Object.assign(this, { data, geometry: data.geometry, frame: 0, ready: false, pending: false, ride: false,
-      shown: { scene: true, hand: true, object: true, tracks: true, camera: true } });
-    this.canvas = make('canvas', { tabindex: 0, 'aria-label': 'point cloud; arrows turn, shift and arrows move, plus and '
-      + 'minus zoom, R resets' });
+      shown: { scene: true, hand: true, object: true, tracks: true, camera: true, unsure: true } });
+    this.canvas = make('canvas', { tabindex: 0, 'aria-label': 'point cloud; arrows turn, shift and arrows move, plus '
+      + 'and minus zoom, R resets' });
     this.gl = this.canvas.getContext('webgl', { antialias: true });
     const toggles = Object.keys(this.shown).map(name => this.toggle(name, name, () => {
       this.shown[name] = !this.shown[name];
+      if (name === 'unsure' && this.ready) this.build(this.frame);
       return this.shown[name];
     }, true));
     this.rider = this.toggle('as filmed', 'ride', () => { this.ride = !this.ride; return this.ride; }, false);
     this.grow = make('button', { class: 'grow', title: 'larger, smaller', 'aria-label': '3D larger, smaller' }, '⤢');
     this.element = make('figure', { class: 'panel cloud' }, this.canvas,
-      make('figcaption', {}, make('b', {}, '3D'), make('small', {}, 'drag turns, right drag moves, wheel zooms')), this.grow,
+      make('figcaption', {}, make('b', {}, '3D'), make('small', {}, 'drag turns, right drag moves, wheel zooms')),
+      this.grow,
       make('div', { class: 'toggles' }, ...toggles, this.rider,
         make('button', { onclick: () => this.reset(), title: 'back to the first view (R)' }, 'reset')));
     if (!this.gl) {
@@ -77,7 +79,8 @@ class CloudPanel {
     }
     gl.linkProgram(program);
     gl.useProgram(program);
-    this.uniform = Object.fromEntries(['view', 'zoom', 'lift', 'round'].map(name => [name, gl.getUniformLocation(program, name)]));
+    this.uniform = Object.fromEntries(['view', 'zoom', 'lift', 'round'].map(name =>
+      [name, gl.getUniformLocation(program, name)]));
     this.attribute = ['place', 'colour'].map(name => gl.getAttribLocation(program, name));
     this.attribute.forEach(at => gl.enableVertexAttribArray(at));
     this.buffer = gl.createBuffer();
@@ -131,7 +134,7 @@ class CloudPanel {
   }
 
   buildPoints(frame) {
-    const { tall, wide, loaded: { masks, inverse, pictures }, geometry: { every, first } } = this;
+    const { tall, wide, loaded: { masks, inverse, sure, pictures }, geometry: { every, first } } = this;
     this.pen.drawImage(pictures[frame], 0, 0, wide, tall);
     const rgb = this.pen.getImageData(0, 0, wide, tall).data, codes = tall * wide * frame;
     const ids = masks.shape[1] * masks.shape[2] * frame;
@@ -140,11 +143,11 @@ class CloudPanel {
       const v = (first + every * row - cy) / fy;
       for (let column = 0; column < wide; column++, n++) {
         const code = inverse.values[codes + n];
-        if (!code) continue;
+        if (!code || !(this.shown.unsure || sure[codes + n])) continue;
         const z = 1 / (inverse.low + (code - 1) * inverse.step), x = (first + every * column - cx) / fx * z, y = v * z;
         const under = inverse.values[codes + n + wide], drop = row + 1 < tall && under
           ? z - 1 / (inverse.low + (under - 1) * inverse.step) : 0;
-        const apart = every * z / fx, slope = Math.abs(drop) < 4 * apart ? drop : 0;  // where it slopes, rows lie far apart
+        const apart = every * z / fx, slope = Math.abs(drop) < 4 * apart ? drop : 0;  // rows of a slope lie far apart
         const one = this.roles[masks.values[ids + this.maskAt[n]] - 1], mix = one ? 0.4 : 0;
         const colour = one ? one.colour : [0, 0, 0], light = one ? 0.6 : 0.85;
         this.parts[one ? one.role : 'scene'].add(a * x + b * y + c * z + x0, d * x + e * y + f * z + y0,
@@ -183,7 +186,8 @@ class CloudPanel {
       const ray = [(u - cx) / fx, (v - cy) / fy, 1].map(value => value * this.size);
       return [0, 1, 2].map(row => dot(camera.slice(4 + 4 * row, 7 + 4 * row), ray) + camera[7 + 4 * row]);
     };
-    const corners = [[-0.5, -0.5], [width - 0.5, -0.5], [width - 0.5, height - 0.5], [-0.5, height - 0.5]].map(at => out(...at));
+    const [right, bottom] = [width - 0.5, height - 0.5];
+    const corners = [out(-0.5, -0.5), out(right, -0.5), out(right, bottom), out(-0.5, bottom)];
     corners.forEach((corner, n) => {
       for (const place of [eye(camera), corner, corner, corners[(n + 1) % 4]]) put(place, [255, 255, 255], 200);
     });
@@ -268,7 +272,8 @@ class CloudPanel {
     const last = [0, 0, shift, 0].map((extra, n) => extra - dot(rows[n], eye));
     gl.viewport(0, 0, canvas.width, canvas.height);
     gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
-    gl.uniformMatrix4fv(this.uniform.view, false, [0, 1, 2].flatMap(column => rows.map(row => row[column])).concat(last));
+    const columns = [0, 1, 2].flatMap(column => rows.map(row => row[column]));
+    gl.uniformMatrix4fv(this.uniform.view, false, columns.concat(last));
     gl.uniform1f(this.uniform.zoom, canvas.height / 2 / half[1]);
     gl.uniform1i(this.uniform.round, 0);
     gl.uniform1f(this.uniform.lift, 0);
@@ -281,7 +286,9 @@ class CloudPanel {
     gl.uniform1f(this.uniform.lift, LIFT);
     if (shown.tracks) put(parts.lines, gl.LINES, 0, this.cameraFrom);
     if (shown.camera && !this.ride) put(parts.lines, gl.LINES, this.cameraFrom, this.objectFrom);
+    gl.disable(gl.DEPTH_TEST);  // the object's axes begin inside of it
     if (shown.object) put(parts.lines, gl.LINES, this.objectFrom);
+    gl.enable(gl.DEPTH_TEST);
     gl.uniform1i(this.uniform.round, 1);
     if (shown.tracks) put(parts.heads, gl.POINTS);
     this.element.dataset.drawn = this.frame;

@@ -34,14 +34,15 @@ const rgbOf = colour => [1, 3, 5].map(at => parseInt(colour.slice(at, at + 2), 1
 /** Everything of a stretch that the panels draw, unpacked. */
 async function unpackAll(data) {
   const { tracks, geometry } = data;
-  const [pictures, masks, pixels, visible, instance, colours, places, inverse, turbo] = await Promise.all([
+  const [pictures, masks, pixels, visible, colours, places, inverse, sure, turbo] = await Promise.all([
     Promise.all(data.pictures.map(decodeImage)), unpack(data.masks), unpack(tracks.pixels), unpack(tracks.visible),
-    unpack(tracks.instance), unpack(tracks.colours), tracks.places && unpack(tracks.places),
-    geometry && unpack(geometry.inverse), geometry && unpack(geometry.turbo)]);
+    unpack(tracks.colours), tracks.places && unpack(tracks.places),
+    geometry && unpack(geometry.inverse), geometry && unpack(geometry.sure),
+    geometry && unpack(geometry.turbo)]);
   data.pictures = data.masks.data = null;
-  const css = [], count = instance.values.length;
+  const css = [], count = tracks.shown;
   for (let m = 0; m < count; m++) css.push(`rgb(${colours.values.subarray(3 * m, 3 * m + 3).join()})`);
-  return { pictures, masks, turbo: turbo?.values, inverse,
-    tracks: { count, pixels: numbers(pixels), visible: visible.values, instance: instance.values, colours: colours.values,
-      css, places: places && numbers(places) } };
+  return { pictures, masks, turbo: turbo?.values, inverse, sure: sure?.values,
+    tracks: { count, pixels: numbers(pixels), visible: visible.values, colours: colours.values, css,
+      places: places && numbers(places) } };
 }

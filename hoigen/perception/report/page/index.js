@@ -12,7 +12,8 @@ film.append(...cards.map(card => make('a', { href: `#${encodeURIComponent(card.n
   make('img', { src: card.picture, alt: '', loading: 'lazy' }),
   make('span', { class: 'name' }, card.name, make('small', {}, `${(card.start - cards[0].start).toFixed(1)} s`)),
   make('span', { class: 'seen' }, ...card.instances.map(([name, colour, seen]) =>
-    make('i', { style: `--part: ${100 * seen}%; --colour: ${colour}`, title: `${name}: seen in ${(100 * seen).toFixed(0)} %` }))),
+    make('i', { style: `--part: ${100 * seen}%; --colour: ${colour}`,
+      title: `${name}: seen in ${(100 * seen).toFixed(0)} %` }))),
   ...(card.notes ? [make('b', { class: 'warn', title: `${card.notes} notes` }, `${card.notes}`)] : []))));
 const facts = { stretches: cards.length, frames: sum(cards.map(card => card.frames)),
   'with point map': cards.filter(card => card.geometry).length };

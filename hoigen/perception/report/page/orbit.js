@@ -7,7 +7,8 @@ const cross = (a, b) => [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a
 /** A view that mouse, fingers and keys turn around a target; y points down. `changed` is called after each move. */
 class Orbit {
   constructor(canvas, changed, reset) {
-    Object.assign(this, { canvas, changed, reset, target: [0, 0, 1], distance: 1, yaw: 0, pitch: 0, pointers: new Map() });
+    Object.assign(this, { canvas, changed, reset, target: [0, 0, 1], distance: 1, yaw: 0, pitch: 0,
+      pointers: new Map() });
     const on = (name, act, options) => canvas.addEventListener(name, act.bind(this), options);
     on('pointerdown', event => {
       canvas.setPointerCapture(event.pointerId);
@@ -15,8 +16,10 @@ class Orbit {
     });
     for (const name of ['pointerup', 'pointercancel']) on(name, event => this.pointers.delete(event.pointerId));
     on('pointermove', this.drag);
-    on('wheel', event => { event.preventDefault(); this.zoom(Math.exp(event.deltaY * (event.deltaMode ? 0.05 : 0.0015))); },
-      { passive: false });
+    on('wheel', event => {
+      event.preventDefault();
+      this.zoom(Math.exp(event.deltaY * (event.deltaMode ? 0.05 : 0.0015)));
+    }, { passive: false });
     on('contextmenu', event => event.preventDefault());
     on('dblclick', () => reset());
     on('keydown', this.key);

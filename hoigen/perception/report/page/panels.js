@@ -7,7 +7,8 @@ class Panel {
     Object.assign(this, { name, width, height, frame: 0, ready: false });
     this.canvas = make('canvas', { 'aria-label': title });
     this.caption = make('small', {}, more);
-    this.grow = make('button', { class: 'grow', title: 'larger, smaller', 'aria-label': `${title} larger, smaller` }, '⤢');
+    this.grow = make('button', { class: 'grow', title: 'larger, smaller', 'aria-label': `${title} larger or smaller` },
+      '⤢');
     this.element = make('figure', { class: `panel ${name}` }, this.canvas,
       make('figcaption', {}, make('b', {}, title), this.caption), this.grow);
     new ResizeObserver(() => this.resize()).observe(this.element);
@@ -100,7 +101,7 @@ class TrackPanel extends Panel {
   constructor(data) {
     super('tracks', 'Tracks', '', data.size);
     this.data = data;
-    const shown = data.tracks.query.length, all = data.tracks.count;
+    const { shown, count: all } = data.tracks;
     this.caption.textContent = `${all} points${shown < all ? `, ${shown} drawn` : ''}; hollow: hidden`;
     this.frames = data.times.length;
   }

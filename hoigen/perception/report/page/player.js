@@ -12,7 +12,8 @@ class Player {
     Object.assign(this, { data, frame: 0, clock: 0, speed: 1, playing: false, loaded: false });
     this.panels = [new MaskPanel(data), ...(data.geometry ? [new CloudPanel(data)] : []), new TrackPanel(data),
       ...(data.geometry ? [new DepthPanel(data)] : [])];
-    this.stage = make('div', { class: `views count${this.panels.length}`, style: `--aspect: ${data.size[0] / data.size[1]}` },
+    const [width, height] = data.size, count = this.panels.length;
+    this.stage = make('div', { class: `views count${count}`, style: `--aspect: ${width / height}` },
       ...this.panels.map(panel => panel.element));
     for (const { grow, element } of this.panels) {
       grow.addEventListener('click', () => {
@@ -56,7 +57,8 @@ class Player {
     const table = (title, rows, kind = '') => Object.keys(rows).length ? [make('section', {}, make('h3', {}, title),
       make('dl', { class: kind }, ...Object.entries(rows).map(([name, value]) =>
         make('div', {}, make('dt', {}, name), make('dd', {}, `${value}`)))))] : [];
-    const cards = make('div', { class: 'cards' }, ...Object.entries(facts).flatMap(([title, rows]) => table(title, rows)));
+    const tables = Object.entries(facts).flatMap(([title, rows]) => table(title, rows));
+    const cards = make('div', { class: 'cards' }, ...tables);
     const origin = { seed: made.seed, source: made.source || 'not told' };
     return [cards, make('details', {}, make('summary', {}, 'How it was made'), make('div', { class: 'facts' },
       ...table('Origin', origin), ...table('Settings', made.settings), ...table('Versions', made.versions),

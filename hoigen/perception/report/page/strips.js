@@ -11,7 +11,10 @@ class Strips {
       const box = this.canvas.getBoundingClientRect();
       seek(this.nearest((event.clientX - box.left - INSET) / (box.width - 2 * INSET) * data.times.at(-1)));
     };
-    this.canvas.addEventListener('pointerdown', event => { this.canvas.setPointerCapture(event.pointerId); point(event); });
+    this.canvas.addEventListener('pointerdown', event => {
+      this.canvas.setPointerCapture(event.pointerId);
+      point(event);
+    });
     this.canvas.addEventListener('pointermove', event => { if (event.buttons) point(event); });
     const column = (name, parts) => make('div', { class: name, style: `--row: ${ROW}px` }, ...parts);
     this.element = make('div', { class: 'strips' },
@@ -45,7 +48,8 @@ class Strips {
   /** Where a frame begins and ends: halfway to its neighbours. */
   span(n, wide) {
     const { times } = this.data, middle = other => (times[n] + times[other]) / 2;
-    return [n ? middle(n - 1) : times[0], n + 1 < times.length ? middle(n + 1) : times[n]].map(time => Math.round(this.x(time, wide)));
+    const ends = [n ? middle(n - 1) : times[0], n + 1 < times.length ? middle(n + 1) : times[n]];
+    return ends.map(time => Math.round(this.x(time, wide)));
   }
 
   draw(frame) {
