@@ -35,6 +35,9 @@ class SamuraiConfig:
     empty_is_a_box: bool = False
 
 
+PUBLISHED = SamuraiConfig()
+
+
 @dataclass(frozen=True)
 class Choice:
     """What was chosen in a frame. index: of the candidate; iou: its predicted quality; motion: its agreement with the
@@ -88,7 +91,7 @@ class BoxFilter:
 class MotionSelector:
     """Chooses a mask per frame for one instance that is followed in one direction."""
 
-    def __init__(self, config: SamuraiConfig = SamuraiConfig()) -> None:
+    def __init__(self, config: SamuraiConfig = PUBLISHED) -> None:
         self.config, self.stable = config, 0
         self.filter: BoxFilter | None = None
 
@@ -118,7 +121,7 @@ class MotionSelector:
 
 
 def memory_frames(choices: Sequence[Choice | None], presence: Sequence[float], count: int, reach: int,
-                  config: SamuraiConfig = SamuraiConfig()) -> list[int]:
+                  config: SamuraiConfig = PUBLISHED) -> list[int]:
     """At most ``count`` frames whose memories the next one should attend to, in order of time.
 
     choices, presence: of the frames since the prompted one, which is number 0 and has no choice. Of the newest
