@@ -58,7 +58,8 @@ def camera_of(calibration: Calibration, width: int, height: int) -> Camera:
     if min(across, down) > 0 and abs(across / down - 1) < SAME_SHIFT and not 1 / OTHER_SIZE < across < OTHER_SIZE:
         raise RecordingError(f'{calibration.file}: expected the calibration of {width}x{height} pictures, got the '
                              f'principal point {calibration.K[0, 2]:.1f}, {calibration.K[1, 2]:.1f}, which is the '
-                             f'middle of pictures of about {width * across:.0f}x{height * down:.0f}')
+                             f'middle of pictures of about {2 * calibration.K[0, 2] + 1:.0f}x'
+                             f'{2 * calibration.K[1, 2] + 1:.0f}')
     return camera
 
 

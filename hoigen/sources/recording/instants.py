@@ -111,18 +111,21 @@ def _part(instants: Iterator[Instant], first_ns: int | None, start_s: float, dur
 
 
 def _paced(instants: Iterator[Instant], period_ns: float) -> Iterator[Instant]:
-    """Each instant that is the nearest to one of the times first + k * period; it waits for the one after it."""
-    held, begin, wanted = None, 0, 0
+    """Each instant that is the nearest to one of the times first + k * period; it waits for the one after it.
+
+    The last stands for as much time after it as before it.
+    """
+    held, begin, wanted, until = None, 0, 0, 0.0
     for instant in instants:
         if held is None:
-            held, begin = instant, instant.stamp_ns
+            held, begin, until = instant, instant.stamp_ns, instant.stamp_ns
             continue
-        between = (held.stamp_ns + instant.stamp_ns) / 2
-        if begin + wanted * period_ns <= between:
+        half = (instant.stamp_ns - held.stamp_ns) / 2
+        if begin + wanted * period_ns <= held.stamp_ns + half:
             yield held
-            wanted = int((between - begin) // period_ns) + 1
-        held = instant
-    if held is not None and begin + (wanted - 0.5) * period_ns <= held.stamp_ns:
+            wanted = int((held.stamp_ns + half - begin) // period_ns) + 1
+        held, until = instant, instant.stamp_ns + half
+    if held is not None and begin + wanted * period_ns <= until:
         yield held
 
 

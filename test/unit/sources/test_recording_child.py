@@ -1,0 +1,177 @@
+"""The child process: its limits hold, and whatever it does its parent goes on with one clear error."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import termios
+import time
+from array import array
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from PIL import Image
+from recording_files import picture, write_video
+
+from hoigen.sources.recording import Limits, RecordingError, RecordingOptions, open_recording
+from hoigen.sources.recording.pipe import PipeClosed, PipeSlow, receive_head, receive_into, send
+
+
+@pytest.fixture(scope='module')
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """200 frames of 720 kB: the pipe holds one of them."""
+    return write_video(tmp_path_factory.mktemp('video') / 'long.mp4', list(range(0, 8000, 40)), (640, 384),
+                       preset='ultrafast')
+
+
+def child_of(recording: object) -> psutil.Process:
+    return psutil.Process(recording._child.pid)  # type: ignore[attr-defined]
+
+
+def wait_for_bytes(pipe: int, count: int) -> None:
+    """Until so many bytes can be read."""
+    waiting, deadline = array('i', [0]), time.monotonic() + 10
+    while waiting[0] < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+        fcntl.ioctl(pipe, termios.FIONREAD, waiting)
+
+
+@pytest.mark.parametrize('number', [signal.SIGSEGV, signal.SIGKILL])
+def test_death_of_the_child(video: Path, number: signal.Signals) -> None:
+    """What was decoded before is given, then one error tells the file and the signal."""
+    with open_recording(video) as recording:
+        stretches = recording.stretches(10)
+        assert len(next(stretches).rgb) == 10
+        child_of(recording).send_signal(number)
+        rest = []
+        with pytest.raises(RecordingError, match=rf'long\.mp4: the decoder died by signal {number.name}'):
+            rest += stretches
+        assert list(stretches) == []
+
+
+def test_what_came_before_the_death_is_given(video: Path) -> None:
+    """The frame that was on its way and whole is a stretch of its own."""
+    with open_recording(video) as recording:
+        stretches = recording.stretches(10)
+        next(stretches)
+        wait_for_bytes(recording._pipe, 640 * 384 * 3 + 100)
+        child_of(recording).kill()
+        last = next(stretches)
+        assert 1 <= len(last.rgb) < 10
+        assert last.stamps_ns[0] == 400_000_000
+        with pytest.raises(RecordingError, match='SIGKILL'):
+            next(stretches)
+
+
+def test_child_ends_with_the_recording(video: Path) -> None:
+    """No process is left behind, whether the recording was read or not."""
+    with open_recording(video) as recording:
+        child = child_of(recording)
+        next(recording.stretches(3))
+    assert not child.is_running()
+
+
+def test_memory_limit(tmp_path: Path) -> None:
+    """A small file that is a huge picture: the child runs out of memory, not the machine."""
+    Image.fromarray(np.zeros((13000, 13000), np.uint8)).save(tmp_path / '1.5.png')
+    assert (tmp_path / '1.5.png').stat().st_size < 500_000
+    with pytest.raises(RecordingError, match='decoding needs more than the 1024 MB it may use'):
+        open_recording(tmp_path, RecordingOptions(limits=Limits(memory_mb=1024, pixels=200_000_000)))
+
+
+def test_pixel_limit(tmp_path: Path) -> None:
+    """Such a picture is not decoded at all where its size is told beforehand."""
+    Image.fromarray(np.zeros((9000, 9000), np.uint8)).save(tmp_path / '1.5.png')
+    with pytest.raises(RecordingError, match='at most 64000000 pixels, got 9000x9000'):
+        open_recording(tmp_path)
+
+
+def test_time_limit(video: Path) -> None:
+    """A decoder that does not answer is ended."""
+    with pytest.raises(RecordingError, match=r'long\.mp4: one frame took longer than 0\.02 s'):
+        open_recording(video, RecordingOptions(limits=Limits(timeout_s=0.02)))
+
+
+def test_a_decoder_that_stands_still(video: Path) -> None:
+    with open_recording(video, RecordingOptions(limits=Limits(timeout_s=1.0))) as recording:
+        stretches = recording.stretches(10)
+        next(stretches)
+        child = child_of(recording)
+        child.suspend()
+        assert len(next(stretches).rgb) < 10
+        with pytest.raises(RecordingError, match='one frame took longer than 1 s'):
+            next(stretches)
+        assert child.wait(5) is not None
+
+
+def test_processor_time_limit() -> None:
+    """A decoder in an endless loop ends by itself, also when nobody waits for it any more."""
+    code = ('from hoigen.sources.recording.child import limit\nfrom hoigen.sources.recording.options import Limits\n'
+            'limit(Limits(timeout_s=0.1))\nwhile True: pass')
+    done = subprocess.run([sys.executable, '-c', code], cwd=Path(__file__).parents[3], check=False, timeout=60,
+                          capture_output=True)
+    assert done.returncode == -signal.SIGXCPU, done.stderr
+
+
+def test_file_limit(tmp_path: Path) -> None:
+    """The child cannot fill the disk."""
+    code = ('from hoigen.sources.recording.child import limit\nfrom hoigen.sources.recording.options import Limits\n'
+            'limit(Limits(memory_mb=1024))\nimport os\n'
+            f'with open({str(tmp_path / "x")!r}, "wb") as file: os.truncate(file.fileno(), 2**31)')
+    done = subprocess.run([sys.executable, '-c', code], cwd=Path(__file__).parents[3], check=False, timeout=60,
+                          capture_output=True, text=True)
+    assert 'File too large' in done.stderr
+
+
+def test_read_once(video: Path) -> None:
+    with open_recording(video, RecordingOptions(duration_s=0.1)) as recording:
+        assert sum(len(footage.rgb) for footage in recording.stretches(2)) == 3
+        with pytest.raises(RecordingError, match='open it again'):
+            next(recording.stretches(2))
+
+
+def test_what_the_options_say_arrives(video: Path) -> None:
+    """Size, pace, part and count reach the child and come back."""
+    options = RecordingOptions(size=(64, 64), rate_hz=5.0, start_s=1.0, duration_s=2.0)
+    with open_recording(video, options) as recording:
+        assert recording.count == 11
+        (footage,) = recording.stretches(100)
+    assert footage.rgb.shape == (10, 64, 64, 3)
+    assert footage.stamps_ns.tolist() == [(1000 + 200 * n) * 10**6 for n in range(10)]
+    middle = picture(25, (640, 384))[:, 128:512].reshape(64, 6, 64, 6, 3).mean((1, 3))
+    assert np.abs(footage.rgb[0] - middle).mean() < 6
+
+
+@pytest.mark.parametrize(('wrong', 'says'), [
+    ({'size': (4, 4)}, 'size: expected at least 16x16'), ({'rate_hz': 0.0}, 'rate_hz: expected > 0'),
+    ({'start_s': -1.0}, 'start_s: expected >= 0'), ({'duration_s': float('nan')}, 'duration_s: expected > 0')])
+def test_options_that_cannot_be_kept(wrong: dict, says: str) -> None:
+    with pytest.raises(RecordingError, match=says):
+        RecordingOptions(**wrong)
+
+
+def test_pipe_reads_numbers_only() -> None:
+    """What is cut, too long or no table is a closed pipe; what does not come is a slow one."""
+    reading, writing = os.pipe()
+    send(writing, {'a': 1}, (np.arange(3, dtype=np.int32),))
+    assert receive_head(reading, 1.0) == {'a': 1}
+    numbers = np.zeros(3, np.int32)
+    receive_into(reading, numbers, 1.0)
+    assert numbers.tolist() == [0, 1, 2]
+    with pytest.raises(PipeSlow):
+        receive_head(reading, 0.01)
+    for bad in (b'\xff\xff\xff\x7f', b'\x02\0\0\0[]', b'\x02\0\0\0{{'):
+        os.write(writing, bad)
+        with pytest.raises(PipeClosed):
+            receive_head(reading, 1.0)
+    os.write(writing, b'\x09\0')
+    os.close(writing)
+    with pytest.raises(PipeClosed):
+        receive_head(reading, 1.0)
+    os.close(reading)
