@@ -26,8 +26,12 @@ class Verb:
 
 
 VERBS = {
-    'up': Verb('hoigen.ros.up', 'UpConfig', 'run', 'run a graph of nodes, from simulator to bag and report',
-               'hoigen up sim_to_video --episodes 3 --seed 7 --out out/demo'),
+    'up sim_to_video': Verb('hoigen.ros.up', 'SimToVideoConfig', 'run',
+                            'run a graph of nodes, from simulator to bag and report',
+                            'hoigen up sim_to_video --episodes 3 --seed 7 --out out/demo'),
+    'up video_to_video': Verb('hoigen.ros.up', 'VideoToVideoConfig', 'run',
+                              'run a graph of nodes, from a recording to bag and report',
+                              'hoigen up video_to_video --video my.mp4 --out out/mine'),
     'generate': Verb('hoigen.video.generate', 'GenerateConfig', 'generate', 'simulate and generate clips without ROS',
                      'hoigen generate --episodes 2 --camera ego --out out/clips'),
     'extract': Verb('hoigen.perception.extract', 'ExtractConfig', 'extract',

@@ -17,28 +17,43 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
 from hoigen.ros import topics
+from hoigen.ros.graph import SOURCES
 from hoigen.ros.processes import NodeFailed
 
 SPIN_S = 0.1
 START_S = 120.0
 CONFIGURE_S = 600.0
 ACTIVATE_S = 60.0
-STALL_S = 300.0
+STALL_S = 900.0
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where the job stands. ``bag``: of the last episode recorded. ``rejected``: episodes whose fidelity was too low.
-    ``step`` of ``steps`` of the clip that is being generated, of ``episode``; ``steps`` is 0 while none is."""
+    """Where the job stands.
 
+    planned: episodes in all, None while the source does not know. rejected: episodes whose fidelity was too low.
+    skipped: stretches of a recording that gave no clip, the last for ``reason``. fault: what is wrong with the
+    recording. bag: of the last episode recorded. step of ``steps`` of the clip that is being generated, of ``episode``;
+    ``steps`` is 0 while none is.
+    """
+
+    planned: int | None
     recorded: int
     rejected: int
+    skipped: int
+    reason: str
+    fault: str
     streamed: int
     bag: str
     episode: int
     step: int
     steps: int
     eta_s: float
+
+    @property
+    def done(self) -> int:
+        """Episodes of which nothing more is to come."""
+        return self.recorded + self.rejected + self.skipped
 
 
 class Conductor:
@@ -78,10 +93,10 @@ class Conductor:
         for node in nodes:
             self._change([node], Transition.TRANSITION_ACTIVATE, 'could not be activated', ACTIVATE_S)
 
-    def follow(self, episodes: int, show: Callable[[Progress], None]) -> Progress:
-        """Wait until ``episodes`` are recorded or rejected; where the job stands then.
+    def follow(self, show: Callable[[Progress], None]) -> Progress:
+        """Wait until every episode that the source plans is done; where the job stands then.
 
-        Raises :class:`NodeFailed` if one cannot be either, or nothing moves any more.
+        Raises :class:`NodeFailed` if one cannot be, or nothing moves any more.
         """
         self._moved_at = time.monotonic()
         while True:
@@ -91,15 +106,19 @@ class Conductor:
                     raise NodeFailed(node, f'failed: {values["message"]}')
             progress = self._progress()
             show(progress)
-            if progress.recorded + progress.rejected >= episodes:
+            if progress.planned is not None and progress.done >= progress.planned:
                 return progress
             if time.monotonic() - self._moved_at > STALL_S:
                 raise NodeFailed('the graph', f'has done nothing for {STALL_S:.0f} s: {self._values}')
 
     def _progress(self) -> Progress:
-        source, synthesizer, recorder = (self._values[node] for node in (topics.SOURCE, topics.SYNTHESIZER,
-                                                                         topics.RECORDER))
+        source, perception, synthesizer, recorder = (self._values.get(node, {}) for node in (
+            next(node for node in SOURCES if node in self._values), topics.PERCEPTION, topics.SYNTHESIZER,
+            topics.RECORDER))
         return Progress(
+            planned=int(source['planned']) if 'planned' in source else None,
+            skipped=int(perception.get('skipped', 0)), reason=perception.get('reason', ''),
+            fault=source.get('fault', ''),
             recorded=int(recorder.get('recorded', 0)), rejected=int(recorder.get('rejected', 0)),
             streamed=int(source.get('episodes', 0)), bag=recorder.get('bag', ''),
             episode=int(synthesizer.get('episode', 0)), step=int(synthesizer.get('step', 0)),

@@ -14,6 +14,9 @@ from hoigen.resources import find
 
 Value = bool | int | float | str
 
+SOURCES = ('sim_source', 'video_source')
+"""The nodes that frames and time come from; a graph has one of them, and it cannot take the time from itself."""
+
 
 class Target(NamedTuple):
     """A parameter of a node."""

@@ -1,14 +1,17 @@
-"""Shows how a job goes: bars on a terminal, a line when an episode is recorded everywhere."""
+"""Shows how a job goes: bars on a terminal, a line when an episode is recorded everywhere; and how it ended."""
 
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
+
+from hoigen.episodes.report import write_report
 
 if TYPE_CHECKING:
     from hoigen.ros.conductor import Progress
@@ -17,14 +20,14 @@ if TYPE_CHECKING:
 class ProgressDisplay:
     """Two bars: episodes recorded, with the time that the rest will take, and steps of the clip in the making."""
 
-    def __init__(self, console: Console, episodes: int) -> None:
-        self._console, self._episodes = console, episodes
+    def __init__(self, console: Console) -> None:
+        self._console = console
         self._begun_at = time.monotonic()
-        self._recorded = self._rejected = 0
+        self._recorded = self._rejected = self._skipped = 0
         self._bars = Bars(TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
                           TextColumn('{task.fields[note]}'), console=console, disable=not console.is_terminal)
-        self._job = self._bars.add_task('episodes', total=episodes, note='')
-        self._clip = self._bars.add_task('clip', total=None, note='simulating')
+        self._job = self._bars.add_task('episodes', total=None, note='')
+        self._clip = self._bars.add_task('clip', total=None, note='waiting')
 
     def __enter__(self) -> ProgressDisplay:
         self._bars.start()
@@ -37,20 +40,38 @@ class ProgressDisplay:
     def show(self, progress: Progress) -> None:
         """Draw where the job stands."""
         elapsed_s = time.monotonic() - self._begun_at
+        of = '' if progress.planned is None else f' of {progress.planned}'
         if progress.recorded > self._recorded:
             self._recorded = progress.recorded
-            self._console.print(f'{progress.recorded} of {self._episodes} episodes recorded after {elapsed_s:.0f} s, '
+            self._console.print(f'{progress.recorded}{of} episodes recorded after {elapsed_s:.0f} s, '
                                 f'the last in {progress.bag}', markup=False, soft_wrap=True)
         if progress.rejected > self._rejected:
             self._rejected = progress.rejected
-            self._console.print(f'{progress.rejected} of {self._episodes} episodes rejected: their fidelity was too '
+            self._console.print(f'{progress.rejected}{of} episodes rejected: their fidelity was too '
                                 'low with every seed, the report says more', markup=False, soft_wrap=True)
-        done = progress.recorded + progress.rejected
-        self._bars.update(self._job, completed=done, note=self._left(elapsed_s, done))
+        if progress.skipped > self._skipped:
+            self._skipped = progress.skipped
+            self._console.print(f'{progress.skipped}{of} stretches gave no clip, the last because: {progress.reason}',
+                                markup=False, soft_wrap=True)
+        self._bars.update(self._job, completed=progress.done, total=progress.planned,
+                          note=_left(elapsed_s, progress.done, progress.planned))
         note = f'episode {progress.episode}: {progress.eta_s:.0f} s left' if progress.steps else 'waiting'
         self._bars.update(self._clip, completed=progress.step, total=progress.steps or None, note=note)
 
-    def _left(self, elapsed_s: float, done: int) -> str:
-        if not done:
-            return ''
-        return f'about {elapsed_s / done * (self._episodes - done):.0f} s left'
+
+def _left(elapsed_s: float, done: int, planned: int | None) -> str:
+    if not done or planned is None:
+        return ''
+    return f'about {elapsed_s / done * (planned - done):.0f} s left'
+
+
+def conclude(progress: Progress, out: Path, console: Console) -> int:
+    """Write the report of a job that has ended, and say what was not as it should; 0, or 1 if nothing was recorded."""
+    if progress.fault:
+        console.print(f'the recording is damaged: {progress.fault}', style='yellow', markup=False, soft_wrap=True)
+    if progress.recorded + progress.rejected:
+        write_report(out)
+    else:
+        console.print(f'nothing was generated: {progress.reason or "there was nothing to generate from"}',
+                      style='bold red', markup=False, soft_wrap=True)
+    return 0 if progress.recorded else 1

@@ -14,11 +14,10 @@ from std_msgs.msg import String
 
 from hoigen.msg import Fidelity, Labels, MeshAssets, MeshFrame, PointTracks
 from hoigen.ros import qos
+from hoigen.ros.graph import SOURCES
 
-SOURCE, BUILDER, SYNTHESIZER, RECORDER = 'sim_source', 'condition_builder', 'synthesizer', 'episode_recorder'
-VIDEO, PERCEPTION = 'video_source', 'perception'
-SOURCES = (SOURCE, VIDEO)
-"""The nodes that a graph's frames and its time come from; a graph has one of them."""
+BUILDER, PERCEPTION, SYNTHESIZER, RECORDER = 'condition_builder', 'perception', 'synthesizer', 'episode_recorder'
+SOURCE, VIDEO = SOURCES
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,39 +7,35 @@ import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import tyro
 import yaml
 from rich.console import Console
 
-from hoigen.episodes.report import write_report
 from hoigen.ros import dds
-from hoigen.ros.graph import Value, load_graph
+from hoigen.ros.graph import SOURCES, Value, load_graph
 from hoigen.ros.processes import NODE_COMMAND, NodeFailed, NodeProcesses
-from hoigen.ros.progress import ProgressDisplay
+from hoigen.ros.progress import ProgressDisplay, conclude
 from hoigen.video.faithful import ACCEPTANCE
 from hoigen.video.sampling import CONDITIONS
+
+if TYPE_CHECKING:
+    from hoigen.ros.conductor import Progress
 
 INTERRUPTED = 130
 
 
 @dataclass(frozen=True)
 class UpConfig:
-    """A job. The settings between ``episodes`` and ``out`` are the arguments of the graph's description."""
+    """A job. Its settings are the arguments of the graph's description, but for those after ``out``."""
 
-    graph: Annotated[str, tyro.conf.Positional]
-    """Graph to run: a name in config/graphs."""
-    episodes: int = 3
-    """Episodes to make."""
+    graph: ClassVar[str]
+    """The graph that runs: a name in config/graphs."""
+
     seed: int = 0
     """Everything random is derived from it and the episode's number."""
     model: str = 'tiny'
     """Model that generates the video; a name in config/models or the folder of a trained one."""
-    task: str = 'any'
-    """Interaction to simulate, or any."""
-    camera: str = 'front'
-    """Camera to render from."""
     conditions: str = ' '.join(CONDITIONS)
     """What the model reads of the scene beside its first picture; none at all is the backbone alone."""
     strength: float = 1.0
@@ -49,7 +45,7 @@ class UpConfig:
     tries: int = ACCEPTANCE.tries
     """Seeds that are drawn before an episode is given up; it is then recorded without generated frames."""
     rate: float = 0.0
-    """Pace relative to real time; 0 is as fast as the simulator can."""
+    """Pace relative to real time; 0 is as fast as the source can."""
     out: Path = Path('out/demo')
     """Folder for bags, report and logs; episodes that are in it stay, new ones are numbered on."""
     namespace: str = ''
@@ -61,13 +57,61 @@ class UpConfig:
 
     def arguments(self) -> dict[str, Any]:
         """The values of the graph's arguments."""
-        return {'episodes': self.episodes, 'seed': self.seed, 'model': self.model, 'task': self.task,
-                'camera': self.camera, 'conditions': self.conditions, 'strength': self.strength,
-                'min_fidelity': self.min_fidelity, 'tries': self.tries, 'rate': self.rate, 'output': str(self.out)}
+        names = load_graph(self.graph).arguments.keys() - {'output'}
+        values = {name: getattr(self, name) for name in names} | {'output': self.out}
+        return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimToVideoConfig(UpConfig):
+    """Simulated hand-object scenes, and generated video of them with their labels, one bag for each episode."""
+
+    graph: ClassVar[str] = 'sim_to_video'
+    episodes: int = 3
+    """Episodes to make."""
+    task: str = 'any'
+    """Interaction to simulate, or any."""
+    camera: str = 'front'
+    """Camera to render from."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoToVideoConfig(UpConfig):
+    """A recording, the 3D conditions that are found in it, and generated video of them, one bag for each stretch."""
+
+    graph: ClassVar[str] = 'video_to_video'
+    video: Path
+    """Recording: a video file, a folder of frames, an RGB-D folder or a ROS bag."""
+    frames: int = 17
+    """Frames of a stretch, which becomes one clip; 4k+1."""
+    frame_rate: float = 8.0
+    """Frames taken for a second of the recording; 0 takes every one."""
+    start: float = 0.0
+    """Where to begin, in seconds after the first frame."""
+    duration: float = 0.0
+    """Seconds to take; 0 goes to the end."""
+    width: int = 0
+    """Width of the pictures that are looked at; 0 leaves the recording its aspect, at most 640 wide."""
+    height: int = 0
+    """Height of the pictures; 0 where width is."""
+    calibration: str = ''
+    """File with the camera's K; empty takes the recording's own."""
+    task: str = ''
+    """What is done in the recording, in a sentence."""
+    masks: str = 'auto'
+    """What finds hand and object: motion, sam2, or auto, which is sam2 where its weights have been fetched."""
+    boxes: str = 'motion'
+    """What sam2 starts from: motion, rtdetr, dfine or grounding-dino."""
+    geometry: str = 'auto'
+    """Where point maps come from: depth, vggt, or auto, which is depth where the recording has any, else vggt."""
+    tracker: str = 'flow'
+    """What follows points: flow or vggt."""
+    out: Path = Path('out/video')
+    """Folder for bags, report and logs; episodes that are in it stay, new ones are numbered on."""
 
 
 def run(config: UpConfig, node_command: Sequence[str] = NODE_COMMAND) -> int:
-    """Run the job; 0 when it is done, 1 when a node failed or every clip was rejected, 130 when interrupted."""
+    """Run the job; 0 when it is done, 1 when a node failed or nothing was recorded, 130 when interrupted."""
     console = Console(highlight=False)
     parameters = load_graph(config.graph).parameters(config.arguments())
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -76,22 +120,20 @@ def run(config: UpConfig, node_command: Sequence[str] = NODE_COMMAND) -> int:
     logs = config.out / 'logs'
     logs.mkdir(parents=True, exist_ok=True)
     nodes = NodeProcesses(logs, node_command)
-    finished = False
+    progress = None
     try:
         _start(nodes, parameters, config)
-        recorded = _conduct(nodes, list(parameters), config, console)
+        progress = _conduct(nodes, list(parameters), config, console)
     except NodeFailed as error:
         _explain(error, nodes, console)
         status = 1
     except KeyboardInterrupt:
         console.print('interrupted: stopping the nodes, closing the bags')
         status = INTERRUPTED
-    else:
-        status, finished = 0 if recorded else 1, True
     finally:
         _stop(nodes, console)
-    if finished:
-        write_report(config.out)
+    if progress is not None:
+        status = conclude(progress, config.out, console)
     _print_results(config.out, console)
     return status
 
@@ -111,18 +153,18 @@ def _start(nodes: NodeProcesses, parameters: Mapping[str, Mapping[str, Value]], 
 
 def _simulated(node: str, config: UpConfig) -> bool:
     """The node that publishes the time cannot take it from itself."""
-    return config.use_sim_time and node != 'sim_source'
+    return config.use_sim_time and node not in SOURCES
 
 
-def _conduct(nodes: NodeProcesses, names: Sequence[str], config: UpConfig, console: Console) -> int:
-    """The number of episodes recorded."""
+def _conduct(nodes: NodeProcesses, names: Sequence[str], config: UpConfig, console: Console) -> Progress:
+    """Where the job stands at its end."""
     from hoigen.ros.conductor import Conductor  # rclpy: only a running job needs it, `hoigen up --help` does not
 
     console.print(f'starting {", ".join(names)}; logs in {config.out / "logs"}', markup=False, soft_wrap=True)
     with Conductor(names, config.namespace, nodes.check) as conductor:
         conductor.bring_up()
-        with ProgressDisplay(console, config.episodes) as display:
-            return conductor.follow(config.episodes, display.show).recorded
+        with ProgressDisplay(console) as display:
+            return conductor.follow(display.show)
 
 
 def _explain(error: NodeFailed, nodes: NodeProcesses, console: Console) -> None:

@@ -19,8 +19,8 @@ def starter(program: Sequence[str], tmp_path: Path) -> Iterator[Start]:
     """Starts jobs; one that still runs after the test is interrupted."""
     jobs: list[Job] = []
 
-    def start(*arguments: str, out: str = 'out') -> Job:
-        jobs.append(Job(program, tmp_path / out, *arguments))
+    def start(*arguments: str, out: str = 'out', graph: str = 'sim_to_video') -> Job:
+        jobs.append(Job(program, tmp_path / out, *arguments, graph=graph))
         return jobs[-1]
 
     yield start

@@ -13,34 +13,59 @@ pytest.importorskip('rclpy', reason='needs ROS 2: source install/setup.bash')
 pytest.importorskip('hoigen.msg', reason='needs the built messages: source install/setup.bash')
 
 import hoigen.ros.graph
-from hoigen.ros.graph import GraphError, episode_folder, load_graph, next_episode
+from hoigen.ros import topics
+from hoigen.ros.graph import SOURCES, GraphError, episode_folder, load_graph, next_episode
 from hoigen.ros.nodes.condition_builder import ConditionBuilderConfig
 from hoigen.ros.nodes.episode_recorder import EpisodeRecorderConfig
+from hoigen.ros.nodes.perception import PerceptionNodeConfig
 from hoigen.ros.nodes.sim_source import SimSourceConfig
 from hoigen.ros.nodes.synthesizer import SynthesizerConfig
-from hoigen.ros.up import UpConfig
+from hoigen.ros.nodes.video_source import VideoSourceConfig
+from hoigen.ros.up import SimToVideoConfig, VideoToVideoConfig
 
 CONFIGS = {'sim_source': SimSourceConfig, 'condition_builder': ConditionBuilderConfig,
-           'synthesizer': SynthesizerConfig, 'episode_recorder': EpisodeRecorderConfig}
-LAUNCH = Path(__file__).parents[2] / 'launch' / 'sim_to_video.launch.py'
+           'perception': PerceptionNodeConfig, 'video_source': VideoSourceConfig, 'synthesizer': SynthesizerConfig,
+           'episode_recorder': EpisodeRecorderConfig}
+NODES = {'sim_to_video': {'sim_source', 'condition_builder', 'synthesizer', 'episode_recorder'},
+         'video_to_video': {'video_source', 'perception', 'synthesizer', 'episode_recorder'}}
+JOBS = {'sim_to_video': SimToVideoConfig(), 'video_to_video': VideoToVideoConfig(video=Path())}
+LAUNCH = Path(__file__).parents[2] / 'launch'
+both = pytest.mark.parametrize('name', NODES)
 
 
-def test_every_parameter_that_the_graph_sets_is_one_of_its_node(tmp_path: Path) -> None:
+@both
+def test_every_parameter_that_the_graph_sets_is_one_of_its_node(tmp_path: Path, name: str) -> None:
     """A node's configuration can be made of what the graph gives it; a misspelt name or a wrong type cannot."""
-    graph = load_graph('sim_to_video')
+    graph = load_graph(name)
     parameters = graph.parameters({'output': str(tmp_path)})
-    assert parameters.keys() == CONFIGS.keys()
+    assert parameters.keys() == NODES[name]
     for node, values in parameters.items():
         config = CONFIGS[node](**values)
-        for name, value in values.items():
-            assert type(getattr(config, name)) is type(value), f'{node}.{name}'
+        for parameter, value in values.items():
+            assert type(getattr(config, parameter)) is type(value), f'{node}.{parameter}'
 
 
-def test_up_offers_the_arguments_of_the_graph_with_its_defaults() -> None:
-    """`hoigen up` and `ros2 launch` start the same job when nothing is given."""
-    given = UpConfig('sim_to_video').arguments()
-    graph = load_graph('sim_to_video')
-    assert given == {name: argument.default for name, argument in graph.arguments.items()}
+@both
+def test_a_node_waits_for_all_that_hear_it(name: str) -> None:
+    """Nothing is published before everybody who reads it listens; nobody waits for who is not in the graph."""
+    nodes = load_graph(name).nodes
+    for node, parameters in nodes.items():
+        heard_by = {reader for topic in topics.written_by(node) for reader in topic.readers} & nodes.keys() - {node}
+        assert set(str(parameters.get('wait_for', '')).split()) == heard_by, node
+
+
+def test_every_node_that_takes_the_time_is_known() -> None:
+    """The others of a graph get use_sim_time."""
+    assert set(topics.CLOCK.writers) == set(SOURCES)
+
+
+@both
+def test_up_offers_the_arguments_of_the_graph_with_its_defaults(name: str) -> None:
+    """`hoigen up` and `ros2 launch` start the same job when nothing is given but the recording."""
+    given, defaults = JOBS[name].arguments(), {key: it.default for key, it in load_graph(name).arguments.items()}
+    if name == 'video_to_video':
+        assert (given.pop('video'), defaults.pop('video')) == ('.', '')
+    assert given == defaults
     assert {type(value) for value in given.values()} <= {bool, int, float, str}
 
 
@@ -95,39 +120,42 @@ def test_episodes_are_numbered_on_after_those_in_the_folder(tmp_path: Path) -> N
     assert episode_folder(tmp_path, 11).name == 'episode_0011'
 
 
-@pytest.fixture
-def launch_file() -> Any:
-    """The launch file as a module, where launch is installed."""
+def description_of(name: str) -> Any:
+    """What the launch file of a graph gives, where launch is installed."""
     pytest.importorskip('launch_ros', reason='launch is not among the wheels: needs a ROS installation')
-    spec = importlib.util.spec_from_file_location('sim_to_video_launch', LAUNCH)
+    spec = importlib.util.spec_from_file_location(f'{name}_launch', LAUNCH / f'{name}.launch.py')
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module
+    return module.generate_launch_description()
 
 
-def test_the_launch_file_declares_the_arguments_of_the_graph(launch_file: Any) -> None:
+@both
+def test_the_launch_file_declares_the_arguments_of_the_graph(name: str) -> None:
     """Each with its description and default, and those of every graph; no other."""
-    description = launch_file.generate_launch_description()
-    declared = {argument.name: argument for argument in description.get_launch_arguments()}
-    graph = load_graph('sim_to_video')
+    declared = {argument.name: argument for argument in description_of(name).get_launch_arguments()}
+    graph = load_graph(name)
     assert declared.keys() == graph.arguments.keys() | {'namespace', 'use_sim_time', 'log_level'}
     assert all(argument.description for argument in declared.values())
-    for name, argument in graph.arguments.items():
-        assert ''.join(part.text for part in declared[name].default_value) == str(argument.default)
+    for key, argument in graph.arguments.items():
+        assert ''.join(part.text for part in declared[key].default_value) == str(argument.default)
 
 
-def test_the_launch_file_starts_the_nodes_of_the_graph(launch_file: Any, tmp_path: Path) -> None:
+@both
+def test_the_launch_file_starts_the_nodes_of_the_graph(name: str, tmp_path: Path) -> None:
     """Every node, and the conductor that brings them up; they take the same parameters as under `hoigen up`."""
+    pytest.importorskip('launch_ros', reason='launch is not among the wheels: needs a ROS installation')
     from launch import LaunchContext
 
+    from hoigen.ros.launching import start
+
     context = LaunchContext()
-    graph = load_graph('sim_to_video')
-    values = {name: str(argument.default) for name, argument in graph.arguments.items()}
+    graph = load_graph(name)
+    values = {key: str(argument.default) for key, argument in graph.arguments.items()}
     context.launch_configurations.update(values | {'output': str(tmp_path), 'namespace': 'lab', 'use_sim_time': 'true',
                                                    'log_level': 'info'})
-    started = launch_file.start(context, graph)
+    started = start(context, graph)
     assert [node.node_executable for node in started] == [*graph.nodes, 'conductor']
 
 

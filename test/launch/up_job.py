@@ -16,6 +16,7 @@ DEADLINE_S = 180.0
 COUNT = itertools.count()
 DOMAIN = str(1 + os.getpid() % 100)
 NODES = ('episode_recorder', 'synthesizer', 'condition_builder', 'sim_source')
+ALL_NODES = (*NODES, 'perception', 'video_source')
 REAL = ('-m', 'hoigen', 'up')
 FAKE = (str(Path(__file__).with_name('run_up.py')),)
 
@@ -34,7 +35,7 @@ class Job:
     ``program``: REAL, or FAKE for one with stand-ins.
     """
 
-    def __init__(self, program: Sequence[str], out: Path, *arguments: str) -> None:
+    def __init__(self, program: Sequence[str], out: Path, *arguments: str, graph: str = 'sim_to_video') -> None:
         self.out, self.namespace = out, f'/job_{os.getpid()}_{next(COUNT)}'
         self._log = out.parent / f'{out.name}.txt'
         source = os.pathsep.join([str(Path(hoigen.__file__).parents[1]), os.environ.get('PYTHONPATH', '')])
@@ -42,7 +43,7 @@ class Job:
                                     'PYTHONPATH': source}
         with self._log.open('wb') as log:
             self.process = subprocess.Popen(
-                [sys.executable, *program, 'sim_to_video', '--out', str(out), '--namespace', self.namespace,
+                [sys.executable, *program, graph, '--out', str(out), '--namespace', self.namespace,
                  *arguments],
                 stdout=log, stderr=subprocess.STDOUT, env=environment)
 
@@ -72,5 +73,5 @@ class Job:
             except OSError:
                 continue
             if f'{self.out}/logs/parameters.yaml' in command and not zombie:
-                found[next(node for node in NODES if node in command)] = int(folder.name)
+                found[next(node for node in ALL_NODES if node in command)] = int(folder.name)
         return found

@@ -124,6 +124,25 @@ def fake_clip(footage: Footage) -> Clip:
                 tuple(replace(labels, frame=row, last=row == frames - 1) for row in range(frames)))
 
 
+class FakeRecording:
+    """Two stretches of plain pictures with depth and lens."""
+
+    faults = ()
+
+    def describe(self) -> str:
+        return 'fake'
+
+    def stretches(self, frames: int) -> Iterator[Footage]:
+        K = np.array([[60.0, 0, 29.5], [0, 60.0, 19.5], [0, 0, 1]])
+        for number in range(2):
+            yield Footage(10**9 * (1 + number) + np.arange(frames) * 10**7,
+                          np.full((frames, HEIGHT, WIDTH, 3), 99, np.uint8),
+                          np.ones((frames, HEIGHT, WIDTH), np.float32), K)
+
+    def close(self) -> None:
+        pass
+
+
 class FakePerceiver:
     """Finds a clip in all footage but black pictures, which raise, and white ones, of which there is no point map."""
 

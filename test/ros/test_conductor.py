@@ -51,7 +51,7 @@ def follow(bench: Bench, nodes: tuple[str, ...] = ORDER) -> list[Progress]:
     shown: list[Progress] = []
     with Conductor(nodes, bench.namespace, lambda: None) as conductor:
         conductor.bring_up()
-        conductor.follow(1, shown.append)
+        conductor.follow(shown.append)
     return shown
 
 

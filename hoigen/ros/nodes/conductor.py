@@ -11,11 +11,10 @@ import tyro
 from rclpy.utilities import remove_ros_args
 from rich.console import Console
 
-from hoigen.episodes.report import write_report
 from hoigen.ros.conductor import Conductor
 from hoigen.ros.graph import load_graph
 from hoigen.ros.processes import NodeFailed
-from hoigen.ros.progress import ProgressDisplay
+from hoigen.ros.progress import ProgressDisplay, conclude
 
 
 @dataclass(frozen=True)
@@ -24,8 +23,6 @@ class ConductorConfig:
 
     graph: str
     """Graph that runs: a name in config/graphs."""
-    episodes: int
-    """End when so many are recorded or rejected."""
     output: Path
     """Folder of the bags; gets the report."""
     namespace: str = ''
@@ -33,20 +30,19 @@ class ConductorConfig:
 
 
 def conduct(config: ConductorConfig) -> int:
-    """Bring the nodes up, follow the job and report; 0 when it is done, 1 when every clip was rejected."""
+    """Bring the nodes up, follow the job and report; 0 when it is done, 1 when nothing was recorded."""
     console = Console(highlight=False)
     try:
         with Conductor(list(load_graph(config.graph).nodes), config.namespace, lambda: None) as conductor:
             conductor.bring_up()
-            with ProgressDisplay(console, config.episodes) as display:
-                recorded = conductor.follow(config.episodes, display.show).recorded
+            with ProgressDisplay(console) as display:
+                progress = conductor.follow(display.show)
     except NodeFailed as error:
         console.print(f'conductor: {error}', style='bold red', markup=False)
         return 1
     except KeyboardInterrupt:
         return 130
-    write_report(config.output)
-    return 0 if recorded else 1
+    return conclude(progress, config.output, console)
 
 
 def main() -> int:

@@ -45,6 +45,7 @@ class SynthesizerConfig:
     automatic: bool = param(True, 'Generate every episode when its last frame has come.')
     keep: int = param(4, 'Episodes that are kept for the synthesize action.', low=1, high=1000)
     queue: int = param(4, 'Clips that may wait; further ones are refused.', low=1, high=1000, read_only=True)
+    waiting: int = param(128, 'Instants that may wait for their parts; further ones are refused.', low=1, high=100_000)
     max_frames: int = param(300, 'Frames of an episode; further ones are refused.', low=1, high=100_000)
     input_reliability: str = param('reliable', 'Asked of publishers; best_effort hears any.',
                                    choices=('reliable', 'best_effort'), read_only=True)
@@ -89,7 +90,8 @@ class Synthesizer(ManagedNode[SynthesizerConfig]):
 
     def open(self) -> None:
         self._generator = self._build(self.config)
-        self._sync = ExactSync([topic.name for topic in topics.CLIP_PARTS], self._on_set, self._on_unmatched)
+        self._sync = ExactSync([topic.name for topic in topics.CLIP_PARTS], self._on_set, self._on_unmatched,
+                               self.config.waiting)
         self._episodes: OrderedDict[int, Rows] = OrderedDict()
         self._progress: dict[str, object] = {}
         self._generated = 0
