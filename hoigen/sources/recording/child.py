@@ -51,7 +51,9 @@ def limit(limits: Limits) -> None:
     """Bind this process: memory, size of files, no core dumps, and processor time until the first frame."""
     size = limits.memory_mb * MB
     for kind, value in ((resource.RLIMIT_AS, size), (resource.RLIMIT_FSIZE, size), (resource.RLIMIT_CORE, 0)):
-        resource.setrlimit(kind, (value, value))
+        hard = resource.getrlimit(kind)[1]
+        least = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(kind, (least, least))
     _allow_time(limits.timeout_s)
 
 

@@ -123,12 +123,17 @@ def _whole_frames(container: av.container.InputContainer, stream: av.VideoStream
             continue
         waiting = False
         try:
-            frames = packet.decode()
+            frames = stream.decode(packet)
         except MemoryError:
             raise
         except av.error.FFmpegError:
             frames, waiting = _drained(context), True
-        yield from (frame for frame in frames if isinstance(frame, av.VideoFrame) and not frame.is_corrupt)
+        for frame in frames:
+            if frame.is_corrupt:  # others that were decoded since may lean on it
+                context.flush_buffers()
+                waiting = True
+                break
+            yield frame
 
 
 def _drained(context: av.VideoCodecContext) -> list[av.VideoFrame]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,6 +35,8 @@ class DecordPictures:
     """
 
     def __init__(self, path: Path, found: Scan) -> None:
+        if not stat.S_ISREG(os.fstat(2).st_mode):
+            raise DecordFailed('the standard error is no file')
         try:
             import decord
             decord.logging.set_level(decord.logging.ERROR)

@@ -42,10 +42,10 @@ def wait_for_bytes(pipe: int, count: int) -> None:
         fcntl.ioctl(pipe, termios.FIONREAD, waiting)
 
 
-@pytest.mark.parametrize('number', [signal.SIGSEGV, signal.SIGKILL])
-def test_death_of_the_child(video: Path, number: signal.Signals) -> None:
-    """What was decoded before is given, then one error tells the file and the signal."""
-    with open_recording(video) as recording:
+@pytest.mark.parametrize(('number', 'size'), [(signal.SIGSEGV, None), (signal.SIGKILL, (1280, 768))])
+def test_death_of_the_child(video: Path, number: signal.Signals, size: tuple[int, int] | None) -> None:
+    """What was decoded before is given, then one error tells the file and the signal; also of a half sent frame."""
+    with open_recording(video, RecordingOptions(size=size)) as recording:
         stretches = recording.stretches(10)
         assert len(next(stretches).rgb) == 10
         child_of(recording).send_signal(number)

@@ -69,28 +69,36 @@ def test_cut_short_gives_what_is_whole(steady: Path, tmp_path: Path, decoder: st
     assert any('the file says 60 frames' in fault for fault in read.faults)
 
 
+def overwrite(path: Path, number: int) -> Path:
+    """A copy whose packet ``number`` has a second half of noise; its length is still right."""
+    with av.open(str(path)) as file:
+        packet = [packet for packet in file.demux(video=0) if packet.size][number]
+        begin, end = packet.pos + packet.size // 2, packet.pos + packet.size
+    data = bytearray(path.read_bytes())
+    data[begin:end] = np.random.default_rng(number).integers(0, 256, end - begin, np.uint8).tobytes()
+    other = path.with_name(f'damaged_{number}.mp4')
+    other.write_bytes(data)
+    return other
+
+
 @pytest.mark.parametrize('decoder', DECODERS)
-def test_damage_is_left_out_not_smeared(steady: Path, tmp_path: Path, decoder: str) -> None:
-    """Bytes overwritten in the middle: decoders guess pictures from then to the next key frame; none of them comes."""
-    data = bytearray(steady.read_bytes())
-    middle = len(data) // 2
-    data[middle:middle + 600] = np.random.default_rng(0).integers(0, 256, 600, np.uint8).tobytes()
-    (tmp_path / 'damaged.mp4').write_bytes(data)
-    whole, read = read_here(steady, decoder='pyav'), read_here(tmp_path / 'damaged.mp4', decoder=decoder)
+@pytest.mark.parametrize('number', [0, 2, 20, 41, 47, 58])
+def test_damage_is_left_out_not_smeared(steady: Path, decoder: str, number: int) -> None:
+    """After damage, decoders guess pictures until the next key frame; none of them comes.
+
+    All others do, but for the three that a decoder may hold back and loses with an error.
+    """
+    whole, read = read_here(steady, decoder='pyav'), read_here(overwrite(steady, number), decoder=decoder)
     true = dict(zip(whole.stamps_ms, whole.rgb, strict=True))
-    assert read.damaged
-    assert len(read.rgb) + len(read.damaged) == 60
     assert all(np.array_equal(true[stamp], rgb) for stamp, rgb in zip(read.stamps_ms, read.rgb, strict=True))
-    assert read.stamps_ms[-1] == STEADY[-1]
+    assert read.damaged
+    assert set(read.damaged) <= set(range(max(number // 20 * 20 - 3, 0), (number // 20 + 1) * 20))
+    assert len(read.rgb) + len(read.damaged) == 60
 
 
-def test_no_stretch_has_a_hole(steady: Path, tmp_path: Path) -> None:
+def test_no_stretch_has_a_hole(steady: Path) -> None:
     """A stretch ends before damaged frames: motion is measured between neighbours."""
-    data = bytearray(steady.read_bytes())
-    middle = len(data) // 2
-    data[middle:middle + 600] = bytes(600)
-    (tmp_path / 'damaged.mp4').write_bytes(data)
-    with open_recording(tmp_path / 'damaged.mp4') as recording:
+    with open_recording(overwrite(steady, 30)) as recording:
         stamps = [footage.stamps_ns for footage in recording.stretches(100)]
         assert len(stamps) > 1
         assert all((np.diff(part) == 40_000_000).all() for part in stamps)
@@ -140,6 +148,15 @@ def test_size_changes_within_the_stream(tmp_path: Path, decoder: str) -> None:
     read = read_here(write_growing_video(tmp_path / 'v.mp4', [(96, 64), (64, 48)], 5), decoder=decoder)
     assert [rgb.shape[:2] for rgb in read.rgb] == [(64, 96)] * 5 + [(48, 64)] * 5
     assert ('decord' in read.says) == (decoder == 'auto')
+
+
+def test_decord_is_held_against_key_frames_that_are_skipped(tmp_path: Path) -> None:
+    """The size may have changed at one of them."""
+    path = write_growing_video(tmp_path / 'v.mp4', [(96, 64), (64, 48)], 5)
+    pictures = DecordPictures(path, scan(path, 10**6, Faults()))
+    pictures.picture(4)
+    with pytest.raises(DecordFailed):
+        pictures.picture(7)
 
 
 def test_decord_is_held_against_the_key_frames(steady: Path, tmp_path: Path) -> None:
