@@ -62,7 +62,7 @@ class Aggregator(nn.Module):
         patches = self.patch_embed(((images - mean) / std).flatten(0, 1))
         special = torch.cat([self.camera_token, self.register_token], 2)
         batch, frames = images.shape[:2]
-        special = torch.cat([special[:, :1], special[:, 1:].expand(-1, frames - 1, -1, -1)], 1)
+        special = special[:, torch.arange(frames, device=images.device).clamp(max=1)]
         return torch.cat([special.expand(batch, -1, -1, -1).flatten(0, 1).to(patches.dtype), patches], 1)
 
     def _rotary(self, rows: int, columns: int, special: int, device: torch.device) -> Rotary:

@@ -116,8 +116,13 @@ def place_embedding(x: Tensor, aspect: float) -> Tensor:
     diagonal = (1 + aspect ** 2) ** 0.5
     across = sincos(_centres(width, aspect / diagonal, x.device), channels // 2, PLACE_BASE)
     down = sincos(_centres(height, 1 / diagonal, x.device), channels // 2, PLACE_BASE)
-    grid = torch.cat([across[None].expand(height, -1, -1), down[:, None].expand(-1, width, -1)], -1)
-    return grid.permute(2, 0, 1).to(x.dtype)
+    return spread(across, down).to(x.dtype)
+
+
+def spread(across: Tensor, down: Tensor) -> Tensor:
+    """[2C,h,w] of embeddings [w,C] of the columns and [h,C] of the rows."""
+    size = len(down), len(across), -1
+    return torch.cat([across[None].expand(size), down[:, None].expand(size)], -1).permute(2, 0, 1)
 
 
 def _centres(count: int, reach: float, device: torch.device) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from hoigen.perception.vggt.aggregator import Tokens
 from hoigen.perception.vggt.blocks import Mlp
 from hoigen.perception.vggt.config import TrackConfig, VGGTConfig
-from hoigen.perception.vggt.dense import DPT, sincos
+from hoigen.perception.vggt.dense import DPT, sincos, spread
 from hoigen.perception.vggt.updateformer import UpdateFormer
 
 MOTION_SCALE = 518
@@ -71,12 +71,12 @@ class Tracker(nn.Module):
         at = start.expand(-1, -1, frames, -1)
         known = sample(maps[:, 0], start[:, :, 0], 'border')[:, :, None].expand(-1, -1, frames, -1)
         place = sample(_places(maps, self.inputs).expand(len(maps), -1, -1, -1), start[:, :, 0], 'border')[:, :, None]
-        first = _first_and_others(self.query_ref_token, frames)
+        role = self.query_ref_token[:, torch.arange(frames, device=maps.device).clamp(max=1)]
         pyramid, pixels = self._pyramid(maps), []
         for _ in range(self.config.iterations):
             at = at.detach()
             alike = self.corr_mlp(self._correlate(pyramid, known, at))
-            x = torch.cat([_motion(at - start, self.features), alike, known], -1) + place + first
+            x = torch.cat([_motion(at - start, self.features), alike, known], -1) + place + role
             step, change = self.updateformer(x).split([2, self.features], -1)
             known = known + self.ffeat_updater(self.ffeat_norm(change.flatten(0, 2))).view_as(known)
             at = torch.cat([start, (at + step)[:, :, 1:]], 2)
@@ -116,11 +116,6 @@ def sample(maps: Tensor, pixels: Tensor, padding: str) -> Tensor:
     return F.grid_sample(maps, grid, padding_mode=padding, align_corners=True)[..., 0].transpose(1, 2)
 
 
-def _first_and_others(token: Tensor, frames: int) -> Tensor:
-    """[1,S,C]: the first of two tokens for the first frame, the second for the others."""
-    return torch.cat([token[:, :1], token[:, 1:].expand(-1, frames - 1, -1)], 1)
-
-
 def _motion(motion: Tensor, channels: int) -> Tensor:
     """[...,channels+4] of motions [...,2]: sines and cosines in turn of u, then of v, and the motion itself twice."""
     half = channels // 2
@@ -133,5 +128,4 @@ def _places(maps: Tensor, channels: int) -> Tensor:
     """Sine-cosine embedding [1,C,H,W] of a map's columns, then of its rows."""
     height, width = maps.shape[-2:]
     across, down = (sincos(torch.arange(n, device=maps.device), channels // 2, PLACE_BASE) for n in (width, height))
-    grid = torch.cat([across[None].expand(height, -1, -1), down[:, None].expand(-1, width, -1)], -1)
-    return grid.permute(2, 0, 1)[None]
+    return spread(across, down)[None]
