@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -92,8 +93,9 @@ def main(arguments: list[str] | None = None) -> int:
     run: Callable[..., int | None] = getattr(module, verb.function)
     try:
         defaults = {'default': getattr(module, verb.defaults)(rest)} if verb.defaults else {}
-        config = tyro.cli(getattr(module, verb.config), args=rest, prog=f'hoigen {name}',
-                          description=f'{verb.says}.\n\nexample: {verb.example}', **defaults)
+        kind = getattr(module, verb.config)
+        config = tyro.cli(kind, args=rest, prog=f'hoigen {name}', **defaults,
+                          description=f'{verb.says}.\n\nexample: {verb.example}\n\n{inspect.getdoc(kind)}')
         return run(config) or 0
     except EXPECTED as error:
         Console(stderr=True).print(f'[bold red]hoigen {name}:[/] {escape(str(error))}', highlight=False, soft_wrap=True)

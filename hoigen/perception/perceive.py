@@ -1,0 +1,221 @@
+"""One stretch of a recording -> everything that is seen in it, and the clip where its geometry is known."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from hoigen.episodes import provenance_of
+from hoigen.perception.boxes import find_boxes
+from hoigen.perception.clip import build_recorded_clip
+from hoigen.perception.flow import measure_flow
+from hoigen.perception.notes import notes_on
+from hoigen.perception.odometry import measured_geometry
+from hoigen.perception.records import Boxes, Flow, Geometry, PerceptionError, Segmentation, Tracks
+from hoigen.perception.segment import segment
+from hoigen.perception.tracks import FollowConfig, follow
+from hoigen.records import Clip, Footage, Provenance
+from hoigen.weights import MissingWeights, entry, weights_of
+
+__all__ = ['Perceived', 'Perceiver', 'PerceptionConfig']
+
+LEAST_FRAMES = 2
+PACKAGES = ('hoigen', 'numpy', 'opencv-python-headless', 'scipy', 'torch', 'transformers')
+
+
+@dataclass(frozen=True)
+class PerceptionConfig:
+    """What finds hand and object, and how far away everything is."""
+
+    masks: Literal['auto', 'motion', 'sam2'] = 'auto'
+    """What finds the masks: motion needs no weights; sam2 is SAM 2.1 with SAMURAI's choice of memories; auto is sam2
+    where its weights have been fetched."""
+    boxes: Literal['motion', 'rtdetr', 'dfine', 'grounding-dino'] = 'motion'
+    """What finds the boxes that sam2 starts from: what moves, or a detector."""
+    geometry: Literal['auto', 'depth', 'vggt', 'none'] = 'auto'
+    """Where the point maps come from: the recording's depth or VGGT; auto is the depth where there is one, else VGGT
+    where its weights have been fetched; none leaves it at boxes, masks and tracks in the picture."""
+    sam: str = 'sam2'
+    """SAM 2.1's name in `hoigen models list`, or a folder."""
+    vggt: str = 'vggt'
+    """VGGT's name in `hoigen models list`, or a folder."""
+    tracker: Literal['flow', 'vggt'] = 'flow'
+    """What follows points: optical flow, or VGGT's track head."""
+    median_depth_m: float | None = None
+    """Gives a point map of unknown scale, which VGGT's is, this median depth in metres."""
+    task: str = ''
+    """A sentence that says what is done: the prompt of the generated video."""
+    seed: int = 0
+    """Everything random is derived from it."""
+    follow: FollowConfig = field(default_factory=FollowConfig)
+
+
+@dataclass(frozen=True, eq=False)
+class Perceived:
+    """What a stretch of footage shows.
+
+    clip and geometry are None where the point map is not known; ``reason`` then says why. notes: what a person should
+    know, gaps above all. seconds: what each stage took.
+    """
+
+    footage: Footage
+    boxes: Boxes
+    segmentation: Segmentation
+    geometry: Geometry | None
+    tracks: Tracks
+    clip: Clip | None
+    reason: str
+    notes: tuple[str, ...]
+    seconds: dict[str, float]
+    provenance: Provenance
+
+    def episode(self, number: int) -> Clip:
+        """The clip, where there is one, as episode ``number`` of its recording."""
+        assert self.clip is not None, self.reason
+        return replace(self.clip, labels=tuple(replace(label, episode=number) for label in self.clip.labels))
+
+
+class Perceiver:
+    """Perceives stretch after stretch with the back-ends of its configuration, whose weights it loads once.
+
+    Raises :class:`~hoigen.weights.MissingWeights` for a back-end that was asked for and is not there.
+    """
+
+    def __init__(self, config: PerceptionConfig) -> None:
+        self._config = config
+        self._sam = _load_sam(config) if _uses(config.masks, 'sam2', config.sam) else None
+        self._detector = _load_detector(config.boxes) if self._sam is not None and config.boxes != 'motion' else None
+        self._has_vggt = _uses(config.geometry, 'vggt', config.vggt)
+        if config.geometry == 'vggt' or config.tracker == 'vggt':
+            _ = self._vggt
+
+    def __call__(self, footage: Footage, source: str) -> Perceived:
+        """What ``footage`` shows; raises :class:`PerceptionError` where hand and object cannot be looked for at all."""
+        frames = len(footage.stamps_ns)
+        if frames < LEAST_FRAMES:
+            raise PerceptionError(f'{source}: expected at least {LEAST_FRAMES} frames, to see what moves, got {frames}')
+        config, clock = self._config, _Stopwatch()
+        with clock.stage('flow'):
+            flow = measure_flow(footage.rgb)
+        with clock.stage('geometry'):
+            geometry, reason = self._geometry(footage, flow)
+        with clock.stage('masks'):
+            boxes, segmentation = self._segment(footage, flow, geometry)
+        with clock.stage('tracks'):
+            tracks = follow(footage, flow, segmentation, geometry, config.follow, self._tracker())
+        clip = None
+        if geometry is not None:
+            with clock.stage('clip'):
+                clip = build_recorded_clip(footage, segmentation, geometry, tracks, config.task)
+        return Perceived(footage, boxes, segmentation, geometry, tracks, clip, reason,
+                         tuple(notes_on(footage, segmentation, tracks, geometry)), clock.seconds,
+                         self._provenance(source, geometry))
+
+    @cached_property
+    def _vggt(self) -> Any:
+        from hoigen.perception.vggt import load_vggt  # torch: only this back-end needs it
+
+        return load_vggt(self._config.vggt)
+
+    def _geometry(self, footage: Footage, flow: Flow) -> tuple[Geometry | None, str]:
+        """Cameras and point maps, or why there are none."""
+        config = self._config
+        if config.geometry == 'depth' or (config.geometry == 'auto' and footage.depth_m is not None):
+            return measured_geometry(footage, flow), ''
+        if not self._has_vggt:
+            return None, _refusal(config)
+        from hoigen.perception.pointmaps import reconstruct
+
+        return _scaled(reconstruct(footage, self._vggt), config.median_depth_m), ''
+
+    def _segment(self, footage: Footage, flow: Flow, geometry: Geometry | None) -> tuple[Boxes, Segmentation]:
+        if self._sam is None:
+            return find_boxes(footage, flow, geometry), segment(footage, flow, geometry, self._config.seed)
+        from hoigen.perception.detector import detect
+        from hoigen.perception.sam import segment_with_sam
+
+        boxes = find_boxes(footage, flow, geometry) if self._detector is None else detect(footage, self._detector)
+        return boxes, segment_with_sam(footage, boxes, self._sam)
+
+    def _tracker(self) -> Any:
+        if self._config.tracker == 'flow':
+            return None
+        from hoigen.perception.vggt import vggt_tracker
+
+        return vggt_tracker(self._vggt)
+
+    def _provenance(self, source: str, geometry: Geometry | None) -> Provenance:
+        """How it was made; the hashes are those that were checked when the weights were fetched."""
+        used = [self._config.sam] if self._sam is not None else []
+        used += [self._config.boxes] if self._detector is not None else []
+        used += [self._config.vggt] if '_vggt' in self.__dict__ else []
+        weights = [file for name in used for file in sorted(weights_of(name).glob('*.safetensors'))]
+        made = {'geometry_method': geometry.method, 'metric': geometry.metric} if geometry is not None else {}
+        return provenance_of(seed=self._config.seed, config=asdict(self._config) | made, source=source, weights=weights,
+                             licences={name: entry(name).licence for name in used}, packages=PACKAGES)
+
+
+def _load_sam(config: PerceptionConfig) -> Any:
+    from hoigen.perception.sam import load_sam  # torch: only with these weights
+
+    return load_sam(config.sam)
+
+
+def _load_detector(name: str) -> Any:
+    from hoigen.perception.detector import load_detector
+
+    return load_detector(name)
+
+
+def _uses(chosen: str, name: str, weights: str) -> bool:
+    """Whether a back-end is used: it was chosen, or may be and its weights are there."""
+    if chosen != 'auto':
+        return chosen == name
+    try:
+        return Path(weights).is_dir() or weights_of(weights).is_dir()
+    except MissingWeights:
+        return False
+
+
+def _refusal(config: PerceptionConfig) -> str:
+    """Why there is no point map of plain RGB video."""
+    if config.geometry == 'none':
+        return 'no point map, as asked for'
+    try:
+        weights_of(config.vggt)
+    except MissingWeights as error:
+        return f'no point map, for the recording has no depth and VGGT is not there: {error}'
+    raise AssertionError('VGGT is there but was not used')
+
+
+def _scaled(geometry: Geometry, median_depth_m: float | None) -> Geometry:
+    """A point map of unknown scale in metres, if its median depth is known."""
+    if geometry.metric or median_depth_m is None:
+        return geometry
+    scale = median_depth_m / float(np.nanmedian(geometry.depth_m))
+    cameras = []
+    for camera in geometry.cameras:
+        pose = camera.T_world_cam.copy()
+        pose[:3, 3] *= scale
+        cameras.append(replace(camera, T_world_cam=pose))
+    return replace(geometry, cameras=tuple(cameras), depth_m=geometry.depth_m * np.float32(scale), metric=True)
+
+
+class _Stopwatch:
+    """Seconds that each stage took."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        begun = time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - begun

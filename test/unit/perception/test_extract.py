@@ -1,0 +1,116 @@
+"""`hoigen extract`: a recording in, bags, arrays and a page out; resumed, refused, and cut short."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from recorded import write_rgbd, write_video
+from recorded_scene import lift
+
+from hoigen.cli import main
+from hoigen.episodes import load_clip
+from hoigen.perception.extract import COMPLETE, NOTHING, PARTLY, ExtractConfig
+
+
+@pytest.fixture(autouse=True)
+def no_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv('HOIGEN_MODELS', str(tmp_path / 'models'))
+    monkeypatch.setenv('HF_HUB_CACHE', str(tmp_path / 'models'))
+
+
+@pytest.fixture(scope='module')
+def rgbd(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    footage = lift()[0]
+    assert footage.depth_m is not None
+    assert footage.K is not None
+    return write_rgbd(tmp_path_factory.mktemp('recorded') / 'lift', footage.rgb, footage.depth_m, footage.K,
+                      footage.stamps_ns / 1e9)
+
+
+@pytest.fixture(scope='module')
+def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_video(tmp_path_factory.mktemp('recorded') / 'lift.mp4', lift()[0].rgb)
+
+
+def test_rgbd_gives_a_bag_for_each_stretch(rgbd: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two stretches, two bags with the recording's stamps, arrays, and one page; run again, nothing is made anew."""
+    out = tmp_path / 'out'
+    arguments = ['extract', str(rgbd), '--out', str(out), '--frames', '9', '--task', 'lift the carton']
+    assert main(arguments) == COMPLETE
+    clips = [load_clip(out / name) for name in ('clip_0000', 'clip_0001')]
+    assert np.array_equal(np.concatenate([clip.stamps_ns for clip in clips]), lift()[0].stamps_ns)
+    assert [clip.labels[0].episode for clip in clips] == [0, 1]
+    arrays = np.load(out / 'clip_0000.npz')
+    assert arrays['instance'].shape == (9, 180, 320)
+    assert arrays['track_places'].shape[:2] == arrays['track_visible'].shape
+    assert json.loads(str(arrays['provenance']))['source'] == 'lift, clip_0000'
+    assert (out / 'report.html').stat().st_size > 10_000
+    made = {path: path.stat().st_mtime_ns for path in out.glob('clip_*')}
+    assert '2 clips of 2 stretches' in capsys.readouterr().out
+    assert main(arguments) == COMPLETE
+    assert {path: path.stat().st_mtime_ns for path in out.glob('clip_*')} == made
+
+
+def test_an_interrupted_run_goes_on(rgbd: Path, tmp_path: Path) -> None:
+    """A stretch whose arrays are missing is made again, also where its bag was written already; the others stay."""
+    out = tmp_path / 'out'
+    arguments = ['extract', str(rgbd), '--out', str(out), '--frames', '9', '--no-report']
+    main(arguments)
+    (out / 'clip_0001.npz').unlink()
+    kept = (out / 'clip_0000.npz').stat().st_mtime_ns
+    assert main(arguments) == COMPLETE
+    assert (out / 'clip_0001.npz').exists()
+    assert (out / 'clip_0000.npz').stat().st_mtime_ns == kept
+
+
+def test_other_settings_want_another_folder(rgbd: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Clips that were made in different ways do not end up side by side."""
+    out = tmp_path / 'out'
+    main(['extract', str(rgbd), '--out', str(out), '--no-report'])
+    assert main(['extract', str(rgbd), '--out', str(out), '--no-report', '--frames', '9']) == NOTHING
+    assert 'got others for frames; choose another --out' in capsys.readouterr().err
+
+
+def test_plain_video_gives_what_is_seen(video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Arrays and a page without places, no bag, status 3, and the command that would get the rest."""
+    out = tmp_path / 'out'
+    assert main(['extract', str(video), '--out', str(out)]) == PARTLY
+    arrays = np.load(out / 'clip_0000.npz')
+    assert 'track_places' not in arrays
+    assert np.isfinite(arrays['boxes']).any()
+    assert not (out / 'clip_0000').exists()
+    assert 'hoigen models fetch vggt' in capsys.readouterr().out.replace('\n', ' ')
+    assert 'hoigen models fetch vggt' in (out / 'report.html').read_text()
+
+
+def test_a_truncated_video_gives_its_good_part(video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What came before the damage is extracted, and the damage is told."""
+    broken = tmp_path / 'broken.mkv'
+    write_video(broken, lift()[0].rgb)
+    broken.write_bytes(broken.read_bytes()[:-broken.stat().st_size // 3])
+    assert main(['extract', str(broken), '--out', str(tmp_path / 'out')]) == PARTLY
+    assert 2 < len(np.load(tmp_path / 'out/clip_0000.npz')['stamps_ns']) < 17
+    assert 'broken.mkv' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(('content', 'says'), [(b'', 'empty.mp4'), (b'no video at all', 'empty.mp4')])
+def test_what_is_no_video_is_one_error(content: bytes, says: str, tmp_path: Path,
+                                       capsys: pytest.CaptureFixture[str]) -> None:
+    """No traceback, no folder left behind."""
+    path = tmp_path / 'empty.mp4'
+    path.write_bytes(content)
+    assert main(['extract', str(path), '--out', str(tmp_path / 'out')]) == NOTHING
+    assert says in capsys.readouterr().err
+    assert not (tmp_path / 'out').exists()
+
+
+def test_a_photo_is_too_few(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_video(tmp_path / 'one.mp4', lift()[0].rgb[:1])
+    assert main(['extract', str(path), '--out', str(tmp_path / 'out')]) == NOTHING
+    assert 'expected at least 2 frames' in capsys.readouterr().err
+
+
+def test_frames_are_checked() -> None:
+    with pytest.raises(ValueError, match='frames: expected at least 2'):
+        ExtractConfig(Path('x.mp4'), frames=1)

@@ -1,0 +1,127 @@
+"""The whole path over a stretch: what it finds, what it refuses, what it says about gaps."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from recorded_scene import lift
+
+from hoigen.conditioning import build_conditions
+from hoigen.perception.evaluate import measure, noisy_depth, recorded
+from hoigen.perception.notes import spans
+from hoigen.perception.perceive import Perceived, Perceiver, PerceptionConfig
+from hoigen.perception.records import PerceptionError
+from hoigen.records import Footage
+from hoigen.weights import MissingWeights
+
+
+@pytest.fixture(autouse=True)
+def no_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """These tests are about a machine on which nothing was fetched."""
+    monkeypatch.setenv('HOIGEN_MODELS', str(tmp_path))
+    monkeypatch.setenv('HF_HUB_CACHE', str(tmp_path))
+
+
+@pytest.fixture(scope='module')
+def seen() -> Perceived:
+    return Perceiver(PerceptionConfig(task='lift the carton', geometry='depth', masks='motion'))(lift()[0], 'a lift')
+
+
+def test_rgbd_goes_all_the_way(seen: Perceived) -> None:
+    """Masks, cameras, places and tracks are near the exact truth; the clip is one that conditions are made of."""
+    row = measure(seen, lift()[1])
+    assert row['IoU hand'] > 0.85
+    assert row['IoU object'] > 0.75
+    assert row['place error, mm'] < 3
+    assert row['camera rotation, °'] < 0.3
+    assert row['camera translation, mm'] < 3
+    assert row['track AJ, mm'] > 0.6
+    assert row['track error, mm'] < 3
+    clip = seen.episode(7)
+    assert {(label.episode, label.task) for label in clip.labels} == {(7, 'lift the carton')}
+    assert [label.last for label in clip.labels] == [False] * 16 + [True]
+    conditions = build_conditions(clip, width=192, height=128)
+    assert (conditions.coloured_state == 2)[0].sum() > 1000
+
+
+def test_its_provenance_says_how(seen: Perceived) -> None:
+    """What was asked for, what measured the geometry, of what recording, with no weights."""
+    assert seen.provenance.source == 'a lift'
+    assert seen.provenance.weights == {}
+    assert (seen.provenance.config['masks'], seen.provenance.config['geometry_method']) == ('motion', 'measured depth')
+
+
+def test_same_footage_same_result(seen: Perceived) -> None:
+    """Nothing depends on chance or on what was perceived before."""
+    again = Perceiver(PerceptionConfig(task='lift the carton', geometry='depth', masks='motion'))(lift()[0], 'a lift')
+    assert np.array_equal(again.segmentation.instance, seen.segmentation.instance)
+    assert np.array_equal(again.tracks.pixels, seen.tracks.pixels, equal_nan=True)
+    assert again.clip is not None
+    assert seen.clip is not None
+    assert np.array_equal(again.clip.points, seen.clip.points)
+
+
+def test_plain_rgb_is_refused_a_point_map() -> None:
+    """Boxes, masks and tracks are there; the point map is not, and the reason names the command and the licence."""
+    footage = lift()[0]
+    seen = Perceiver(PerceptionConfig())(Footage(footage.stamps_ns, footage.rgb, None, None), 'a lift')
+    assert seen.clip is None
+    assert seen.geometry is None
+    assert seen.tracks.places is None
+    assert 'hoigen models fetch vggt' in seen.reason
+    assert 'non-commercial' in seen.reason
+    assert seen.tracks.visible.mean() > 0.3
+
+
+@pytest.mark.parametrize('asked', [{'geometry': 'vggt'}, {'masks': 'sam2'}, {'tracker': 'vggt'}])
+def test_a_back_end_without_weights_is_refused_at_once(asked: dict[str, str]) -> None:
+    """Asked for by name it is not replaced by another: the error says what to fetch, before any frame is read."""
+    with pytest.raises(MissingWeights, match='hoigen models fetch'):
+        Perceiver(PerceptionConfig(**asked))  # type: ignore[arg-type]
+
+
+def test_one_frame_is_too_few() -> None:
+    footage = lift()[0]
+    one = Footage(footage.stamps_ns[:1], footage.rgb[:1], None, None)
+    with pytest.raises(PerceptionError, match='a photo: expected at least 2 frames, to see what moves, got 1'):
+        Perceiver(PerceptionConfig())(one, 'a photo')
+
+
+def test_depth_that_was_asked_for_must_be_there() -> None:
+    footage = lift()[0]
+    with pytest.raises(PerceptionError, match='depth'):
+        Perceiver(PerceptionConfig(geometry='depth'))(replace(footage, depth_m=None), 'a lift')
+
+
+def test_nothing_moves_nothing_is_marked() -> None:
+    """A still picture of the scene shows nobody at work: empty masks, said in the notes; nothing is made up."""
+    footage = lift()[0]
+    assert footage.depth_m is not None
+    still = Footage(footage.stamps_ns[:6], np.repeat(footage.rgb[:1], 6, 0), np.repeat(footage.depth_m[:1], 6, 0),
+                    footage.K)
+    seen = Perceiver(PerceptionConfig())(still, 'a still')
+    assert not seen.segmentation.instance.any()
+    assert seen.notes == ('no hand in view', 'no object in view')
+
+
+def test_gaps_are_told(seen: Perceived) -> None:
+    """Frames are named in runs; a pause in the recording is told with its length."""
+    assert spans(np.array([1, 0, 1, 1, 1, 0, 0, 1], bool)) == '0, 2-4, 7'
+    footage = lift()[0]
+    stamps = footage.stamps_ns.copy()
+    stamps[9:] += 2_000_000_000
+    late = Perceiver(PerceptionConfig())(replace(footage, stamps_ns=stamps), 'a lift')
+    assert any('2.12 s pass between frames 8 and 9' in note for note in late.notes)
+
+
+def test_noisy_depth_is_what_it_says() -> None:
+    """Errors of the size of the disparity's noise, holes at jumps, known steps; other depths are other recordings."""
+    footage, truth = lift()
+    assert footage.K is not None
+    depth = noisy_depth(truth.depth_m[0], footage.K[0, 0], np.random.default_rng(0))
+    off = np.abs(depth - truth.depth_m[0])[np.isfinite(depth)]
+    expected = np.median(truth.depth_m[0]) ** 2 / (footage.K[0, 0] * 0.05) * 0.1
+    assert 0.3 * expected < np.median(off) < 2 * expected
+    assert 0.05 < np.isnan(depth).mean() < 0.35
+    assert recorded(footage, 'none', 0).depth_m is None
