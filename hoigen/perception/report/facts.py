@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 
 from hoigen.conventions import ROLE_CODE, SCENE
 from hoigen.geometry.camera import project
 from hoigen.perception.records import Geometry, Tracks
-from hoigen.perception.report.look import instances
+from hoigen.perception.report.look import instances, thinned
 
 if TYPE_CHECKING:
     from hoigen.perception.perceive import Perceived
 
 __all__ = ['camera_motion', 'facts', 'frame_rate', 'scene_reprojection_px', 'tallies']
 
+SEARCH: dict[str, Any] = {'winSize': (15, 15), 'maxLevel': 0, 'flags': cv2.OPTFLOW_USE_INITIAL_FLOW,
+                          'minEigThreshold': 1e-3}
+ALIKE = 12.0
+"""What a point showed is found again if its grey values differ by no more, on average."""
 EVEN = 0.02
 """A rate is said to vary if steps between stamps differ by more than this part of their median."""
 
 
 def facts(perceived: Perceived) -> dict[str, dict[str, str]]:
     """Numbers in words, by title and name."""
-    tables = {'Footage': _footage(perceived), 'Tracks': _tracks(perceived.tracks, perceived.geometry)}
+    tables = {'Footage': _footage(perceived), 'Tracks': _tracks(perceived)}
     for number, instance in enumerate(instances(perceived.segmentation.role)):
         tables[instance.name.capitalize()] = _instance(perceived, number)
     if perceived.geometry is not None:
@@ -62,21 +67,32 @@ def camera_motion(geometry: Geometry, stamps_ns: np.ndarray) -> tuple[np.ndarray
     return way / seconds, np.degrees(np.arccos(np.clip(cosine, -1, 1))) / seconds
 
 
-def scene_reprojection_px(tracks: Tracks, geometry: Geometry) -> float:
-    """How well the cameras' motion explains the scene: the median distance, over visible frames, of the followed
-    pixels of the scene's points to where their place in the frame that chose them projects to. NaN without any.
+def scene_reprojection_px(rgb: np.ndarray, tracks: Tracks, geometry: Geometry) -> tuple[float, float]:
+    """How well depth and the cameras' motion explain what stands still, by the pictures [T,H,W,3] uint8 alone.
+
+    The scene's points are projected to each frame that sees them, and what they showed in the frame in which most of
+    them were chosen is looked for around there (Lucas and Kanade 1981): the median distance, NaN where nothing is
+    found, and the share that was found, which needs texture and a distance of a few pixels.
     """
-    if tracks.places is None:
-        return float('nan')
-    mine = np.flatnonzero(tracks.instance == ROLE_CODE[SCENE])
-    start = tracks.places[tracks.query[mine], mine].astype(float)
-    errors = []
+    scene = thinned(tracks)
+    scene = scene[tracks.instance[scene] == ROLE_CODE[SCENE]]
+    if tracks.places is None or not len(scene):
+        return float('nan'), 0.0
+    first = int(np.bincount(tracks.query[scene]).argmax())
+    scene = scene[tracks.query[scene] == first]
+    start, missed, looked = tracks.pixels[first, scene], [np.zeros(0)], 0
+    grey = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in rgb]
     for t, camera in enumerate(geometry.cameras):
-        other = tracks.visible[t, mine] & (tracks.query[mine] != t)
-        pixels, depth = project(camera, start[other])
-        errors.append(np.linalg.norm(pixels - tracks.pixels[t, mine[other]], axis=-1)[depth > 0])
-    missed = np.concatenate(errors)
-    return float(np.median(missed)) if missed.size else float('nan')
+        seen = tracks.visible[t, scene] & (t != first)
+        if seen.any():
+            expected = project(camera, tracks.places[first, scene[seen]])[0].astype(np.float32)
+            found, ok, difference = cv2.calcOpticalFlowPyrLK(grey[first], grey[t], start[seen][:, None],
+                                                             expected[:, None].copy(), None, **SEARCH)
+            sure = (ok[:, 0] > 0) & (difference[:, 0] < ALIKE)
+            missed.append(np.linalg.norm(found[:, 0] - expected, axis=-1)[sure])
+            looked += len(sure)
+    misses = np.concatenate(missed)
+    return (float(np.median(misses)), len(misses) / looked) if len(misses) else (float('nan'), 0.0)
 
 
 def _footage(perceived: Perceived) -> dict[str, str]:
@@ -116,7 +132,8 @@ def _gaps(missing: np.ndarray) -> str:
     return ', '.join(runs) or 'none'
 
 
-def _tracks(tracks: Tracks, geometry: Geometry | None) -> dict[str, str]:
+def _tracks(perceived: Perceived) -> dict[str, str]:
+    tracks, geometry = perceived.tracks, perceived.geometry
     count = len(tracks.instance)
     found = {'followed': f'{count} points', 'of the scene': f'{(tracks.instance == 0).sum()}',
              'of hand and object': f'{(tracks.instance > 0).sum()}'}
@@ -125,9 +142,9 @@ def _tracks(tracks: Tracks, geometry: Geometry | None) -> dict[str, str]:
     found |= {'visible': _share(tracks.visible), 'seen in': _lengths(tracks.visible)}
     if geometry is None or tracks.places is None:
         return found | {'places': 'in the picture only'}
-    miss = scene_reprojection_px(tracks, geometry)
-    miss_text = 'none' if np.isnan(miss) else f'{miss:.2f} px, median'
-    return found | {'places': 'in 3D', 'reprojection of the scene': miss_text}
+    miss, share = scene_reprojection_px(perceived.footage.rgb, tracks, geometry)
+    return found | {'places': 'in 3D', 'scene against pictures': 'unknown' if np.isnan(miss)
+                    else f'{miss:.2f} px off, {100 * share:.0f} % found'}
 
 
 def _lengths(visible: np.ndarray) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ['draw_masks', 'draw_tracks', 'overview']
 
-COLUMNS, TILE, GAP, MARGIN, HEAD, FOOT = 4, 480, 6, 20, 58, 34
+COLUMNS, TILE, GAP, MARGIN, HEAD, FOOT = 4, 400, 6, 20, 50, 30
 INK, FAINT, GROUND = (240, 242, 246), (150, 158, 172), (15, 17, 22)
 FILL, DIM, TAIL = 0.38, 0.5, 10
 """How strongly masks are filled, how far the picture under tracks is dimmed, how many frames a track's tail lasts."""
@@ -44,12 +44,12 @@ def overview(perceived: Perceived) -> np.ndarray:
     what = ['boxes and masks', 'tracks']
     if scale is not None:
         what.insert(1, f'depth, {scale.near:.2f} {scale.unit} red to {scale.far:.2f} {scale.unit} blue, unknown black')
-    _write(pen, (MARGIN, HEAD / 2), perceived.provenance.source, 22, INK, 'lm')
-    _write(pen, (width - MARGIN, HEAD / 2), '  ·  '.join(what), 17, FAINT, 'rm')
+    _write(pen, (MARGIN, HEAD / 2), perceived.provenance.source, 20, INK, 'lm')
+    _write(pen, (width - MARGIN, HEAD / 2), '  ·  '.join(what), 15, FAINT, 'rm')
     for c, t in enumerate(frames):
         time_s = (footage.stamps_ns[t] - footage.stamps_ns[0]) / 1e9
         place = MARGIN + c * (TILE + GAP), canvas.height - FOOT / 2 - 2
-        _write(pen, place, f'frame {t}   {time_s:.2f} s', 17, FAINT, 'lm')
+        _write(pen, place, f'frame {t}   {time_s:.2f} s', 15, FAINT, 'lm')
     return np.asarray(canvas)
 
 

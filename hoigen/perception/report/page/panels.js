@@ -1,5 +1,6 @@
 const TAIL = 10;  // frames that a track's tail lasts
 const FILL = 0.36;
+const LABEL = 16;  // pixels of the screen that a box's name is high
 
 /** A panel with a canvas that is as sharp as the screen; `paint(pen, scale, frame)` draws in the video's pixels. */
 class Panel {
@@ -73,23 +74,26 @@ class MaskPanel extends Panel {
     this.under(pen, this.loaded.pictures[frame]);
     this.fillLayer(frame);
     this.under(pen, this.sheet);
+    const sharp = (window.devicePixelRatio || 1) / scale;
     this.data.boxes.forEach((rows, n) => {
       const box = rows.boxes[frame];
       if (!box) return;
-      const colour = this.data.instances[n]?.role === rows.role ? this.data.instances[n].colour : '#fff';
-      const [left, top, right, bottom] = box, sharp = (window.devicePixelRatio || 1) / scale;
-      pen.strokeStyle = colour;
+      const other = { name: rows.role, colour: '#fff' }, mine = this.data.instances[n];
+      const same = mine?.role === rows.role ? mine : other;
+      const [left, top, right, bottom] = box;
+      pen.strokeStyle = same.colour;
       pen.lineWidth = 1.5 * sharp;
       pen.strokeRect(left, top, right - left, bottom - top);
-      const name = this.data.instances[n]?.role === rows.role ? this.data.instances[n].name : rows.role;
-      this.label(pen, `${name}  ${rows.scores[frame].toFixed(2)}`, left, top, colour, sharp);
+      const edge = rows.role === 'hand' ? top - LABEL * sharp : bottom;  // names shall not cover each other
+      this.label(pen, `${same.name}  ${rows.scores[frame].toFixed(2)}`, left, edge, same.colour, sharp);
     });
   }
 
+  /** A name with its upper left corner there, or as near as the picture allows. */
   label(pen, text, left, top, colour, sharp) {
     pen.font = `600 ${11 * sharp}px system-ui, sans-serif`;
-    const wide = pen.measureText(text).width + 10 * sharp, tall = 16 * sharp;
-    const x = clamp(left - 0.75 * sharp, 0, this.width - wide), y = top - tall < 0 ? Math.max(0, top) : top - tall;
+    const wide = pen.measureText(text).width + 10 * sharp, tall = LABEL * sharp;
+    const x = clamp(left - 0.75 * sharp, -0.5, this.width - wide), y = clamp(top, -0.5, this.height - tall);
     pen.fillStyle = colour;
     pen.fillRect(x, y, wide, tall);
     pen.fillStyle = '#101216';
