@@ -141,7 +141,9 @@ class Perceiver:
         from hoigen.perception.detector import detect
         from hoigen.perception.sam import segment_with_sam
 
-        boxes = find_boxes(footage, flow, geometry) if self._detector is None else detect(footage, self._detector)
+        boxes = find_boxes(footage, flow, geometry)
+        if self._detector is not None:
+            boxes = detect(footage, self._detector, boxes)
         return boxes, segment_with_sam(footage, boxes, self._sam)
 
     def _tracker(self) -> Any:
@@ -159,7 +161,7 @@ class Perceiver:
         weights = [file for name in used for file in sorted(weights_of(name).glob('*.safetensors'))]
         made = {'geometry_method': geometry.method, 'metric': geometry.metric} if geometry is not None else {}
         return provenance_of(seed=self._config.seed, config=asdict(self._config) | made, source=source, weights=weights,
-                             licences={name: entry(name).licence for name in used}, packages=PACKAGES)
+                             licences={name: _licence(name) for name in used}, packages=PACKAGES)
 
 
 def _load_sam(config: PerceptionConfig) -> Any:
@@ -179,9 +181,14 @@ def _uses(chosen: str, name: str, weights: str) -> bool:
     if chosen != 'auto':
         return chosen == name
     try:
-        return Path(weights).is_dir() or weights_of(weights).is_dir()
+        return weights_of(weights).is_dir()
     except MissingWeights:
         return False
+
+
+def _licence(weights: str) -> str:
+    """A folder's weights are known to their owner alone."""
+    return 'not known' if Path(weights).is_dir() else entry(weights).licence
 
 
 def _refusal(config: PerceptionConfig) -> str:
