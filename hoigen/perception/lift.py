@@ -12,6 +12,7 @@ from hoigen.geometry.camera import project, unproject
 from hoigen.geometry.transforms import rigid
 from hoigen.perception.lift_depth import depth_at
 from hoigen.perception.lift_local import carry_hidden
+from hoigen.perception.lift_pieces import follow_pieces
 from hoigen.perception.records import Flow, Geometry, Segmentation
 from hoigen.perception.rigid_object import follow_object
 from hoigen.records import Footage
@@ -24,8 +25,8 @@ TRUSTED = 0.3
 SAME_PART = 0.01
 """A place and the measured surface are one if their depths differ by no larger part."""
 
-FOUND_AGAIN = 8
-"""A point that does not move rigidly is taken for seen again at most so many frames after it was followed."""
+FOUND_AGAIN = 4
+"""A point that does not move rigidly is taken for seen again at most so many frames after it was seen."""
 
 RIGID_SHARE = 0.5
 """An object that is placed in fewer than this share of the frames that show it is not taken to be rigid."""
@@ -45,15 +46,18 @@ def trusted_depth(geometry: Geometry) -> np.ndarray:
 
 
 def lift(footage: Footage, flow: Flow, segmentation: Segmentation, geometry: Geometry, pixels: np.ndarray,
-         instance: np.ndarray, query: np.ndarray) -> Lifted:
+         instance: np.ndarray, query: np.ndarray, *, tracked: bool) -> Lifted:
     """Places of points of instance [M], chosen in frames query [M] and followed to pixels [T,M,2] (NaN elsewhere).
 
-    The scene stands: one place for all frames. An object that moves rigidly carries its points. What is neither is
-    measured where it was followed, and carried by what is seen around it where not. A point without depth in its query
-    frame has no places: NaN, never visible.
+    The scene stands: one place for all frames. An object that moves rigidly carries its points. What is neither moves
+    in small rigid pieces; or, if the pixels were ``tracked`` by something better than the flow, is measured where it
+    was followed and carried by what is seen around it where not. A point without depth in its query frame has no
+    places: NaN, never visible.
     """
     depth_m = trusted_depth(geometry)
-    places = _measured(segmentation, geometry, depth_m, pixels, instance)
+    frames = np.arange(len(pixels))[:, None]
+    wanted = pixels if tracked else np.where((frames == query)[..., None], pixels, np.nan)
+    places = _measured(segmentation, geometry, depth_m, wanted, instance)
     visible = np.zeros(pixels.shape[:2], bool)
     started = np.isfinite(places[query, np.arange(len(query)), 0])
     places[:, ~started] = np.nan
@@ -61,14 +65,19 @@ def lift(footage: Footage, flow: Flow, segmentation: Segmentation, geometry: Geo
         rows = np.flatnonzero((instance == number) & started)
         poses = _poses(footage, flow, segmentation, geometry, depth_m, int(number))
         part = places[:, rows]
+        start = part[query[rows], np.arange(len(rows))]
         if poses is not None:
-            start = part[query[rows], np.arange(len(rows))]
             places[:, rows], visible[:, rows] = _carried(segmentation, geometry, depth_m, poses, start, query[rows],
                                                          instance[rows])
+            continue
+        if tracked:
+            places[:, rows], sure = carry_hidden(part), np.isfinite(part[..., 0])
         else:
-            places[:, rows] = carry_hidden(part)
-            visible[:, rows] = _found_again(segmentation, geometry, depth_m, places[:, rows], np.isfinite(part[..., 0]),
-                                            instance[rows])
+            places[:, rows] = _in_pieces(footage, flow, segmentation, geometry, depth_m, start, query[rows],
+                                         int(number))
+            sure = frames == query[rows]
+        parts = _parts(segmentation, geometry, depth_m, places[:, rows], instance[rows])
+        visible[:, rows] = sure | _unbroken(np.abs(parts - 1) <= SAME_PART, sure)
     shown = np.stack([project(camera, at)[0] for camera, at in zip(geometry.cameras, places, strict=True)])
     return Lifted(np.where(visible[..., None], shown, np.nan).astype(np.float32), visible, places)
 
@@ -104,15 +113,19 @@ def _carried(segmentation: Segmentation, geometry: Geometry, depth_m: np.ndarray
     known = np.array([pose is not None for pose in poses])
     every = np.stack(_between(poses))
     eye = np.stack([camera.T_world_cam[:3, 3] for camera in geometry.cameras])[query]
-    for _ in range(2):
-        body = np.einsum('nyx,ny->nx', every[query, :3, :3], start - every[query, :3, 3])
-        places = np.einsum('txy,ny->tnx', every[:, :3, :3], body) + every[:, None, :3, 3]
-        part = _parts(segmentation, geometry, depth_m, places, instance)
-        part[~known] = np.nan
-        fits = np.where(np.abs(part - 1) <= SAME_PART, part, np.nan)
-        fits[query, np.arange(len(query))] = 1
-        start = eye + (start - eye) * np.nanmedian(fits, axis=0)[:, None]
-    return places, _bridged(part, known)
+    places = _on_body(every, start, query)
+    part = _parts(segmentation, geometry, depth_m, places, instance)
+    part[~known] = np.nan
+    fits = np.where(np.abs(part - 1) <= SAME_PART, part, np.nan)
+    fits[query, np.arange(len(query))] = 1
+    usual = np.nanmedian(fits, axis=0)
+    return _on_body(every, eye + (start - eye) * usual[:, None], query), _bridged(part / usual, known)
+
+
+def _on_body(poses: np.ndarray, start: np.ndarray, query: np.ndarray) -> np.ndarray:
+    """Places [T,N,3] of points fixed to a body with poses [T,4,4] that were at ``start`` [N,3] in frames query [N]."""
+    body = np.einsum('nyx,ny->nx', poses[query, :3, :3], start - poses[query, :3, 3])
+    return body @ poses[:, :3, :3].transpose(0, 2, 1) + poses[:, None, :3, 3]
 
 
 def _parts(segmentation: Segmentation, geometry: Geometry, depth_m: np.ndarray, places: np.ndarray,
@@ -146,15 +159,28 @@ def _bridged(parts: np.ndarray, known: np.ndarray) -> np.ndarray:
     return np.where(told, seen, before_seen & after_seen & told.any(axis=0)) & known[:, None]
 
 
-def _found_again(segmentation: Segmentation, geometry: Geometry, depth_m: np.ndarray, places: np.ndarray,
-                 followed: np.ndarray, instance: np.ndarray) -> np.ndarray:
-    """[T,N] bool: followed, or not long ago and where it would be there is a surface of its instance."""
-    frames = np.arange(len(places))[:, None]
-    last = np.maximum.accumulate(np.where(followed, frames, -len(places)), axis=0)
-    after = np.minimum.accumulate(np.where(followed, frames, 2 * len(places))[::-1], axis=0)[::-1]
-    near = np.minimum(frames - last, after - frames) <= FOUND_AGAIN
-    there = np.abs(_parts(segmentation, geometry, depth_m, places, instance) - 1) <= SAME_PART
-    return followed | (near & there)
+def _in_pieces(footage: Footage, flow: Flow, segmentation: Segmentation, geometry: Geometry, depth_m: np.ndarray,
+               start: np.ndarray, query: np.ndarray, number: int) -> np.ndarray:
+    """World places [T,N,3] of an instance's points, which move in rigid pieces from ``start`` [N,3] in query [N]."""
+    T_world_cam = np.stack([camera.T_world_cam for camera in geometry.cameras])
+    inside = np.einsum('nyx,ny->nx', T_world_cam[query, :3, :3], start - T_world_cam[query, :3, 3])
+    places = follow_pieces(geometry.cameras[0].K, footage.rgb, depth_m, segmentation.instance == number, flow, inside,
+                           query)
+    return places @ T_world_cam[:, :3, :3].transpose(0, 2, 1) + T_world_cam[:, None, :3, 3]
+
+
+def _unbroken(there: np.ndarray, sure: np.ndarray) -> np.ndarray:
+    """[T,N] bool: where a surface is ``there``, as long as it was not missing for more than ``FOUND_AGAIN`` frames on
+    end since the point was surely seen."""
+    seen = there & False
+    for order in (slice(None), slice(None, None, -1)):
+        missing = np.full(there.shape[1], FOUND_AGAIN + 1)
+        for now, fits, certain in zip(seen[order], there[order], sure[order], strict=True):
+            missing[certain] = 0
+            alive = missing <= FOUND_AGAIN
+            now |= fits & alive
+            missing = np.where(fits & alive | certain, 0, missing + 1)
+    return seen
 
 
 def _between(poses: list[np.ndarray | None]) -> list[np.ndarray]:

@@ -21,7 +21,8 @@ def depth_at(depth_m: np.ndarray, instance: np.ndarray, own: np.ndarray, pixels:
     """[N] float64 depth at pixels [N,2] of the instances own [N], of depth [H,W] and instance [H,W]; NaN unknown.
 
     A plane (in inverse depth, as it is in pictures) is put through the pixels around that are of the point's own
-    instance and about as deep as their median, so that neither mixtures at silhouettes nor a surface behind count.
+    instance and about as deep as the nearest one, or as their median where that is not known, so that neither mixtures
+    at silhouettes nor a surface behind count.
     """
     depth = np.full(len(pixels), np.nan)
     _depth_at(depth_m, instance, own, pixels, depth)
@@ -45,24 +46,27 @@ def _depth_at(depth_m: np.ndarray, instance: np.ndarray, own: np.ndarray, pixels
                     inverse[count], across[count], down[count] = 1 / z, column - u, row - v
                     count += 1
         if count >= FEWEST:
-            found[n] = _plane(inverse[:count], across[:count], down[:count])
+            middle = depth_m[middle_row, middle_column]
+            sure = middle > 0 and instance[middle_row, middle_column] == own[n]
+            usual = 1 / middle if sure else np.median(inverse[:count])
+            found[n] = _plane(inverse[:count], across[:count], down[:count], usual)
 
 
 @numba.njit(cache=True, nogil=True, error_model='numpy')
-def _plane(inverse: np.ndarray, across: np.ndarray, down: np.ndarray) -> float:
-    """Depth at the origin of the plane through what is near the median, NaN if too little is."""
-    usual = np.median(inverse)
-    count, sums = 0, np.zeros(9)
+def _plane(inverse: np.ndarray, across: np.ndarray, down: np.ndarray, usual: float) -> float:
+    """Depth at the origin of the plane through what is near the ``usual`` inverse depth, NaN if too little is."""
+    count, x, y, q, xx, xy, yy, xq, yq = 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     for k in range(len(inverse)):
         if abs(inverse[k] / usual - 1) <= SAME:
-            x, y, q = across[k], down[k], inverse[k]
+            a, b, here = across[k], down[k], inverse[k]
             count += 1
-            sums += np.array([x, y, q, x * x, x * y, y * y, x * q, y * q, 1.0])
+            x, y, q = x + a, y + b, q + here
+            xx, xy, yy, xq, yq = xx + a * a, xy + a * b, yy + b * b, xq + a * here, yq + b * here
     if count < FEWEST:
         return np.nan
-    x, y, q = sums[0] / count, sums[1] / count, sums[2] / count
-    xx, xy, yy = sums[3] / count - x * x, sums[4] / count - x * y, sums[5] / count - y * y
-    xq, yq = sums[6] / count - x * q, sums[7] / count - y * q
+    x, y, q = x / count, y / count, q / count
+    xx, xy, yy = xx / count - x * x, xy / count - x * y, yy / count - y * y
+    xq, yq = xq / count - x * q, yq / count - y * q
     solid = xx * yy - xy * xy
     if solid < 0.05:  # all in a row: no plane
         return 1 / q

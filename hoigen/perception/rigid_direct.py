@@ -15,12 +15,12 @@ import numpy as np
 
 from hoigen.perception.rigid import moved
 
-__all__ = ['Look', 'Match', 'align_look', 'look_of']
+__all__ = ['Look', 'Match', 'align', 'align_look', 'look_of']
 
-COARSE_PX, FINE_PX = 3.0, 1.0
-"""Pictures are smoothed this much (within the object) for the first and for the last steps."""
+SMOOTH_PX = (6.0, 2.5, 1.0)
+"""Pictures are smoothed this much (within the object), coarse to fine."""
 
-STEPS = 8
+STEPS = 5
 """Steps at each smoothness."""
 
 CUT = 3.0
@@ -34,7 +34,7 @@ JUMP = 0.03
 
 
 class Look(NamedTuple):
-    """An object in a frame: its box's left, top; shade (coarse, fine) [2,h,w] float32; depth [h,w] float32, NaN where
+    """An object in a frame: its box's left, top; shade [3,h,w] float32, coarse to fine; depth [h,w] float32, NaN where
     it is unknown or another thing is in front."""
 
     left: int
@@ -44,7 +44,7 @@ class Look(NamedTuple):
 
 
 class Match(NamedTuple):
-    """T_cam_object [4,4]; the part of the pixels that is seen in the frame and the part of those that agrees."""
+    """T_cam_object [4,4]; the part of the pixels that is seen in the frame and how well those agree in [0, 1]."""
 
     T_cam_object: np.ndarray
     seen: float
@@ -59,40 +59,48 @@ def look_of(grey: np.ndarray, depth_m: np.ndarray, own: np.ndarray) -> Look | No
     box = np.s_[rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1]
     mask, bright = own[box].astype(np.float32), grey[box].astype(np.float32)
     shade = []
-    for width in (COARSE_PX, FINE_PX):
+    for width in SMOOTH_PX:
         around = np.maximum(cv2.GaussianBlur(mask, (0, 0), width), 1e-3)
         shade.append(np.where(own[box], cv2.GaussianBlur(bright * mask, (0, 0), width) / around, np.float32(np.nan)))
     return Look(int(columns[0]), int(rows[0]), np.stack(shade), np.where(own[box], depth_m[box], np.float32(np.nan)))
 
 
-def align_look(K: np.ndarray, places: np.ndarray, shades: np.ndarray, look: Look, start: np.ndarray) -> Match:
-    """The pose near ``start`` in which places [N,3] of the object have in ``look`` their shades [N,2] (coarse, fine)."""
+def align_look(K: np.ndarray, places: np.ndarray, shades: np.ndarray, look: Look, start: np.ndarray,
+               hold: tuple[float, float] = (1e-6, 1e-6)) -> Match:
+    """The pose near ``start`` in which places [N,3] of the thing have their shades [N,3] in ``look``.
+
+    hold: 1 / variance of the turn about the places' middle (rad) and of its shift (m) by which ``start`` may be wrong.
+    """
     pose = start.copy()
-    total, seen, agree = max(len(places), 1), 0, 0
-    for level in range(2):
-        seen, agree = _align(K, places, shades[:, level], look.shade[level], look.depth_m, look.left, look.top, pose)
+    total, seen, agree = max(len(places), 1), 0, 0.0
+    for level in range(len(SMOOTH_PX)):
+        seen, agree = align(K, places, shades[:, level], look.shade[level], look.depth_m, (look.left, look.top),
+                             np.array(hold), pose)
     return Match(pose, seen / total, agree / max(seen, 1))
 
 
 @numba.njit(cache=True, nogil=True)
-def _align(K: np.ndarray, places: np.ndarray, shades: np.ndarray, shade: np.ndarray, depth_m: np.ndarray, left: int,
-           top: int, pose: np.ndarray) -> tuple[int, int]:
-    """Refine ``pose`` in place; how many places are seen and how many of these agree."""
+def align(K: np.ndarray, places: np.ndarray, shades: np.ndarray, shade: np.ndarray, depth_m: np.ndarray,
+           corner: tuple[int, int], hold: np.ndarray, pose: np.ndarray) -> tuple[int, float]:
+    """Refine ``pose`` in place; how many places are seen and the weight of these."""
     count = len(places)
     rows, miss = np.empty((count, 2, 6)), np.empty((count, 2))
-    seen = agree = 0
+    seen, agree = 0, 0.0
+    mean, centre, gone = np.array([places[:, axis].mean() for axis in range(3)]), np.empty(3), np.zeros(6)
     for step in range(STEPS + 1):
+        for axis in range(3):
+            centre[axis] = (pose[axis, :3] * mean).sum() + pose[axis, 3]
         for n in range(count):
-            _row(K, places[n], shades[n], shade, depth_m, left, top, pose, rows[n], miss[n])
+            _row(K, places[n], shades[n], shade, depth_m, corner, pose, centre, rows[n], miss[n])
         known = ~np.isnan(miss[:, 0])
         seen = known.sum()
         if seen < 6:
-            return seen, 0
+            return seen, 0.0
         miss[:, 0] -= np.median(miss[known, 0])  # all of it may be darker
         grey = max(1.48 * np.median(np.abs(miss[known, 0])), LEAST_GREY)
         deep = ~np.isnan(miss[:, 1])
         part = max(1.48 * np.median(np.abs(miss[deep, 1])), LEAST_PART) if deep.sum() > 5 else np.inf
-        normal, right, agree = np.zeros((6, 6)), np.zeros(6), 0
+        normal, right, agree = np.zeros((6, 6)), np.zeros(6), 0.0
         for n in range(count):
             weight = 1.0
             for kind in range(2):
@@ -101,7 +109,7 @@ def _align(K: np.ndarray, places: np.ndarray, shades: np.ndarray, shade: np.ndar
                     weight *= max(1 - far * far, 0.0) ** 2
             if weight <= 0 or np.isnan(miss[n, 0]):
                 continue
-            agree += 1
+            agree += weight
             for kind in range(2):
                 if not np.isnan(miss[n, kind]):
                     factor = weight / (grey if kind == 0 else part) ** 2
@@ -111,15 +119,21 @@ def _align(K: np.ndarray, places: np.ndarray, shades: np.ndarray, shade: np.ndar
                             normal[i, j] += factor * rows[n, kind, i] * rows[n, kind, j]
         if step < STEPS:
             for i in range(6):
-                normal[i, i] = normal[i, i] * (1 + 1e-6) + 1e-6
-            pose[:] = moved(np.linalg.solve(normal, right), pose)
+                normal[i, i] += hold[i // 3]
+                right[i] -= hold[i // 3] * gone[i]
+            move = np.linalg.solve(normal, right)
+            gone += move
+            pose[:3, 3] -= centre
+            pose[:] = moved(move, pose)
+            pose[:3, 3] += centre
     return seen, agree
 
 
 @numba.njit(cache=True, nogil=True)
-def _row(K: np.ndarray, place: np.ndarray, own: float, shade: np.ndarray, depth_m: np.ndarray, left: int, top: int,
-         pose: np.ndarray, row: np.ndarray, miss: np.ndarray) -> None:
-    """Misses of brightness and of depth (parts), NaN where not seen, and how they change with turn and shift [2,6]."""
+def _row(K: np.ndarray, place: np.ndarray, own: float, shade: np.ndarray, depth_m: np.ndarray,
+         corner: tuple[int, int], pose: np.ndarray, centre: np.ndarray, row: np.ndarray, miss: np.ndarray) -> None:
+    """Misses of brightness and of depth (parts), NaN where not seen, and how they change with a turn about ``centre``
+    and a shift [2,6]."""
     miss[:] = np.nan
     x = pose[0, 0] * place[0] + pose[0, 1] * place[1] + pose[0, 2] * place[2] + pose[0, 3]
     y = pose[1, 0] * place[0] + pose[1, 1] * place[1] + pose[1, 2] * place[2] + pose[1, 3]
@@ -128,24 +142,25 @@ def _row(K: np.ndarray, place: np.ndarray, own: float, shade: np.ndarray, depth_
         return
     u = (K[0, 0] * x + K[0, 1] * y) / z + K[0, 2]
     v = K[1, 1] * y / z + K[1, 2]
-    bright, along_u, along_v = _sample(shade, u - left, v - top, np.inf)
+    bright, along_u, along_v = _sample(shade, u - corner[0], v - corner[1], np.inf)
     if np.isnan(bright):
         return
     miss[0] = bright - own
-    _turn_shift(K, x, y, z, u, v, along_u, along_v, 0.0, row[0])
-    deep, along_u, along_v = _sample(depth_m, u - left, v - top, JUMP)
+    _turn_shift(K, x, y, z, u, v, along_u, along_v, 0.0, centre, row[0])
+    deep, along_u, along_v = _sample(depth_m, u - corner[0], v - corner[1], JUMP)
     if not np.isnan(deep):
         miss[1] = deep / z - 1
-        _turn_shift(K, x, y, z, u, v, along_u / z, along_v / z, -1 / z, row[1])
+        _turn_shift(K, x, y, z, u, v, along_u / z, along_v / z, -1 / z, centre, row[1])
 
 
 @numba.njit(cache=True, nogil=True, inline='always')
 def _turn_shift(K: np.ndarray, x: float, y: float, z: float, u: float, v: float, along_u: float, along_v: float,
-                along_z: float, row: np.ndarray) -> None:
+                along_z: float, centre: np.ndarray, row: np.ndarray) -> None:
     """Row [6] by turn and shift of a value that changes by so much per pixel and per metre of depth."""
     gx = along_u * K[0, 0] / z
     gy = along_u * K[0, 1] / z + along_v * K[1, 1] / z
     gz = -along_u * (u - K[0, 2]) / z - along_v * (v - K[1, 2]) / z + along_z
+    x, y, z = x - centre[0], y - centre[1], z - centre[2]
     row[0], row[1], row[2] = gz * y - gy * z, gx * z - gz * x, gy * x - gx * y
     row[3], row[4], row[5] = gx, gy, gz
 

@@ -15,14 +15,17 @@ from hoigen.perception.rigid_features import sample_flow
 
 __all__ = ['follow_object']
 
-PIXELS = 1200
+PIXELS = 800
 """So many of an object's pixels, evenly spread, are compared."""
 
 LEAST_PIXELS = 60
 """An object with fewer pixels of known depth is not followed."""
 
-SEEN, AGREE = 0.25, 0.6
-"""A pose is believed if this part of the pixels is seen and this part of the seen ones agrees."""
+SEEN, AGREE = 0.25, 0.4
+"""A pose is believed if this part of the pixels is seen and the seen ones agree this well."""
+
+SURE = 0.8
+"""A pose that agrees less well is also looked for from where the object was last, as if it had not moved."""
 
 FRESH_SEEN, FRESH_TURN = 0.75, 0.25
 """A frame that shows less of the pixels, or is turned by more radians, becomes the one whose pixels are compared."""
@@ -30,7 +33,7 @@ FRESH_SEEN, FRESH_TURN = 0.75, 0.25
 
 @dataclass(frozen=True, eq=False)
 class _Template:
-    """Places [N,3] on the object, in its frame, and their shades [N,2], of a frame where its pose was T_cam_object."""
+    """Places [N,3] on the object, in its frame, and their shades [N,3], of a frame where its pose was T_cam_object."""
 
     places: np.ndarray
     shades: np.ndarray
@@ -56,10 +59,14 @@ def follow_object(K: np.ndarray, rgb: np.ndarray, depth_m: np.ndarray, own: np.n
             if template is not None:
                 poses[t] = np.eye(4)
             continue
-        start = poses[max(poses)]
+        last = poses[max(poses)]
+        start = last
         if t - 1 in poses:
-            start = _by_flow(K, depth_m[t - 1], own[t - 1], flow, t, depth_m[t], own[t], start)
+            start = _by_flow(K, depth_m[t - 1], own[t - 1], flow, t, depth_m[t], own[t], last)
         found = align_look(K, template.places, template.shades, look, start)
+        if found.agree < SURE:
+            again = align_look(K, template.places, template.shades, look, last)
+            found = max(found, again, key=lambda match: match.seen * match.agree)
         if found.seen >= SEEN and found.agree >= AGREE:
             poses[t] = found.T_cam_object
             if _stale(template, found):

@@ -59,7 +59,8 @@ def follow(footage: Footage, flow: Flow, segmentation: Segmentation, geometry: G
         pixels = _tracked(footage, segmentation, tracker, pixels, instance, query)
     if geometry is None:
         return Tracks(pixels, np.isfinite(pixels[..., 0]), instance, query, None)
-    lifted = lift(footage, flow, segmentation, geometry, pixels, instance, query)
+    lifted = lift(footage, flow, segmentation, geometry, pixels, instance, query,
+                  tracked=tracker is not None)
     placed = np.isfinite(lifted.places).reshape(frames, -1, 3).all(axis=(0, 2))
     return Tracks(lifted.pixels[:, placed], lifted.visible[:, placed], instance[placed], query[placed],
                   lifted.places[:, placed].astype(np.float32))
