@@ -9,6 +9,7 @@ import numpy as np
 
 from hoigen.conventions import ROLE_CODE, SCENE
 from hoigen.geometry.camera import project
+from hoigen.perception.notes import spans
 from hoigen.perception.records import Geometry, Tracks
 from hoigen.perception.report.look import instances, thinned
 
@@ -111,7 +112,7 @@ def _footage(perceived: Perceived) -> dict[str, str]:
 def _instance(perceived: Perceived, number: int) -> dict[str, str]:
     mask = perceived.segmentation.instance == number + 1
     seen, frames = mask.any((1, 2)), len(mask)
-    found = {'seen in': f'{seen.sum()} of {frames} frames', 'missing in': _gaps(~seen)}
+    found = {'seen in': f'{seen.sum()} of {frames} frames', 'missing in': spans(~seen) if not seen.all() else 'none'}
     if seen.any():
         area = mask[seen].mean((1, 2))
         found['area'] = f'{100 * area.mean():.2f} % of the picture ({100 * area.min():.2f} to {100 * area.max():.2f})'
@@ -123,13 +124,6 @@ def _instance(perceived: Perceived, number: int) -> dict[str, str]:
             found['mean score'] = f'{boxes.score[detected, number].mean():.2f}'
     tracks = perceived.tracks.instance == number + 1
     return found | {'tracks': f'{tracks.sum()}'}
-
-
-def _gaps(missing: np.ndarray) -> str:
-    """Runs of frames in words."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], missing, [False]]).astype(int))).reshape(-1, 2)
-    runs = [f'{first}' if end == first + 1 else f'{first}-{end - 1}' for first, end in edges]
-    return ', '.join(runs) or 'none'
 
 
 def _tracks(perceived: Perceived) -> dict[str, str]:
