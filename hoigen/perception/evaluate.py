@@ -153,7 +153,6 @@ def measure(perceived: Perceived, truth: Clip) -> dict[str, float]:
     geometry = perceived.geometry
     if geometry is None or tracks.places is None:
         return row
-    carry = _onto_truth(perceived, truth)
     found, true = _places(geometry, truth)
     carry = _onto_truth(found, true)
     turn, way = camera_errors([c.T_world_cam for c in geometry.cameras], [c.T_world_cam for c in truth.cameras],
