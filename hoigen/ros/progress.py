@@ -23,7 +23,8 @@ class ProgressDisplay:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._begun_at = time.monotonic()
-        self._recorded = self._rejected = self._skipped = 0
+        self._recorded = self._rejected = 0
+        self._reason = ''
         self._bars = Bars(TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
                           TextColumn('{task.fields[note]}'), console=console, disable=not console.is_terminal)
         self._job = self._bars.add_task('episodes', total=None, note='')
@@ -49,10 +50,10 @@ class ProgressDisplay:
             self._rejected = progress.rejected
             self._console.print(f'{progress.rejected}{of} episodes rejected: their fidelity was too '
                                 'low with every seed, the report says more', markup=False, soft_wrap=True)
-        if progress.skipped > self._skipped:
-            self._skipped = progress.skipped
-            self._console.print(f'{progress.skipped}{of} stretches gave no clip, the last because: {progress.reason}',
-                                markup=False, soft_wrap=True)
+        if progress.skipped and progress.reason != self._reason:
+            self._reason = progress.reason
+            self._console.print(f'a stretch of the recording gives no clip: {progress.reason}', markup=False,
+                                soft_wrap=True)
         self._bars.update(self._job, completed=progress.done, total=progress.planned,
                           note=_left(elapsed_s, progress.done, progress.planned))
         note = f'episode {progress.episode}: {progress.eta_s:.0f} s left' if progress.steps else 'waiting'
@@ -69,9 +70,9 @@ def conclude(progress: Progress, out: Path, console: Console) -> int:
     """Write the report of a job that has ended, and say what was not as it should; 0, or 1 if nothing was recorded."""
     if progress.fault:
         console.print(f'the recording is damaged: {progress.fault}', style='yellow', markup=False, soft_wrap=True)
+    if progress.skipped:
+        console.print(f'{progress.skipped} of {progress.planned} stretches gave no clip, the last because: '
+                      f'{progress.reason}', style='yellow', markup=False, soft_wrap=True)
     if progress.recorded + progress.rejected:
         write_report(out)
-    else:
-        console.print(f'nothing was generated: {progress.reason or "there was nothing to generate from"}',
-                      style='bold red', markup=False, soft_wrap=True)
     return 0 if progress.recorded else 1

@@ -61,7 +61,8 @@ def test_a_recording_becomes_bags_with_generated_video(up: Start, tmp_path: Path
         assert generated.labels[0].episode == number
         assert generated.labels[0].T_world_object is None
     assert not (running.out / 'episode_0001').exists()
-    assert 'stretches gave no clip, the last because: expected at least 5 frames, got 4' in running.printed
+    assert 'a stretch of the recording gives no clip: no hand in view' in running.printed
+    assert '2 of 6 stretches gave no clip, the last because: expected at least 5 frames, got 4' in running.printed
     assert '4 of 6 episodes recorded' in running.printed
     assert 'no hand in view' in running.log('perception')
     assert (running.out / 'report.html').exists()
@@ -75,7 +76,7 @@ def test_a_recording_without_any_clip_is_an_error_with_its_reason(up: Start, tmp
     """Status 1 and no report of nothing."""
     running = up(rgbd(tmp_path / 'dark', np.zeros((10, 40, 60, 3), np.uint8)))
     assert running.status() == 1
-    assert 'nothing was generated: no hand in view' in running.printed
+    assert '2 of 2 stretches gave no clip, the last because: no hand in view' in running.printed
     assert not list(running.out.glob('episode_*'))
     assert not (running.out / 'report.html').exists()
 

@@ -16,6 +16,7 @@ from fake_graph import FakeGenerator
 from rclpy.duration import Duration
 from ros_bench import START_NS, Bench, scene
 
+from hoigen import decode
 from hoigen.conditioning import ClipBuilder, ConditioningConfig, build_conditions
 from hoigen.episodes import EpisodeReader, EpisodeWriteFailed, EpisodeWriter
 from hoigen.records import Provenance
@@ -102,6 +103,38 @@ def test_a_rejected_episode_is_a_whole_bag_of_its_scene(bench: Bench, tmp_path: 
             assert not reader.faults()
             assert reader.rejection() == 'fidelity: expected 0.5 or more, got 0.3'
             assert reader.counts['/condition/points'] == FRAMES
+
+
+def test_an_episode_of_footage_is_whole_without_meshes(bench: Bench, tmp_path: Path) -> None:
+    """Its labels come long after its pictures, and the pictures of a stretch without a clip are not waited for."""
+    bench.up(EpisodeRecorder, output=str(tmp_path), waiting=FRAMES)
+    told = Provenance(0, {'episode': 0}, 'kitchen.mp4', {}, {}, {})
+    skipped, (seen, generated) = messages_of(0)[0], messages_of(1)
+    stamps = [[decode.stamp_ns(part[row]['labels'].header) for row in (0, -1)] for part in (skipped, seen)]
+
+    def found(episode: int, **more: Any) -> dict[str, Any]:
+        config = {'episode': episode, 'stamps_ns': stamps[episode]} | more
+        return {'condition/provenance': convert.provenance_to_msg(replace(told, config=config))}
+
+    send(bench, [{'camera/image': messages['camera/image']} for messages in skipped])
+    bench.until(lambda: bench.count('episode_recorder', 'received') == FRAMES)
+    send(bench, [found(0, rejected='no hand in view')])
+    bench.until(lambda: bench.count('episode_recorder', 'received') == FRAMES + 1)
+    pictures = [{'camera/image': messages.pop('camera/image')} for messages in seen]
+    seen[0].pop('mesh_assets')
+    for messages in seen:
+        del messages['mesh_frame']
+    for part in (pictures, [found(1)], seen, generated):
+        send(bench, part)
+    bench.until(lambda: bench.count('episode_recorder', 'recorded') == 1)
+    assert bench.count('episode_recorder', 'refused') == 0
+    with EpisodeReader(bag(tmp_path, 1)) as reader:
+        assert reader.faults() == ()
+        assert (reader.counts['/condition/provenance'], reader.counts['/tf']) == (1, FRAMES)
+        assert '/mesh_frame' not in reader.counts
+        made = reader.provenance('condition/provenance')
+    assert made is not None
+    assert made.source == 'kitchen.mp4'
 
 
 def test_an_episode_that_lost_a_frame_is_an_error_that_names_the_topic(bench: Bench, tmp_path: Path) -> None:

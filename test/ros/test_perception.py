@@ -203,11 +203,19 @@ def test_when_it_cannot_keep_up_the_newest_stretch_wins(bench: Bench) -> None:
 
 
 def test_a_live_camera_with_sensor_data_qos_is_heard_when_asked_for(bench: Bench) -> None:
-    """Best effort, at its own pace, without any clock."""
-    node = bench.add(Perception, lambda config: FakePerceiver(), input_reliability='best_effort', **PARAMETERS)
+    """Best effort, stamped by this machine's clock; it is perceived as it comes."""
+    core = FakePerceiver()
+    node = bench.add(Perception, lambda config: core, input_reliability='best_effort', **PARAMETERS)
     node.trigger_configure()
+    node.trigger_activate()
     publisher = bench.io.create_publisher(topics.IMAGE.type, 'camera/image', qos.STREAM_BEST_EFFORT)
     bench.until(lambda: publisher.get_subscription_count() == 1)
+    for picture in shades(6):
+        stamp_ns = bench.io.get_clock().now().nanoseconds
+        publisher.publish(convert.image_to_msg(picture, convert.header(stamp_ns, 'head_camera')))
+        bench.executor.spin_once(timeout_sec=0.05)
+    bench.until(lambda: bench.count('perception', 'clips') == 1)
+    assert len(core.asked[0][0].stamps_ns) == 5
 
 
 def test_without_weights_the_node_refuses_to_configure(bench: Bench) -> None:

@@ -37,6 +37,27 @@ def test_items_are_handled_in_order_and_a_full_queue_refuses() -> None:
     assert handled == [0, 1, 2, 4]
 
 
+def test_the_newest_item_wins_where_it_is_told_so() -> None:
+    """A full queue gives its oldest item back, which is never handled."""
+    handled: list[int] = []
+    begun, go, done = threading.Event(), threading.Event(), threading.Semaphore(0)
+
+    def process(item: int) -> None:
+        begun.set()
+        assert go.wait(DEADLINE_S)
+        handled.append(item)
+        done.release()
+
+    worker = Worker('test-worker', process, fail, limit=1)
+    worker.put_newest(0)
+    assert begun.wait(DEADLINE_S)
+    assert [worker.put_newest(item) for item in (1, 2, 3)] == [None, 1, 2]
+    go.set()
+    assert all(done.acquire(timeout=DEADLINE_S) for _ in range(2))
+    worker.close()
+    assert handled == [0, 3]
+
+
 def test_one_bad_item_is_reported_and_the_next_is_handled() -> None:
     """An exception reaches on_error, on the worker's thread, and does not end it."""
     errors: list[Exception] = []
