@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -52,6 +53,7 @@ class Recording:
         self._open = ExitStack()
         self._words = self._open.enter_context(tempfile.TemporaryFile())  # noqa: SIM115
         self._child = self._start()
+        self._reader = ThreadPoolExecutor(1, 'recording')
         self._open.callback(self._end)
         assert self._child.stdout is not None
         self._pipe = self._child.stdout.fileno()
@@ -80,6 +82,7 @@ class Recording:
     def _end(self) -> None:
         self._child.kill()
         self._child.wait()
+        self._reader.shutdown()  # at the pipe's end at the latest, now that the child is gone
         assert self._child.stdout is not None
         self._child.stdout.close()
 
@@ -93,19 +96,26 @@ class Recording:
         """Consecutive stretches of ``frames`` instants, shorter at the end and before damaged frames.
 
         What damages a recording ends it and is told in ``faults``. Where the child dies or overruns its limits, what
-        it had decoded is given first; then :class:`RecordingError` is raised.
+        it had decoded is given first; then :class:`RecordingError` is raised. The next stretch is decoded while the
+        caller works on one: two are held in memory.
         """
         if frames < 1:
             raise RecordingError(f'frames: expected at least 1 for a stretch, got {frames}')
         if self._begun:
             raise RecordingError(f'{self.path}: expected to be read once, got a second reading; open it again')
         self._begun = True
-        while not self._ended:
-            footage, error = self._stretch(frames)
+        coming = self._reader.submit(self._stretch, frames)
+        while True:
+            footage, error = coming.result()
+            more = not self._ended
+            if more:  # while the caller works on this one
+                coming = self._reader.submit(self._stretch, frames)
             if footage is not None:
                 yield footage
             if error is not None:
                 raise error
+            if not more:
+                return
 
     def _stretch(self, frames: int) -> tuple[Footage | None, RecordingError | None]:
         stamps, error, timeout_s = list[int](), None, self.options.limits.timeout_s

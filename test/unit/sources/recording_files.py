@@ -34,10 +34,10 @@ def picture(number: int, size: tuple[int, int] = SIZE) -> np.ndarray:
 
 
 def write_video(path: Path, stamps_ms: list[int], size: tuple[int, int] = SIZE, *, mux: dict[str, str] | None = None,
-                **encoder: str) -> Path:
-    """H.264 with frames at these times; ``encoder``: options of x264."""
+                codec: str = 'libx264', **encoder: str) -> Path:
+    """A video with frames at these times; ``encoder``: options of the codec."""
     with av.open(str(path), 'w', options=mux or {}) as file:
-        stream = file.add_stream('libx264', rate=30, options=encoder)
+        stream = file.add_stream(codec, rate=30, options=encoder)
         stream.width, stream.height, stream.pix_fmt = *size, 'yuv420p'
         stream.codec_context.time_base = Fraction(1, 1000)
         for number, stamp in enumerate(stamps_ms):

@@ -162,6 +162,8 @@ def test_calibration_that_is_not_of_these_pictures(tmp_path: Path, changed: dict
     ('camera_info.yaml', 'width: 96\nheight: 64\nk: [100, 0, 47, 0, 101, 31, 0, 0, 1]\n'),
     ('K.txt', '100 0 47\n0 101 31\n0 0 1\n'), ('camera.txt', '# fx fy cx cy\n100.0 1.01e2 47 31\n'),
     ('intrinsics.json', '{"width": 96, "height": 64, "intrinsic_matrix": [100, 0, 0, 0, 101, 0, 47, 31, 1]}'),
+    ('calibration.json', '{"depth": {"fx": 9, "fy": 9, "cx": 9, "cy": 9}, "head": {"fx": 100, "fy": 101, "cx": 47, '
+                         '"cy": 31}}'),
     ('calibration.json', '{"right": {"fx": 9, "fy": 9, "cx": 9, "cy": 9}, "rgb": {"intrinsic_matrix": '
                          '[[100, 0, 47], [0, 101, 31], [0, 0, 1]]}}')])
 def test_ways_to_write_intrinsics(tmp_path: Path, name: str, text: str) -> None:

@@ -35,11 +35,11 @@ def steady(tmp_path_factory: pytest.TempPathFactory) -> Path:
                        keyint_min='20', sc_threshold='0')
 
 
-@pytest.fixture(scope='module')
-def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope='module', params=['libx264', 'mpeg4'])
+def wide(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same at 320x192: in packets of a few bytes a codec cannot find damage."""
-    return write_video(tmp_path_factory.mktemp('wide') / 'v.mp4', STEADY, (320, 192), g='20', keyint_min='20',
-                       sc_threshold='0')
+    return write_video(tmp_path_factory.mktemp('wide') / 'v.mp4', STEADY, (320, 192), codec=request.param, g='20',
+                       keyint_min='20', sc_threshold='0')
 
 
 @pytest.mark.parametrize('decoder', DECODERS)
