@@ -14,8 +14,9 @@ from hoigen.weights.published import ModelError
 class LinkConfig:
     """Make a model folder, for every ``--model``, of published weights that lie in folders of your choice.
 
-    base: CogVideoX-5b-I2V, its folder or its repository in the hub's cache. control: the branch, a folder that
-    training left, or Diffusion-as-Shader's; by default what the model names. memory: how to use the device's memory.
+    base: CogVideoX-5b-I2V, its folder or the name of what `hoigen models fetch` fetched. control: the branch, a folder
+    that training left, or Diffusion-as-Shader's; by default what the model names. memory: how to use the device's
+    memory.
     """
 
     out: Path

@@ -97,13 +97,14 @@ def _bring(one: Entry, origin: Origin, growing: Path) -> None:
         origin.bring(item, growing)
         origins.verify(item, growing / item.file, origin.place)
     fit.convert_pickles(growing)
-    fit.refuse_unfit(one, growing)
     shutil.rmtree(growing / HUB_NOTES, ignore_errors=True)
-    for unfinished in growing.rglob('*.growing'):
-        unfinished.unlink()
-    files = sorted(f for f in growing.rglob('*') if f.is_file())
+    wanted = sorted((growing / i.file).with_name(fit.CONVERTED) if i.file.endswith('.pt') else growing / i.file
+                    for i in origin.items)
+    for left_over in {f for f in growing.rglob('*') if f.is_file()} - set(wanted):
+        left_over.unlink()  # of a fetch that ended early, or of an older revision
+    fit.refuse_unfit(one, growing)
     Manifest(one.name, one.repository, origin.revision, one.licence, {
-        str(f.relative_to(growing)): (f.stat().st_size, fingerprint(f)) for f in files}).write(growing)
+        str(f.relative_to(growing)): (f.stat().st_size, fingerprint(f)) for f in wanted}).write(growing)
 
 
 def list_models(config: ListConfig) -> None:

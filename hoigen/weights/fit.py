@@ -15,9 +15,12 @@ from hoigen.weights.pretrained import pretrained
 from hoigen.weights.published import read_checkpoint, refuse_misfits
 from hoigen.weights.store import Source
 
+CONVERTED = 'model.safetensors'
+"""What a ``.pt`` file becomes."""
+
 
 def convert_pickles(folder: Path) -> None:
-    """Make ``model.safetensors`` of a ``.pt`` file that holds nothing but tensors by name, and remove it."""
+    """Make safetensors of a ``.pt`` file that holds nothing but tensors by name, and remove it."""
     for file in sorted(folder.rglob('*.pt')):
         try:
             tensors = torch.load(file, map_location='cpu', weights_only=True, mmap=True)
@@ -26,7 +29,7 @@ def convert_pickles(folder: Path) -> None:
                              f'{str(error).splitlines()[0]}') from error
         if not isinstance(tensors, dict) or not all(isinstance(t, Tensor) for t in tensors.values()):
             raise ModelError(f'{file}: expected tensors by name, got {type(tensors).__name__} of something else')
-        made = file.with_name('model.safetensors')
+        made = file.with_name(CONVERTED)
         save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, made.with_suffix('.growing'))
         made.with_suffix('.growing').rename(made)
         file.unlink()

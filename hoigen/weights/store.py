@@ -66,8 +66,10 @@ def stored(name: str) -> Path | None:
 
 
 def weights_of(name: str) -> Path:
-    """The folder of fetched weights, by the catalogue's name; MissingWeights says how to fetch them."""
-    return Source(name, entry(name).licence).folder()
+    """The folder of fetched weights, by the catalogue's name, or a folder of one's own; MissingWeights says how to
+    fetch them."""
+    own = Path(name).expanduser()
+    return own if own.is_dir() and name not in catalogue() else Source(name, entry(name).licence).folder()
 
 
 def command(name: str) -> str:

@@ -164,6 +164,18 @@ def test_samurai_decides_what_is_remembered(model, footage, visits):
     assert set(lengths['none'][:8]) == {1, 2}
 
 
+def test_the_newest_memory_is_the_youngest(model, footage):
+    """The age by which SAM places a memory in time counts the trusted frames back from now, as SAMURAI does."""
+    session = InstanceSession(footage.rgb, 128, FrameCache(model.device, FRAMES), torch.float32, TRUSTING)
+    session.prompt_box(8, np.array([5, 5, 30, 30]))
+    for t in (8, 7, 6, 5, 4):
+        model(inference_session=session, frame_idx=t, reverse=True)
+    tracked = session.output_dict_per_obj[0]['non_cond_frame_outputs']
+    memories = model._gather_memory_frame_outputs(session, 0, 3, True)
+    assert [age for age, _ in memories] == [0, 3, 2, 1]
+    assert [out is tracked[t] for (_, out), t in zip(memories[1:], (6, 5, 4), strict=True)] == [True] * 3
+
+
 def test_samurai_decides_which_candidate_is_kept(model, footage, monkeypatch):
     """The mask that it chooses is the one that comes out, with its quality."""
     given = {}

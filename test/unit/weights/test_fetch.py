@@ -41,6 +41,7 @@ def test_from_the_hub(hub, home, capsys):
     held = (hub.folder / 'model.safetensors').read_bytes()
     assert manifest['files']['model.safetensors'] == [len(held), hashlib.sha256(held).hexdigest()]
     assert Source('facebook/sam2.1-hiera-tiny', 'x').folder() == folder, 'a model may name the repository'
+    assert weights_of(str(hub.folder)) == hub.folder, 'or a folder of its own'
     assert not list((home / '.partial').iterdir())
 
 
@@ -157,7 +158,7 @@ def test_a_full_disk_is_told_and_nothing_half_made_counts(published, home, capsy
     came = (home / '.partial' / NAME / 'config.json').stat().st_mtime_ns
     assert fetched(NAME, '--from', published) == 0
     assert (weights_of(NAME) / 'config.json').stat().st_mtime_ns == came, 'what had come whole is not copied again'
-    assert not list(weights_of(NAME).glob('*.growing'))
+    assert sorted(f.name for f in weights_of(NAME).iterdir()) == ['config.json', 'manifest.json', 'model.safetensors']
 
 
 def test_too_little_room_is_seen_before_anything_is_written(published, home, monkeypatch, capsys):
