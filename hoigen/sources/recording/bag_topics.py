@@ -15,7 +15,7 @@ __all__ = ['RAW', 'RECTIFIED', 'depth_topic', 'image_topic', 'info_topic']
 RAW, COMPRESSED, INFO = (f'sensor_msgs/msg/{name}' for name in ('Image', 'CompressedImage', 'CameraInfo'))
 NOT_COLOUR = re.compile(r'depth|mask|infra|/ir/|disparity|confidence|condition/|synth/|theora', re.IGNORECASE)
 NOT_DEPTH = re.compile(r'condition/|confidence|mask', re.IGNORECASE)
-RECTIFIED = re.compile(r'rect', re.IGNORECASE)
+RECTIFIED = re.compile(r'(^|[/_])rect', re.IGNORECASE)
 
 
 def image_topic(connections: Sequence[Connection], named: str) -> Connection:
