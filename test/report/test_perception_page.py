@@ -202,8 +202,10 @@ def test_points_that_are_not_sure_can_be_hidden(browser: Chromium, seen: Perceiv
     assert seen.geometry is not None
     confidence = seen.geometry.confidence.copy()
     confidence[:, :, :90] = 0.2
-    show(browser, write_part(tmp_path, 'clip_0000', replace(seen, geometry=replace(seen.geometry,
-                                                                                    confidence=confidence))))
+    estimated = replace(seen.geometry, confidence=confidence, method='vggt', metric=False)
+    show(browser, write_part(tmp_path, 'clip_0000', replace(seen, geometry=estimated)))
+    assert browser.evaluate('document.querySelector(".scale em").textContent') == 'units', 'lengths of unknown scale'
+    assert 'of unknown scale' in browser.evaluate('document.querySelector(".cards").textContent')
     for part in ('tracks', 'ride'):
         press(browser, part)
     assert panel(browser, 'cloud', (180, 120))[40:90, 5:85].mean() > 60
