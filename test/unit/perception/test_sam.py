@@ -227,10 +227,10 @@ def test_boxes_of_masks():
     assert np.array_equal(mask_boxes(masks), [[2, 1, 5, 3], [np.nan] * 4, [5, 3, 6, 4]], equal_nan=True)
 
 
-def view(columns, quality=0.9, presence=0.9, size=8):
-    """A sure mask over some columns."""
-    logits = torch.full((size, size), -8.0)
-    logits[:, list(columns)] = 8.0
+def view(columns, quality=0.9, presence=0.9, logit=8.0):
+    """A mask over some columns."""
+    logits = torch.full((8, 8), -logit)
+    logits[:, list(columns)] = logit
     return View(logits, quality, presence)
 
 
@@ -259,8 +259,8 @@ def test_directions_that_agree_are_averaged_by_their_weights():
 
 
 def test_of_directions_that_disagree_the_surer_one_counts_alone():
-    """Their mean would be a mask of nothing, or of two things."""
-    left, right = view(range(4), quality=0.9), view(range(4, 8), quality=0.8)
+    """Their mean would be a mask of nothing: each denies what the other marks."""
+    left, right = view(range(4), quality=0.9, logit=0.8), view(range(4, 8), quality=0.8)
     assert masked([right, left])[0].tolist() == [u < 4 for u in range(8)]
 
 
