@@ -50,7 +50,7 @@ class BagSource:
         self._first_info = None if self._info is None else self._first(self._info)
         self._lens, self.calibration = self._camera()
         self._refuse_unusable_depth()
-        self.span = Span(self._image.msgcount, reader.duration / NS)
+        self.span = Span(sum(c.msgcount for c in connections if c.topic == self._image.topic), reader.duration / NS)
         topics = [c.topic for c in (self._image, self._depth, self._info) if c is not None]
         kind = 'rosbag2' if reader.is2 else 'ROS 1 bag'
         self.says = f'{kind}: {", ".join(topics)}' + (', distortion taken out' if self._lens else '')

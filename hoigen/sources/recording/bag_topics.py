@@ -61,9 +61,10 @@ def _one(option: str, connections: Sequence[Connection], named: str, found: list
          rank: Callable[[Connection], tuple]) -> Connection:
     topics = {c.topic: c for c in _pictures(connections)}
     if named:
-        if named not in topics:
+        whole = f'/{named.removeprefix("/")}'
+        if whole not in topics:
             raise RecordingError(f'{option}: expected one of the topics {sorted(topics)}, got {named!r}')
-        return topics[named]
+        return topics[whole]
     best = [c for c in found if rank(c) == max(map(rank, found))]
     if len(best) != 1:
         got = ', '.join(c.topic for c in best) or f'none among {sorted(topics) or "no pictures"}'

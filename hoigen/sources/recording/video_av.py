@@ -12,8 +12,10 @@ import numpy as np
 from hoigen.sources.recording.instants import NS, Faults
 from hoigen.sources.recording.options import Damaged, RecordingError
 
-__all__ = ['AvPictures', 'Scan', 'rgb_of', 'scan']
+__all__ = ['AvPictures', 'Scan', 'open_file', 'rgb_of', 'scan']
 
+FORMATS = 'mov,mp4,matroska,webm,avi,mpegts,mpeg,flv,ogg,asf,ivf,mxf,mjpeg,gif'
+"""Containers that are opened; playlists are not among them: they make FFmpeg open whatever they name."""
 CUT_S = 1.0
 """A file whose pictures end so much before the time that it tells is cut short."""
 
@@ -33,9 +35,14 @@ class Scan:
     stamps_ns: np.ndarray
 
 
+def open_file(path: Path) -> av.container.InputContainer:
+    """The file as a container that keeps to itself."""
+    return av.open(str(path), options={'fflags': '+genpts', 'protocol_whitelist': 'file', 'format_whitelist': FORMATS})
+
+
 def scan(path: Path, pixels: int, faults: Faults) -> Scan:
     """The frames of the file's first video stream, in the order of showing."""
-    with av.open(str(path), options={'fflags': '+genpts'}) as container:
+    with open_file(path) as container:
         if not container.streams.video:
             raise RecordingError('expected a video, got a file without a video stream')
         stream = container.streams.video[0]
@@ -98,7 +105,7 @@ class AvPictures:
         return rgb_of(self._frame)
 
     def _open(self, pts: int | None) -> Iterator[av.VideoFrame]:
-        with av.open(str(self._path), options={'fflags': '+genpts'}) as container:
+        with open_file(self._path) as container:
             stream = container.streams.video[0]
             stream.thread_type = 'SLICE'  # a thread for each frame would tell of damage too late
             stream.codec_context.thread_count = 1

@@ -11,7 +11,7 @@ import av
 import numpy as np
 
 from hoigen.sources.recording.instants import NS
-from hoigen.sources.recording.video_av import Scan, rgb_of
+from hoigen.sources.recording.video_av import Scan, open_file, rgb_of
 
 __all__ = ['DecordFailed', 'DecordPictures']
 
@@ -81,7 +81,7 @@ class DecordPictures:
 
 def _key_frames(path: Path) -> Iterator[av.VideoFrame]:
     try:
-        with av.open(str(path)) as container:
+        with open_file(path) as container:
             context = container.streams.video[0].codec_context
             context.skip_frame, context.thread_count = 'NONKEY', 1
             yield from container.decode(video=0)

@@ -188,7 +188,7 @@ def test_topics_that_could_be_meant(tmp_path: Path) -> None:
             file.image(f'/cam{camera}/image_raw', picture(camera), 'rgb8', 1000)
     with pytest.raises(RecordingError, match='/cam0/image_raw, /cam1/image_raw: name one with the option image'):
         read_here(tmp_path / 'x')
-    assert np.array_equal(read_here(tmp_path / 'x', image='/cam1/image_raw').rgb[0], picture(1))
+    assert np.array_equal(read_here(tmp_path / 'x', image='cam1/image_raw').rgb[0], picture(1))
     with pytest.raises(RecordingError, match="got '/cam2/image_raw'"):
         read_here(tmp_path / 'x', image='/cam2/image_raw')
 

@@ -142,6 +142,16 @@ def test_not_a_video(tmp_path: Path, content: bytes) -> None:
         read_here(tmp_path / 'x.mp4')
 
 
+def test_playlists_are_not_followed(steady: Path) -> None:
+    """A text that names other files, or addresses, is not a video, whatever it is called."""
+    playlist = f'#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n{steady}\n#EXT-X-ENDLIST\n'
+    for number, text in enumerate((playlist, f"ffconcat version 1.0\nfile '{steady.name}'\n")):
+        path = steady.with_name(f'list_{number}.mp4')
+        path.write_text(text)
+        with pytest.raises(RecordingError, match='expected a video'):
+            read_here(path)
+
+
 def test_size_changes(tmp_path: Path) -> None:
     """The recording ends before the first picture of another size, and says which and how large."""
     path = write_jpegs(tmp_path / 'v.avi', [(96, 64)] * 5 + [(64, 48)] * 3)
