@@ -67,7 +67,7 @@ EXPECTED = (ValueError, RuntimeError, OSError)
 
 
 def usage() -> str:
-    rows = '\n'.join(f'  {name:12} {verb.says}\n{"":15}{verb.example}' for name, verb in VERBS.items())
+    rows = '\n'.join(f'  {name:20} {verb.says}\n{"":23}{verb.example}' for name, verb in VERBS.items())
     return f'usage: hoigen VERB [options]; hoigen VERB --help tells the options\n\n{rows}\n'
 
 

@@ -27,6 +27,7 @@ from hoigen.weights import MissingWeights, entry, weights_of
 __all__ = ['Perceived', 'Perceiver', 'PerceptionConfig']
 
 LEAST_FRAMES = 2
+NOBODY = 'no clip, for neither hand nor object is in view in any frame'
 PACKAGES = ('hoigen', 'numpy', 'opencv-python-headless', 'scipy', 'torch', 'transformers')
 
 
@@ -61,7 +62,8 @@ class PerceptionConfig:
 class Perceived:
     """What a stretch of footage shows.
 
-    clip and geometry are None where the point map is not known; ``reason`` then says why. notes: what a person should
+    geometry is None where the point map is not known, and clip there and where nobody is at work; ``reason`` then says
+    why. notes: what a person should
     know, gaps above all. seconds: what each stage took.
     """
 
@@ -111,7 +113,9 @@ class Perceiver:
         with clock.stage('tracks'):
             tracks = follow(footage, flow, segmentation, geometry, config.follow, self._tracker())
         clip = None
-        if geometry is not None:
+        if geometry is not None and not segmentation.instance.any():
+            reason = NOBODY
+        elif geometry is not None:
             with clock.stage('clip'):
                 clip = build_recorded_clip(footage, segmentation, geometry, tracks, config.task)
         return Perceived(footage, boxes, segmentation, geometry, tracks, clip, reason,

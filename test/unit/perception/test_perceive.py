@@ -10,7 +10,7 @@ from recorded_scene import lift
 from hoigen.conditioning import build_conditions
 from hoigen.perception.evaluate import measure, noisy_depth, recorded
 from hoigen.perception.notes import spans
-from hoigen.perception.perceive import Perceived, Perceiver, PerceptionConfig
+from hoigen.perception.perceive import NOBODY, Perceived, Perceiver, PerceptionConfig
 from hoigen.perception.records import PerceptionError
 from hoigen.records import Footage
 from hoigen.weights import MissingWeights
@@ -103,6 +103,8 @@ def test_nothing_moves_nothing_is_marked() -> None:
     seen = Perceiver(PerceptionConfig())(still, 'a still')
     assert not seen.segmentation.instance.any()
     assert seen.notes == ('no hand in view', 'no object in view')
+    assert seen.clip is None
+    assert seen.reason == NOBODY
 
 
 def test_gaps_are_told(seen: Perceived) -> None:
