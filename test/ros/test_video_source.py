@@ -149,6 +149,17 @@ def test_a_recording_that_cannot_be_read_is_a_failed_configure(bench: Bench, tmp
     assert match in errors[0]
 
 
+def test_a_recording_that_was_cut_off_is_streamed_as_far_as_it_goes_and_told(bench: Bench, tmp_path: Path) -> None:
+    """A real file without its end: the frames before it are used, and who looks at the diagnostics learns of it."""
+    video = write_video(tmp_path / 'cut.mkv', np.random.default_rng(0).integers(0, 255, (40, 40, 60, 3), np.uint8))
+    video.write_bytes(video.read_bytes()[:int(0.6 * video.stat().st_size)])
+    start(bench, video=str(video))
+    bench.until(lambda: 'planned' in bench.values('video_source'))
+    bench.until(lambda: len(bench.heard['camera/image']) == bench.count('video_source', 'frames'))
+    assert 15 < len(bench.heard['camera/image']) < 30
+    assert 'cut short: the file says 5.0 s' in bench.values('video_source')['fault']
+
+
 class Torn:
     """A recording whose child dies in the second stretch."""
 

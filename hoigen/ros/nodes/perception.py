@@ -30,9 +30,6 @@ LEAST_FRAMES = 5
 """The video models' clips have 4k+1 frames; fewer than this show no motion to speak of."""
 
 POLL_S = 0.25
-SETTLE_S = 0.5
-"""How long nothing must have come before a pause by the node's clock ends a stretch: the clock may be ahead."""
-
 ACK_S = 10.0
 
 _CHOICES = {name: get_args(kind) for name, kind in get_type_hints(PerceptionConfig).items()}
@@ -43,8 +40,8 @@ class PerceptionNodeConfig:
     """Parameters of perception."""
 
     frames: int = param(17, 'Frames of a stretch, which becomes one clip; 4k+1.', low=LEAST_FRAMES, high=1000)
-    pause: float = param(2.0, "A stretch ends where no frame comes for so long, by the stamps or by the node's clock.",
-                         unit='s', low=0.01, high=3600.0)
+    pause: float = param(2.0, "A stretch ends where the next frame's stamp is so much later, or where none comes for "
+                         "so long, by the node's clock and in fact.", unit='s', low=0.01, high=3600.0)
     inputs: str = param('auto', 'What an instant consists of; auto takes what somebody publishes.', choices=(
         'auto', 'image', 'image camera_info', 'image depth camera_info'))
     masks: str = param('auto', 'What finds hand and object.', choices=_CHOICES['masks'])
@@ -155,7 +152,8 @@ class Perception(ManagedNode[PerceptionNodeConfig]):
             self.report(error)
 
     def _on_time(self) -> None:
-        if self.active and time.monotonic() - self._heard_at > SETTLE_S and self._collector.paused(
+        """End a stretch after which nothing comes. A slow playback's clock stands; a camera's may be another one."""
+        if self.active and time.monotonic() - self._heard_at > self.config.pause and self._collector.paused(
                 self.get_clock().now().nanoseconds):
             self._sync.clear()
             self._hand_over(self._collector.end())
