@@ -7,11 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from hoigen.geometry.alignment import Similarity
-from hoigen.geometry.camera import project
-from hoigen.records import Camera
 
-__all__ = ['TRACK_MM', 'TRACK_PX', 'absrel', 'average_jaccard', 'camera_errors', 'mask_iou', 'place_errors_mm',
-           'reprojection_px']
+__all__ = ['TRACK_MM', 'TRACK_PX', 'absrel', 'average_jaccard', 'camera_errors', 'mask_iou', 'place_errors_mm']
 
 TRACK_MM = (5.0, 10.0, 20.0, 40.0, 80.0)
 TRACK_PX = (1.0, 2.0, 4.0, 8.0, 16.0)
@@ -65,13 +62,3 @@ def average_jaccard(errors: np.ndarray, visible: np.ndarray, true_visible: np.nd
         missed = (true_visible & ~(visible & near)).sum()
         scores.append(right / max(right + false + missed, 1))
     return float(np.mean(scores))
-
-
-def reprojection_px(places: np.ndarray, pixels: np.ndarray, visible: np.ndarray, cameras: Sequence[Camera]
-                    ) -> np.ndarray:
-    """Distances in pixels between where points are seen, [T,M,2] where visible [T,M], and where their places
-    [T,M,3] project to: one for each visible point. It judges points with one place for all frames, cameras and depth.
-    """
-    errors = [np.linalg.norm(project(camera, where[seen])[0] - at[seen], axis=-1)
-              for camera, where, at, seen in zip(cameras, places, pixels, visible, strict=True)]
-    return np.concatenate(errors)
