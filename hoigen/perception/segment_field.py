@@ -38,11 +38,8 @@ def settle(score: np.ndarray, links: Links, active: np.ndarray, sweeps: int) -> 
 
     Pixels outside ``active`` [T,h,w] bool keep label 0. Sweeps go forwards and backwards in time by turns.
     """
-    belief = np.zeros_like(score)
-    belief[..., 0] = 1
-    top = score[active]
-    top = np.exp(top - top.max(-1, keepdims=True))
-    belief[active] = top / top.sum(-1, keepdims=True)
+    belief = np.empty_like(score)
+    _start(score, active, belief)
     for k in range(sweeps):
         _sweep(score, links.right, links.down, links.after, links.after_w, links.before, links.before_w, active,
                belief, k % 2 == 1)
@@ -92,6 +89,25 @@ def _time(here: np.ndarray, there: np.ndarray, flow: np.ndarray, ok: np.ndarray,
                     square += (float(here[t, v, u, c]) - float(there[t, y, x, c])) ** 2
                 index[t, v, u] = y * width + x
                 weight[t, v, u] = TIME * np.exp(-square / (2 * (1.5 * COLOUR_STEP) ** 2))
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True)
+def _start(score: np.ndarray, active: np.ndarray, belief: np.ndarray) -> None:
+    frames, height, width, labels = score.shape
+    for t in range(frames):
+        for v in range(height):
+            for u in range(width):
+                if active[t, v, u]:
+                    top = score[t, v, u].max()
+                    total = np.float32(0)
+                    for n in range(labels):
+                        belief[t, v, u, n] = np.exp(score[t, v, u, n] - top)
+                        total += belief[t, v, u, n]
+                    for n in range(labels):
+                        belief[t, v, u, n] /= total
+                else:
+                    for n in range(labels):
+                        belief[t, v, u, n] = 1 if n == 0 else 0
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)

@@ -7,7 +7,7 @@ import numpy as np
 
 from hoigen.geometry.camera import pixel_grid
 from hoigen.perception.regions import Front, Region, regions_of
-from hoigen.perception.segment_view import View, carried
+from hoigen.perception.segment_view import View, carried, sampled
 
 __all__ = ['Steadied', 'front_by_motion']
 
@@ -47,7 +47,7 @@ class Steadied:
             steps.append(_homography(view, t, grid))
             there = cv2.perspectiveTransform(grid.reshape(-1, 1, 2), steps[-1]).reshape(grid.shape)
             own[t] = grid + view.forward[t] - there
-            expected = cv2.remap(view.lab[t + 1], there, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            expected = sampled(view.lab[t + 1], there, cv2.INTER_LINEAR)
             differs[t] = cv2.dilate(cv2.absdiff(expected, view.lab[t]).max(-1), np.ones((REACH_PX, REACH_PX)))
         own[-1], differs[-1] = own[-2], differs[-2]
         self.to_middle = _chained(steps)
@@ -76,8 +76,8 @@ class Steadied:
             weight[n] = cv2.warpPerspective(calm[t], self.to_middle[t], (width, height))
         still, sure = _weighted_median(stack, weight), np.clip((weight.mean(0) - 0.15) / 0.3, 0, 1)
         places = self.places()
-        return (np.stack([cv2.remap(still, p, None, cv2.INTER_NEAREST) for p in places]),
-                np.stack([cv2.remap(sure, p, None, cv2.INTER_NEAREST) for p in places]))
+        return (np.stack([sampled(still, p, cv2.INTER_NEAREST) for p in places]),
+                np.stack([sampled(sure, p, cv2.INTER_NEAREST) for p in places]))
 
 
 def _homography(view: View, t: int, grid: np.ndarray) -> np.ndarray:
@@ -98,8 +98,7 @@ def _travel(view: View, own: np.ndarray) -> np.ndarray:
              for f in view.forward]
     way = step.copy()
     for _ in range(AHEAD - 1):
-        on = [cv2.remap(way[t + 1], there[t], None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-              for t in range(count - 1)]
+        on = [sampled(way[t + 1], there[t], cv2.INTER_LINEAR) for t in range(count - 1)]
         way = step + np.stack([*on, on[-1]])
     return np.stack([cv2.resize(np.linalg.norm(w, axis=-1), (width, height)) for w in way])
 

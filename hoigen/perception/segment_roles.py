@@ -43,7 +43,7 @@ def label_roles(view: View, front: Front) -> np.ndarray:
         now = [palette.learn(belief[..., role] > 0.7) for role in (ROLE_CODE[HAND], ROLE_CODE[OBJECT])]
         colours = [(a + b) / 2 if a.any() else b for a, b in zip(first, now, strict=True)]
         if things:
-            elsewhere = _elsewhere(front, belief[..., ROLE_CODE[OBJECT]] > 0.5, things[0])
+            elsewhere = _elsewhere(front, belief[..., ROLE_CODE[OBJECT]] > 0.5, things[0], active)
     return belief
 
 
@@ -73,10 +73,10 @@ def _cores(sure: np.ndarray) -> np.ndarray:
     return cores if cores.sum() > 0.2 * sure.sum() else sure
 
 
-def _elsewhere(front: Front, held: np.ndarray, thing: Resting) -> np.ndarray:
+def _elsewhere(front: Front, held: np.ndarray, thing: Resting, active: np.ndarray) -> np.ndarray:
     """[T,h,w] float32 >= 0: how far outside the object's reach a pixel lies, following the object from where it rested.
 
-    held: [T,h,w] bool, pixels believed to show the object.
+    held: [T,h,w] bool, pixels believed to show the object. active: [T,h,w] bool, those that are asked for.
     """
     resting, radius = thing.places()
     first, count = min(resting), len(held)
@@ -91,5 +91,8 @@ def _elsewhere(front: Front, held: np.ndarray, thing: Resting) -> np.ndarray:
             elif len(near) > 20:
                 middle = np.median(near, 0)
             middles[t] = middle
-    away = np.linalg.norm(front.places - np.array(middles, np.float32)[:, None, None], axis=-1)
-    return np.clip((np.nan_to_num(away) / (1.35 * radius) - 1) * 8, 0, 4).astype(np.float32)
+    outside = np.zeros(active.shape, np.float32)
+    for t, middle in enumerate(middles):
+        away = np.sqrt(((front.places[t][active[t]] - middle.astype(np.float32)) ** 2) @ np.ones(len(middle), np.float32))
+        outside[t][active[t]] = np.clip((np.nan_to_num(away) / (1.35 * radius) - 1) * 8, 0, 4)
+    return outside

@@ -11,7 +11,7 @@ from hoigen.geometry.camera import pixel_grid, resize_camera
 from hoigen.perception.records import Flow, Geometry
 from hoigen.records import Camera, Footage
 
-__all__ = ['View', 'carried', 'enlarge', 'view_of']
+__all__ = ['View', 'carried', 'enlarge', 'sampled', 'view_of']
 
 WIDTH = 320
 """Labels are found at this width: a thin finger is still two pixels wide."""
@@ -55,10 +55,8 @@ def view_of(footage: Footage, flow: Flow, geometry: Geometry | None) -> View:
                          for way in (flow.forward, flow.backward))
     rows, columns = np.arange(height) * full_height // height, np.arange(width) * full_width // width
     forward_ok, backward_ok = (ok[:, rows][:, :, columns] for ok in (flow.forward_ok, flow.backward_ok))
-    depth, cameras = None, ()
-    if geometry is not None:
-        depth = _known_of_four(geometry.depth_m, rows, columns)
-        cameras = tuple(resize_camera(c, width, height) for c in geometry.cameras)
+    depth = None if geometry is None else _known_of_four(geometry.depth_m, rows, columns)
+    cameras = tuple(resize_camera(c, width, height) for c in (geometry.cameras if geometry is not None else ()))
     return View(np.stack(lab), depth, cameras, forward, backward, forward_ok, backward_ok)
 
 
@@ -71,15 +69,20 @@ def _known_of_four(depth_m: np.ndarray, rows: np.ndarray, columns: np.ndarray) -
     return small
 
 
+def sampled(picture: np.ndarray, places: np.ndarray, interpolation: int) -> np.ndarray:
+    """What ``picture`` [h,w] or [h,w,C] shows at ``places`` [...,2] (u, v); its border outside."""
+    return cv2.remap(picture, places[..., 0], places[..., 1], interpolation, borderMode=cv2.BORDER_REPLICATE)
+
+
 def carried(view: View, value: np.ndarray) -> np.ndarray:
     """[T,h,w] float32: the largest ``value`` that what a pixel shows has at any time, found along the flow."""
     grid = pixel_grid(value.shape[2], value.shape[1]).astype(np.float32)
     later, sooner = value.copy(), value.copy()
     for t in range(len(value) - 2, -1, -1):
-        there = cv2.remap(later[t + 1], grid + view.forward[t], None, cv2.INTER_NEAREST)
+        there = sampled(later[t + 1], grid + view.forward[t], cv2.INTER_NEAREST)
         np.maximum(later[t], np.where(view.forward_ok[t], KEEPS * there, 0), out=later[t])
     for t in range(1, len(value)):
-        there = cv2.remap(sooner[t - 1], grid + view.backward[t - 1], None, cv2.INTER_NEAREST)
+        there = sampled(sooner[t - 1], grid + view.backward[t - 1], cv2.INTER_NEAREST)
         np.maximum(sooner[t], np.where(view.backward_ok[t - 1], KEEPS * there, 0), out=sooner[t])
     return np.maximum(later, sooner)
 
