@@ -24,15 +24,14 @@ ROOM_ENDS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @dataclass(frozen=True)
 class FetchConfig:
-    """Get published weights from the hub, or from a folder where another machine's fetch left them.
-
-    names: as `hoigen models list` tells them. commercial_only: refuse weights whose licence forbids commercial use.
-    from_folder: a folder with the weights or with one folder per name, for machines without a network.
-    """
+    """Get published weights from the hub, or from a folder where another machine's fetch left them."""
 
     names: tyro.conf.Positional[tuple[str, ...]]
+    """As `hoigen models list` tells them."""
     commercial_only: bool = False
+    """Refuse weights whose licence forbids commercial use."""
     from_folder: Annotated[Path | None, tyro.conf.arg(name='from')] = None
+    """A folder with the weights, or with a folder per name, for machines without a network."""
 
 
 @dataclass(frozen=True)
