@@ -9,6 +9,7 @@ from hoigen.conditioning.lookup import picture_of, point_colours
 from hoigen.conventions import HAND, OBJECT, ROLE_CODE
 from hoigen.geometry.alignment import align
 from hoigen.geometry.transforms import apply, invert, rigid
+from hoigen.perception.lift_holes import fill_holes
 from hoigen.perception.records import Geometry, PerceptionError, Segmentation, Tracks
 from hoigen.records import Clip, Contacts, Footage, Labels
 
@@ -32,15 +33,18 @@ def build_recorded_clip(footage: Footage, segmentation: Segmentation, geometry: 
                         ) -> Clip:
     """The clip of a stretch of footage; its world is the first camera's frame, in metres if ``geometry.metric``.
 
-    Labels hold the task and, where enough of it is seen to tell, the object's pose: its frame has its origin at the
-    mean of the points seen in the first frame that shows enough of them, and the world's axes then. Contact is told
-    from places in metres; without these none is known and none is said. Raises :class:`PerceptionError` without points.
+    Its depth is the geometry's with small holes within one surface filled (:func:`fill_holes`), so that what is drawn
+    from it has no holes that the scene has not. Labels hold the task and, where enough of it is seen to tell, the
+    object's pose: its frame has its origin at the mean of the points seen in the first frame that shows enough of them,
+    and the world's axes then. Contact is told from places in metres; without these none is known and none is said.
+    Raises :class:`PerceptionError` without points.
     """
     if tracks.places is None or not len(tracks.query):
         raise PerceptionError('clip: expected points with places, got none: nothing in the recording has known depth '
                               'where it is seen')
     role = np.append(np.uint8(0), segmentation.role)[tracks.instance]
-    rgb, known = _first_colours(footage, segmentation, geometry, tracks, role)
+    depth_m = fill_holes(geometry.depth_m, segmentation.instance)
+    rgb, known = _first_colours(footage, segmentation, geometry, depth_m[0], tracks, role)
     frames = len(footage.stamps_ns)
     chosen = np.linspace(0, len(role) - 1, min(TRACKS, len(role))).astype(int)
     contact = np.zeros((frames, len(role)), bool)
@@ -51,21 +55,21 @@ def build_recorded_clip(footage: Footage, segmentation: Segmentation, geometry: 
     labels = tuple(Labels((), nothing, nothing, poses[t], Contacts(), task, 0, t, t == frames - 1)
                    for t in range(frames))
     return Clip(
-        stamps_ns=footage.stamps_ns, cameras=geometry.cameras, rgb=footage.rgb, depth_m=geometry.depth_m,
+        stamps_ns=footage.stamps_ns, cameras=geometry.cameras, rgb=footage.rgb, depth_m=depth_m,
         mask=segmentation.mask, points=tracks.places, point_role=role, point_visible=tracks.visible, point_rgb=rgb,
         point_rgb_known=known, point_contact=contact, tracks=tracks.places[:, chosen],
         track_visible=tracks.visible[:, chosen], labels=labels)
 
 
-def _first_colours(footage: Footage, segmentation: Segmentation, geometry: Geometry, tracks: Tracks, role: np.ndarray
-                   ) -> tuple[np.ndarray, np.ndarray]:
+def _first_colours(footage: Footage, segmentation: Segmentation, geometry: Geometry, depth_m: np.ndarray,
+                   tracks: Tracks, role: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Colours [N,3] uint8 in the first frame and known [N] bool.
 
     Of one surface where depth tells that it is one; else, as noise hides that, of the pixel at which a point is seen.
     """
     assert tracks.places is not None
     camera, places = geometry.cameras[0], apply(invert(geometry.cameras[0].T_world_cam), tracks.places[0])
-    picture = picture_of(footage.rgb[0], segmentation.mask[0], geometry.depth_m[0], camera)
+    picture = picture_of(footage.rgb[0], segmentation.mask[0], depth_m, camera)
     rgb, known = point_colours(picture, places, role, tracks.visible[0])
     seen = tracks.visible[0] & ~known & np.isfinite(tracks.pixels[0]).all(axis=1)
     height, width = segmentation.mask.shape[1:]

@@ -71,13 +71,14 @@ def lift(footage: Footage, flow: Flow, segmentation: Segmentation, geometry: Geo
                                                          instance[rows])
             continue
         if tracked:
-            places[:, rows], sure = carry_hidden(part), np.isfinite(part[..., 0])
+            places[:, rows], certain, sure = carry_hidden(part), np.isfinite(part[..., 0]), np.array(True)
         else:
-            places[:, rows] = _in_pieces(footage, flow, segmentation, geometry, depth_m, start, query[rows],
-                                         int(number))
-            sure = frames == query[rows]
+            certain = frames == query[rows]
+            places[:, rows], sure = _in_pieces(footage, flow, segmentation, geometry, depth_m, start, query[rows],
+                                               int(number))
         parts = _parts(segmentation, geometry, depth_m, places[:, rows], instance[rows])
-        visible[:, rows] = sure | _unbroken(np.abs(parts - 1) <= SAME_PART, sure)
+        there = _bridged(parts, np.ones(len(parts), bool))
+        visible[:, rows] = certain | (_unbroken(there, certain) & sure)
     shown = np.stack([project(camera, at)[0] for camera, at in zip(geometry.cameras, places, strict=True)])
     return Lifted(np.where(visible[..., None], shown, np.nan).astype(np.float32), visible, places)
 
@@ -160,26 +161,27 @@ def _bridged(parts: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 
 def _in_pieces(footage: Footage, flow: Flow, segmentation: Segmentation, geometry: Geometry, depth_m: np.ndarray,
-               start: np.ndarray, query: np.ndarray, number: int) -> np.ndarray:
-    """World places [T,N,3] of an instance's points, which move in rigid pieces from ``start`` [N,3] in query [N]."""
+               start: np.ndarray, query: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:
+    """World places [T,N,3] of an instance's points, which move in rigid pieces from ``start`` [N,3] in query [N],
+    and [T,N] bool: they came there surely."""
     T_world_cam = np.stack([camera.T_world_cam for camera in geometry.cameras])
     inside = np.einsum('nyx,ny->nx', T_world_cam[query, :3, :3], start - T_world_cam[query, :3, 3])
-    places = follow_pieces(geometry.cameras[0].K, footage.rgb, depth_m, segmentation.instance == number, flow, inside,
-                           query)
-    return places @ T_world_cam[:, :3, :3].transpose(0, 2, 1) + T_world_cam[:, None, :3, 3]
+    places, sure = follow_pieces(geometry.cameras[0].K, footage.rgb, depth_m, segmentation.instance == number, flow,
+                                 inside, query)
+    return places @ T_world_cam[:, :3, :3].transpose(0, 2, 1) + T_world_cam[:, None, :3, 3], sure
 
 
-def _unbroken(there: np.ndarray, sure: np.ndarray) -> np.ndarray:
+def _unbroken(there: np.ndarray, certain: np.ndarray) -> np.ndarray:
     """[T,N] bool: where a surface is ``there``, as long as it was not missing for more than ``FOUND_AGAIN`` frames on
-    end since the point was surely seen."""
+    end since the point was seen for ``certain``."""
     seen = there & False
     for order in (slice(None), slice(None, None, -1)):
         missing = np.full(there.shape[1], FOUND_AGAIN + 1)
-        for now, fits, certain in zip(seen[order], there[order], sure[order], strict=True):
-            missing[certain] = 0
+        for now, fits, is_certain in zip(seen[order], there[order], certain[order], strict=True):
+            missing[is_certain] = 0
             alive = missing <= FOUND_AGAIN
             now |= fits & alive
-            missing = np.where(fits & alive | certain, 0, missing + 1)
+            missing = np.where(fits & alive | is_certain, 0, missing + 1)
     return seen
 
 

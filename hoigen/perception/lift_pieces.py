@@ -40,8 +40,8 @@ KEY_EVERY = 4
 TURN, SHIFT_PART = 0.1, 0.002
 """A piece may turn (rad) and shift (part of its depth) about so much otherwise than the flow says."""
 
-SEEN, AGREE = 0.3, 0.4
-"""A piece's motion is believed if this part of its pixels is seen in the frame and these agree this well."""
+SEEN, AGREE = 0.3, 0.5
+"""A piece's motion is believed if this part of its pixels is seen in the frame and this part of these agrees."""
 
 SAME_PART = 0.01
 """A carried place is put onto the measured surface if it is this near to it, as a part of its depth."""
@@ -56,61 +56,55 @@ class _Pieces(NamedTuple):
 
 
 class _Span(NamedTuple):
-    """From a key frame to the next: moves [frames,P,4,4] of its pieces between the cameras' frames; None where the key
-    frame shows no piece."""
+    """From a key frame to the next: moves [frames,P,4,4] of its pieces between the cameras' frames, and believed
+    [frames,P] bool; None where the key frame shows no piece."""
 
     first: int
     last: int
     pieces: _Pieces | None
     moves: np.ndarray
+    believed: np.ndarray
 
 
 def follow_pieces(K: np.ndarray, rgb: np.ndarray, depth_m: np.ndarray, own: np.ndarray, flow: Flow, starts: np.ndarray,
-                  query: np.ndarray) -> np.ndarray:
-    """[T,N,3] float64: points that are at starts [N,3] in frames query [N], each place in its own camera's frame.
+                  query: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Places [T,N,3] float64 of points that are at starts [N,3] in frames query [N], in each frame's own camera frame.
 
     rgb: [T,H,W,3]. depth_m: [T,H,W], NaN where it is not trusted. own: [T,H,W] bool, the hand's pixels. A piece
     starts each frame as the flow says and is then made fit with brightness and depth; where it is not believed, it
-    keeps to the flow. Points move with the piece whose middle is nearest to them, hidden ones too.
+    keeps to the flow as far as that is confirmed. Points move with the piece whose middle is nearest to them, hidden
+    ones too. Also [T,N] bool: a point came there with believed pieces only.
     """
     looks = [look_of(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), depth, mine)
              for picture, depth, mine in zip(rgb, depth_m, own, strict=True)]
     keys = [*range(0, len(rgb) - 1, KEY_EVERY), len(rgb) - 1]
     spans = [_span(K, looks, depth_m, own, flow, first, last) for first, last in itertools.pairwise(keys)]
-    places = np.full((len(rgb), len(query), 3), np.nan)
-    places[query, np.arange(len(query))] = starts
+    places, sure = np.full((len(rgb), len(query), 3), np.nan), np.zeros((len(rgb), len(query)), bool)
+    places[query, np.arange(len(query))], sure[query, np.arange(len(query))] = starts, True
     for span in spans:
-        _onwards(span, places)
+        for t in range(span.first + 1, span.last + 1):
+            _carry(span, t - 1, t, places, sure)
         _onto_surface(K, depth_m[span.last], own[span.last], places[span.last], query != span.last)
     for span in spans[::-1]:
-        _backwards(span, places)
+        for t in range(span.last - 1, span.first - 1, -1):
+            _carry(span, t + 1, t, places, sure)
         _onto_surface(K, depth_m[span.first], own[span.first], places[span.first], query > span.first)
-    return places
+    return places, sure
 
 
-def _onwards(span: _Span, places: np.ndarray) -> None:
-    """Carry what has a place from each of the span's frames to the later ones."""
-    for t in range(span.first + 1, span.last + 1):
-        here = np.isfinite(places[t - 1, :, 0]) & ~np.isfinite(places[t, :, 0])
-        places[t, here] = _carried(span, t - 1, t, places[t - 1, here])
-
-
-def _backwards(span: _Span, places: np.ndarray) -> None:
-    for t in range(span.last - 1, span.first - 1, -1):
-        here = np.isfinite(places[t + 1, :, 0]) & ~np.isfinite(places[t, :, 0])
-        places[t, here] = _carried(span, t + 1, t, places[t + 1, here])
-
-
-def _carried(span: _Span, start: int, end: int, places: np.ndarray) -> np.ndarray:
-    """Places [N,3] of the camera's frame ``start`` in that of ``end``."""
-    if span.pieces is None or not len(places):
-        return places
+def _carry(span: _Span, start: int, end: int, places: np.ndarray, sure: np.ndarray) -> None:
+    """Carry what has a place in frame ``start`` and none in frame ``end`` from the one to the other."""
+    here = np.isfinite(places[start, :, 0]) & ~np.isfinite(places[end, :, 0])
+    if span.pieces is None or not here.any():
+        places[end, here] = places[start, here]
+        return
     before, after = span.moves[start - span.first], span.moves[end - span.first]
     middles = np.einsum('pxy,py->px', before[:, :3, :3], span.pieces.middles) + before[:, :3, 3]
-    piece = cKDTree(middles).query(places)[1]
+    piece = cKDTree(middles).query(places[start, here])[1]
     turn = after[:, :3, :3] @ before[:, :3, :3].transpose(0, 2, 1)
     shift = after[:, :3, 3] - np.einsum('pxy,py->px', turn, before[:, :3, 3])
-    return np.einsum('nxy,ny->nx', turn[piece], places) + shift[piece]
+    places[end, here] = np.einsum('nxy,ny->nx', turn[piece], places[start, here]) + shift[piece]
+    sure[end, here] = sure[start, here] & span.believed[end - span.first, piece]
 
 
 def _onto_surface(K: np.ndarray, depth_m: np.ndarray, own: np.ndarray, places: np.ndarray, which: np.ndarray) -> None:
@@ -129,16 +123,19 @@ def _span(K: np.ndarray, looks: list[Look | None], depth_m: np.ndarray, own: np.
     look = looks[first]
     pieces = None if look is None else _pieces(K, look)
     if pieces is None:
-        return _Span(first, last, None, np.zeros(0))
+        return _Span(first, last, None, np.zeros(0), np.zeros(0, bool))
     moves = np.tile(np.eye(4), (last - first + 1, len(pieces.middles), 1, 1))
+    believed = np.ones(moves.shape[:2], bool)
     for t in range(first + 1, last + 1):
         now = moves[t - first]
         now[:] = moves[t - first - 1]
-        _by_flow(K, pieces.places, flow.forward[t - 1], depth_m[t], own[t], now)
+        _by_flow(K, pieces.places, flow.forward[t - 1], flow.forward_ok[t - 1], depth_m[t], own[t], now)
         after = looks[t]
+        believed[t - first] = False
         if after is not None:
-            _make_fit(K, pieces.places, pieces.shades, after.shade, after.depth_m, (after.left, after.top), now)
-    return _Span(first, last, pieces, moves)
+            _make_fit(K, pieces.places, pieces.shades, after.shade, after.depth_m, (after.left, after.top), now,
+                      believed[t - first])
+    return _Span(first, last, pieces, moves, believed)
 
 
 def _pieces(K: np.ndarray, look: Look) -> _Pieces | None:
@@ -174,8 +171,8 @@ def _places(K: np.ndarray, look: Look, pixels: np.ndarray) -> np.ndarray:
 
 
 @numba.njit(cache=True, nogil=True)
-def _by_flow(K: np.ndarray, places: np.ndarray, flow: np.ndarray, depth_m: np.ndarray, own: np.ndarray,
-             moves: np.ndarray) -> None:
+def _by_flow(K: np.ndarray, places: np.ndarray, flow: np.ndarray, ok: np.ndarray, depth_m: np.ndarray,
+             own: np.ndarray, moves: np.ndarray) -> None:
     """Shift each piece's move [P,4,4] as the flow, and the depth where it leads, say; by the median of its pixels."""
     height, width = own.shape
     for piece in range(len(places)):
@@ -189,7 +186,7 @@ def _by_flow(K: np.ndarray, places: np.ndarray, flow: np.ndarray, depth_m: np.nd
                 continue
             u, v = (K[0, 0] * x + K[0, 1] * y) / z + K[0, 2], K[1, 1] * y / z + K[1, 2]
             row, column = round(v), round(u)
-            if not (0 <= row < height and 0 <= column < width):
+            if not (0 <= row < height and 0 <= column < width and ok[row, column]):
                 continue
             u, v = u + flow[row, column, 0], v + flow[row, column, 1]
             row, column = round(v), round(u)
@@ -207,12 +204,12 @@ def _by_flow(K: np.ndarray, places: np.ndarray, flow: np.ndarray, depth_m: np.nd
 
 @numba.njit(cache=True, nogil=True)
 def _make_fit(K: np.ndarray, places: np.ndarray, shades: np.ndarray, shade: np.ndarray, depth_m: np.ndarray,
-              corner: tuple[int, int], moves: np.ndarray) -> None:
-    """Refine each piece's move [P,4,4] with what the frame shows; one that is then not believed stays as it was."""
+              corner: tuple[int, int], moves: np.ndarray, believed: np.ndarray) -> None:
+    """Refine each piece's move [P,4,4] with what the frame shows, if it is then ``believed`` [P]."""
     for piece in range(len(places)):
         hold = np.array([1 / TURN**2, 1 / (SHIFT_PART * places[piece, :, 2].mean()) ** 2])
-        pose, seen, agree = moves[piece].copy(), 0, 0.0
+        pose, seen, agree = moves[piece].copy(), 0, 0
         for level in range(SMOOTH_FROM, len(shade)):
             seen, agree = align(K, places[piece], shades[piece, :, level], shade[level], depth_m, corner, hold, pose)
         if seen >= SEEN * places.shape[1] and agree >= AGREE * seen:
-            moves[piece] = pose
+            moves[piece], believed[piece] = pose, True

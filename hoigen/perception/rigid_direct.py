@@ -29,6 +29,13 @@ CUT = 3.0
 LEAST_GREY, LEAST_PART = 2.0, 0.0005
 """Misses of brightness (of 255) and of parts of the depth that are never told apart."""
 
+ALIKE, LEAST_ALIKE, MOST_ALIKE = 0.5, 4.0, 12.0
+"""A pixel agrees if its brightness misses by no more than this part of the thing's contrast, within these limits (of
+255),"""
+
+SAME_PART = 0.01
+"""and its depth by no more than this part."""
+
 JUMP = 0.03
 """Neighbouring depths that differ by a larger part lie on two surfaces."""
 
@@ -44,7 +51,7 @@ class Look(NamedTuple):
 
 
 class Match(NamedTuple):
-    """T_cam_object [4,4]; the part of the pixels that is seen in the frame and how well those agree in [0, 1]."""
+    """T_cam_object [4,4]; the part of the pixels that is seen in the frame and the part of those that agrees."""
 
     T_cam_object: np.ndarray
     seen: float
@@ -72,20 +79,20 @@ def align_look(K: np.ndarray, places: np.ndarray, shades: np.ndarray, look: Look
     hold: 1 / variance of the turn about the places' middle (rad) and of its shift (m) by which ``start`` may be wrong.
     """
     pose = start.copy()
-    total, seen, agree = max(len(places), 1), 0, 0.0
+    total, seen, agree = max(len(places), 1), 0, 0
     for level in range(len(SMOOTH_PX)):
         seen, agree = align(K, places, shades[:, level], look.shade[level], look.depth_m, (look.left, look.top),
-                             np.array(hold), pose)
+                            np.array(hold), pose)
     return Match(pose, seen / total, agree / max(seen, 1))
 
 
 @numba.njit(cache=True, nogil=True)
 def align(K: np.ndarray, places: np.ndarray, shades: np.ndarray, shade: np.ndarray, depth_m: np.ndarray,
-           corner: tuple[int, int], hold: np.ndarray, pose: np.ndarray) -> tuple[int, float]:
-    """Refine ``pose`` in place; how many places are seen and the weight of these."""
+           corner: tuple[int, int], hold: np.ndarray, pose: np.ndarray) -> tuple[int, int]:
+    """Refine ``pose`` in place; how many places are seen and how many of these agree."""
     count = len(places)
     rows, miss = np.empty((count, 2, 6)), np.empty((count, 2))
-    seen, agree = 0, 0.0
+    seen, alike = 0, min(max(ALIKE * shades.std(), LEAST_ALIKE), MOST_ALIKE)
     mean, centre, gone = np.array([places[:, axis].mean() for axis in range(3)]), np.empty(3), np.zeros(6)
     for step in range(STEPS + 1):
         for axis in range(3):
@@ -95,12 +102,12 @@ def align(K: np.ndarray, places: np.ndarray, shades: np.ndarray, shade: np.ndarr
         known = ~np.isnan(miss[:, 0])
         seen = known.sum()
         if seen < 6:
-            return seen, 0.0
+            return seen, 0
         miss[:, 0] -= np.median(miss[known, 0])  # all of it may be darker
         grey = max(1.48 * np.median(np.abs(miss[known, 0])), LEAST_GREY)
         deep = ~np.isnan(miss[:, 1])
         part = max(1.48 * np.median(np.abs(miss[deep, 1])), LEAST_PART) if deep.sum() > 5 else np.inf
-        normal, right, agree = np.zeros((6, 6)), np.zeros(6), 0.0
+        normal, right = np.zeros((6, 6)), np.zeros(6)
         for n in range(count):
             weight = 1.0
             for kind in range(2):
@@ -109,7 +116,6 @@ def align(K: np.ndarray, places: np.ndarray, shades: np.ndarray, shade: np.ndarr
                     weight *= max(1 - far * far, 0.0) ** 2
             if weight <= 0 or np.isnan(miss[n, 0]):
                 continue
-            agree += weight
             for kind in range(2):
                 if not np.isnan(miss[n, kind]):
                     factor = weight / (grey if kind == 0 else part) ** 2
@@ -126,6 +132,10 @@ def align(K: np.ndarray, places: np.ndarray, shades: np.ndarray, shade: np.ndarr
             pose[:3, 3] -= centre
             pose[:] = moved(move, pose)
             pose[:3, 3] += centre
+    agree = 0
+    for n in range(count):
+        if abs(miss[n, 0]) <= alike and not abs(miss[n, 1]) > SAME_PART:  # NaN: not seen, or depth unknown
+            agree += 1
     return seen, agree
 
 

@@ -21,10 +21,10 @@ PIXELS = 800
 LEAST_PIXELS = 60
 """An object with fewer pixels of known depth is not followed."""
 
-SEEN, AGREE = 0.25, 0.4
-"""A pose is believed if this part of the pixels is seen and the seen ones agree this well."""
+SEEN, AGREE = 0.25, 0.6
+"""A pose is believed if this part of the pixels is seen and this part of the seen ones agrees."""
 
-SURE = 0.8
+SURE = 0.85
 """A pose that agrees less well is also looked for from where the object was last, as if it had not moved."""
 
 FRESH_SEEN, FRESH_TURN = 0.75, 0.25

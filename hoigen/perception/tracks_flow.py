@@ -16,7 +16,10 @@ FIRST_PART = 0.6
 """Part of an instance's points that would cover the largest area it shows; the rest is for what appears later."""
 
 SEED_EVERY = 4
-"""Every so many frames, uncovered parts are given points."""
+"""Every so many frames, uncovered parts are given points;"""
+
+LEAST_KEPT = 0.7
+"""in every frame, and with equal parts of the points, if the flow confirms less than this share of hand and object."""
 
 CLOSEST_PX = 1.5
 """Points are never chosen nearer to each other than this."""
@@ -42,7 +45,11 @@ def follow_flow(flow: Flow, instance: np.ndarray, usable: np.ndarray, budget: tu
     its own instance.
     """
     frames = len(instance)
-    spacing = [_spacing(instance == i, count) for i, count in enumerate(budget)]
+    every, part = SEED_EVERY, FIRST_PART
+    acting = instance[:-1] > 0
+    if flow.forward_ok[acting].sum() < LEAST_KEPT * acting.sum():
+        every, part = 1, 1 / frames
+    spacing = [_spacing(instance == i, part * count) for i, count in enumerate(budget)]
     pixels = np.full((frames, sum(budget), 2), np.nan, np.float32)
     own, query, count = np.zeros(sum(budget), np.uint8), np.zeros(sum(budget), np.int32), 0
     left = list(budget)
@@ -50,7 +57,7 @@ def follow_flow(flow: Flow, instance: np.ndarray, usable: np.ndarray, budget: tu
         if t:
             _advance(flow.forward[t - 1], flow.forward_ok[t - 1], instance[t - 1], instance[t], own[:count],
                      pixels[t - 1, :count], pixels[t, :count])
-        for i in range(len(budget)) if t % SEED_EVERY == 0 else ():
+        for i in range(len(budget)) if t % every == 0 else ():
             here = pixels[t, :count][own[:count] == i]
             new = _uncovered((instance[t] == i) & usable[t], here, spacing[i])[:left[i]]
             rows = slice(count, count + len(new))
@@ -66,10 +73,10 @@ def follow_flow(flow: Flow, instance: np.ndarray, usable: np.ndarray, budget: tu
     return Followed(pixels, own, query)
 
 
-def _spacing(mask: np.ndarray, budget: int) -> float:
-    """Pixels between neighbouring points of an instance [T,H,W] bool."""
+def _spacing(mask: np.ndarray, count: float) -> float:
+    """Pixels between neighbours of ``count`` points that cover an instance [T,H,W] bool."""
     area = mask.sum((1, 2)).max(initial=0)
-    return max(CLOSEST_PX, float(np.sqrt(area / max(FIRST_PART * budget, 1))))
+    return max(CLOSEST_PX, float(np.sqrt(area / max(count, 1))))
 
 
 def _uncovered(wanted: np.ndarray, pixels: np.ndarray, spacing: float) -> np.ndarray:
