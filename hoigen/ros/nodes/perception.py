@@ -165,6 +165,7 @@ class Perception(ManagedNode[PerceptionNodeConfig]):
                 self._reject(dropped, 'too slow', 'newer ones came before its turn')
 
     def _handle(self, stretch: Stretch) -> None:  # worker thread
+        self.wait_for_readers(self.config.wait_for)
         whole = (len(stretch.instants) - 1) // 4 * 4 + 1
         if whole < LEAST_FRAMES:
             self._reject(stretch, 'short stretch', f'expected at least {LEAST_FRAMES} frames, '
@@ -193,6 +194,7 @@ class Perception(ManagedNode[PerceptionNodeConfig]):
     def _send(self, stretch: Stretch, clip: Clip, provenance: Provenance, *, estimated: bool) -> None:
         """Publish a clip; the camera's lens only where it was ``estimated``, else its source tells it."""
         self._tell(stretch, provenance)
+        self.publisher(topics.CONDITION_PROVENANCE).wait_for_all_acked(Duration(seconds=ACK_S))
         episode, frames = self.config.first_episode + stretch.number, len(clip.labels)
         for row in range(frames):
             labels = replace(clip.labels[row], episode=episode, frame=row, last=row == frames - 1)
@@ -211,11 +213,9 @@ class Perception(ManagedNode[PerceptionNodeConfig]):
 
     def _tell(self, stretch: Stretch, provenance: Provenance) -> None:
         """Publish how the conditions of a stretch were found, before them; ``stamps_ns`` says of which frames."""
-        self.wait_for_readers(self.config.wait_for)
         told = {'episode': self.config.first_episode + stretch.number, 'stamps_ns': stretch.stamps_ns}
         message = convert.provenance_to_msg(replace(provenance, config=provenance.config | told))
         self.publish({topics.CONDITION_PROVENANCE.name: message})
-        self.publisher(topics.CONDITION_PROVENANCE).wait_for_all_acked(Duration(seconds=ACK_S))
 
 
 def main() -> int:
