@@ -20,10 +20,8 @@ from transformers.models.rt_detr.image_processing_pil_rt_detr import RTDetrImage
 
 from hoigen.conventions import HAND, OBJECT
 from hoigen.perception.detector import Detector
-from hoigen.weights import ModelError
-from hoigen.weights.catalogue import catalogue
+from hoigen.weights import ModelError, weights_of
 from hoigen.weights.pretrained import pretrained
-from hoigen.weights.store import Source
 
 COCO = {'person': HAND} | dict.fromkeys((
     'backpack', 'handbag', 'umbrella', 'suitcase', 'frisbee', 'sports ball', 'kite', 'baseball bat', 'baseball glove',
@@ -41,7 +39,7 @@ COCO_SCORE, TEXT_SCORE = 0.5, 0.3
 def load(name: str, device: str = 'auto', phrases: Mapping[str, str] = PHRASES) -> Detector:
     """The detector in a folder or of the catalogue, in float32 on the GPU where there is one."""
     where = 'cuda' if device == 'auto' and torch.cuda.is_available() else 'cpu' if device == 'auto' else device
-    folder = Source(name, catalogue()[name].licence if name in catalogue() else 'unknown').folder()
+    folder = weights_of(name)
     kind = _kind(folder)
     if kind == 'grounding-dino':
         model = pretrained(GroundingDinoForObjectDetection, folder, dtype=torch.float32).to(where)

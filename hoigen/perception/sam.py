@@ -21,9 +21,8 @@ from hoigen.perception.records import Boxes, PerceptionError, Segmentation
 from hoigen.perception.sam_motion import FrameCache, InstanceSession, MotionAwareSam
 from hoigen.perception.samurai import PUBLISHED, SamuraiConfig
 from hoigen.records import Footage
-from hoigen.weights import entry
+from hoigen.weights import weights_of
 from hoigen.weights.pretrained import pretrained
-from hoigen.weights.store import Source
 
 __all__ = ['View', 'fuse', 'load_sam', 'segment_with_sam']
 
@@ -54,9 +53,8 @@ class View:
 def load_sam(name: str = 'sam2', device: str = 'auto') -> MotionAwareSam:
     """SAM 2.1 (tiny to large) of a folder or of the catalogue: bfloat16 on a GPU, float32 on the CPU."""
     where = 'cuda' if device == 'auto' and torch.cuda.is_available() else 'cpu' if device == 'auto' else device
-    folder = Source(name, entry('sam2').licence).folder()
     dtype = torch.float32 if where == 'cpu' else torch.bfloat16
-    return pretrained(MotionAwareSam, folder, dtype=dtype).to(where)
+    return pretrained(MotionAwareSam, weights_of(name), dtype=dtype).to(where)
 
 
 @torch.inference_mode()

@@ -213,6 +213,8 @@ def test_missing_or_wrong_weights_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr('huggingface_hub.constants.HF_HUB_CACHE', str(tmp_path / 'hub'))
     with pytest.raises(MissingWeights, match=r'hoigen models fetch sam2-tiny \(licence: Apache-2.0\)'):
         load_sam('sam2-tiny', 'cpu')
+    with pytest.raises(ModelError, match=r"expected one of .*, got 'sam3'; did you mean 'sam2'"):
+        load_sam('sam3', 'cpu')
     damaged = toy_sam()
     del damaged.no_memory_embedding
     damaged.save_pretrained(tmp_path / 'damaged')
