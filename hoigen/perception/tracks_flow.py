@@ -18,8 +18,8 @@ FIRST_PART = 0.6
 SEED_EVERY = 4
 """Every so many frames, uncovered parts are given points;"""
 
-LEAST_KEPT = 0.7
-"""in every frame, and with equal parts of the points, if the flow confirms less than this share of hand and object."""
+LEAST_KEPT, LOST_PART = 0.7, 0.25
+"""and hand and object in every frame, this part of the points at a time, if the flow confirms less than this share."""
 
 CLOSEST_PX = 1.5
 """Points are never chosen nearer to each other than this."""
@@ -45,11 +45,10 @@ def follow_flow(flow: Flow, instance: np.ndarray, usable: np.ndarray, budget: tu
     its own instance.
     """
     frames = len(instance)
-    every, part = SEED_EVERY, FIRST_PART
     acting = instance[:-1] > 0
-    if flow.forward_ok[acting].sum() < LEAST_KEPT * acting.sum():
-        every, part = 1, 1 / frames
-    spacing = [_spacing(instance == i, part * count) for i, count in enumerate(budget)]
+    lost = flow.forward_ok[acting].sum() < LEAST_KEPT * acting.sum()
+    spacing = [_spacing(instance == i, (LOST_PART if lost and i else FIRST_PART) * count)
+               for i, count in enumerate(budget)]
     pixels = np.full((frames, sum(budget), 2), np.nan, np.float32)
     own, query, count = np.zeros(sum(budget), np.uint8), np.zeros(sum(budget), np.int32), 0
     left = list(budget)
@@ -57,7 +56,7 @@ def follow_flow(flow: Flow, instance: np.ndarray, usable: np.ndarray, budget: tu
         if t:
             _advance(flow.forward[t - 1], flow.forward_ok[t - 1], instance[t - 1], instance[t], own[:count],
                      pixels[t - 1, :count], pixels[t, :count])
-        for i in range(len(budget)) if t % every == 0 else ():
+        for i in range(len(budget)) if t % SEED_EVERY == 0 else range(1, len(budget) if lost else 1):
             here = pixels[t, :count][own[:count] == i]
             new = _uncovered((instance[t] == i) & usable[t], here, spacing[i])[:left[i]]
             rows = slice(count, count + len(new))

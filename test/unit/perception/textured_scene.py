@@ -16,7 +16,8 @@ from hoigen.geometry.camera import pixel_grid, unproject
 from hoigen.geometry.meshes import mesh_table
 from hoigen.geometry.raster import rasterise
 from hoigen.geometry.transforms import apply, invert, look_at, rigid
-from hoigen.perception.records import Segmentation
+from hoigen.perception.lift_confidence import depth_confidence
+from hoigen.perception.records import Geometry, Segmentation
 from hoigen.records import Camera, Footage
 
 WIDTH, HEIGHT = 240, 160
@@ -59,6 +60,12 @@ def textured_scene(frames: int = 6, sway_m: float = 0.0, travel_m: float = 0.12,
         tuple(Camera(K, WIDTH, HEIGHT, T_first_world @ camera.T_world_cam) for camera in cameras),
         Segmentation(np.array([ROLE_CODE[OBJECT]], np.uint8), np.stack(inside)),
         tuple(T_first_world @ pose for pose in boxes))
+
+
+def exact_geometry(scene: Scene) -> Geometry:
+    """The true cameras with the true depth."""
+    depth = scene.footage.depth_m
+    return Geometry(scene.cameras, depth, np.stack([depth_confidence(d) for d in depth]), 'truth', metric=True)
 
 
 def _painted(camera: Camera, depth_m: np.ndarray, shown: np.ndarray, poses: dict[str, np.ndarray]) -> np.ndarray:
