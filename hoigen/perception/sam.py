@@ -35,15 +35,16 @@ MOST = 255
 @dataclass(frozen=True)
 class View:
     """What one direction says of an instance in one frame. logits: [h,w] float32 on the CPU; quality: its predicted
-    IoU; presence: probability that the instance is in view at all."""
+    IoU; score: SAMURAI's, of quality and motion; presence: probability that the instance is in view at all."""
 
     logits: Tensor
     quality: float
+    score: float
     presence: float
 
     @property
     def weight(self) -> float:
-        return max(self.quality, 0.0) * self.presence
+        return max(self.score, 0.0) * self.presence
 
     @property
     def in_view(self) -> bool:
@@ -85,7 +86,8 @@ def fuse(views: list[View], height: int, width: int) -> tuple[np.ndarray, float]
     """Probability [H,W] float32 of an instance in a frame that one or two directions saw, and their weight in [0, 1].
 
     It is out of view (all 0) if the mean presence is not above one half. Masks that agree are averaged by their
-    weights, predicted quality times presence; of masks that do not agree the one of greater weight is taken.
+    weights, SAMURAI's score times presence; of masks that do not agree the one of greater weight is taken: the one that
+    goes on in a motion that is known.
     """
     if np.mean([view.presence for view in views]) <= 0.5:
         return np.zeros((height, width), np.float32), 0.0
@@ -111,7 +113,8 @@ class _Sessions:
         """What a session says of the next frame."""
         out = self._model(inference_session=session, frame_idx=frame, reverse=reverse)
         presence = torch.sigmoid(out.object_score_logits.float()).item()
-        return View(out.pred_masks[0, 0].float().cpu(), session.history.quality, presence)
+        return View(out.pred_masks[0, 0].float().cpu(), session.history.quality, session.history.score,
+                    presence)
 
     def sure(self, view: View) -> bool:
         """The instance is in view, and its mask is good enough to be remembered."""

@@ -23,19 +23,20 @@ CORNERS = (2, 3)
 
 
 class History:
-    """What one session saw, in the order in which it went through the frames. quality: predicted IoU of the last."""
+    """What one session saw, in the order in which it went through the frames. quality, score: predicted IoU of the
+    last, and SAMURAI's score; of a prompted one they are the same."""
 
     def __init__(self, config: SamuraiConfig) -> None:
         self.config, self._selector = config, MotionSelector(config)
         self.frames, self.choices, self.presence = list[int](), list[Choice | None](), list[float]()
-        self.quality = 0.0
+        self.quality = self.score = 0.0
         self._chosen: Choice | None = None
 
     def choose(self, masks: Tensor, ious: Tensor, present: bool) -> int:
         """Of the candidates' masks [C,h,w] (logits) with predicted qualities [C], the one to keep."""
         boxes = mask_boxes(masks > 0) if present else np.full((len(masks), 4), np.nan)
         self._chosen = self._selector.choose(boxes, ious.float().cpu().numpy())
-        self.quality = self._chosen.iou
+        self.quality, self.score = self._chosen.iou, self._chosen.score
         return self._chosen.index
 
     def saw(self, frame: int, presence: float) -> None:
@@ -124,7 +125,7 @@ class MotionAwareSam(Sam2VideoModel):
         if self._history is None:
             return out
         if self._prompted:
-            self._history.quality = float(ious.max())
+            self._history.quality = self._history.score = float(ious.max())
             return out
         kept = self._history.choose(masks[0, 0], ious[0, 0], bool(presence > 0))
         return masks[:, :, kept:kept + 1], ious[:, :, kept:kept + 1], tokens[:, :, kept:kept + 1], presence

@@ -41,12 +41,14 @@ PUBLISHED = SamuraiConfig()
 @dataclass(frozen=True)
 class Choice:
     """What was chosen in a frame. index: of the candidate; iou: its predicted quality; motion: its agreement with the
-    filter, None while that is not trusted; motions: [C] of every candidate, or None."""
+    filter, None while that is not trusted; motions: [C] of every candidate, or None; score: quality and agreement in
+    one, where an agreement that is not known counts nothing."""
 
     index: int
     iou: float
     motion: float | None
     motions: np.ndarray | None
+    score: float
 
 
 class BoxFilter:
@@ -102,11 +104,12 @@ class MotionSelector:
         if self.filter is not None:
             self.filter.predict()
         motions = box_iou(self.filter.box, boxes) if trusted and self.filter is not None else None
-        weight = self.config.motion_weight if trusted else 0.0
-        score = ious if motions is None else weight * motions + (1 - weight) * ious
+        weight = self.config.motion_weight
+        score = (1 - weight) * ious + (0 if motions is None else weight * motions)
         best = int(np.argmax(score))
         self._learn(boxes[best], float(ious[best]))
-        return Choice(best, float(ious[best]), None if motions is None else float(motions[best]), motions)
+        return Choice(best, float(ious[best]), None if motions is None else float(motions[best]), motions,
+                      float(score[best]))
 
     def _learn(self, box: np.ndarray, iou: float) -> None:
         """The filter takes the chosen box; it starts anew after a frame in which the instance was lost."""

@@ -85,7 +85,9 @@ def test_a_look_alike_elsewhere_is_not_taken():
     jump = np.array([200.0, 20, 220, 50])
     both, ious = np.stack([jump, moving(20)]), np.array([0.9, 0.85])
     assert steady().choose(both, ious).index == 1
-    assert steady(frames=5).choose(both, ious).index == 0, 'with too few frames only the quality counts'
+    unsure = steady(frames=5).choose(both, ious)
+    assert unsure.index == 0, 'with too few frames only the quality counts'
+    assert unsure.score < steady().choose(both, ious).score, 'and the choice counts less'
 
 
 def test_an_empty_mask_is_a_lost_frame_and_not_a_box_in_the_corner():
@@ -106,7 +108,7 @@ def test_an_empty_mask_is_a_lost_frame_and_not_a_box_in_the_corner():
 
 def test_memories_are_the_newest_good_frames_and_the_last_one():
     """Frames of low quality, absence or broken motion are left out; the frame just before is always there."""
-    good, poor, jumped = Choice(0, 0.9, None, None), Choice(0, 0.4, None, None), Choice(0, 0.9, 0.0, None)
+    good, poor, jumped = (Choice(0, iou, motion, None, 0.0) for iou, motion in ((0.9, None), (0.4, None), (0.9, 0.0)))
     choices = [None, good, good, poor, good, jumped, good, good, poor]
     presence = [9.0, 9, 9, 9, 9, 9, -1, 9, 9]
     assert memory_frames(choices, presence, 6, 15) == [2, 4, 7, 8]
