@@ -51,18 +51,15 @@ def lift(footage: Footage, flow: Flow, segmentation: Segmentation, geometry: Geo
 
     The scene stands: one place for all frames. An object that moves rigidly carries its points. What is neither moves
     in small rigid pieces; or, if the pixels were ``tracked`` by something better than the flow, is measured where it
-    was followed and carried by what is seen around it where not. A point without depth in its query frame has no
-    places: NaN, never visible.
+    was followed and carried by what is seen around it where not. In its query frame a point's pixel must have depth.
     """
     depth_m = trusted_depth(geometry)
     frames = np.arange(len(pixels))[:, None]
     wanted = pixels if tracked else np.where((frames == query)[..., None], pixels, np.nan)
-    places = _measured(segmentation, geometry, depth_m, wanted, instance)
+    places = _measured(segmentation, geometry, depth_m, wanted, instance, query)
     visible = np.zeros(pixels.shape[:2], bool)
-    started = np.isfinite(places[query, np.arange(len(query)), 0])
-    places[:, ~started] = np.nan
-    for number in np.unique(instance[started]):
-        rows = np.flatnonzero((instance == number) & started)
+    for number in np.unique(instance):
+        rows = np.flatnonzero(instance == number)
         poses = _poses(footage, flow, segmentation, geometry, depth_m, int(number))
         part = places[:, rows]
         start = part[query[rows], np.arange(len(rows))]
@@ -79,16 +76,25 @@ def lift(footage: Footage, flow: Flow, segmentation: Segmentation, geometry: Geo
         parts = _parts(segmentation, geometry, depth_m, places[:, rows], instance[rows])
         there = _bridged(parts, np.ones(len(parts), bool))
         visible[:, rows] = certain | (_unbroken(there, certain) & sure)
+    visible[query, np.arange(len(query))] = True
     shown = np.stack([project(camera, at)[0] for camera, at in zip(geometry.cameras, places, strict=True)])
     return Lifted(np.where(visible[..., None], shown, np.nan).astype(np.float32), visible, places)
 
 
 def _measured(segmentation: Segmentation, geometry: Geometry, depth_m: np.ndarray, pixels: np.ndarray,
-              instance: np.ndarray) -> np.ndarray:
-    """[T,M,3] float64: places of what depth shows at the pixels, NaN where it shows nothing of the instance."""
-    return np.stack([
-        unproject(camera, at.astype(float), depth_at(depth_m[t], segmentation.instance[t], instance, at))
-        for t, (camera, at) in enumerate(zip(geometry.cameras, pixels, strict=True))])
+              instance: np.ndarray, query: np.ndarray) -> np.ndarray:
+    """[T,M,3] float64: places of what depth shows at the pixels, NaN where it shows nothing of the instance.
+
+    In a point's query frame it is its pixel's own depth where what is around tells nothing.
+    """
+    places = np.full((*pixels.shape[:2], 3), np.nan)
+    for t, (camera, at) in enumerate(zip(geometry.cameras, pixels, strict=True)):
+        depth = depth_at(depth_m[t], segmentation.instance[t], instance, at)
+        alone = np.isnan(depth) & (query == t)
+        column, row = np.rint(at[alone]).astype(int).T
+        depth[alone] = depth_m[t, row, column]
+        places[t] = unproject(camera, at.astype(float), depth)
+    return places
 
 
 def _poses(footage: Footage, flow: Flow, segmentation: Segmentation, geometry: Geometry, depth_m: np.ndarray,

@@ -20,8 +20,8 @@ __all__ = ['FollowConfig', 'Tracker', 'follow']
 class FollowConfig:
     """How many points are followed.
 
-    points: at most so many in all. hand_share, object_share: parts of them on each role, the rest on the scene; a role
-    that is never seen leaves its part to the others.
+    points: so many in all, if anything can be followed. hand_share, object_share: parts of them on each role, the rest
+    on the scene; a role that is never seen leaves its part to the others.
     """
 
     points: int = 8192
@@ -51,7 +51,6 @@ def follow(footage: Footage, flow: Flow, segmentation: Segmentation, geometry: G
     :func:`~hoigen.perception.lift.lift` for when they count as seen. Without, a point is seen while the flow, or the
     ``tracker``, follows it on its own instance.
     """
-    frames = segmentation.instance.shape[0]
     usable = np.ones(segmentation.instance.shape, bool) if geometry is None else np.isfinite(trusted_depth(geometry))
     followed = follow_flow(flow, segmentation.instance, usable, _budget(segmentation, config))
     pixels, instance, query = followed.pixels, followed.instance, followed.query
@@ -59,11 +58,8 @@ def follow(footage: Footage, flow: Flow, segmentation: Segmentation, geometry: G
         pixels = _tracked(footage, segmentation, tracker, pixels, instance, query)
     if geometry is None:
         return Tracks(pixels, np.isfinite(pixels[..., 0]), instance, query, None)
-    lifted = lift(footage, flow, segmentation, geometry, pixels, instance, query,
-                  tracked=tracker is not None)
-    placed = np.isfinite(lifted.places).reshape(frames, -1, 3).all(axis=(0, 2))
-    return Tracks(lifted.pixels[:, placed], lifted.visible[:, placed], instance[placed], query[placed],
-                  lifted.places[:, placed].astype(np.float32))
+    lifted = lift(footage, flow, segmentation, geometry, pixels, instance, query, tracked=tracker is not None)
+    return Tracks(lifted.pixels, lifted.visible, instance, query, lifted.places.astype(np.float32))
 
 
 def _budget(segmentation: Segmentation, config: FollowConfig) -> tuple[int, ...]:
@@ -74,7 +70,8 @@ def _budget(segmentation: Segmentation, config: FollowConfig) -> tuple[int, ...]
              ROLE_CODE[SCENE]: 1 - config.hand_share - config.object_share}
     parts = np.array([share[code] * area / max(areas[role == code].sum(), 1)
                       for code, area in zip(role, areas, strict=True)])
-    return tuple(int(n) for n in config.points * parts / max(parts.sum(), 1e-9))
+    upto = np.rint(config.points * np.cumsum(parts) / max(parts.sum(), 1e-9)).astype(int)
+    return tuple(int(n) for n in np.diff(upto, prepend=0))
 
 
 def _tracked(footage: Footage, segmentation: Segmentation, tracker: Tracker, pixels: np.ndarray, instance: np.ndarray,
