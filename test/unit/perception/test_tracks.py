@@ -19,6 +19,7 @@ from hoigen.perception.odometry import measured_geometry
 from hoigen.perception.records import Flow, Geometry, PerceptionError, Segmentation, Tracks
 from hoigen.perception.rigid_object import follow_object
 from hoigen.perception.tracks import FollowConfig, follow
+from hoigen.perception.tracks_check import found_again
 
 POINTS = FollowConfig(points=1500)
 
@@ -232,6 +233,20 @@ def test_an_object_that_is_somewhere_else_is_not_believed(scene: Scene) -> None:
     poses = follow_object(scene.footage.K, rgb, depth, box, measure_flow(rgb))
     assert 4 not in poses
     assert {0, 1, 2, 3} <= poses.keys()
+
+
+def test_the_pictures_confirm_standing_points(scene: Scene, tracks: Tracks) -> None:
+    """Measured without cameras and depth: right ones agree with it, and half a pixel each way shows."""
+    floor = tracks.instance == 0
+    off = np.linalg.norm(found_again(scene.footage, tracks, floor) - tracks.pixels, axis=-1)
+    found = off[np.isfinite(off)]
+    assert len(found) > 1000
+    assert np.median(found) < 0.2
+    assert np.isnan(off[:, ~floor]).all()
+    wrong = tracks.pixels.copy()
+    wrong[3] += 0.5
+    measured = found_again(scene.footage, replace(tracks, pixels=wrong), floor & (tracks.query == 0))
+    assert 0.6 < np.nanmedian(np.linalg.norm(measured[3] - wrong[3], axis=-1)) < 0.8
 
 
 def test_bad_settings_are_refused() -> None:
