@@ -93,6 +93,7 @@ def _elsewhere(front: Front, held: np.ndarray, thing: Resting, active: np.ndarra
             middles[t] = middle
     outside = np.zeros(active.shape, np.float32)
     for t, middle in enumerate(middles):
-        away = np.sqrt(((front.places[t][active[t]] - middle.astype(np.float32)) ** 2) @ np.ones(len(middle), np.float32))
+        way = front.places[t][active[t]] - middle.astype(np.float32)
+        away = np.sqrt(np.einsum('nd,nd->n', way, way))
         outside[t][active[t]] = np.clip((np.nan_to_num(away) / (1.35 * radius) - 1) * 8, 0, 4)
     return outside
