@@ -1,6 +1,7 @@
 """Frames, units and orders, in one page. Everything in hoigen keeps to them.
 
-* SI units and radians. Depth is metres along the optical axis (not ray length); NaN = unknown.
+* SI units and radians. Depth is metres along the optical axis (not ray length); NaN = unknown, +infinity = nothing is
+  there.
 * Right-handed frames. Camera optical frame: x right, y down, z forward (REP-103 ``*_optical``).
 * ``T_to_from`` maps points of ``from`` into ``to``: ``T_world_cam @ T_cam_obj == T_world_obj``.
 * Pixel centres lie at integers: the first pixel covers [-0.5, 0.5), so a centred principal point is

@@ -236,7 +236,7 @@ class Footage:
 class Clip:
     """T instants of one scene with its exact geometry; every array's row t is ``stamps_ns[t]``.
 
-    rgb: [T,H,W,3] uint8. depth_m: [T,H,W] float32 of the meshes, NaN where there is none. mask: [T,H,W] uint8 role
+    rgb: [T,H,W,3] uint8. depth_m: [T,H,W] float32 of the meshes, infinite where there is none. mask: [T,H,W] uint8 role
     codes. points: [T,N,3] float32 world metres, a row n the same surface point in every frame; point_role: [N] uint8;
     point_visible: [T,N] bool; point_rgb: [N,3] uint8 and point_rgb_known: [N] bool, the colour where the point was
     seen in frame 0. tracks: [T,M,3] float32 world and track_visible: [T,M] bool. point_contact: [T,N] bool, within
@@ -292,7 +292,8 @@ class Conditions:
     points of hand and object with the colour they had in frame 0, or a guess from those around them; coloured_state:
     [T,H,W] uint8, 0 no point, 1 guessed, 2 known. shadow: [T,H,W] uint8, 1 where hand and object threw a shadow on this
     place of the scene in frame 0, plus 2 where they do now; shadow_gain: [3] float32 in (0, 1], the share of each
-    channel's light that a shadow leaves. mask: [T,H,W] uint8 role codes. depth_m: [T,H,W] float32, NaN unknown.
+    channel's light that a shadow leaves. mask: [T,H,W] uint8 role codes. depth_m: [T,H,W] float32, infinite where
+    nothing is, NaN unknown.
     """
 
     stamps_ns: np.ndarray

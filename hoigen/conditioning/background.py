@@ -12,8 +12,11 @@ from hoigen.records import Camera
 
 __all__ = ['carry_background']
 
-SAME_DEPTH = 0.01
-"""A carried point lies on the first picture's surface when their depths differ by no larger part than this."""
+SAME_DEPTH, NOISY_DEPTH = 0.01, 0.05
+"""A carried place lies on the first picture's surface when their depths differ by no larger part than the first;
+measured depth differs by its noise too, so it may be ``NOISE`` medians of what they differ by, up to the second."""
+
+NOISE = 5.0
 
 EDGE = 0.05
 """Neighbouring pixels of the first picture whose depths differ by a larger part are not joined to one surface."""
@@ -24,11 +27,12 @@ def carry_background(cameras: tuple[Camera, ...], image: np.ndarray, clean: np.n
     """Background [T,H,W,3] uint8 and known [T,H,W] bool: the first picture without hand and object, in each camera.
 
     image: [H,W,3] the first picture. clean: [H,W] bool, its pixels that show nothing but scene. mask: [T,H,W] role
-    codes. depth_m: [T,H,W], NaN where there is no mesh: there the scene is taken as infinitely far.
+    codes. depth_m: [T,H,W], infinite where nothing is; NaN, unknown, is taken to be as far as the nearest known place.
     A pixel whose place was hidden in the first picture, or outside it, is not known and has the nearest known colour;
     while the camera stands still, it has the first picture's colour.
     """
     background, known = np.empty((len(cameras), *image.shape), np.uint8), np.empty(mask.shape, bool)
+    depth_m = np.stack([_without_holes(depth, codes == 0) for depth, codes in zip(depth_m, mask, strict=True)])
     plate: np.ndarray | None = None
     for t, camera in enumerate(cameras):
         if np.array_equal(camera.K, cameras[0].K) and np.array_equal(camera.T_world_cam, cameras[0].T_world_cam):
@@ -43,6 +47,17 @@ def carry_background(cameras: tuple[Camera, ...], image: np.ndarray, clean: np.n
     return background, known
 
 
+def _without_holes(depth_m: np.ndarray, scene: np.ndarray) -> np.ndarray:
+    """[H,W] depth with the scene's unknown places as far as the nearest of its known ones."""
+    holes = scene & np.isnan(depth_m)
+    if not holes.any():
+        return depth_m
+    if not (scene & ~holes).any():
+        return np.where(holes, np.float32(np.inf), depth_m)
+    row, column = distance_transform_edt(~scene | holes, return_distances=False, return_indices=True)
+    return np.where(holes, depth_m[row, column], depth_m)
+
+
 def _plate_triangles(clean: np.ndarray, depth_m: np.ndarray) -> np.ndarray:
     """[F,3] int32 triangles between neighbouring pixels of one surface; vertices are the pixels, row by row."""
     number = np.arange(clean.size, dtype=np.int32).reshape(clean.shape)
@@ -51,20 +66,23 @@ def _plate_triangles(clean: np.ndarray, depth_m: np.ndarray) -> np.ndarray:
     depths, shown = depth_m.ravel()[triangles], clean.ravel()[triangles].all(axis=1)
     with np.errstate(invalid='ignore'):
         joined = depths.max(axis=1) <= depths.min(axis=1) * (1 + EDGE)
-    return triangles[shown & joined]
+    return triangles[shown & joined & np.isfinite(depths).all(axis=1)]
 
 
 def _look_up(first: Camera, camera: Camera, scene_m: np.ndarray, image: np.ndarray, clean: np.ndarray,
              first_m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The first picture's colours [H,W,3] at the places that ``camera`` sees at depth scene_m [H,W], and known."""
     grid = pixel_grid(camera.width, camera.height)
-    pixels, depth = project(first, unproject(camera, grid, scene_m))
-    far = np.isnan(scene_m)
+    far = ~np.isfinite(scene_m)
+    pixels, depth = project(first, unproject(camera, grid, np.where(far, 1, scene_m)))
     distant = unproject(camera, grid, np.ones_like(scene_m)) - camera.T_world_cam[:3, 3] + first.T_world_cam[:3, 3]
     pixels[far], along = project(first, distant[far])
     depth[far] = np.where(along > 0, np.inf, -1)
-    colour, known = np.zeros_like(image), np.zeros(clean.shape, bool)
-    _blend(pixels, depth, image, clean, first_m, SAME_DEPTH, colour, known)
+    colour, apart = np.zeros_like(image), np.full(clean.shape, np.inf)
+    _blend(pixels, depth, image, clean, first_m, colour, apart)
+    noise = np.median(apart[np.isfinite(apart)]) if np.isfinite(apart).any() else 0.0
+    known = apart <= np.clip(NOISE * noise, SAME_DEPTH, NOISY_DEPTH)
+    colour[~known] = 0
     if known.any():
         row, column = distance_transform_edt(~known, return_distances=False, return_indices=True)
         colour = colour[row, column]
@@ -73,8 +91,9 @@ def _look_up(first: Camera, camera: Camera, scene_m: np.ndarray, image: np.ndarr
 
 @numba.njit(cache=True, nogil=True)
 def _blend(pixels: np.ndarray, depth: np.ndarray, image: np.ndarray, clean: np.ndarray, first_m: np.ndarray,
-           same: float, colour: np.ndarray, known: np.ndarray) -> None:
-    """Bilinear look-up; known where every pixel with a weight is clean and their blended depth is the place's own."""
+           colour: np.ndarray, apart: np.ndarray) -> None:
+    """Bilinear look-up where every pixel with a weight is clean; ``apart``: by what part their blended depth and the
+    place's own differ."""
     height, width = clean.shape
     mixed = np.empty(3)
     for row in range(depth.shape[0]):
@@ -90,10 +109,10 @@ def _blend(pixels: np.ndarray, depth: np.ndarray, image: np.ndarray, clean: np.n
                     weight = (1 - abs(v - r)) * (1 - abs(u - c))
                     if weight > 1e-3:
                         ok = ok and clean[r, c]
-                        inverse += 0.0 if np.isnan(first_m[r, c]) else weight / first_m[r, c]
+                        inverse += weight / first_m[r, c]
                         for channel in range(3):
                             mixed[channel] += weight * image[r, c, channel]
-            if ok and abs(inverse - 1 / z) <= same * max(inverse, 1 / z):
-                known[row, column] = True
+            if ok:
+                apart[row, column] = abs(inverse - 1 / z) / max(inverse, 1 / z, 1e-12)
                 for channel in range(3):
                     colour[row, column, channel] = np.uint8(min(max(round(mixed[channel]), 0), 255))

@@ -25,8 +25,8 @@ class FrameConditions:
     """One instant's row of a :class:`~hoigen.records.Clip`; N samples, M tracks, picture [H,W].
 
     points: [N,3] float32 world m. role: [N] uint8. visible, known, contact: [N] bool. rgb: [N,3] uint8, the colour in
-    the clip's first frame where known. mask: [H,W] uint8 role codes. depth_m: [H,W] float32 of the meshes, NaN none.
-    tracks: [M,3] float32 world m. track_visible: [M] bool.
+    the clip's first frame where known. mask: [H,W] uint8 role codes. depth_m: [H,W] float32 of the meshes, infinite
+    where there is none. tracks: [M,3] float32 world m. track_visible: [M] bool.
     """
 
     stamp_ns: int
@@ -124,7 +124,8 @@ class ClipBuilder:
         return FrameConditions(
             frame.stamp_ns, placed, role, visible, rgb, known,
             point_contact(points, corners, role, drawn.spacing_m, config.contact_distance_m),
-            mask, picture.depth_m, placed[drawn.tracks], visible[drawn.tracks])
+            mask, np.where(picture.triangle < 0, np.float32(np.inf), picture.depth_m), placed[drawn.tracks],
+            visible[drawn.tracks])
 
 
 def build_clip(assets: Sequence[MeshAsset], frames: Iterable[SceneFrame], config: ConditioningConfig | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numba
 import numpy as np
+from scipy.ndimage import distance_transform_edt
 from scipy.spatial import cKDTree
 
 from hoigen.geometry.camera import pixel_grid, unproject
@@ -35,13 +36,26 @@ def nearest_samples(camera: Camera, mask: np.ndarray, depth_m: np.ndarray, point
 
     mask [H,W] and depth_m [H,W] say what a pixel shows; only samples of the same role count, so that nothing spills
     over a silhouette. points: [N,3] world. pixels: [N,2] their places in the picture. reach: [N] metres.
+    A pixel of unknown depth takes the sample of the nearest pixel of its role, up to ``WIDEST_PIXELS`` away.
     """
     surface = unproject(camera, pixel_grid(camera.width, camera.height), depth_m)
     index = np.full(mask.shape, -1, np.int32)
     scale = max(camera.K[0, 0], camera.K[1, 1])
     _assign(surface, depth_m, mask, points.astype(float), pixels.astype(float), visible, role, reach, scale,
             WIDEST_PIXELS, index)
+    if np.isnan(depth_m).any():
+        _bridge(mask, np.isnan(depth_m), index)
     return index
+
+
+def _bridge(mask: np.ndarray, unknown: np.ndarray, index: np.ndarray) -> None:
+    """Give ``unknown`` pixels [H,W] of index [H,W] the sample of the nearest pixel that shares their role."""
+    for code in np.unique(mask[unknown]):
+        lacks = index < 0
+        lacks[mask != code] = True
+        away, (row, column) = distance_transform_edt(lacks, return_indices=True)
+        take = unknown & (mask == code) & (index < 0) & (away <= WIDEST_PIXELS) & ~lacks.all()
+        index[take] = index[row[take], column[take]]
 
 
 @numba.njit(cache=True, nogil=True)
@@ -55,7 +69,7 @@ def _assign(surface: np.ndarray, depth_m: np.ndarray, mask: np.ndarray, points: 
             continue
         u, v = pixels[n, 0], pixels[n, 1]
         centre = depth_m[min(max(round(v), 0), height - 1), min(max(round(u), 0), width - 1)]
-        span = widest if np.isnan(centre) else min(scale * reach[n] / centre + 1, widest)
+        span = widest if not np.isfinite(centre) else min(scale * reach[n] / centre + 1, widest)
         square = reach[n] ** 2
         for row in range(max(0, int(np.ceil(v - span))), min(height - 1, int(np.floor(v + span))) + 1):
             for column in range(max(0, int(np.ceil(u - span))), min(width - 1, int(np.floor(u + span))) + 1):

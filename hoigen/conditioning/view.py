@@ -55,7 +55,7 @@ class View:
         down, right = down[:, None], right[None]
         weights = ((1 - down) * (1 - right), (1 - down) * right, down * (1 - right), down * right)
         nearest = depth_m[:, row[:, None], column]
-        with np.errstate(invalid='ignore'):
+        with np.errstate(invalid='ignore', divide='ignore'):
             blended = (1 / sum(w / d for w, d in zip(weights, corners, strict=True))).astype(np.float32)
             smooth = np.maximum.reduce(corners) <= np.minimum.reduce(corners) * (1 + SLOPE_FOOTPRINTS / focal)
         smooth &= np.logical_and.reduce([mask[place] == mask[around[0]] for place in around])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -79,7 +80,8 @@ def clip(messages: Mapping[str, Sequence[Any]]) -> Clip:
     return Clip(
         stamps_ns=np.array(stamps, np.int64),
         cameras=tuple(map(camera, messages['camera/camera_info'], messages['camera/pose'])),
-        rgb=stack('camera/image', rgb), depth_m=stack('condition/depth', depth), mask=stack('condition/mask', mask),
+        rgb=stack('camera/image', rgb), mask=stack('condition/mask', mask),
+        depth_m=stack('condition/depth', partial(depth, far=True)),
         points=points, point_role=first['role'].copy(), point_visible=visible, point_contact=contact,
         point_rgb=np.stack([first['rgb'] >> shift & 255 for shift in (16, 8, 0)], -1).astype(np.uint8),
         point_rgb_known=first['known'] > 0,

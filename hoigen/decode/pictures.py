@@ -39,8 +39,11 @@ def rgb(message: Any, name: str = 'image') -> np.ndarray:
     return np.ascontiguousarray(pixels[..., ::-1]) if message.encoding == 'bgr8' else pixels
 
 
-def depth(message: Any, name: str = 'depth') -> np.ndarray:
-    """[H,W] float32 metres, NaN unknown, of a 32FC1 image (m; NaN, +-Inf unknown) or 16UC1 (mm; 0 unknown)."""
+def depth(message: Any, name: str = 'depth', *, far: bool = False) -> np.ndarray:
+    """[H,W] float32 metres, NaN unknown, of a 32FC1 image (m; NaN, +-Inf unknown) or 16UC1 (mm; 0 unknown).
+
+    far: +Inf says that nothing is there, and stays; of a camera it says that what is there is out of its reach.
+    """
     pixels = picture(message, ('32FC1', '16UC1'), name)
     if message.encoding == '16UC1':
         return np.where(pixels == 0, np.float32(np.nan), pixels.astype(np.float32) / np.float32(1000))
@@ -48,7 +51,8 @@ def depth(message: Any, name: str = 'depth') -> np.ndarray:
     behind = int((pixels[finite] <= 0).sum())
     if behind:
         raise MessageError(f'{name}.data', 'metres > 0, NaN where unknown', f'{behind} values <= 0')
-    return pixels if finite.all() else np.where(finite, pixels, np.float32(np.nan))
+    known = finite | (pixels == np.inf) if far else finite
+    return pixels if known.all() else np.where(known, pixels, np.float32(np.nan))
 
 
 def mask(message: Any, name: str = 'mask') -> np.ndarray:

@@ -23,9 +23,10 @@ def project(camera: Camera, points_world: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 def unproject(camera: Camera, pixels: np.ndarray, depth_m: np.ndarray) -> np.ndarray:
-    """World points [...,3] float64 of pixels [...,2] (u, v) at depth_m [...]."""
+    """World points [...,3] float64 of pixels [...,2] (u, v) at depth_m [...]; NaN where it is not finite."""
+    depth_m = np.where(np.isfinite(depth_m), depth_m, np.nan)
     rays = np.concatenate([pixels, np.ones_like(pixels[..., :1])], axis=-1) @ np.linalg.inv(camera.K).T
-    return apply(camera.T_world_cam, rays * np.asarray(depth_m)[..., None])
+    return apply(camera.T_world_cam, rays * depth_m[..., None])
 
 
 def pixel_grid(width: int, height: int) -> np.ndarray:

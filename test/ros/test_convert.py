@@ -86,7 +86,7 @@ def scene_frame() -> SceneFrame:
 def conditions(stamp_ns: int = STAMP_NS) -> FrameConditions:
     n, m = 11, 4
     points = RNG.normal(size=(n, 3)).astype(np.float32)
-    depth = np.where(RNG.random(SIZE) < 0.5, np.float32(np.nan), np.float32(1.5))
+    depth = RNG.choice(np.array([np.nan, np.inf, 1.5], np.float32), SIZE)  # unknown, nothing there, a surface
     return FrameConditions(
         stamp_ns=stamp_ns, points=points, role=(np.arange(n) % 3).astype(np.uint8), visible=np.arange(n) % 2 == 0,
         rgb=RNG.integers(0, 256, (n, 3), np.uint8), known=np.arange(n) % 3 == 0, contact=np.arange(n) > 8,

@@ -113,8 +113,9 @@ def test_tracks_are_points_that_cover_every_asset(clip: Clip) -> None:
 
 
 def test_mask_and_depth_are_the_source_s(scene: Scene, clip: Clip) -> None:
-    """The mask shows each role where its colour is, and the depth is the source's."""
-    np.testing.assert_array_equal(clip.depth_m, np.stack([frame.depth_m for frame in scene[1]]))
+    """The mask shows each role where its colour is, and the depth is the source's, infinite where nothing is."""
+    depth = np.stack([frame.depth_m for frame in scene[1]])
+    np.testing.assert_array_equal(clip.depth_m, np.where(np.isnan(depth), np.inf, depth))
     for code, tint in enumerate(TINT.values()):
         shown = clip.rgb[clip.mask == code].astype(float)
         shown = shown[(shown != 40).any(axis=1)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from synthetic_scene import ball, camera_at, frame_of, labels, moving_scene
@@ -149,11 +151,31 @@ def test_sky_is_carried_by_rotation() -> None:
     poses = frames[0].poses
     clip = build_clip(assets, [frames[0], frame_of(assets, poses, turned, 1)])
     made = build_conditions(clip, **SIZE)
-    sky = np.isnan(made.depth_m[1])
+    sky = np.isinf(made.depth_m[1])
     assert sky.sum() > 100
     known = made.background_known[1] & sky
     assert known.sum() > 0.5 * sky.sum()
     assert np.abs(made.background[1][known].astype(int) - 40).max() <= 2
+
+
+def test_holes_in_measured_depth_are_bridged(swaying_clip: Clip, swaying: Conditions) -> None:
+    """Without depth in every fourth block, the scene is still carried about rightly, and no hole shows in hand or
+    object: pixels take the sample beside them, whose colour is a guess there."""
+    depth = swaying_clip.depth_m.copy()
+    for top in range(0, depth.shape[1], 16):
+        for left in range(0, depth.shape[2], 16):
+            depth[:, top:top + 8, left:left + 8] = np.nan
+    seen = swaying_clip.point_visible & ~np.stack([
+        np.isnan(depth[t, row, column]) for t, (column, row) in enumerate(
+            np.rint(np.clip(project(camera, points)[0], 0, (359, 239))).astype(int).T
+            for camera, points in zip(swaying_clip.cameras, swaying_clip.points, strict=True))])
+    made = build_conditions(replace(swaying_clip, depth_m=depth, point_visible=seen), **SIZE)
+    assert (made.coloured_state[made.mask > 0] > 0).mean() > 0.98
+    holes = np.isnan(made.depth_m) & (made.mask == 0)
+    assert holes.mean() > 0.1
+    error = np.abs(true_frames(swaying_clip) - made.background).mean(axis=-1)
+    assert made.background_known[1:][holes[1:]].mean() > 0.4
+    assert (error[1:][holes[1:] & made.background_known[1:]] < 30).mean() > 0.9
 
 
 def test_tracking_colours_stay_with_the_surface(still: Conditions, clip: Clip) -> None:
@@ -171,7 +193,7 @@ def test_tracking_colours_stay_with_the_surface(still: Conditions, clip: Clip) -
 
 def test_no_sample_no_tracking_colour(still: Conditions) -> None:
     """Where no mesh is, the tracking video is black."""
-    assert not still.tracking[np.isnan(still.depth_m)].any()
+    assert not still.tracking[np.isinf(still.depth_m)].any()
 
 
 def test_pasted_baseline(clip: Clip, still: Conditions) -> None:
