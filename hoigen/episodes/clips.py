@@ -10,7 +10,7 @@ from typing import Any
 from hoigen.conditioning.builder import row_of
 from hoigen.encode import OPTICAL, Encoder
 from hoigen.episodes.definitions import typestore
-from hoigen.episodes.errors import EpisodeDamaged, EpisodeExists, EpisodeMismatch, EpisodeWriteFailed
+from hoigen.episodes.errors import EpisodeDamaged, EpisodeExists, EpisodeWriteFailed
 from hoigen.episodes.provenance import provenance_to_json
 from hoigen.episodes.reader import EpisodeReader
 from hoigen.episodes.topics import CONDITION_PROVENANCE
@@ -59,8 +59,6 @@ def load_clip(folder: Path) -> Clip:
     with EpisodeReader(folder) as reader:
         if not reader.complete:
             raise EpisodeDamaged(f'{folder}: expected a finished bag, got one that was never closed or is torn')
-        if faults := reader.faults():
-            raise EpisodeMismatch(Path(folder), faults)
         return reader.clip()
 
 

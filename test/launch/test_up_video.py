@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -63,7 +64,7 @@ def test_a_recording_becomes_bags_with_generated_video(up: Start, tmp_path: Path
     assert not (running.out / 'episode_0001').exists()
     assert 'a stretch of the recording gives no clip: no hand in view' in running.printed
     assert '2 of 6 stretches gave no clip, the last because: expected at least 5 frames, got 4' in running.printed
-    assert '4 of 6 episodes recorded' in running.printed
+    assert re.search('4( of 6)? episodes recorded', running.printed)
     assert 'no hand in view' in running.log('perception')
     assert (running.out / 'report.html').exists()
     again = up(write_video(tmp_path / 'plain.mp4', shades(5)), out='a')
