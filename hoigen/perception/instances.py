@@ -13,7 +13,7 @@ __all__ = ['numbered_parts']
 SIZEABLE = 0.3
 """A part may be a hand of its own when it has this share of the largest part's pixels in the frame."""
 
-OFTEN = 0.25
+OFTEN = 0.35
 """Two parts are two hands when they are apart in this share of the frames: one may hide its own middle for a while."""
 
 GAP_PX = 7

@@ -32,7 +32,7 @@ def front_by_depth(view: View, depth: np.ndarray, seed: int) -> Front:
     ever = carried(view, moves)
     gone = seen.through / np.maximum(seen.through + seen.rest, 1).astype(np.float32)
     empty = (seen.through >= 2) & (gone > 0.2)
-    score = np.where(known, np.select([empty, seen.through >= 1], [2.0, 0.3], -1.0), -0.5)
+    score = np.where(known, np.select([empty, seen.through >= 1], [2.0, 0.3], -1.0), -1.0)
     score += np.where(support, -4.0, np.where(known, 3 * ever - 0.9, 0))
     moving = np.where(flowing, moves > 0.3, (seen.rest <= 1) & empty)
     changed = np.maximum(gone, np.where(ever > 0.4, 0.4, 0.0))
@@ -46,7 +46,7 @@ def front_by_depth(view: View, depth: np.ndarray, seed: int) -> Front:
         for region in found:  # what moves of a region speaks for all of it
             score[t].reshape(-1)[region.pixels] += np.clip((region.changed - 0.2) * 6, -1.0, 1.5)
         regions.append([region for region in found if region.changed > 0.1])
-    trust = np.where(known, 0.3, 1.0).astype(np.float32)
+    trust = np.where(known, 0.3, 1.3).astype(np.float32)
     return Front(score.astype(np.float32), trust, places, NEAR_M + 0.5 * (seen.loose - 0.02), regions)
 
 
