@@ -116,7 +116,7 @@ def test_a_pause_ends_a_stretch_which_is_cut_to_what_the_models_take(bench: Benc
     send(bench, footage(7))
     bench.until(lambda: len(bench.heard['labels']) == 5)
     assert bench.heard['labels'][-1].last
-    assert warnings == ['stretch 0: expected 4k+1 frames, got 7: the last 2 are left out']
+    assert warnings == ['stretch 0: expected 4k+1 frames, got 7; left out at its end: 2']
     send(bench, footage(3, start_ns=9 * SECOND))
     bench.until(lambda: bench.count('perception', 'refused: short stretch') == 1)
     assert len(core.asked) == 1

@@ -172,8 +172,8 @@ class Perception(ManagedNode[PerceptionNodeConfig]):
                                                    f'got {len(stretch.instants)}')
             return
         if whole < len(stretch.instants):
-            self.get_logger().warning(f'stretch {stretch.number}: expected 4k+1 frames, got {len(stretch.instants)}: '
-                                      f'the last {len(stretch.instants) - whole} are left out')
+            self.get_logger().warning(f'stretch {stretch.number}: expected 4k+1 frames, got {len(stretch.instants)}; '
+                                      f'left out at its end: {len(stretch.instants) - whole}')
         try:
             with self.diagnostics.stage('perceive'):
                 footage = footage_of(stretch.instants[:whole])
