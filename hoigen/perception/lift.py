@@ -28,6 +28,9 @@ SAME_PART = 0.01
 FOUND_AGAIN = 4
 """A point that does not move rigidly is taken for seen again at most so many frames after it was seen."""
 
+ALONG_PX = 3.0
+"""A piece that is not believed has still come right if the flow, confirmed all the way, came about as near to it."""
+
 RIGID_SHARE = 0.5
 """An object that is placed in fewer than this share of the frames that show it is not taken to be rigid."""
 
@@ -75,7 +78,7 @@ def lift(footage: Footage, flow: Flow, segmentation: Segmentation, geometry: Geo
                                                int(number))
         parts = _parts(segmentation, geometry, depth_m, places[:, rows], instance[rows])
         there = _bridged(parts, np.ones(len(parts), bool))
-        visible[:, rows] = certain | (_unbroken(there, certain) & sure)
+        visible[:, rows] = certain | (_unbroken(there, certain) & (sure | _along(geometry, places[:, rows], pixels[:, rows])))
     visible[query, np.arange(len(query))] = True
     shown = np.stack([project(camera, at)[0] for camera, at in zip(geometry.cameras, places, strict=True)])
     return Lifted(np.where(visible[..., None], shown, np.nan).astype(np.float32), visible, places)
@@ -175,6 +178,12 @@ def _in_pieces(footage: Footage, flow: Flow, segmentation: Segmentation, geometr
     places, sure = follow_pieces(geometry.cameras[0].K, footage.rgb, depth_m, segmentation.instance == number, flow,
                                  inside, query)
     return places @ T_world_cam[:, :3, :3].transpose(0, 2, 1) + T_world_cam[:, None, :3, 3], sure
+
+
+def _along(geometry: Geometry, places: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+    """[T,N] bool: places [T,N,3] are seen about where they were followed to, pixels [T,N,2], NaN where not."""
+    seen = np.stack([project(camera, at)[0] for camera, at in zip(geometry.cameras, places, strict=True)])
+    return np.linalg.norm(seen - pixels, axis=-1) <= ALONG_PX
 
 
 def _unbroken(there: np.ndarray, certain: np.ndarray) -> np.ndarray:

@@ -27,8 +27,12 @@ SEEN, AGREE = 0.25, 0.6
 SURE = 0.85
 """A pose that agrees less well is also looked for from where the object was last, as if it had not moved."""
 
-FRESH_SEEN, FRESH_TURN = 0.75, 0.25
-"""A frame that shows less of the pixels, or is turned by more radians, becomes the one whose pixels are compared."""
+MOST_TEMPLATES = 4
+"""So many of the last templates are remembered."""
+
+FRESH_SEEN, FRESH_AGREE, FRESH_TURN = 0.75, 0.72, 0.25
+"""A frame that shows less of the pixels, whose pixels agree less (shadows come and go) or that is turned by more
+radians, becomes the one whose pixels are compared."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,32 +50,63 @@ def follow_object(K: np.ndarray, rgb: np.ndarray, depth_m: np.ndarray, own: np.n
 
     rgb: [T,H,W,3]. depth_m: [T,H,W], NaN where it is not trusted. own: [T,H,W] bool, the object's pixels. The object's
     frame is the camera's in the first frame of the answer. A frame starts from what the flow says and is made fit with
-    the brightness and depth of a template's pixels; an object that is lost is looked for where it was last.
+    the brightness and depth of a template's pixels; an object that is lost is looked for from the middle of what is
+    seen of it, with the templates that there were.
     """
     poses: dict[int, np.ndarray] = {}
-    template: _Template | None = None
+    templates: list[_Template] = []
+    pose = np.eye(4)
     for t in range(len(rgb)):
         look = look_of(cv2.cvtColor(rgb[t], cv2.COLOR_RGB2GRAY), depth_m[t], own[t])
         if look is None:
             continue
-        if template is None:
-            template = _template(K, look, np.eye(4))
-            if template is not None:
-                poses[t] = np.eye(4)
+        if not templates:
+            first = _template(K, look, pose)
+            if first is not None:
+                templates, poses[t] = [first], pose
             continue
-        last = poses[max(poses)]
-        start = last
-        if t - 1 in poses:
-            start = _by_flow(K, depth_m[t - 1], own[t - 1], flow, t, depth_m[t], own[t], last)
-        found = align_look(K, template.places, template.shades, look, start)
-        if found.agree < SURE:
-            again = align_look(K, template.places, template.shades, look, last)
-            found = max(found, again, key=lambda match: match.seen * match.agree)
-        if found.seen >= SEEN and found.agree >= AGREE:
-            poses[t] = found.T_cam_object
-            if _stale(template, found):
-                template = _template(K, look, poses[t]) or template
+        last = pose
+        pose = _by_flow(K, depth_m[t - 1], own[t - 1], flow, t, depth_m[t], own[t], last)
+        template, found = _find(K, templates, look, pose, last)
+        if _believed(found):
+            pose = poses[t] = found.T_cam_object
+            fresh = _template(K, look, pose) if _stale(template, found) else None
+            templates = [*templates, fresh][-MOST_TEMPLATES:] if fresh is not None else templates
     return poses
+
+
+def _find(K: np.ndarray, templates: list[_Template], look: Look, by_flow: np.ndarray, last: np.ndarray
+          ) -> tuple[_Template, Match]:
+    """The template and the pose that agree best: the newest, where the flow says, if that is sure; else what is best
+    from there, from where the object was last and, of all templates, from the middle of what is seen."""
+    newest = templates[-1]
+    tried = [(newest, _aligned(K, newest, look, by_flow))]
+    if tried[0][1].agree < SURE:
+        tried.append((newest, _aligned(K, newest, look, last)))
+    if not any(_believed(match) for _, match in tried):
+        tried += [(template, _aligned(K, template, look, _centred(K, template, look, pose)))
+                  for template in templates for pose in (by_flow, template.T_cam_object)]
+    return max(tried, key=lambda pair: pair[1].seen * pair[1].agree)
+
+
+def _aligned(K: np.ndarray, template: _Template, look: Look, start: np.ndarray) -> Match:
+    return align_look(K, template.places, template.shades, look, start)
+
+
+def _believed(found: Match) -> bool:
+    return found.seen >= SEEN and found.agree >= AGREE
+
+
+def _centred(K: np.ndarray, template: _Template, look: Look, pose: np.ndarray) -> np.ndarray:
+    """The pose shifted so that the middle of the template's places lies at the middle of what is seen."""
+    row, column = np.nonzero(np.isfinite(look.depth_m))
+    if not len(row):
+        return pose
+    rays = np.column_stack([column + look.left, row + look.top, np.ones(len(row))]) @ np.linalg.inv(K).T
+    middle = np.median(rays * look.depth_m[row, column, None], axis=0)
+    shifted = pose.copy()
+    shifted[:3, 3] += middle - np.median(apply(pose, template.places), axis=0)
+    return shifted
 
 
 def _template(K: np.ndarray, look: Look, T_cam_object: np.ndarray) -> _Template | None:
@@ -102,4 +137,6 @@ def _by_flow(K: np.ndarray, depth_m: np.ndarray, own: np.ndarray, flow: Flow, t:
 
 def _stale(template: _Template, found: Match) -> bool:
     turn = template.T_cam_object[:3, :3].T @ found.T_cam_object[:3, :3]
-    return found.seen < FRESH_SEEN or np.arccos(np.clip((np.trace(turn) - 1) / 2, -1, 1)) > FRESH_TURN
+    if found.seen < FRESH_SEEN or found.agree < FRESH_AGREE:
+        return True
+    return np.arccos(np.clip((np.trace(turn) - 1) / 2, -1, 1)) > FRESH_TURN

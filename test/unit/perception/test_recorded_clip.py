@@ -115,8 +115,11 @@ def test_conditions_are_built_of_it_despite_holes(scene: Scene, geometry: Geomet
     holed = replace(geometry, depth_m=depth, confidence=np.where(np.isnan(depth), np.float32(0), geometry.confidence))
     flow = measure_flow(scene.footage.rgb)
     tracks = follow(scene.footage, flow, scene.segmentation, holed, FollowConfig(points=2000))
-    conditions = build_conditions(build_recorded_clip(scene.footage, scene.segmentation, holed, tracks, ''),
-                                  width=96, height=64)
+    clip = build_recorded_clip(scene.footage, scene.segmentation, holed, tracks, '')
+    assert np.isnan(clip.depth_m).mean() < 0.3 * np.isnan(depth).mean()
+    filled = np.isnan(depth) & ~np.isnan(clip.depth_m)
+    assert np.quantile(np.abs(clip.depth_m / scene.footage.depth_m - 1)[filled], 0.99) < 0.01
+    conditions = build_conditions(clip, width=96, height=64)
     box = conditions.mask == ROLE_CODE[OBJECT]
     assert (conditions.coloured_state[box] > 0).mean() > 0.9
     assert conditions.tracking[box].any(axis=-1).mean() > 0.9

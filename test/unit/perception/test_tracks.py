@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from textured_scene import HEIGHT, WIDTH, Scene, exact_geometry, textured_scene
 
-from hoigen.conventions import HAND, ROLE_CODE
+from hoigen.conventions import HAND, OBJECT, ROLE_CODE
 from hoigen.geometry.camera import project
 from hoigen.geometry.transforms import apply, invert
 from hoigen.perception.flow import measure_flow
@@ -118,6 +118,23 @@ def test_a_hand_is_followed_in_pieces(scene: Scene, geometry: Geometry) -> None:
     assert len(errors) > 1500
     assert np.median(errors) < 1.5
     assert np.quantile(errors, 0.9) < 6
+
+
+def test_a_hand_behind_something_is_hidden(scene: Scene, geometry: Geometry) -> None:
+    """Something comes in front of half of the hand, in the masks and in depth: no point there is said to be seen."""
+    instance, depth = scene.segmentation.instance.copy(), geometry.depth_m.copy()
+    middle = int(np.median(np.nonzero(instance[3])[1]))
+    for t in (3, 4, 5):
+        instance[t, :, :middle], depth[t, :, :middle] = 2, 0.3
+    covered = Segmentation(np.array([ROLE_CODE[HAND], ROLE_CODE[OBJECT]], np.uint8), instance)
+    tracks = follow(scene.footage, measure_flow(scene.footage.rgb), covered, replace(geometry, depth_m=depth), POINTS)
+    hand = (tracks.instance == 1) & (tracks.query == 0)
+    for t in (3, 4, 5):
+        pixels = project(scene.cameras[t], tracks.places[t, hand].astype(float))[0]
+        behind = pixels[:, 0] < middle - 1
+        assert behind.sum() > 30
+        assert not tracks.visible[t, hand][behind].any()
+    assert tracks.visible[7, hand].mean() > 0.6  # and found again behind it
 
 
 def test_an_object_that_leaves_is_hidden_and_does_not_jump(scene: Scene, geometry: Geometry) -> None:
