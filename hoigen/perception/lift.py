@@ -78,7 +78,8 @@ def lift(footage: Footage, flow: Flow, segmentation: Segmentation, geometry: Geo
                                                int(number))
         parts = _parts(segmentation, geometry, depth_m, places[:, rows], instance[rows])
         there = _bridged(parts, np.ones(len(parts), bool))
-        visible[:, rows] = certain | (_unbroken(there, certain) & (sure | _along(geometry, places[:, rows], pixels[:, rows])))
+        sure = sure | _along(geometry, places[:, rows], pixels[:, rows])
+        visible[:, rows] = certain | (_unbroken(there, certain) & sure)
     visible[query, np.arange(len(query))] = True
     shown = np.stack([project(camera, at)[0] for camera, at in zip(geometry.cameras, places, strict=True)])
     return Lifted(np.where(visible[..., None], shown, np.nan).astype(np.float32), visible, places)

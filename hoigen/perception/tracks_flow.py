@@ -12,7 +12,7 @@ from hoigen.perception.records import Flow
 
 __all__ = ['Followed', 'follow_flow']
 
-FIRST_PART = 0.6
+FIRST_PART = 0.3
 """Part of an instance's points that would cover the largest area it shows; the rest is for what appears later."""
 
 SEED_EVERY = 4

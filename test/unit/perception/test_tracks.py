@@ -219,6 +219,9 @@ def test_a_tracker_may_stand_in_for_the_flow(scene: Scene, geometry: Geometry) -
     errors = errors_mm(scene, tracks, tracks.instance == 1)
     assert len(errors) > 200
     assert np.median(errors) < 1
+    off = follow(scene.footage, flow, hand, geometry, FollowConfig(points=400), lambda *given: (
+        exact(*given)[0] + np.float32(200), np.ones((len(scene.cameras), len(given[1])), bool)))
+    assert off.visible[:, off.instance == 1].mean() < 0.5  # beside its own mask a point is not believed
     with pytest.raises(PerceptionError, match='tracker: expected pixels'):
         follow(scene.footage, flow, hand, geometry, POINTS, lambda footage, pixels, query: (pixels, query))
 
