@@ -19,6 +19,9 @@ OFTEN = 0.35
 GAP_PX = 7
 """Parts that are nearer to each other than this are not apart."""
 
+ENTRY_PX, APART_PX = 8, 20
+"""An arm enters the picture over at least so many pixels of its border, two arms at least so far from each other."""
+
 MOST = 4
 """No more hands than this are told apart."""
 
@@ -26,11 +29,13 @@ MOST = 4
 def numbered_parts(mask: np.ndarray, view: View) -> np.ndarray:
     """[T,h,w] uint8: 0 outside ``mask`` [T,h,w] bool, else the number from 1 of the instance that a pixel shows."""
     parts = [_sizeable_parts(frame) for frame in mask]
-    counts = np.array([labels.max() for labels in parts])
-    number = next((n for n in range(MOST, 1, -1) if (counts >= n).mean() >= OFTEN), 1)
+    counts = np.array([int(labels.max()) for labels in parts])
+    arms = np.maximum(counts, [_entries(frame) for frame in mask])
+    number = next((n for n in range(int(counts.max()), 1, -1) if (arms >= n).mean() >= OFTEN), 1)
     if number == 1:
         return mask.astype(np.uint8)
-    areas = np.array([(labels > 0).sum() if labels.max() == number else 0 for labels in parts])
+    areas = np.array([(labels > 0).sum() if labels.max() >= number else 0 for labels in parts])
+    parts = [np.where(labels <= number, labels, 0).astype(np.uint8) for labels in parts]
     first = int(areas.argmax())
     found = np.zeros(mask.shape, np.uint8)
     found[first] = _spread(parts[first], mask[first])
@@ -42,6 +47,18 @@ def numbered_parts(mask: np.ndarray, view: View) -> np.ndarray:
         expected = sampled(found[t + 1], grid + view.forward[t], cv2.INTER_NEAREST)
         found[t] = _follow(expected, mask[t], parts[t], number)
     return found
+
+
+def _entries(frame: np.ndarray) -> int:
+    """At how many places of its border something of ``frame`` [h,w] bool enters the picture: merged arms stay two."""
+    around = np.concatenate([frame[0], frame[1:, -1], frame[-1, -2::-1], frame[-2:0:-1, 0]])
+    inside = np.flatnonzero(around)
+    if not len(inside):
+        return 0
+    gaps = np.diff(inside, append=inside[0] + len(around))
+    gaps = np.roll(gaps, -1 - int(gaps.argmax()))  # begin behind the widest gap
+    breaks = np.flatnonzero(gaps[:-1] > APART_PX)
+    return int((np.diff(np.concatenate([[-1], breaks, [len(gaps) - 1]])) >= ENTRY_PX).sum())
 
 
 def _sizeable_parts(frame: np.ndarray) -> np.ndarray:

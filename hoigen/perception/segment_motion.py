@@ -14,7 +14,7 @@ __all__ = ['Steadied', 'front_by_motion']
 INLIER_PX, OWN_PX = 0.5, 0.5
 """Flow that misses the background's homography by less is background's, by more may be a thing's own."""
 
-REACH_PX, DIFFERS = 9, 8
+REACH_PX, DIFFERS = 25, 8
 """What moves by itself looks different, by this much in Lab, within this many pixels from what stands still."""
 
 AHEAD = 5
@@ -74,7 +74,10 @@ class Steadied:
         for n, t in enumerate(some):
             stack[n] = cv2.warpPerspective(lab[t], self.to_middle[t], (width, height))
             weight[n] = cv2.warpPerspective(calm[t], self.to_middle[t], (width, height))
-        still, sure = _weighted_median(stack, weight), np.clip((weight.mean(0) - 0.15) / 0.3, 0, 1)
+        still = _weighted_median(stack, weight)
+        far, shade = unlike_background(stack, still[None])
+        agree = (weight * (shade | (far < 12))).sum(0) / np.maximum(weight.sum(0), 1e-6)
+        sure = np.clip((weight.mean(0) - 0.15) / 0.3, 0, 1) * np.clip((agree - 0.5) / 0.3, 0, 1)
         places = self.places()
         return (np.stack([sampled(still, p, cv2.INTER_NEAREST) for p in places]),
                 np.stack([sampled(sure, p, cv2.INTER_NEAREST) for p in places]))
@@ -146,7 +149,7 @@ def front_by_motion(view: View, steadied: Steadied, belief: np.ndarray | None = 
         calm = 0.02 + belief[..., 0]
     background, sure = steadied.background(view.lab, calm.astype(np.float32))
     far, shade = unlike_background(view.lab, background)
-    looks = sure * np.where(shade, -2.5, np.clip((far - 8) / 6, -1.5, 2.0))
+    looks = sure * np.where(shade, -2.0, np.clip((far - 8) / 6, -1.5, 2.0))
     score = (looks + 2 * steadied.ever - 1.0).astype(np.float32)
     still, changed = steadied.travel < 1.0, steadied.ever > 0.4
     places = steadied.places()

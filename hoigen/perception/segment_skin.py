@@ -19,10 +19,13 @@ SKIN_MIDDLE, SKIN_WIDTH = (14.0, 15.0), (7.0, 9.0)
 DARK = 50.0
 """Below this lightness, of 255, chroma tells little."""
 
-BARE = 0.36
+BARE = 0.33
 """Hands are bare when this share of what moves has the colour of skin."""
 
 ROUNDS, SWEEPS = 3, 2
+
+WIDEST_ENTRY_PX = 85
+"""An arm enters the picture over fewer pixels of its border."""
 
 REACH_PX = 24
 """What a hand holds is not farther from it than this."""
@@ -90,7 +93,8 @@ def _roughness(lab: np.ndarray) -> np.ndarray:
 def _likely_parts(mask: np.ndarray, moved: np.ndarray, looks: np.ndarray) -> np.ndarray:
     """The parts of ``mask`` [T,h,w] bool, frame by frame, of which a quarter moves at any time.
 
-    What rests through the whole stretch must look very much like a hand, have its size, and not lie along the border.
+    What rests through the whole stretch must look very much like a hand and have its size. Nothing may lie along the
+    border as floors do.
     """
     kept = np.zeros_like(mask)
     for t, frame in enumerate(mask):
@@ -101,8 +105,8 @@ def _likely_parts(mask: np.ndarray, moved: np.ndarray, looks: np.ndarray) -> np.
         area[0] = 0
         rim = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
         along = np.bincount(rim, minlength=count)
-        resting = (like > 2.2) & (area >= 0.15 * area.max()) & (along < 60)
-        keep = (area >= 60) & (((moves > 0.25) & (like > 0.5)) | resting)
+        resting = (like > 2.2) & (area >= 0.15 * area.max())
+        keep = (area >= 60) & (along < WIDEST_ENTRY_PX) & (((moves > 0.25) & (like > 0.5)) | resting)
         kept[t] = keep[labels]
     return kept
 

@@ -134,6 +134,17 @@ def test_a_hand_that_comes_back_has_its_old_number() -> None:
     assert (found[:, 10:30, 5:30] == found[0, 20, 10]).all()
 
 
+def test_two_arms_whose_hands_hardly_part_are_two_hands() -> None:
+    """They enter the picture at two places, as egocentric arms do."""
+    mask = np.zeros((12, 60, 120), bool)
+    for t in range(12):
+        mask[t, 20:, 10:30], mask[t, 20:, 90:110] = True, True
+        mask[t, 20:30, 30:90] = t % 6 > 0
+    found = numbered_parts(mask, still_view(np.zeros((12, 60, 120, 3), np.uint8)))
+    assert len({int(found[t, 50, 20]) for t in range(12)}) == 1
+    assert (found[:, 50, 20] != found[:, 50, 100]).all()
+
+
 def test_one_hand_that_an_object_hides_in_part_is_one_hand() -> None:
     mask = np.zeros((12, 40, 100), bool)
     mask[:, 10:30, 5:80] = True
