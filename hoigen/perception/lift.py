@@ -31,7 +31,7 @@ FOUND_AGAIN = 4
 ALONG_PX = 3.0
 """A piece that is not believed has still come right if the flow, confirmed all the way, came about as near to it."""
 
-RIGID_SHARE = 0.5
+RIGID_SHARE = 0.8
 """An object that is placed in fewer than this share of the frames that show it is not taken to be rigid."""
 
 
