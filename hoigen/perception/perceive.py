@@ -140,12 +140,13 @@ class Perceiver:
         return _scaled(reconstruct(footage, self._vggt), config.median_depth_m), ''
 
     def _segment(self, footage: Footage, flow: Flow, geometry: Geometry | None) -> tuple[Boxes, Segmentation]:
+        moving = segment(footage, flow, geometry, self._config.seed)
+        boxes = find_boxes(moving)
         if self._sam is None:
-            return find_boxes(footage, flow, geometry), segment(footage, flow, geometry, self._config.seed)
+            return boxes, moving
         from hoigen.perception.detector import detect
         from hoigen.perception.sam import segment_with_sam
 
-        boxes = find_boxes(footage, flow, geometry)
         if self._detector is not None:
             boxes = detect(footage, self._detector, boxes)
         return boxes, segment_with_sam(footage, boxes, self._sam)

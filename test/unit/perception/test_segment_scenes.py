@@ -160,7 +160,7 @@ def test_an_object_that_leaves_is_a_gap_and_comes_back_under_its_number() -> Non
     seen = (found.instance == number).sum((1, 2))
     assert (seen[gone] == 0).all()
     assert (seen[[0, 8, -1]] > 700).all()
-    boxes = find_boxes(painted.footage, measure_flow(painted.footage.rgb), painted.geometry)
+    boxes = find_boxes(found)
     assert np.isnan(boxes.boxes[gone, number - 1]).all()
     assert np.isfinite(boxes.boxes[[0, -1], number - 1]).all()
 
@@ -172,7 +172,7 @@ def test_where_nothing_moves_there_is_no_instance(depth: bool) -> None:
     found = cut(painted, depth)
     assert len(found.role) == 0
     assert not found.instance.any()
-    boxes = find_boxes(painted.footage, measure_flow(painted.footage.rgb), painted.geometry if depth else None)
+    boxes = find_boxes(found)
     assert boxes.boxes.shape == (FRAMES, 0, 4)
 
 
@@ -196,7 +196,7 @@ def test_the_same_seed_gives_the_same_masks(picked_up: Painted) -> None:
 
 
 def test_boxes_lie_around_what_they_name(picked_up: Painted) -> None:
-    found = find_boxes(picked_up.footage, measure_flow(picked_up.footage.rgb), picked_up.geometry)
+    found = find_boxes(cut(picked_up))
     for role in (HAND, OBJECT):
         i = int(np.flatnonzero(found.role == ROLE_CODE[role])[0])
         for t in range(FRAMES):
