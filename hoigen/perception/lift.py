@@ -15,6 +15,7 @@ from hoigen.perception.lift_local import carry_hidden
 from hoigen.perception.lift_pieces import follow_pieces
 from hoigen.perception.records import Flow, Geometry, Segmentation
 from hoigen.perception.rigid_object import follow_object
+from hoigen.perception.tracks_flow import Followed
 from hoigen.records import Footage
 
 __all__ = ['Lifted', 'lift', 'trusted_depth']
@@ -48,14 +49,15 @@ def trusted_depth(geometry: Geometry) -> np.ndarray:
     return np.where(geometry.confidence >= TRUSTED, geometry.depth_m, np.float32(np.nan))
 
 
-def lift(footage: Footage, flow: Flow, segmentation: Segmentation, geometry: Geometry, pixels: np.ndarray,
-         instance: np.ndarray, query: np.ndarray, *, tracked: bool) -> Lifted:
-    """Places of points of instance [M], chosen in frames query [M] and followed to pixels [T,M,2] (NaN elsewhere).
+def lift(footage: Footage, flow: Flow, segmentation: Segmentation, geometry: Geometry, followed: Followed, *,
+         tracked: bool) -> Lifted:
+    """Places of points that were followed in the picture.
 
     The scene stands: one place for all frames. An object that moves rigidly carries its points. What is neither moves
     in small rigid pieces; or, if the pixels were ``tracked`` by something better than the flow, is measured where it
     was followed and carried by what is seen around it where not. In its query frame a point's pixel must have depth.
     """
+    pixels, instance, query = followed.pixels, followed.instance, followed.query
     depth_m = trusted_depth(geometry)
     frames = np.arange(len(pixels))[:, None]
     wanted = pixels if tracked else np.where((frames == query)[..., None], pixels, np.nan)

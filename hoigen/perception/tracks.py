@@ -10,7 +10,7 @@ import numpy as np
 from hoigen.conventions import HAND, OBJECT, ROLE_CODE, SCENE
 from hoigen.perception.lift import lift, trusted_depth
 from hoigen.perception.records import Flow, Geometry, PerceptionError, Segmentation, Tracks
-from hoigen.perception.tracks_flow import follow_flow
+from hoigen.perception.tracks_flow import Followed, follow_flow
 from hoigen.records import Footage
 
 __all__ = ['FollowConfig', 'Tracker', 'follow']
@@ -53,13 +53,13 @@ def follow(footage: Footage, flow: Flow, segmentation: Segmentation, geometry: G
     """
     usable = np.ones(segmentation.instance.shape, bool) if geometry is None else np.isfinite(trusted_depth(geometry))
     followed = follow_flow(flow, segmentation.instance, usable, _budget(segmentation, config))
-    pixels, instance, query = followed.pixels, followed.instance, followed.query
     if tracker is not None:
-        pixels = _tracked(footage, segmentation, tracker, pixels, instance, query)
+        followed = _tracked(footage, segmentation, tracker, followed)
     if geometry is None:
-        return Tracks(pixels, np.isfinite(pixels[..., 0]), instance, query, None)
-    lifted = lift(footage, flow, segmentation, geometry, pixels, instance, query, tracked=tracker is not None)
-    return Tracks(lifted.pixels, lifted.visible, instance, query, lifted.places.astype(np.float32))
+        seen = np.isfinite(followed.pixels[..., 0])
+        return Tracks(followed.pixels, seen, followed.instance, followed.query, None)
+    lifted = lift(footage, flow, segmentation, geometry, followed, tracked=tracker is not None)
+    return Tracks(lifted.pixels, lifted.visible, followed.instance, followed.query, lifted.places.astype(np.float32))
 
 
 def _budget(segmentation: Segmentation, config: FollowConfig) -> tuple[int, ...]:
@@ -74,9 +74,9 @@ def _budget(segmentation: Segmentation, config: FollowConfig) -> tuple[int, ...]
     return tuple(int(n) for n in np.diff(upto, prepend=0))
 
 
-def _tracked(footage: Footage, segmentation: Segmentation, tracker: Tracker, pixels: np.ndarray, instance: np.ndarray,
-             query: np.ndarray) -> np.ndarray:
-    """[T,M,2] pixels as the tracker follows the points, NaN where it does not see them on their own instance."""
+def _tracked(footage: Footage, segmentation: Segmentation, tracker: Tracker, followed: Followed) -> Followed:
+    """The points as the tracker follows them, NaN where it does not see them on their own instance."""
+    pixels, instance, query = followed.pixels, followed.instance, followed.query
     start = pixels[query, np.arange(len(query))]
     found, visible = tracker(footage, start, query)
     if found.shape != pixels.shape or visible.shape != pixels.shape[:2]:
@@ -90,4 +90,4 @@ def _tracked(footage: Footage, segmentation: Segmentation, tracker: Tracker, pix
     own[query, np.arange(len(query))] = True
     found = np.where(own[..., None], found, np.nan).astype(np.float32)
     found[query, np.arange(len(query))] = start
-    return found
+    return Followed(found, instance, query)
