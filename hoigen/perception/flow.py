@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 
 import cv2
+import numba
 import numpy as np
 
-from hoigen.geometry.camera import pixel_grid
 from hoigen.perception.records import Flow
 
 __all__ = ['measure_flow']
@@ -26,14 +26,27 @@ def measure_flow(rgb: np.ndarray) -> Flow:
     return Flow(forward, backward, _returns(forward, backward), _returns(backward, forward))
 
 
+@numba.njit(cache=True, nogil=True)
 def _returns(there: np.ndarray, back: np.ndarray) -> np.ndarray:
-    """[T-1,H,W] bool: a pixel that goes ``there`` comes ``back`` to about where it was."""
-    height, width = there.shape[1:3]
-    grid = pixel_grid(width, height).astype(np.float32)
-    ok = np.empty(there.shape[:3], bool)
-    for t, (go, come) in enumerate(zip(there, back, strict=True)):
-        arrive = grid + go
-        came = cv2.remap(come, arrive, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=np.inf)
-        miss = np.linalg.norm(go + came, axis=-1)
-        ok[t] = miss <= LOOSE_PX + LOOSE_PART * np.linalg.norm(go, axis=-1)
+    """[T-1,H,W] bool: a pixel that goes ``there`` stays in the picture and comes ``back`` to about where it was."""
+    frames, height, width, _ = there.shape
+    ok = np.zeros((frames, height, width), np.bool_)
+    for t in range(frames):
+        for row in range(height):
+            for column in range(width):
+                du, dv = there[t, row, column, 0], there[t, row, column, 1]
+                u, v = column + du, row + dv
+                if not (0 <= u <= width - 1 and 0 <= v <= height - 1):
+                    continue
+                left, top = min(int(u), width - 2), min(int(v), height - 2)
+                right, down = u - left, v - top
+                for axis in range(2):
+                    above = (1 - right) * back[t, top, left, axis] + right * back[t, top, left + 1, axis]
+                    below = (1 - right) * back[t, top + 1, left, axis] + right * back[t, top + 1, left + 1, axis]
+                    if axis == 0:
+                        du_back = (1 - down) * above + down * below
+                    else:
+                        dv_back = (1 - down) * above + down * below
+                miss = np.hypot(du + du_back, dv + dv_back)
+                ok[t, row, column] = miss <= LOOSE_PX + LOOSE_PART * np.hypot(du, dv)
     return ok
