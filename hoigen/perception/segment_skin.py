@@ -24,7 +24,7 @@ BARE = 0.33
 
 ROUNDS, SWEEPS = 3, 2
 
-WIDEST_ENTRY_PX = 85
+WIDEST_ENTRY_PX = 60
 """An arm enters the picture over fewer pixels of its border."""
 
 REACH_PX = 24
@@ -91,10 +91,10 @@ def _roughness(lab: np.ndarray) -> np.ndarray:
 
 
 def _likely_parts(mask: np.ndarray, moved: np.ndarray, looks: np.ndarray) -> np.ndarray:
-    """The parts of ``mask`` [T,h,w] bool, frame by frame, of which a quarter moves at any time.
+    """The parts of ``mask`` [T,h,w] bool, frame by frame, of which much moves at any time.
 
-    What rests through the whole stretch must look very much like a hand and have its size. Nothing may lie along the
-    border as floors do.
+    What rests through the whole stretch must look very much like a hand, have its size, not lie along the border as
+    floors do, and not be a third one.
     """
     kept = np.zeros_like(mask)
     for t, frame in enumerate(mask):
@@ -105,8 +105,11 @@ def _likely_parts(mask: np.ndarray, moved: np.ndarray, looks: np.ndarray) -> np.
         area[0] = 0
         rim = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
         along = np.bincount(rim, minlength=count)
-        resting = (like > 2.2) & (area >= 0.15 * area.max())
-        keep = (area >= 60) & (along < WIDEST_ENTRY_PX) & (((moves > 0.25) & (like > 0.5)) | resting)
+        keep = (area >= 60) & ((moves > 0.5) | ((moves > 0.25) & (along < WIDEST_ENTRY_PX))) & (like > 0.5)
+        fit = (area >= 0.15 * area.max()) & (like > 2.2) & (along < WIDEST_ENTRY_PX)
+        resting = np.flatnonzero(fit & ~keep)
+        free = max(2 - int((keep & (area >= 0.4 * area.max())).sum()), 0)
+        keep[resting[np.argsort(-like[resting])][:free]] = True
         kept[t] = keep[labels]
     return kept
 
@@ -120,6 +123,8 @@ def _tips(hands: np.ndarray) -> np.ndarray:
         for n in range(1, count):
             v, u = np.nonzero(labels == n)
             margin = np.minimum(np.minimum(v, height - 1 - v), np.minimum(u, width - 1 - u))
+            if margin.min() > 2:  # a sleeve hides the border: the wearer of the camera reaches in from below
+                margin = height - 1 - v
             enters = margin <= margin.min() + 3
             away = np.hypot(v - v[enters].mean(), u - u[enters].mean())
             tip = away > 0.6 * away.max()
