@@ -7,6 +7,7 @@ import numpy as np
 
 from hoigen.perception.lift_confidence import depth_confidence
 from hoigen.perception.records import Flow, Geometry, PerceptionError
+from hoigen.perception.rigid_features import corners_of
 from hoigen.perception.rigid_motion import LEAST_POINTS, View, follow_rigid
 from hoigen.records import Camera, Footage
 
@@ -23,7 +24,8 @@ def measured_geometry(footage: Footage, flow: Flow) -> Geometry:
     """Cameras and measured depth of an RGB-D recording; what moves may cover up to about half of the corners.
 
     Still cameras come out exactly still (:func:`~hoigen.perception.rigid_motion.follow_rigid`).
-    A frame that cannot be placed keeps the pose before it and its depth is unknown. Raises :class:`PerceptionError`
+    A frame that cannot be placed keeps the pose before it, at the start that of the first that can, and its depth is
+    unknown. Raises :class:`PerceptionError`
     without depth or K, or if less than half of the frames can be placed.
     """
     K, depth_m = _calibrated(footage)
@@ -31,7 +33,9 @@ def measured_geometry(footage: Footage, flow: Flow) -> Geometry:
     everywhere = np.ones(depth_m.shape[1:], bool)
     views = [View(t, cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), depth_m[t], everywhere, confidence[t] >= TRUSTED)
              for t, rgb in enumerate(footage.rgb)]
-    poses = follow_rigid(K, views, flow, CELL_PX)
+    begin = next((view.number for view in views
+                  if len(corners_of(view.grey, view.trusted, CELL_PX)) >= LEAST_POINTS), 0)
+    poses = follow_rigid(K, views[begin:], flow, CELL_PX)
     placed = np.array([t in poses for t in range(len(views))])
     if placed.sum() * 2 < len(views) and len(views) > 1:
         raise PerceptionError(f'camera motion: expected at least half of {len(views)} frames to show {LEAST_POINTS} '
@@ -52,8 +56,8 @@ def _calibrated(footage: Footage) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _held(poses: dict[int, np.ndarray], frames: int) -> list[np.ndarray]:
-    """T_world_cam of every frame: its own or the one before."""
-    kept = [poses[0]]
-    for t in range(1, frames):
+    """T_world_cam of every frame: its own or the one before; at the start the first there is."""
+    kept = [poses[min(poses)]]
+    for t in range(frames):
         kept.append(poses.get(t, kept[-1]))
-    return kept
+    return kept[1:]

@@ -88,6 +88,18 @@ def test_a_frame_that_shows_nothing_is_a_marked_gap(moving: Scene) -> None:
     assert shift < 2 * MOST_MM
 
 
+def test_a_first_frame_without_depth_is_a_marked_gap(moving: Scene) -> None:
+    """The rest is placed in the frame of the first camera that has depth."""
+    depth = moving.footage.depth_m.copy()
+    depth[0] = np.nan
+    geometry = _geometry(replace(moving.footage, depth_m=depth))
+    assert np.isnan(geometry.depth_m[0]).all()
+    assert np.array_equal(geometry.cameras[0].T_world_cam, np.eye(4))
+    start = invert(moving.cameras[1].T_world_cam)
+    wanted = tuple(replace(camera, T_world_cam=start @ camera.T_world_cam) for camera in moving.cameras[1:])
+    assert _errors(geometry.cameras[1:], wanted)[1] < MOST_MM
+
+
 def test_what_geometry_cannot_be_measured_from_is_refused(moving: Scene) -> None:
     flow = measure_flow(moving.footage.rgb)
     for fault, message in ((replace(moving.footage, depth_m=None), 'got no depth'),

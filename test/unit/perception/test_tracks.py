@@ -247,6 +247,19 @@ def test_the_same_footage_gives_the_same_points(scene: Scene, geometry: Geometry
     assert np.array_equal(again.visible, tracks.visible)
 
 
+def test_the_unit_of_length_does_not_matter(scene: Scene, geometry: Geometry, tracks: Tracks) -> None:
+    """A point map of unknown scale is lifted like one in metres: every limit is a part of a depth or in pixels."""
+    cameras = []
+    for camera in geometry.cameras:
+        pose = camera.T_world_cam.copy()
+        pose[:3, 3] *= 7
+        cameras.append(replace(camera, T_world_cam=pose))
+    larger = Geometry(tuple(cameras), geometry.depth_m * np.float32(7), geometry.confidence, 'scaled', metric=False)
+    again = follow(scene.footage, measure_flow(scene.footage.rgb), scene.segmentation, larger, POINTS)
+    assert (again.visible == tracks.visible).mean() > 0.999
+    assert np.allclose(again.places / 7, tracks.places, atol=1e-3)
+
+
 def test_an_object_that_is_somewhere_else_is_not_believed(scene: Scene) -> None:
     """Pictures far apart in time: a pose that explains nothing must not be given for the one that it is."""
     rgb = scene.footage.rgb.copy()
