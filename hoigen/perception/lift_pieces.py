@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import cv2
@@ -78,7 +80,8 @@ def follow_pieces(K: np.ndarray, rgb: np.ndarray, depth_m: np.ndarray, own: np.n
     looks = [look_of(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), depth, mine)
              for picture, depth, mine in zip(rgb, depth_m, own, strict=True)]
     keys = [*range(0, len(rgb) - 1, KEY_EVERY), len(rgb) - 1]
-    spans = [_span(K, looks, depth_m, own, flow, first, last) for first, last in itertools.pairwise(keys)]
+    with ThreadPoolExecutor(os.cpu_count()) as workers:  # a span does not need the one before
+        spans = list(workers.map(lambda span: _span(K, looks, depth_m, own, flow, *span), itertools.pairwise(keys)))
     places, sure = np.full((len(rgb), len(query), 3), np.nan), np.zeros((len(rgb), len(query)), bool)
     places[query, np.arange(len(query))], sure[query, np.arange(len(query))] = starts, True
     for span in spans:
