@@ -131,13 +131,13 @@ def resting_things(frames: list[list[Region]], pixels: int, near: float) -> list
 
 def _score(chain: list[Region], frames: list[list[Region]], pixels: int) -> float:
     """Frames in which the chain rests while others move, weighted by its size; 0 for what never moves itself."""
-    if np.median([region.changed for region in chain]) < 0.2:
+    if np.median([region.changed for region in chain]) < 0.1:
         return 0.0
     others = [sum(other.moving for other in frames[region.t] if other is not region) for region in chain]
     whole = chain[0].t <= 2 or chain[-1].t >= len(frames) - 3
     size = np.sqrt(np.median([len(region.pixels) for region in chain]))
     gone = min(float(np.mean([region.changed for region in chain])), 0.4)
-    return float(sum(moving > OTHERS_MOVE * pixels for moving in others) * size) * gone * (1.0 if whole else 0.3)
+    return float(sum(moving > OTHERS_MOVE * pixels for moving in others) * size) * gone * (1.0 if whole else 0.1)
 
 
 def _joined(things: list[Resting]) -> list[Resting]:
