@@ -149,7 +149,9 @@ def _joined(things: list[Resting]) -> list[Resting]:
             shared = times & {region.t for region in other.regions}
             one, two = (next(r for r in x.regions if r.t in shared) if shared else x.regions[0] for x in (thing, other))
             gap = np.linalg.norm(one.middle - two.middle)
-            if len(shared) > 0.5 * len(times) and gap < one.radius + two.radius:
+            ends = 0 if other.regions[0].t <= 2 else -1  # what comes to a thing that rests already is no part of it
+            together = abs(thing.regions[ends].t - other.regions[ends].t) <= 2
+            if together and len(shared) > 0.5 * len(times) and gap < one.radius + two.radius:
                 regions = sorted(thing.regions + other.regions, key=lambda region: region.t)
                 done[n] = Resting(regions, max(thing.score, other.score))
                 break
