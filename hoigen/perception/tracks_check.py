@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 
-from hoigen.perception.records import Tracks
+from hoigen.conventions import ROLE_CODE, SCENE
+from hoigen.geometry.camera import project
+from hoigen.perception.records import Geometry, Tracks
 from hoigen.perception.rigid_features import find_again
 from hoigen.records import Footage
 
-__all__ = ['found_again']
+__all__ = ['found_again', 'scene_reprojection_px']
 
 RETURN_PX = 0.5
 """A patch that is found must lead back to where it was to this many pixels."""
@@ -34,3 +38,21 @@ def found_again(footage: Footage, tracks: Tracks, which: np.ndarray) -> np.ndarr
                 ok &= returned & (np.linalg.norm(back - start, axis=1) <= RETURN_PX)
                 pixels[t, rows[ok]] = there[ok]
     return pixels
+
+
+def scene_reprojection_px(footage: Footage, tracks: Tracks, geometry: Geometry) -> tuple[float, float]:
+    """How well depth and the cameras' motion explain what stands still, by the pictures alone.
+
+    The median distance in pixels between where the scene's points project to and where the pictures show them, NaN
+    where nothing is found again, and the share that was found, which needs texture.
+    """
+    scene = tracks.instance == ROLE_CODE[SCENE]
+    if tracks.places is None or not scene.any():
+        return float('nan'), 0.0
+    expected = np.stack([project(camera, places)[0] for camera, places in
+                         zip(geometry.cameras, tracks.places, strict=True)]).astype(np.float32)
+    chosen = tracks.query, np.arange(len(scene))
+    expected[chosen] = tracks.pixels[chosen]
+    misses = np.linalg.norm(found_again(footage, replace(tracks, pixels=expected), scene) - expected, axis=-1)
+    misses, looked = misses[np.isfinite(misses)], tracks.visible[:, scene].sum() - scene.sum()
+    return (float(np.median(misses)), float(len(misses) / looked)) if len(misses) else (float('nan'), 0.0)

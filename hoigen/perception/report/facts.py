@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
-from hoigen.conventions import ROLE_CODE, SCENE
-from hoigen.geometry.camera import project
 from hoigen.perception.notes import spans
-from hoigen.perception.records import Geometry, Tracks
-from hoigen.perception.report.look import instances, thinned
+from hoigen.perception.records import Geometry
+from hoigen.perception.report.look import instances
+from hoigen.perception.tracks_check import scene_reprojection_px
 
 if TYPE_CHECKING:
     from hoigen.perception.perceive import Perceived
 
-__all__ = ['camera_motion', 'facts', 'frame_rate', 'scene_reprojection_px', 'tallies']
+__all__ = ['camera_motion', 'facts', 'frame_rate', 'tallies']
 
-SEARCH: dict[str, Any] = {'winSize': (15, 15), 'maxLevel': 0, 'flags': cv2.OPTFLOW_USE_INITIAL_FLOW,
-                          'minEigThreshold': 1e-3}
-ALIKE = 12.0
-"""What a point showed is found again if its grey values differ by no more, on average."""
 EVEN = 0.02
 """A rate is said to vary if steps between stamps differ by more than this part of their median."""
 
@@ -68,34 +62,6 @@ def camera_motion(geometry: Geometry, stamps_ns: np.ndarray) -> tuple[np.ndarray
     return way / seconds, np.degrees(np.arccos(np.clip(cosine, -1, 1))) / seconds
 
 
-def scene_reprojection_px(rgb: np.ndarray, tracks: Tracks, geometry: Geometry) -> tuple[float, float]:
-    """How well depth and the cameras' motion explain what stands still, by the pictures [T,H,W,3] uint8 alone.
-
-    The scene's points are projected to each frame that sees them, and what they showed in the frame in which most of
-    them were chosen is looked for around there (Lucas and Kanade 1981): the median distance, NaN where nothing is
-    found, and the share that was found, which needs texture and a distance of a few pixels.
-    """
-    scene = thinned(tracks)
-    scene = scene[tracks.instance[scene] == ROLE_CODE[SCENE]]
-    if tracks.places is None or not len(scene):
-        return float('nan'), 0.0
-    first = int(np.bincount(tracks.query[scene]).argmax())
-    scene = scene[tracks.query[scene] == first]
-    start, missed, looked = tracks.pixels[first, scene], [np.zeros(0)], 0
-    grey = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in rgb]
-    for t, camera in enumerate(geometry.cameras):
-        seen = tracks.visible[t, scene] & (t != first)
-        if seen.any():
-            expected = project(camera, tracks.places[first, scene[seen]])[0].astype(np.float32)
-            found, ok, difference = cv2.calcOpticalFlowPyrLK(grey[first], grey[t], start[seen][:, None],
-                                                             expected[:, None].copy(), None, **SEARCH)
-            sure = (ok[:, 0] > 0) & (difference[:, 0] < ALIKE)
-            missed.append(np.linalg.norm(found[:, 0] - expected, axis=-1)[sure])
-            looked += len(sure)
-    misses = np.concatenate(missed)
-    return (float(np.median(misses)), len(misses) / looked) if len(misses) else (float('nan'), 0.0)
-
-
 def _footage(perceived: Perceived) -> dict[str, str]:
     footage = perceived.footage
     height, width = footage.rgb.shape[1:3]
@@ -136,7 +102,7 @@ def _tracks(perceived: Perceived) -> dict[str, str]:
     found |= {'visible': _share(tracks.visible), 'seen in': _lengths(tracks.visible)}
     if geometry is None or tracks.places is None:
         return found | {'places': 'in the picture only'}
-    miss, share = scene_reprojection_px(perceived.footage.rgb, tracks, geometry)
+    miss, share = scene_reprojection_px(perceived.footage, tracks, geometry)
     return found | {'places': 'in 3D', 'scene against pictures': 'unknown' if np.isnan(miss)
                     else f'{miss:.2f} px off, {100 * share:.0f} % found'}
 

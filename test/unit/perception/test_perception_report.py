@@ -20,7 +20,7 @@ from hoigen.perception.records import Tracks
 from hoigen.perception.report import ReportError, write_index, write_part
 from hoigen.perception.report.codec import quantise
 from hoigen.perception.report.content import PICTURE_PIXELS, content, shrunk
-from hoigen.perception.report.facts import camera_motion, facts, frame_rate, scene_reprojection_px
+from hoigen.perception.report.facts import camera_motion, facts, frame_rate
 from hoigen.perception.report.look import DepthScale, instances, thinned, track_colours
 from hoigen.perception.report.overview import overview
 from hoigen.records import Footage
@@ -162,28 +162,6 @@ def test_camera_motion(seen: Perceived) -> None:
     still = replace(seen.geometry, cameras=seen.geometry.cameras[:1] * 5)
     assert camera_motion(still, seen.footage.stamps_ns)[0].max() == 0
     assert (turn > 1).all(), 'it keeps looking at the same place'
-
-
-def test_reprojection_tells_true_cameras_from_wrong_ones(seen: Perceived) -> None:
-    """Small for the true motion; as large as the picture moves if the camera is taken to stand still.
-
-    The points' own pixels in other frames do not count: whoever projects wrong places to them agrees with themselves.
-    """
-    assert seen.geometry is not None
-    rgb, tracks = seen.footage.rgb, seen.tracks
-    right = scene_reprojection_px(rgb, tracks, seen.geometry)
-    assert right[0] < 0.3
-    assert right[1] > 0.5
-    still = replace(seen.geometry, cameras=seen.geometry.cameras[:1] * 5)
-    wrong = scene_reprojection_px(rgb, tracks, still)
-    assert wrong[0] > 2
-    assert wrong[1] < right[1]
-    beyond = np.concatenate([tracks.pixels[:1], np.full_like(tracks.pixels[1:], -99)])
-    assert scene_reprojection_px(rgb, replace(tracks, pixels=beyond), seen.geometry) == right
-    for nothing in (scene_reprojection_px(rgb, replace(tracks, places=None), seen.geometry),
-                    scene_reprojection_px(np.zeros_like(rgb), tracks, seen.geometry)):
-        assert np.isnan(nothing[0])
-        assert nothing[1] == 0
 
 
 def test_gaps_and_areas_are_counted(seen: Perceived) -> None:

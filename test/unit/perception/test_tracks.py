@@ -19,7 +19,7 @@ from hoigen.perception.odometry import measured_geometry
 from hoigen.perception.records import Flow, Geometry, PerceptionError, Segmentation, Tracks
 from hoigen.perception.rigid_object import follow_object
 from hoigen.perception.tracks import FollowConfig, follow
-from hoigen.perception.tracks_check import found_again
+from hoigen.perception.tracks_check import found_again, scene_reprojection_px
 
 POINTS = FollowConfig(points=1500)
 
@@ -288,6 +288,22 @@ def test_the_pictures_confirm_standing_points(scene: Scene, tracks: Tracks) -> N
     wrong[3] += 0.5
     measured = found_again(scene.footage, replace(tracks, pixels=wrong), floor & (tracks.query == 0))
     assert 0.6 < np.nanmedian(np.linalg.norm(measured[3] - wrong[3], axis=-1)) < 0.8
+
+
+def test_reprojection_tells_true_cameras_from_wrong_ones(scene: Scene, geometry: Geometry, tracks: Tracks) -> None:
+    """Small for the true motion; as large as the picture moves if the camera is taken to stand still; unknown where
+    nothing can be found again. The points' own pixels do not count: whoever projects wrong places agrees with them."""
+    right = scene_reprojection_px(scene.footage, tracks, geometry)
+    assert right[0] < 0.3
+    assert right[1] > 0.3
+    still = replace(geometry, cameras=scene.cameras[:1] * len(scene.cameras))
+    wrong = scene_reprojection_px(scene.footage, tracks, still)
+    assert wrong[0] > 2 or wrong[1] < 0.5 * right[1]
+    plain = replace(scene.footage, rgb=np.zeros_like(scene.footage.rgb))
+    for nothing in (scene_reprojection_px(scene.footage, replace(tracks, places=None), geometry),
+                    scene_reprojection_px(plain, tracks, geometry)):
+        assert np.isnan(nothing[0])
+        assert nothing[1] == 0
 
 
 def test_bad_settings_are_refused() -> None:
