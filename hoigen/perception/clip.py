@@ -9,8 +9,8 @@ from hoigen.conditioning.lookup import picture_of, point_colours
 from hoigen.conventions import HAND, OBJECT, ROLE_CODE
 from hoigen.geometry.alignment import align
 from hoigen.geometry.transforms import apply, invert, rigid
-from hoigen.perception.lift_holes import fill_holes
 from hoigen.perception.records import Geometry, PerceptionError, Segmentation, Tracks
+from hoigen.perception.tracking.lift_holes import fill_holes
 from hoigen.records import Clip, Contacts, Footage, Labels
 
 __all__ = ['build_recorded_clip']

@@ -13,14 +13,14 @@ from typing import Any, Literal
 import numpy as np
 
 from hoigen.episodes import provenance_of
-from hoigen.perception.boxes import find_boxes
 from hoigen.perception.clip import build_recorded_clip
 from hoigen.perception.flow import measure_flow
+from hoigen.perception.masks.boxes import find_boxes
+from hoigen.perception.masks.segment import segment
 from hoigen.perception.notes import notes_on
-from hoigen.perception.odometry import measured_geometry
 from hoigen.perception.records import Boxes, Flow, Geometry, PerceptionError, Segmentation, Tracks
-from hoigen.perception.segment import segment
-from hoigen.perception.tracks import FollowConfig, follow
+from hoigen.perception.tracking.odometry import measured_geometry
+from hoigen.perception.tracking.tracks import FollowConfig, follow
 from hoigen.records import Clip, Footage, Provenance
 from hoigen.weights import MissingWeights, entry, weights_of
 
@@ -135,7 +135,7 @@ class Perceiver:
             return measured_geometry(footage, flow), ''
         if not self._has_vggt:
             return None, _refusal(config)
-        from hoigen.perception.pointmaps import reconstruct
+        from hoigen.perception.vggt.pointmaps import reconstruct
 
         return _scaled(reconstruct(footage, self._vggt), config.median_depth_m), ''
 
@@ -144,8 +144,8 @@ class Perceiver:
         boxes = find_boxes(moving)
         if self._sam is None:
             return boxes, moving
-        from hoigen.perception.detector import detect
-        from hoigen.perception.sam import segment_with_sam
+        from hoigen.perception.learned.detector import detect
+        from hoigen.perception.learned.sam import segment_with_sam
 
         if self._detector is not None:
             boxes = detect(footage, self._detector, boxes)
@@ -170,13 +170,13 @@ class Perceiver:
 
 
 def _load_sam(config: PerceptionConfig) -> Any:
-    from hoigen.perception.sam import load_sam  # torch: only with these weights
+    from hoigen.perception.learned.sam import load_sam  # torch: only with these weights
 
     return load_sam(config.sam)
 
 
 def _load_detector(name: str) -> Any:
-    from hoigen.perception.detector import load_detector
+    from hoigen.perception.learned.detector import load_detector
 
     return load_detector(name)
 

@@ -34,8 +34,8 @@ def test_rgbd_goes_all_the_way(seen: Perceived) -> None:
     assert row['IoU hand'] > 0.85
     assert row['IoU object'] > 0.75
     assert row['place error, mm'] < 3
-    assert row['camera rotation, °'] < 0.3
-    assert row['camera translation, mm'] < 3
+    assert row['moving camera, rotation, °'] < 0.3
+    assert row['moving camera, translation, mm'] < 3
     assert row['track AJ, mm'] > 0.6
     assert row['track error, mm'] < 3
     clip = seen.episode(7)

@@ -14,7 +14,7 @@ from hoigen.geometry.transforms import invert
 from hoigen.perception.clip import CONTACT_M, build_recorded_clip
 from hoigen.perception.flow import measure_flow
 from hoigen.perception.records import Geometry, PerceptionError, Segmentation, Tracks
-from hoigen.perception.tracks import FollowConfig, follow
+from hoigen.perception.tracking.tracks import FollowConfig, follow
 from hoigen.records import Clip
 
 

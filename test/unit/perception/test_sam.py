@@ -7,10 +7,10 @@ from toy_perception import toy_sam
 from transformers import Sam2VideoModel
 from transformers.models.sam2_video.modeling_sam2_video import Sam2VideoInferenceSession
 
+from hoigen.perception.learned.sam import View, fuse, load_sam, segment_with_sam
+from hoigen.perception.learned.sam_motion import FrameCache, History, InstanceSession, MotionAwareSam, mask_boxes
+from hoigen.perception.learned.samurai import SamuraiConfig
 from hoigen.perception.records import Boxes, PerceptionError
-from hoigen.perception.sam import View, fuse, load_sam, segment_with_sam
-from hoigen.perception.sam_motion import FrameCache, History, InstanceSession, MotionAwareSam, mask_boxes
-from hoigen.perception.samurai import SamuraiConfig
 from hoigen.records import Footage
 from hoigen.weights import MissingWeights, ModelError
 

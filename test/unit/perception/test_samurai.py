@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hoigen.perception.samurai import BoxFilter, Choice, MotionSelector, SamuraiConfig, box_iou, memory_frames
+from hoigen.perception.learned.samurai import BoxFilter, Choice, MotionSelector, SamuraiConfig, box_iou, memory_frames
 
 FIXTURE = Path(__file__).resolve().parents[3].parent / 'shared' / 'reference' / 'fixtures' / 'samurai_kf.npz'
 

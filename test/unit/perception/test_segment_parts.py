@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from hoigen.geometry.transforms import look_at, rigid
-from hoigen.perception.background import Witnesses, heights
-from hoigen.perception.instances import numbered_parts
-from hoigen.perception.segment_colour import Palette
-from hoigen.perception.segment_field import Links, settle
-from hoigen.perception.segment_motion import unlike_background
-from hoigen.perception.segment_skin import skin_likeness
-from hoigen.perception.segment_view import View, enlarge
+from hoigen.perception.masks.background import Witnesses, heights
+from hoigen.perception.masks.colour import Palette
+from hoigen.perception.masks.field import Links, settle
+from hoigen.perception.masks.instances import numbered_parts
+from hoigen.perception.masks.motion import unlike_background
+from hoigen.perception.masks.skin import skin_likeness
+from hoigen.perception.masks.view import View, enlarge
 from hoigen.records import Camera
 
 K = np.array([[100.0, 0, 39.5], [0, 100.0, 29.5], [0, 0, 1]])

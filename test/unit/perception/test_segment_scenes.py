@@ -11,10 +11,10 @@ import pytest
 
 from hoigen.conventions import HAND, OBJECT, ROLE_CODE
 from hoigen.geometry.transforms import rigid
-from hoigen.perception.boxes import find_boxes
 from hoigen.perception.flow import measure_flow
+from hoigen.perception.masks.boxes import find_boxes
+from hoigen.perception.masks.segment import segment
 from hoigen.perception.records import Geometry, PerceptionError, Segmentation
-from hoigen.perception.segment import segment
 from hoigen.records import Camera, Footage
 
 WIDTH, HEIGHT, FRAMES, FOCAL = 320, 180, 16, 300.0

@@ -7,8 +7,8 @@ from recorded_scene import lift
 
 from hoigen.conventions import HAND, OBJECT, ROLE_CODE
 from hoigen.perception.flow import measure_flow
+from hoigen.perception.masks.segment import segment
 from hoigen.perception.records import Geometry
-from hoigen.perception.segment import segment
 from hoigen.records import Camera, Footage
 
 

@@ -12,14 +12,14 @@ from hoigen.conventions import HAND, OBJECT, ROLE_CODE
 from hoigen.geometry.camera import project
 from hoigen.geometry.transforms import apply, invert
 from hoigen.perception.flow import measure_flow
-from hoigen.perception.lift_depth import depth_at
-from hoigen.perception.lift_holes import fill_holes
-from hoigen.perception.lift_local import carry_hidden
-from hoigen.perception.odometry import measured_geometry
 from hoigen.perception.records import Flow, Geometry, PerceptionError, Segmentation, Tracks
-from hoigen.perception.rigid_object import follow_object
-from hoigen.perception.tracks import FollowConfig, follow
-from hoigen.perception.tracks_check import found_again, scene_reprojection_px
+from hoigen.perception.tracking.lift_depth import depth_at
+from hoigen.perception.tracking.lift_holes import fill_holes
+from hoigen.perception.tracking.lift_local import carry_hidden
+from hoigen.perception.tracking.odometry import measured_geometry
+from hoigen.perception.tracking.rigid_object import follow_object
+from hoigen.perception.tracking.tracks import FollowConfig, follow
+from hoigen.perception.tracking.tracks_check import found_again, scene_reprojection_px
 
 POINTS = FollowConfig(points=1500)
 

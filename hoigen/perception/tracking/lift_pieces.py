@@ -12,9 +12,9 @@ import numba
 import numpy as np
 from scipy.spatial import cKDTree
 
-from hoigen.perception.lift_depth import depth_at
 from hoigen.perception.records import Flow
-from hoigen.perception.rigid_direct import Look, align, look_of
+from hoigen.perception.tracking.lift_depth import depth_at
+from hoigen.perception.tracking.rigid_direct import Look, align, look_of
 
 __all__ = ['follow_pieces']
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from hoigen.geometry.camera import pixel_grid, unproject
-from hoigen.perception.background import Witnesses, heights, own_motion
-from hoigen.perception.regions import Front, depth_regions, regions_of
-from hoigen.perception.segment_view import View, carried
+from hoigen.perception.masks.background import Witnesses, heights, own_motion
+from hoigen.perception.masks.regions import Front, depth_regions, regions_of
+from hoigen.perception.masks.view import View, carried
 
 __all__ = ['front_by_depth']
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from hoigen.conventions import HAND, OBJECT, ROLE_CODE
-from hoigen.perception.linking import Detections, Track, link
+from hoigen.perception.learned.linking import Detections, Track, link
+from hoigen.perception.learned.samurai import box_iou
 from hoigen.perception.records import Boxes, PerceptionError
-from hoigen.perception.samurai import box_iou
 from hoigen.records import Footage
 
 __all__ = ['Detector', 'detect', 'load_detector']
@@ -38,7 +38,7 @@ class Detector:
 
 def load_detector(name: str, device: str = 'auto') -> Detector:
     """RT-DETR v2, D-FINE or Grounding DINO: a name of the catalogue, or a folder with the weights of one of them."""
-    from hoigen.perception.detector_models import load  # transformers takes seconds to import
+    from hoigen.perception.learned.detector_models import load  # transformers takes seconds to import
 
     return load(name, device)
 
@@ -46,8 +46,8 @@ def load_detector(name: str, device: str = 'auto') -> Detector:
 def detect(footage: Footage, detector: Detector, motion: Boxes | None = None) -> Boxes:
     """Hands and the objects that they handle, each with a number for the whole footage and NaN where not detected.
 
-    motion: what moves (:func:`hoigen.perception.boxes.find_boxes`); its instances that the detector did not find come
-    after those that it found, for a detector knows neither every object nor, if trained on COCO, a hand as such.
+    motion: what moves (:func:`hoigen.perception.masks.boxes.find_boxes`); its instances that the detector did not find
+    come after those that it found, for a detector knows neither every object nor, if trained on COCO, a hand as such.
     """
     tracks = [track for track in link([_seen(detector, frame) for frame in footage.rgb])
               if len(track.boxes) >= max(2, LEAST_SHARE * len(footage.rgb))]

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from hoigen.geometry.camera import pixel_grid
-from hoigen.perception.segment_view import View, sampled
+from hoigen.perception.masks.view import View, sampled
 
 __all__ = ['numbered_parts']
 

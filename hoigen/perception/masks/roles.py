@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 
 from hoigen.conventions import HAND, OBJECT, ROLE_CODE
-from hoigen.perception.regions import Front, Resting, resting_things
-from hoigen.perception.segment_colour import Palette
-from hoigen.perception.segment_field import Links, settle
-from hoigen.perception.segment_view import View
+from hoigen.perception.masks.colour import Palette
+from hoigen.perception.masks.field import Links, settle
+from hoigen.perception.masks.regions import Front, Resting, resting_things
+from hoigen.perception.masks.view import View
 
 __all__ = ['label_roles']
 

@@ -13,7 +13,7 @@ import cv2
 import numba
 import numpy as np
 
-from hoigen.perception.rigid import moved
+from hoigen.perception.tracking.rigid import moved
 
 __all__ = ['Look', 'Match', 'align', 'align_look', 'look_of']
 

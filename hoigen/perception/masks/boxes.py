@@ -10,7 +10,7 @@ __all__ = ['find_boxes']
 
 
 def find_boxes(found: Segmentation) -> Boxes:
-    """Boxes of hand and object that :func:`hoigen.perception.segment.segment` has found.
+    """Boxes of hand and object that :func:`hoigen.perception.masks.segment.segment` has found.
 
     The score of a box is the share of it that the mask fills.
     """

@@ -8,9 +8,9 @@ from typing import Protocol
 import numpy as np
 
 from hoigen.conventions import HAND, OBJECT, ROLE_CODE, SCENE
-from hoigen.perception.lift import lift, trusted_depth
 from hoigen.perception.records import Flow, Geometry, PerceptionError, Segmentation, Tracks
-from hoigen.perception.tracks_flow import Followed, follow_flow
+from hoigen.perception.tracking.lift import lift, trusted_depth
+from hoigen.perception.tracking.tracks_flow import Followed, follow_flow
 from hoigen.records import Footage
 
 __all__ = ['FollowConfig', 'Tracker', 'follow']
@@ -47,9 +47,9 @@ def follow(footage: Footage, flow: Flow, segmentation: Segmentation, geometry: G
            tracker: Tracker | None = None) -> Tracks:
     """Points chosen in the first frame, and later where an instance shows what has none, through all frames.
 
-    With geometry, points are chosen where depth is known and have a place in every frame: see
-    :func:`~hoigen.perception.lift.lift` for when they count as seen. Without, a point is seen while the flow, or the
-    ``tracker``, follows it on its own instance.
+    With geometry, points are chosen where depth is known and have a place in every frame; see
+    :func:`~hoigen.perception.tracking.lift.lift` for when they count as seen. Without, a point is seen while the flow,
+    or the ``tracker``, follows it on its own instance.
     """
     usable = np.ones(segmentation.instance.shape, bool) if geometry is None else np.isfinite(trusted_depth(geometry))
     followed = follow_flow(flow, segmentation.instance, usable, _budget(segmentation, config))

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 
 from hoigen.conventions import HAND, OBJECT, ROLE_CODE
-from hoigen.perception.segment_colour import Palette
-from hoigen.perception.segment_field import Links, settle
-from hoigen.perception.segment_motion import Steadied, unlike_background
-from hoigen.perception.segment_view import View, carried
+from hoigen.perception.masks.colour import Palette
+from hoigen.perception.masks.field import Links, settle
+from hoigen.perception.masks.motion import Steadied, unlike_background
+from hoigen.perception.masks.view import View, carried
 
 __all__ = ['bare_hands', 'label_bare_hands', 'skin_likeness']
 

@@ -10,12 +10,12 @@ from scipy.spatial.transform import Rotation, Slerp
 from hoigen.conventions import OBJECT, ROLE_CODE
 from hoigen.geometry.camera import project, unproject
 from hoigen.geometry.transforms import rigid
-from hoigen.perception.lift_depth import depth_at
-from hoigen.perception.lift_local import carry_hidden
-from hoigen.perception.lift_pieces import follow_pieces
 from hoigen.perception.records import Flow, Geometry, Segmentation
-from hoigen.perception.rigid_object import follow_object
-from hoigen.perception.tracks_flow import Followed
+from hoigen.perception.tracking.lift_depth import depth_at
+from hoigen.perception.tracking.lift_local import carry_hidden
+from hoigen.perception.tracking.lift_pieces import follow_pieces
+from hoigen.perception.tracking.rigid_object import follow_object
+from hoigen.perception.tracking.tracks_flow import Followed
 from hoigen.records import Footage
 
 __all__ = ['Lifted', 'lift', 'trusted_depth']

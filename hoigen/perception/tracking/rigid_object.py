@@ -9,9 +9,9 @@ import numpy as np
 
 from hoigen.geometry.transforms import apply, invert
 from hoigen.perception.records import Flow
-from hoigen.perception.rigid import fit_pose
-from hoigen.perception.rigid_direct import Look, Match, align_look, look_of
-from hoigen.perception.rigid_features import sample_flow
+from hoigen.perception.tracking.rigid import fit_pose
+from hoigen.perception.tracking.rigid_direct import Look, Match, align_look, look_of
+from hoigen.perception.tracking.rigid_features import sample_flow
 
 __all__ = ['follow_object']
 

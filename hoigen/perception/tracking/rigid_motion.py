@@ -9,8 +9,8 @@ import numpy as np
 
 from hoigen.geometry.transforms import apply, invert
 from hoigen.perception.records import Flow
-from hoigen.perception.rigid import Sighting, fit_pose
-from hoigen.perception.rigid_features import corners_of, find_again, match_features, sample_flow
+from hoigen.perception.tracking.rigid import Sighting, fit_pose
+from hoigen.perception.tracking.rigid_features import corners_of, find_again, match_features, sample_flow
 
 __all__ = ['LEAST_POINTS', 'View', 'follow_rigid']
 

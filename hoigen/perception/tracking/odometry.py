@@ -5,10 +5,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from hoigen.perception.lift_confidence import depth_confidence
 from hoigen.perception.records import Flow, Geometry, PerceptionError
-from hoigen.perception.rigid_features import corners_of
-from hoigen.perception.rigid_motion import LEAST_POINTS, View, follow_rigid
+from hoigen.perception.tracking.lift_confidence import depth_confidence
+from hoigen.perception.tracking.rigid_features import corners_of
+from hoigen.perception.tracking.rigid_motion import LEAST_POINTS, View, follow_rigid
 from hoigen.records import Camera, Footage
 
 __all__ = ['measured_geometry']
@@ -23,7 +23,7 @@ TRUSTED = 0.5
 def measured_geometry(footage: Footage, flow: Flow) -> Geometry:
     """Cameras and measured depth of an RGB-D recording; what moves may cover up to about half of the corners.
 
-    Still cameras come out exactly still (:func:`~hoigen.perception.rigid_motion.follow_rigid`).
+    Still cameras come out exactly still (:func:`~hoigen.perception.tracking.rigid_motion.follow_rigid`).
     A frame that cannot be placed keeps the pose before it, at the start that of the first that can, and its depth is
     unknown. Raises :class:`PerceptionError`
     without depth or K, or if less than half of the frames can be placed.

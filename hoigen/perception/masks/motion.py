@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 
 from hoigen.geometry.camera import pixel_grid
-from hoigen.perception.regions import Front, Region, regions_of
-from hoigen.perception.segment_view import View, carried, sampled
+from hoigen.perception.masks.regions import Front, Region, regions_of
+from hoigen.perception.masks.view import View, carried, sampled
 
 __all__ = ['Steadied', 'front_by_motion']
 

@@ -17,9 +17,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hoigen.perception.learned.sam_motion import FrameCache, InstanceSession, MotionAwareSam
+from hoigen.perception.learned.samurai import PUBLISHED, SamuraiConfig
 from hoigen.perception.records import Boxes, PerceptionError, Segmentation
-from hoigen.perception.sam_motion import FrameCache, InstanceSession, MotionAwareSam
-from hoigen.perception.samurai import PUBLISHED, SamuraiConfig
 from hoigen.records import Footage
 from hoigen.weights import weights_of
 from hoigen.weights.pretrained import pretrained

@@ -7,13 +7,13 @@ import numpy as np
 import scipy.ndimage
 
 from hoigen.conventions import HAND, OBJECT, ROLE_CODE
-from hoigen.perception.instances import numbered_parts
+from hoigen.perception.masks.depth import front_by_depth
+from hoigen.perception.masks.instances import numbered_parts
+from hoigen.perception.masks.motion import Steadied, front_by_motion
+from hoigen.perception.masks.roles import label_roles
+from hoigen.perception.masks.skin import bare_hands, label_bare_hands
+from hoigen.perception.masks.view import View, enlarge, view_of
 from hoigen.perception.records import Flow, Geometry, PerceptionError, Segmentation
-from hoigen.perception.segment_depth import front_by_depth
-from hoigen.perception.segment_motion import Steadied, front_by_motion
-from hoigen.perception.segment_roles import label_roles
-from hoigen.perception.segment_skin import bare_hands, label_bare_hands
-from hoigen.perception.segment_view import View, enlarge, view_of
 from hoigen.records import Footage
 
 __all__ = ['segment']

@@ -16,7 +16,7 @@ from transformers import Sam2VideoModel
 from transformers.image_utils import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from transformers.models.sam2_video.modeling_sam2_video import Sam2VideoInferenceCache, Sam2VideoInferenceSession
 
-from hoigen.perception.samurai import Choice, MotionSelector, SamuraiConfig, memory_frames
+from hoigen.perception.learned.samurai import Choice, MotionSelector, SamuraiConfig, memory_frames
 
 CORNERS = (2, 3)
 """SAM's labels of a box's two corners."""

@@ -10,7 +10,7 @@ import numpy as np
 from hoigen.conventions import ROLE_CODE, SCENE
 from hoigen.geometry.camera import project
 from hoigen.perception.records import Geometry, Tracks
-from hoigen.perception.rigid_features import find_again
+from hoigen.perception.tracking.rigid_features import find_again
 from hoigen.records import Footage
 
 __all__ = ['found_again', 'scene_reprojection_px']

@@ -1,0 +1,1 @@
+"""Masks of hands and objects without learned weights: background, motion, depth, colours."""
