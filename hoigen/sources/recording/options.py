@@ -37,28 +37,30 @@ class Limits:
 
 @dataclass(frozen=True)
 class RecordingOptions:
-    """Which instants of a recording are taken, and how its parts are found where their names do not tell.
-
-    size: width and height of the pictures, cropped about the centre and resized; none: the recording's own aspect, at
-    most 640 pixels wide. rate_hz: take the frames nearest to this pace; none: every frame. start_s: where to begin,
-    after the first frame. duration_s: how long; none: to the end. image, depth: the topic (bag) or subfolder (RGB-D
-    folder) to read, where several could be meant. calibration: a file with K, instead of the recording's own.
-    frame_rate_hz: of frames whose names hold no time. depth_unit_m: metres per step of integer depth in a folder; none:
-    0.001, and 1/5000 in TUM's layout. pairing_s: how far apart the stamps of a picture and its depth may be.
-    decoder: of videos; auto takes decord, which is faster, for short ones that it reads truly.
-    """
+    """Which instants of a recording are taken, and how its parts are found where their names do not tell."""
 
     size: tuple[int, int] | None = None
+    """Width and height of the pictures, cropped about the centre and resized; none: at most 640 pixels wide."""
     rate_hz: float | None = None
+    """Take the frames nearest to this pace; none: every frame."""
     start_s: float = 0.0
+    """Where to begin, after the first frame."""
     duration_s: float | None = None
+    """How long; none: to the end."""
     image: str = ''
+    """Topic (bag) or subfolder (RGB-D folder) of the pictures, where several could be meant."""
     depth: str = ''
+    """Topic or subfolder of the depth, where several could be meant."""
     calibration: Path | None = None
+    """File with K, instead of the recording's own."""
     frame_rate_hz: float | None = None
+    """Of frames whose names hold no time."""
     depth_unit_m: float | None = None
+    """Metres for a step of integer depth in a folder; none: 0.001, and 1/5000 in TUM's layout."""
     pairing_s: float = 0.02
+    """How far apart the stamps of a picture and its depth may be."""
     decoder: Literal['auto', 'pyav'] = 'auto'
+    """Of videos; auto takes decord, which is faster, for short ones that it reads truly."""
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
