@@ -27,9 +27,10 @@ def perceived(frames: int = 5, width: int = 180, height: int = 120, *, geometry:
     cameras = tuple(Camera(camera.K, width, height, T_new_old @ camera.T_world_cam) for camera in truth.cameras)
     segmentation = Segmentation(np.array([ROLE_CODE['hand'], ROLE_CODE['object']], np.uint8), truth.mask)
     boxes = boxes_of(segmentation)
-    found = Geometry(cameras, truth.depth_m, np.isfinite(truth.depth_m).astype(np.float32), 'measured depth', True)
+    depth = np.where(np.isfinite(truth.depth_m), truth.depth_m, np.float32(np.nan))  # of the sky nothing is measured
+    found = Geometry(cameras, depth, np.isfinite(depth).astype(np.float32), 'measured depth', True)
     made: dict[str, Any] = {
-        'footage': Footage(truth.stamps_ns, truth.rgb, truth.depth_m if geometry else None, cameras[0].K),
+        'footage': Footage(truth.stamps_ns, truth.rgb, depth if geometry else None, cameras[0].K),
         'boxes': Boxes(segmentation.role, boxes, np.isfinite(boxes[..., 0]).astype(np.float32)),
         'segmentation': segmentation, 'geometry': found if geometry else None,
         'tracks': _tracks(truth, cameras, T_new_old, with_places=geometry), 'clip': truth if geometry else None,
