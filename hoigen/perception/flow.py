@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numba
@@ -19,11 +21,16 @@ LOOSE_PX, LOOSE_PART = 1.0, 0.05
 def measure_flow(rgb: np.ndarray) -> Flow:
     """Flow of [T,H,W,3] uint8, T >= 2, by dense inverse search (Kroeger et al. 2016)."""
     grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in rgb]
-    search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     pairs = list(itertools.pairwise(grey))
-    forward = np.stack([search.calc(a, b, None) for a, b in pairs])
-    backward = np.stack([search.calc(b, a, None) for a, b in pairs])
-    return Flow(forward, backward, _returns(forward, backward), _returns(backward, forward))
+    with ThreadPoolExecutor(2) as both:
+        forward, backward = both.map(_search, (pairs, [(b, a) for a, b in pairs]))
+        return Flow(forward, backward, *both.map(_returns, (forward, backward), (backward, forward)))
+
+
+def _search(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """[len(pairs),H,W,2] float32: the flow from the first to the second of each pair of grey pictures."""
+    search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    return np.stack([search.calc(a, b, None) for a, b in pairs])
 
 
 @numba.njit(cache=True, nogil=True)

@@ -46,10 +46,10 @@ def settle(score: np.ndarray, links: Links, active: np.ndarray, sweeps: int) -> 
     return belief
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@numba.njit(cache=True, nogil=True, fastmath=True, parallel=True)
 def _space(lab: np.ndarray, depth: np.ndarray, has_depth: bool, right: np.ndarray, down: np.ndarray) -> None:
     frames, height, width = lab.shape[:3]
-    for t in range(frames):
+    for t in numba.prange(frames):
         for v in range(height):
             for u in range(width):
                 for way in range(2):
@@ -72,11 +72,11 @@ def _space(lab: np.ndarray, depth: np.ndarray, has_depth: bool, right: np.ndarra
                         down[t, v, u] = strength
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@numba.njit(cache=True, nogil=True, fastmath=True, parallel=True)
 def _time(here: np.ndarray, there: np.ndarray, flow: np.ndarray, ok: np.ndarray, index: np.ndarray,
           weight: np.ndarray) -> None:
     frames, height, width = here.shape[:3]
-    for t in range(frames):
+    for t in numba.prange(frames):
         for v in range(height):
             for u in range(width):
                 if not ok[t, v, u]:
@@ -91,10 +91,10 @@ def _time(here: np.ndarray, there: np.ndarray, flow: np.ndarray, ok: np.ndarray,
                 weight[t, v, u] = TIME * np.exp(-square / (2 * (1.5 * COLOUR_STEP) ** 2))
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)
+@numba.njit(cache=True, nogil=True, fastmath=True, parallel=True)
 def _start(score: np.ndarray, active: np.ndarray, belief: np.ndarray) -> None:
     frames, height, width, labels = score.shape
-    for t in range(frames):
+    for t in numba.prange(frames):
         for v in range(height):
             for u in range(width):
                 if active[t, v, u]:
