@@ -95,6 +95,7 @@ class Perceiver:
         self._sam = _load_sam(config) if _uses(config.masks, 'sam2', config.sam) else None
         self._detector = _load_detector(config.boxes) if self._sam is not None and config.boxes != 'motion' else None
         self._has_vggt = _uses(config.geometry, 'vggt', config.vggt)
+        self._refusal = '' if self._has_vggt else _refusal(config)
         if config.geometry == 'vggt' or config.tracker == 'vggt':
             _ = self._vggt
 
@@ -134,7 +135,7 @@ class Perceiver:
         if config.geometry == 'depth' or (config.geometry == 'auto' and footage.depth_m is not None):
             return measured_geometry(footage, flow), ''
         if not self._has_vggt:
-            return None, _refusal(config)
+            return None, self._refusal
         from hoigen.perception.vggt.pointmaps import reconstruct
 
         return _scaled(reconstruct(footage, self._vggt), config.median_depth_m), ''
@@ -164,7 +165,9 @@ class Perceiver:
         used += [self._config.boxes] if self._detector is not None else []
         used += [self._config.vggt] if '_vggt' in self.__dict__ else []
         weights = [file for name in used for file in sorted(weights_of(name).glob('*.safetensors'))]
-        made = {'geometry_method': geometry.method, 'metric': geometry.metric} if geometry is not None else {}
+        made: dict[str, Any] = {'masks_method': 'motion' if self._sam is None else self._config.sam}
+        if geometry is not None:
+            made |= {'geometry_method': geometry.method, 'metric': geometry.metric}
         return provenance_of(seed=self._config.seed, config=asdict(self._config) | made, source=source, weights=weights,
                              licences={name: _licence(name) for name in used}, packages=PACKAGES)
 
@@ -204,7 +207,7 @@ def _refusal(config: PerceptionConfig) -> str:
         weights_of(config.vggt)
     except MissingWeights as error:
         return f'no point map, for the recording has no depth and VGGT is not there: {error}'
-    raise AssertionError('VGGT is there but was not used')
+    return ''  # measured depth was asked for: what has none is an error, not a refusal
 
 
 def _scaled(geometry: Geometry, median_depth_m: float | None) -> Geometry:

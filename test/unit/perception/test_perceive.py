@@ -49,7 +49,8 @@ def test_its_provenance_says_how(seen: Perceived) -> None:
     """What was asked for, what measured the geometry, of what recording, with no weights."""
     assert seen.provenance.source == 'a lift'
     assert seen.provenance.weights == {}
-    assert (seen.provenance.config['masks'], seen.provenance.config['geometry_method']) == ('motion', 'measured depth')
+    used = seen.provenance.config
+    assert (used['masks_method'], used['geometry_method'], used['metric']) == ('motion', 'measured depth', True)
 
 
 def test_same_footage_same_result(seen: Perceived) -> None:
