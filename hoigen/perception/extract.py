@@ -17,6 +17,7 @@ from hoigen.episodes import provenance_to_json, save_clip
 from hoigen.perception.perceive import Perceived, Perceiver, PerceptionConfig
 from hoigen.perception.records import PerceptionError, boxes_of
 from hoigen.perception.report import write_index, write_part
+from hoigen.records import RecordError
 from hoigen.sources.recording import Recording, RecordingOptions, open_recording
 
 COMPLETE, NOTHING, PARTLY = 0, 1, 3
@@ -84,7 +85,7 @@ def _stretches(config: ExtractConfig, recording: Recording, perceiver: Perceiver
                 if not path.exists():
                     _save(config, name, number, perceiver(footage, f'{config.recording.name}, {name}'), console, told)
                 made.append(path)
-            except PerceptionError as error:
+            except (PerceptionError, RecordError) as error:
                 failed.append(str(error))
                 console.print(f'[yellow]{name} skipped:[/] {error}', soft_wrap=True)
             progress.advance(bar, len(footage.stamps_ns))

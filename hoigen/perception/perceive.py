@@ -6,13 +6,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from hoigen.episodes import provenance_of
+from hoigen.episodes import sha256_of, versions_of
 from hoigen.perception.clip import build_recorded_clip
 from hoigen.perception.flow import measure_flow
 from hoigen.perception.masks.boxes import find_boxes
@@ -160,16 +160,16 @@ class Perceiver:
         return vggt_tracker(self._vggt)
 
     def _provenance(self, source: str, geometry: Geometry | None) -> Provenance:
-        """How it was made; the hashes are those that were checked when the weights were fetched."""
+        """How it was made."""
         used = [self._config.sam] if self._sam is not None else []
         used += [self._config.boxes] if self._detector is not None else []
         used += [self._config.vggt] if '_vggt' in self.__dict__ else []
-        weights = [file for name in used for file in sorted(weights_of(name).glob('*.safetensors'))]
         made: dict[str, Any] = {'masks_method': 'motion' if self._sam is None else self._config.sam}
         if geometry is not None:
             made |= {'geometry_method': geometry.method, 'metric': geometry.metric}
-        return provenance_of(seed=self._config.seed, config=asdict(self._config) | made, source=source, weights=weights,
-                             licences={name: _licence(name) for name in used}, packages=PACKAGES)
+        return Provenance(self._config.seed, asdict(self._config) | made, source,
+                          {file: sha256 for name in used for file, sha256 in _hashes(name).items()},
+                          versions_of(PACKAGES), {name: _licence(name) for name in used})
 
 
 def _load_sam(config: PerceptionConfig) -> Any:
@@ -192,6 +192,12 @@ def _uses(chosen: str, name: str, weights: str) -> bool:
         return weights_of(weights).is_dir()
     except MissingWeights:
         return False
+
+
+@cache
+def _hashes(weights: str) -> dict[str, str]:
+    """SHA-256 by file; once, for they are gigabytes."""
+    return {f'{weights}/{file.name}': sha256_of(file) for file in sorted(weights_of(weights).glob('*.safetensors'))}
 
 
 def _licence(weights: str) -> str:
