@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,8 +18,8 @@ from hoigen.episodes import provenance_to_json, save_clip
 from hoigen.perception.perceive import Perceived, Perceiver, PerceptionConfig
 from hoigen.perception.records import PerceptionError, boxes_of
 from hoigen.perception.report import write_index, write_part
-from hoigen.records import RecordError
-from hoigen.sources.recording import Recording, RecordingOptions, open_recording
+from hoigen.records import Footage, RecordError
+from hoigen.sources.recording import Recording, RecordingError, RecordingOptions, open_recording
 
 COMPLETE, NOTHING, PARTLY = 0, 1, 3
 """Exit status: every stretch became a clip; none could be used; some, or what is seen without the point map."""
@@ -62,7 +63,7 @@ def extract(config: ExtractConfig) -> int:
         console.print(recording.describe(), markup=False)
         made, failed = _stretches(config, recording, perceiver, console)
         for fault in recording.faults:
-            console.print(f'[yellow]{fault}[/]', markup=True)
+            console.print(fault, style='yellow', markup=False, soft_wrap=True)
     if config.report and made:
         console.print(str(write_index(config.folder, config.recording.name)), markup=False, soft_wrap=True)
     if not made:
@@ -78,7 +79,8 @@ def _stretches(config: ExtractConfig, recording: Recording, perceiver: Perceiver
     made, failed, told = [], [], set[str]()
     with _progress(console) as progress:
         bar = progress.add_task(config.recording.name, total=recording.count)
-        for number, footage in enumerate(recording.stretches(config.frames)):
+        stretches, number = recording.stretches(config.frames), 0
+        while (footage := _next(stretches, failed, console)) is not None:
             name = f'clip_{number:04d}'
             path = config.folder / f'{name}.npz'
             try:
@@ -86,10 +88,25 @@ def _stretches(config: ExtractConfig, recording: Recording, perceiver: Perceiver
                     _save(config, name, number, perceiver(footage, f'{config.recording.name}, {name}'), console, told)
                 made.append(path)
             except (PerceptionError, RecordError) as error:
-                failed.append(str(error))
-                console.print(f'[yellow]{name} skipped:[/] {error}', soft_wrap=True)
+                _warn(f'{name} skipped: {error}', failed, console)
             progress.advance(bar, len(footage.stamps_ns))
+            number += 1
     return made, failed
+
+
+def _next(stretches: Iterator[Footage], failed: list[str], console: Console) -> Footage | None:
+    """The next stretch; None at the end, also where the recording cannot be read any further: what came before stays.
+    """
+    try:
+        return next(stretches, None)
+    except RecordingError as error:
+        _warn(str(error), failed, console)
+        return None
+
+
+def _warn(text: str, failed: list[str], console: Console) -> None:
+    failed.append(text)
+    console.print(text, style='yellow', markup=False, soft_wrap=True)
 
 
 def _save(config: ExtractConfig, name: str, number: int, perceived: Perceived, console: Console, told: set[str]
@@ -127,7 +144,6 @@ def _write_arrays(path: Path, perceived: Perceived) -> None:
 def _claim(config: ExtractConfig) -> None:
     """Make the folder, or check that what it holds was extracted in the same way."""
     settings = json.loads(json.dumps(asdict(config), default=str))
-    settings.pop('report')
     file = config.folder / SETTINGS
     config.folder.mkdir(parents=True, exist_ok=True)
     if file.exists():

@@ -1,6 +1,7 @@
 """`hoigen extract`: a recording in, bags, arrays and a page out; resumed, refused, and cut short."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ from recorded_scene import lift
 from hoigen.cli import main
 from hoigen.episodes import load_clip
 from hoigen.perception.extract import COMPLETE, NOTHING, PARTLY, ExtractConfig
+from hoigen.records import Footage
+from hoigen.sources.recording import Recording, RecordingError
 
 
 @pytest.fixture(autouse=True)
@@ -92,6 +95,23 @@ def test_a_truncated_video_gives_its_good_part(video: Path, tmp_path: Path, caps
     assert main(['extract', str(broken), '--out', str(tmp_path / 'out')]) == PARTLY
     assert 2 < len(np.load(tmp_path / 'out/clip_0000.npz')['stamps_ns']) < 17
     assert 'broken.mkv' in capsys.readouterr().out
+
+
+def test_what_was_made_before_reading_fails_is_kept(rgbd: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                                    capsys: pytest.CaptureFixture[str]) -> None:
+    """The decoder dies in the second stretch: the first has its bag and the page, the error is told as it is."""
+    read = Recording.stretches
+
+    def dying(self: Recording, frames: int) -> Iterator[Footage]:
+        yield next(iter(read(self, frames)))
+        raise RecordingError('lift: the decoder died [signal 9]')
+
+    monkeypatch.setattr(Recording, 'stretches', dying)
+    out = tmp_path / 'out'
+    assert main(['extract', str(rgbd), '--out', str(out), '--frames', '9']) == PARTLY
+    assert len(load_clip(out / 'clip_0000').stamps_ns) == 9
+    assert (out / 'report.html').exists()
+    assert 'the decoder died [signal 9]' in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(('content', 'says'), [(b'', 'empty.mp4'), (b'no video at all', 'empty.mp4')])
