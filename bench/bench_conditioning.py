@@ -8,11 +8,10 @@ that differ can be compared. Ends with status 1 below 30 frames a second.
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from timing import milliseconds, yardstick
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'test'))
 
@@ -23,18 +22,6 @@ from hoigen.records import Clip
 
 RATE_HZ = 30.0
 FRAMES = 17
-
-
-def milliseconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return 1e3 * (time.perf_counter() - start)
-
-
-def yardstick() -> float:
-    """Milliseconds of the fixed work: sorting a million random numbers."""
-    values = np.random.default_rng(0).random(1_000_000)
-    return min(milliseconds(lambda: np.sort(values)) for _ in range(3))
 
 
 def clip_of(sway_m: float) -> tuple[Clip, np.ndarray]:

@@ -9,20 +9,19 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 
 import torch
 from accelerate import init_empty_weights
 from diffusers import CogVideoXTransformer3DModel
+from timing import measured
 
 from hoigen.video.configuration import ModelConfig, read_config
 from hoigen.video.memory import control_inputs, forward, meta_inputs, needs
 from hoigen.video.training_needs import training_needs
 from hoigen.video.transformer import ControlledCogVideoX, with_first_frame
 
-RUNS = 3
 TOY = {'num_attention_heads': 2, 'attention_head_dim': 16, 'time_embed_dim': 8, 'text_embed_dim': 12, 'num_layers': 2,
        'control_blocks': 2, 'point_width': 16, 'point_heads': 2, 'sample_width': 10, 'sample_height': 12,
        'sample_frames': 9, 'max_text_seq_length': 7}
@@ -43,20 +42,6 @@ def random_weights(make: Callable[[], torch.nn.Module], device: str) -> torch.nn
     for tensor in model.state_dict().values():
         tensor.normal_(0, 0.02, generator=generator)
     return model.bfloat16()
-
-
-def measured(run: Callable[[], object], device: str) -> tuple[float, float]:
-    """Seconds (the best of some) and peak gigabytes of a call; the CPU tells no peak, 0."""
-    best = float('inf')
-    if device == 'cuda':
-        torch.cuda.reset_peak_memory_stats()
-    for _ in range(1 + RUNS):  # the first finds the kernels
-        began = time.perf_counter()
-        run()
-        if device == 'cuda':
-            torch.cuda.synchronize()
-        best = min(best, time.perf_counter() - began)
-    return best, torch.cuda.max_memory_allocated() / 1e9 if device == 'cuda' else 0.0
 
 
 def train_step(optimiser: torch.optim.Optimizer, step: Callable[[], torch.Tensor]) -> None:

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
+from timing import milliseconds, yardstick
 
 from hoigen.perception.evaluate import heldout
 from hoigen.perception.perceive import Perceiver, PerceptionConfig
@@ -26,18 +25,6 @@ RATE_HZ = 10.0
 PASSES = 3
 REPEATS = 8
 """The clip is decoded so many times in one video: starting the child process that decodes is not to be the measure."""
-
-
-def milliseconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return 1e3 * (time.perf_counter() - start)
-
-
-def yardstick() -> float:
-    """Milliseconds of the fixed work: sorting a million random numbers."""
-    values = np.random.default_rng(0).random(1_000_000)
-    return min(milliseconds(lambda: np.sort(values)) for _ in range(3))
 
 
 def stages(footage: Footage, config: PerceptionConfig) -> dict[str, float]:

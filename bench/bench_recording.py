@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from timing import yardstick
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'test' / 'unit' / 'sources'))
 
@@ -21,16 +22,6 @@ from recording_files import BagFile, picture, write_rgbd, write_video
 from hoigen.sources.recording import RecordingOptions, open_recording
 
 SIZE, FRAMES, RATE_HZ = (640, 360), 300, 30.0
-
-
-def yardstick() -> float:
-    """Milliseconds of the fixed work: sorting a million random numbers."""
-    values, times = np.random.default_rng(0).random(1_000_000), []
-    for _ in range(3):
-        start = time.perf_counter()
-        np.sort(values)
-        times.append(time.perf_counter() - start)
-    return 1e3 * min(times)
 
 
 def write_bag(path: Path) -> Path:

@@ -10,17 +10,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
 import torch
+from timing import measured
 
 from hoigen.perception.vggt.config import DenseConfig, VGGTConfig, read_config
 from hoigen.perception.vggt.model import VGGT
 
-RUNS = 3
 SIZE = 336, 518
 """Height and width in pixels: 24 x 37 patches, as in the paper's measurements."""
 
@@ -44,21 +43,6 @@ def random_weights(config: VGGTConfig, device: str) -> VGGT:
     return model.eval()
 
 
-@torch.no_grad()
-def measured(run: Callable[[], object], device: str) -> tuple[float, float]:
-    """Seconds (the best of some) and peak gigabytes of a call; the CPU tells no peak, 0."""
-    best = float('inf')
-    if device == 'cuda':
-        torch.cuda.reset_peak_memory_stats()
-    for _ in range(1 + RUNS):  # the first finds the kernels
-        began = time.perf_counter()
-        run()
-        if device == 'cuda':
-            torch.cuda.synchronize()
-        best = min(best, time.perf_counter() - began)
-    return best, torch.cuda.max_memory_allocated() / 1e9 if device == 'cuda' else 0.0
-
-
 def aggregator(config: VGGTConfig, device: str) -> Callable[[torch.Tensor], object]:
     """The aggregator alone in bfloat16; the heads' weights leave the device."""
     core = random_weights(config, device).aggregator.bfloat16()
@@ -80,7 +64,8 @@ def window(config: VGGTConfig, device: str) -> Callable[[torch.Tensor], object]:
 def bench(run: Callable[[torch.Tensor], object], size: tuple[int, int], device: str) -> list[tuple[float, float]]:
     """Seconds and gigabytes for each number of frames."""
     pictures = [torch.rand(1, frames, 3, *size, device=device) for frames in PUBLISHED]
-    return [measured(partial(run, images), device) for images in pictures]
+    with torch.no_grad():
+        return [measured(partial(run, images), device) for images in pictures]
 
 
 def main() -> int:

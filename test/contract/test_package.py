@@ -51,7 +51,7 @@ def imports(path: Path) -> Iterator[str]:
 def foreign_imports(folders: tuple[str, ...]) -> dict[str, str]:
     """Module -> one file that imports it, for all that is neither Python's own nor the project's."""
     files = [path for folder in folders for path in sorted((ROOT / folder).rglob('*.py'))]
-    own = {'hoigen'} | {path.stem for path in (ROOT / 'test').rglob('*.py')}
+    own = {'hoigen'} | {path.stem for folder in ('test', 'bench') for path in (ROOT / folder).rglob('*.py')}
     return {module: str(path.relative_to(ROOT)) for path in files for module in imports(path)
             if module not in own | set(sys.stdlib_module_names)}
 
