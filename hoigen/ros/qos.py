@@ -2,7 +2,7 @@
 
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, LivelinessPolicy, QoSProfile, ReliabilityPolicy
 
-__all__ = ['CLOCK', 'DIAGNOSTICS', 'LATCHED', 'STREAM', 'STREAM_BEST_EFFORT']
+__all__ = ['CLOCK', 'DIAGNOSTICS', 'LATCHED', 'LATCHED_READER', 'STREAM', 'STREAM_BEST_EFFORT']
 
 
 def _profile(depth: int, reliability: ReliabilityPolicy = ReliabilityPolicy.RELIABLE,
@@ -20,6 +20,9 @@ STREAM_BEST_EFFORT = _profile(200, ReliabilityPolicy.BEST_EFFORT)
 LATCHED = _profile(8, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 """Tables of an episode: late readers get them too. Deeper than the episodes in flight, so that none is overwritten
 before a busy reader took it."""
+
+LATCHED_READER = _profile(64, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+"""The reader's side of LATCHED: a foreign publisher's past tables, which all come at once, must not overwrite ours."""
 
 CLOCK = _profile(1, ReliabilityPolicy.BEST_EFFORT)
 """Simulated time, as rclpy's time source reads it: the newest is what counts."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict, deque
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,11 +18,10 @@ from hoigen.episodes import (
 )
 from hoigen.episodes.topics import header_of
 from hoigen.ros import topics
-from hoigen.ros.streams import EpisodeOrder, Refused
+from hoigen.ros.streams import EpisodeOrder, Refused, Tables
 from hoigen.ros.topics import Topic
 
 OPEN_EPISODES = 8
-TABLES = 8
 PROVENANCES = (topics.CONDITION_PROVENANCE, topics.PROVENANCE)
 PER_FRAME = tuple(topic for topic in topics.read_by(topics.RECORDER) if not topic.latched)
 
@@ -71,7 +70,7 @@ class Recordings:
         self._episode_of: dict[int, int] = {}
         self._waiting: OrderedDict[int, list[tuple[Topic, bytes]]] = OrderedDict()
         self._provenance: OrderedDict[tuple[Topic, Any], bytes] = OrderedDict()
-        self._tables: deque[tuple[int, bytes]] = deque(maxlen=TABLES)
+        self._tables: Tables[bytes] = Tables()
 
     @property
     def open_episodes(self) -> list[int]:
@@ -82,7 +81,7 @@ class Recordings:
         if topic in PROVENANCES:
             self._add_provenance(topic, cdr)
         elif topic is topics.MESH_ASSETS:
-            self._tables.append((header_of(cdr)[0], cdr))
+            self._tables.add(header_of(cdr)[0], cdr)
         else:
             stamp_ns = header_of(cdr)[0]
             if topic is topics.LABELS:
@@ -121,9 +120,9 @@ class Recordings:
             self._open[episode] = OpenEpisode(self._make(episode))
         except EpisodeError as error:
             raise Refused('episode exists', error) from error
-        fitting = [cdr for since_ns, cdr in self._tables if since_ns <= stamp_ns]
-        if fitting:
-            self._write(episode, topics.MESH_ASSETS, stamp_ns, fitting[-1])
+        table = self._tables.at(stamp_ns)
+        if table is not None:
+            self._write(episode, topics.MESH_ASSETS, stamp_ns, table)
         if len(self._open) > OPEN_EPISODES:
             self._close(next(iter(self._open)))
 

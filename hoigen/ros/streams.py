@@ -1,6 +1,13 @@
-"""What makes frames an episode: their order, by stamp, episode and frame number."""
+"""What makes frames an episode: their order, by stamp, episode and frame number, and the table that holds for them."""
 
 from __future__ import annotations
+
+import threading
+from typing import Generic, TypeVar
+
+T = TypeVar('T')
+TABLES = 16
+"""How many tables may wait for their episodes: more than the episodes that are in flight."""
 
 
 class Refused(ValueError):
@@ -41,3 +48,28 @@ class EpisodeOrder:
     def accept(self, stamp_ns: int, frame: int) -> None:
         """The frame is good: the next one must follow it."""
         self._frame, self._stamp_ns = frame, stamp_ns
+
+
+class Tables(Generic[T]):
+    """The tables of a latched topic, each in force from its stamp on, until a later one takes its place.
+
+    Bounded: where too many wait, the one for the most distant future goes, so that a publisher of nonsense does not
+    push out what the next episode needs. ``add`` and ``at`` may be called from different threads.
+    """
+
+    def __init__(self) -> None:
+        self._tables: list[tuple[int, T]] = []
+        self._lock = threading.Lock()
+
+    def add(self, since_ns: int, table: T) -> None:
+        with self._lock:
+            self._tables.append((since_ns, table))
+            if len(self._tables) > TABLES:
+                self._tables.remove(max(self._tables, key=lambda entry: entry[0]))
+
+    def at(self, stamp_ns: int) -> T | None:
+        """The newest table for ``stamp_ns``, None without one; those that it replaced are forgotten."""
+        with self._lock:
+            fitting = [entry for entry in self._tables if entry[0] <= stamp_ns]
+            self._tables = [entry for entry in self._tables if entry not in fitting[:-1]]
+            return fitting[-1][1] if fitting else None

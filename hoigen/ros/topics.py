@@ -44,6 +44,8 @@ class Topic:
 
     def reader_qos(self, reliability: str) -> QoSProfile:
         """What a subscription asks for; ``best_effort`` also connects to a publisher that offers no more."""
+        if self.latched:
+            return qos.LATCHED_READER
         return qos.STREAM_BEST_EFFORT if reliability == 'best_effort' and self.qos is qos.STREAM else self.qos
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hoigen.ros.streams import EpisodeOrder, Refused
+from hoigen.ros.streams import TABLES, EpisodeOrder, Refused, Tables
 
 
 def follow(order: EpisodeOrder, stamp: int, episode: int, frame: int) -> bool:
@@ -48,3 +48,25 @@ def test_a_refused_frame_may_be_followed_by_the_number_after_it() -> None:
     follow(order, 1, 0, 0)
     order.begins(2, 0, 1)  # refused later, for what it holds
     assert order.begins(3, 0, 2) is False
+
+
+def test_the_newest_table_for_a_stamp_is_in_force() -> None:
+    """Also after the source's clock began again; without one there is none."""
+    tables: Tables[str] = Tables()
+    assert tables.at(5) is None
+    for since, table in ((5, 'a'), (10, 'b'), (20, 'c')):
+        tables.add(since, table)
+    assert [tables.at(stamp) for stamp in (7, 12, 12, 30)] == ['a', 'b', 'b', 'c']
+    tables.add(3, 'again')
+    assert tables.at(4) == 'again'
+
+
+def test_tables_of_a_far_future_push_out_none_that_an_episode_needs() -> None:
+    """However many somebody publishes before and after it."""
+    tables: Tables[str] = Tables()
+    for number in range(2 * TABLES):
+        tables.add(10**17 + number, 'nonsense')
+    tables.add(5, 'ours')
+    for number in range(2 * TABLES):
+        tables.add(10**17 + number, 'nonsense')
+    assert tables.at(6) == 'ours'

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,11 +13,10 @@ from hoigen.records import MeshAsset
 from hoigen.ros import convert, topics
 from hoigen.ros.nodes.base import ManagedNode, spin
 from hoigen.ros.parameters import param, validate
-from hoigen.ros.streams import EpisodeOrder, Refused
+from hoigen.ros.streams import EpisodeOrder, Refused, Tables
 from hoigen.ros.sync import ExactSync
 
 Build = Callable[[Sequence[MeshAsset], ConditioningConfig], ClipBuilder]
-TABLES = 8
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ class ConditionBuilder(ManagedNode[ConditionBuilderConfig]):
 
     def open(self) -> None:
         self._sync = ExactSync([topic.name for topic in topics.SCENE_PARTS], self._on_set, self._on_unmatched)
-        self._tables: deque[tuple[int, tuple[MeshAsset, ...] | None]] = deque(maxlen=TABLES)
+        self._tables: Tables[tuple[MeshAsset, ...] | None] = Tables()
         self._begun_ns: int | None = None
         self._builder: ClipBuilder | None = None
         self._frames = 0
@@ -81,7 +79,7 @@ class ConditionBuilder(ManagedNode[ConditionBuilderConfig]):
             assets = decode.assets(message)
         except ValueError as error:
             self.diagnostics.refuse('bad assets', f'mesh_assets at {stamp_ns} ns: {error}')
-        self._tables.append((stamp_ns, assets))  # a bad one too: the table before it does not hold any more
+        self._tables.add(stamp_ns, assets)  # a bad one too: the table before it does not hold any more
         if stamp_ns == self._begun_ns:
             self.diagnostics.fail(f'mesh_assets at {stamp_ns} ns came after the first frame that they are for')
 
@@ -117,9 +115,9 @@ class ConditionBuilder(ManagedNode[ConditionBuilderConfig]):
     def _begin(self, stamp_ns: int) -> None:
         """Take the newest table that holds at ``stamp_ns`` for the episode that begins there."""
         self._builder, self._begun_ns = None, stamp_ns
-        fitting = [assets for since_ns, assets in tuple(self._tables) if since_ns <= stamp_ns]
-        if fitting and fitting[-1] is not None:
-            self._builder = self._build(fitting[-1], self.config.conditioning())
+        assets = self._tables.at(stamp_ns)
+        if assets is not None:
+            self._builder = self._build(assets, self.config.conditioning())
 
 
 def main() -> int:
