@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from hoigen.training.loop import Batch, Hardware, LoopConfig, Objective, train
 from hoigen.video.autoencoder import ReferenceAutoencoder
 from hoigen.video.data import ClipSet
-from hoigen.video.training.loop import Batch, Hardware, LoopConfig, Objective, train
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from hoigen.training.loop import Batch, Hardware, LoopConfig, Objective, train
 from hoigen.video.autoencoder import ReferenceAutoencoder
 from hoigen.video.denoise import sample
 from hoigen.video.model import Model
@@ -21,7 +22,6 @@ from hoigen.video.sampling import CONDITIONS
 from hoigen.video.training.autoencoder import reconstruction
 from hoigen.video.training.diffusion import control_of
 from hoigen.video.training.latents import LatentSet
-from hoigen.video.training.loop import Batch, Hardware, LoopConfig, Objective, train
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ import torch
 from diffusers import CogVideoXDPMScheduler
 from torch import Tensor, nn
 
+from hoigen.training.loop import Batch, Hardware, LoopConfig, Objective, train
 from hoigen.video.denoise import predict
 from hoigen.video.inputs import PointInputs
 from hoigen.video.model import Model
 from hoigen.video.sampling import CONDITIONS
 from hoigen.video.training.latents import POINT_FIELDS, LatentSet, encode_video
-from hoigen.video.training.loop import Batch, Hardware, LoopConfig, Objective, train
 from hoigen.video.transformer import Control, ControlledCogVideoX, with_first_frame
 
 IMAGE_NOISE = (-3.0, 0.5)

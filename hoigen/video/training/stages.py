@@ -12,6 +12,8 @@ import tyro
 from diffusers import CogVideoXDPMScheduler
 from torch import nn
 
+from hoigen.training.checkpoint import whole
+from hoigen.training.loop import Hardware, LoopConfig
 from hoigen.video.check import check_clips
 from hoigen.video.data import ClipSet
 from hoigen.video.model import (
@@ -32,11 +34,9 @@ from hoigen.video.model import (
     start_from,
 )
 from hoigen.video.training.autoencoder import AutoencoderLoss, train_autoencoder
-from hoigen.video.training.checkpoint import whole
 from hoigen.video.training.decoder import DecoderLoss, train_decoder
 from hoigen.video.training.diffusion import DiffusionLoss, train_diffusion
 from hoigen.video.training.latents import LatentSet
-from hoigen.video.training.loop import Hardware, LoopConfig
 from hoigen.video.transformer import BACKBONE
 
 Stage = Literal['autoencoder', 'diffusion', 'decoder']

@@ -10,10 +10,10 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from hoigen.video.training import loop as loop_module
-from hoigen.video.training.checkpoint import STATE, TrainingError, last_checkpoint
-from hoigen.video.training.curves import CURVES, PICTURE, read_curves
-from hoigen.video.training.loop import Hardware, LoopConfig, Objective, train
+from hoigen.training import loop as loop_module
+from hoigen.training.checkpoint import STATE, TrainingError, last_checkpoint
+from hoigen.training.curves import CURVES, PICTURE, read_curves
+from hoigen.training.loop import Hardware, LoopConfig, Objective, train
 
 PLAIN = Hardware(precision='no')
 

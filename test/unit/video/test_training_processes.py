@@ -18,12 +18,12 @@ from safetensors.torch import load_file
 from small_training import write_clips, write_model
 
 from hoigen.cli import main as cli_main
+from hoigen.training.checkpoint import last_checkpoint
+from hoigen.training.curves import read_curves
+from hoigen.training.loop import Hardware
 from hoigen.video.model import load
 from hoigen.video.train import main as module_main
-from hoigen.video.training.checkpoint import last_checkpoint
-from hoigen.video.training.curves import read_curves
 from hoigen.video.training.decoder import DecoderLoss
-from hoigen.video.training.loop import Hardware
 from hoigen.video.training.stages import STAGES, TrainConfig, recipe, run
 
 STEPS, BATCH = 8, 2

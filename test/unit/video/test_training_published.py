@@ -11,9 +11,9 @@ from published_layout import toy_config, write_pipeline, write_tracking_branch
 from safetensors.torch import load_file
 from small_training import write_clips
 
+from hoigen.training.curves import read_curves
+from hoigen.training.loop import Hardware
 from hoigen.video.model import CONTROL, ModelError, load, save_config
-from hoigen.video.training.curves import read_curves
-from hoigen.video.training.loop import Hardware
 from hoigen.video.training.stages import TrainConfig, recipe, run, start_model
 
 

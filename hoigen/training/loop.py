@@ -20,8 +20,8 @@ from safetensors import SafetensorError
 from torch import Tensor
 from torch.utils.data import default_collate
 
-from hoigen.video.training.checkpoint import State, TrainingError, last_checkpoint, save_checkpoint
-from hoigen.video.training.curves import Curves
+from hoigen.training.checkpoint import State, TrainingError, last_checkpoint, save_checkpoint
+from hoigen.training.curves import Curves
 
 Batch = dict[str, Tensor]
 
