@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import mujoco
 import numpy as np
 
 from hoigen.records import Camera
 from hoigen.sources.mujoco.gl import drawing
-from hoigen.sources.mujoco.scene import FAR_M, NEAR_M, Scene
+from hoigen.sources.mujoco.scene import FAR_M, NEAR_M
 
 __all__ = ['Renderer']
 
@@ -16,12 +18,19 @@ MOST_GEOMS = 200
 FLAG = mujoco.mjtRndFlag
 
 
+class Drawable(Protocol):
+    """What is drawn: anything with a compiled model, whose camera 0 is the renderer's to place."""
+
+    @property
+    def model(self) -> mujoco.MjModel: ...
+
+
 class _Stage:
     """The GL resources of one scene at one size. A process holds one stage at a time: the drawing lock guards it."""
 
     current: _Stage | None = None
 
-    def __init__(self, scene: Scene, size: tuple[int, int]) -> None:
+    def __init__(self, scene: Drawable, size: tuple[int, int]) -> None:
         self.scene, self.size = scene, size
         scene.model.vis.global_.offwidth, scene.model.vis.global_.offheight = size
         self.gl = mujoco.MjrContext(scene.model, mujoco.mjtFontScale.mjFONTSCALE_50.value)
@@ -31,7 +40,7 @@ class _Stage:
         self.visual.flags[FLAG.mjRND_SKYBOX] = self.visual.flags[FLAG.mjRND_REFLECTION] = False
 
     @classmethod
-    def of(cls, scene: Scene, size: tuple[int, int]) -> _Stage:
+    def of(cls, scene: Drawable, size: tuple[int, int]) -> _Stage:
         """The stage for this scene; the last one makes room for another."""
         if cls.current is None or cls.current.scene is not scene or cls.current.size != size:
             if cls.current is not None:
@@ -53,13 +62,13 @@ class Renderer:
         self._option, self._lens = mujoco.MjvOption(), mujoco.MjvCamera()
         self._lens.type, self._lens.fixedcamid = mujoco.mjtCamera.mjCAMERA_FIXED, 0
 
-    def rgb(self, scene: Scene, data: mujoco.MjData, camera: Camera) -> np.ndarray:
+    def rgb(self, scene: Drawable, data: mujoco.MjData, camera: Camera) -> np.ndarray:
         """The picture, [H,W,3] uint8."""
         picture = np.empty((camera.height, camera.width, 3), np.uint8)
         self._draw(scene, data, camera, picture, None, plain=False)
         return np.ascontiguousarray(picture[::-1])
 
-    def depth(self, scene: Scene, data: mujoco.MjData, camera: Camera) -> np.ndarray:
+    def depth(self, scene: Drawable, data: mujoco.MjData, camera: Camera) -> np.ndarray:
         """Depth along the optical axis, [H,W] float32 m, NaN where nothing is drawn."""
         buffer = np.empty((camera.height, camera.width), np.float32)
         self._draw(scene, data, camera, None, buffer, plain=True)
@@ -67,13 +76,13 @@ class Renderer:
         metres = NEAR_M * FAR_M / (NEAR_M + share * (FAR_M - NEAR_M))
         return np.where(share > 0, metres, np.nan).astype(np.float32)
 
-    def geoms(self, scene: Scene, data: mujoco.MjData, camera: Camera) -> np.ndarray:
+    def geoms(self, scene: Drawable, data: mujoco.MjData, camera: Camera) -> np.ndarray:
         """Which geom each pixel shows, [H,W] int32, -1 for none."""
         picture = np.empty((camera.height, camera.width, 3), np.uint8)
         table = self._draw(scene, data, camera, picture, None, plain=True)
         return table[picture[::-1].astype(np.int32) @ np.array([1, 1 << 8, 1 << 16], np.int32)]
 
-    def _draw(self, scene: Scene, data: mujoco.MjData, camera: Camera, rgb: np.ndarray | None,
+    def _draw(self, scene: Drawable, data: mujoco.MjData, camera: Camera, rgb: np.ndarray | None,
               depth: np.ndarray | None, plain: bool) -> np.ndarray:
         """Draw and read back, rows from the bottom up; plain: codes of geoms in place of colours, no shadows.
 

@@ -16,7 +16,7 @@ from hoigen.sources.mujoco.hand import HAND_JOINTS, adroit_spec
 from hoigen.sources.mujoco.meshes import Mesh
 from hoigen.sources.mujoco.objects import Collider, Thing
 
-__all__ = ['FAR_M', 'NEAR_M', 'Scene', 'build_scene']
+__all__ = ['FAR_M', 'NEAR_M', 'Scene', 'add_free_thing', 'begin_scene', 'build_scene', 'draw_look', 'finish_scene']
 
 THING, BASE = 'object', 'object_base'
 COLLISION_GROUP = 4  # not drawn
@@ -59,6 +59,13 @@ def build_scene(thing: Thing, draws: Draws, texture_size: int) -> Scene:
 
     texture_size: of the table's texture, pixels; the other textures and the shadows go with it.
     """
+    spec = begin_scene(draws, texture_size)
+    colour = _add_thing(spec, thing, draws, texture_size)
+    return _addressed(finish_scene(spec, draws), thing, colour)
+
+
+def begin_scene(draws: Draws, texture_size: int) -> mujoco.MjSpec:
+    """The hand in a furnished room."""
     spec = adroit_spec()
     spec.visual.map.znear, spec.visual.map.zfar = NEAR_M, FAR_M
     spec.stat.extent, spec.stat.center = 1.0, np.zeros(3)
@@ -66,10 +73,14 @@ def build_scene(thing: Thing, draws: Draws, texture_size: int) -> Scene:
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
     _add_surroundings(spec, draws, texture_size)
     _paint_hand(spec, draws)
-    colour = _add_thing(spec, thing, draws, texture_size)
+    return spec
+
+
+def finish_scene(spec: mujoco.MjSpec, draws: Draws) -> mujoco.MjModel:
+    """Light it, and compile it with the camera that the renderer places."""
     _add_lights(spec, draws)
     spec.worldbody.add_camera(name='view')
-    return _addressed(spec.compile(), thing, colour)
+    return spec.compile()
 
 
 def _addressed(model: mujoco.MjModel, thing: Thing, colour: str) -> Scene:
@@ -137,14 +148,19 @@ def _paint_hand(spec: mujoco.MjSpec, draws: Draws) -> None:
     spec.geom('V_forearm').material = 'sleeve'
 
 
-def _add_thing(spec: mujoco.MjSpec, thing: Thing, draws: Draws, size: int) -> str:
-    """Add the thing, free or hinged to its base; gives the name of its colour."""
+def draw_look(draws: Draws, size: int) -> tuple[np.ndarray, str]:
+    """A thing's texture [size,size,3] uint8 and the name of its colour."""
     base, name = textures.draw_colour(draws)
     accent, _ = textures.draw_colour(draws)
     if np.abs(accent - base).sum() < 0.5:
         accent = np.where(base.mean() > 0.5, base * 0.35, base * 0.35 + 0.6)
-    _add_material(spec, THING, textures.draw_texture(textures.OBJECT_FAMILIES, draws, size // 2, base, accent),
-                  specular=draws.look(0.1, 0.8), shininess=draws.look(0.1, 0.8))
+    return textures.draw_texture(textures.OBJECT_FAMILIES, draws, size, base, accent), name
+
+
+def _add_thing(spec: mujoco.MjSpec, thing: Thing, draws: Draws, size: int) -> str:
+    """Add the thing, free or hinged to its base; gives the name of its colour."""
+    picture, name = draw_look(draws, size // 2)
+    _add_material(spec, THING, picture, specular=draws.look(0.1, 0.8), shininess=draws.look(0.1, 0.8))
     mass, friction = draws.look(0.05, 0.25), draws.look(0.9, 1.3)
     if thing.lid is None:
         body = spec.worldbody.add_body(name=THING)
@@ -160,12 +176,20 @@ def _add_thing(spec: mujoco.MjSpec, thing: Thing, draws: Draws, size: int) -> st
     return name
 
 
+def add_free_thing(spec: mujoco.MjSpec, name: str, thing: Thing, picture: np.ndarray, draws: Draws) -> None:
+    """Add one more thing with this texture, as a free body of this name."""
+    _add_material(spec, name, picture, specular=draws.look(0.1, 0.8), shininess=draws.look(0.1, 0.8))
+    body = spec.worldbody.add_body(name=name)
+    body.add_freejoint(name=name)
+    _add_solid(spec, body, thing.mesh, thing.colliders, draws.look(0.05, 0.25), draws.look(0.9, 1.3), name)
+
+
 def _add_solid(spec: mujoco.MjSpec, body: mujoco.MjsBody, mesh: Mesh, colliders: tuple[Collider, ...], mass: float,
-               friction: float) -> None:
+               friction: float, material: str = THING) -> None:
     """What is seen of a body of the thing, and what is touched: the first collider has most of the mass."""
     _add_mesh(spec, body.name, mesh)
-    body.add_geom(name=body.name, type=mujoco.mjtGeom.mjGEOM_MESH, meshname=body.name, material=THING, contype=0,
-                  conaffinity=0, group=1, mass=0.0)
+    body.add_geom(name=body.name, type=mujoco.mjtGeom.mjGEOM_MESH, meshname=body.name, material=material,
+                  contype=0, conaffinity=0, group=1, mass=0.0)
     rest = len(colliders) - 1
     for number, piece in enumerate(colliders):
         share = 1.0 if not rest else 0.75 if number == 0 else 0.25 / rest

@@ -1,0 +1,1 @@
+"""What both FLUX systems share: configuration, pictures as tokens and back, text, flow matching."""

@@ -1,0 +1,1 @@
+"""SpatialHand: an object inserted at a 6DoF pose, occlusion computed from depth."""

@@ -1,0 +1,83 @@
+"""Training examples by simulation: things on a table, each view with and without one, labels by construction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hoigen.editing.placement import box_of, place
+from hoigen.editing.records import Placement, Reference
+from hoigen.editing.views import random_views
+from hoigen.sources.mujoco.clutter import Clutter, Look, Sight, build_clutter, draw_looks, lift, look_from, reach
+from hoigen.sources.mujoco.draws import Draws
+from hoigen.sources.mujoco.render import Renderer
+
+__all__ = ['Example', 'SceneExamples', 'SimulationConfig', 'simulate']
+
+LEAST_SEEN = 0.3
+"""An example whose object is hidden more than that is left out, as a filter by mask size does for real pictures."""
+
+
+@dataclass(frozen=True)
+class SimulationConfig:
+    """What is simulated. size: side of the pictures, pixels. things: in a scene. sights: of each thing. views: pictures
+    of each thing alone. lifted, hand: how often a thing is in the air, and a hand in the way."""
+
+    size: int = 64
+    things: int = 4
+    sights: int = 2
+    views: int = 20
+    lifted: float = 0.5
+    hand: float = 0.3
+    split: str = 'train'
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """A scene with and without a thing, and where the thing is: thing counts in ``SceneExamples.looks``; box is the
+    placement of the box about it."""
+
+    thing: int
+    sight: Sight
+    placement: Placement
+    box: Placement
+
+
+@dataclass(frozen=True, eq=False)
+class SceneExamples:
+    """All that one scene gives. views: of each look."""
+
+    looks: tuple[Look, ...]
+    views: tuple[tuple[Reference, ...], ...]
+    examples: tuple[Example, ...]
+
+
+def simulate(config: SimulationConfig, renderer: Renderer, seed: int, index: int) -> SceneExamples:
+    """Scene ``index`` of a seed: always the same, whatever was made before."""
+    draws = Draws(config.split, seed, index)
+    looks = draw_looks(draws, config.things)
+    scene = build_clutter(looks, draws)
+    examples = [example for number in range(config.things) for _ in range(config.sights)
+                if (example := _sight(scene, number, config, renderer, draws)) is not None]
+    views = tuple(random_views(look.asset, config.views, draws.rng, config.size) for look in looks)
+    return SceneExamples(looks, views, tuple(examples))
+
+
+def _sight(scene: Clutter, number: int, config: SimulationConfig, renderer: Renderer, draws: Draws) -> Example | None:
+    """One view; None where the thing is hardly seen."""
+    stood = scene.pose(number)
+    if draws.chance(config.lifted):
+        lift(scene, number, draws)
+    camera = look_from(scene, number, draws, config.size, draws.free(0.55, 0.72))
+    if draws.chance(config.hand):
+        reach(scene, number, camera, draws)
+    sight = scene.see(renderer, camera, number)
+    scene.put_hand(None)
+    scene.move(number, stood)
+    asset = scene.looks[number].asset
+    placement = place(asset, sight.T_world_object, camera)
+    nearer = np.nan_to_num(sight.depth_without_m, nan=np.inf) < placement.depth_m * 0.995
+    if (placement.mask & ~nearer).sum() < LEAST_SEEN * placement.mask.sum():
+        return None
+    return Example(number, sight, placement, place(box_of(asset), sight.T_world_object, camera))

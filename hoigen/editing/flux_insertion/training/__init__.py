@@ -1,0 +1,1 @@
+"""Training of the insertion model: autoencoder, novel views (stage 1), insertion (stage 2)."""

@@ -1,0 +1,104 @@
+"""The examples of a training set in memory, and what of each the model is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hoigen.editing.flux_insertion.conditions import as_signed, depth_picture, flat
+from hoigen.editing.flux_insertion.synthesis import GREY, TOLERANCE
+from hoigen.editing.orientation import Orientation
+from hoigen.training.checkpoint import TrainingError
+
+__all__ = ['ExampleSet', 'Given', 'order_of']
+
+FIELDS = ('rgb', 'without', 'depth_without_m', 'mask', 'object_depth_m', 'box_mask', 'insertion_depth_m', 'orientation')
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """One example as the model reads it. target, masked: [S,S,3] uint8. depth: [S,S] float32 in [-1, 1]. paint: [S,S]
+    bool."""
+
+    target: np.ndarray
+    masked: np.ndarray
+    depth: np.ndarray
+    paint: np.ndarray
+
+
+class ExampleSet:
+    """All examples of a folder of scenes (``hoigen edit data``), held in memory.
+
+    thing: [E] rows of ``views`` [N,V,S,S,3] uint8, whose orientations are ``view_features`` [N,V,9]; features [E,9] of
+    the targets; captions: N.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        paths = sorted(folder.glob('scene_*.npz'))
+        if not paths:
+            raise TrainingError(f'{folder}: expected scenes (scene_*.npz), found none; make some: hoigen edit data')
+        fields: dict[str, list[np.ndarray]] = {name: [] for name in (*FIELDS, 'thing', 'view_rgb', 'view_orientation')}
+        captions: list[str] = []
+        for path in paths:
+            with np.load(path) as scene:
+                for name in fields:
+                    fields[name].append(scene[name] + len(captions) if name == 'thing' else scene[name])
+                captions += scene['caption'].tolist()
+        self.arrays = {name: np.concatenate(parts) for name, parts in fields.items()}
+        self.captions = tuple(captions)
+        self.thing, self.views = self.arrays['thing'], self.arrays['view_rgb']
+        self.features = _features(self.arrays['orientation'])
+        self.view_features = _features(self.arrays['view_orientation'])
+
+    def __len__(self) -> int:
+        return len(self.thing)
+
+    def name(self, index: int) -> str:
+        return f'example {index}: {self.captions[self.thing[index]]}'
+
+    def order(self, seed: int, count: int) -> np.ndarray:
+        return order_of(len(self), seed, count)
+
+    def given(self, index: int, *, box: bool = False, geometry_aware: bool = True) -> Given:
+        """box: the object's shape is not known, only the box about it and its depth."""
+        a = self.arrays
+        mask = a['box_mask'][index] if box else a['mask'][index]
+        depth = flat(mask, float(a['insertion_depth_m'][index])) if box else a['object_depth_m'][index]
+        scene = a['depth_without_m'][index]
+        nearer = np.nan_to_num(scene, nan=np.inf) < depth * (1 - TOLERANCE)
+        paint = mask & ~nearer if geometry_aware else mask
+        masked = np.where(paint[..., None], np.uint8(GREY), a['without'][index])
+        return Given(a['rgb'][index], masked, depth_picture(np.where(paint, depth, scene)), paint)
+
+    def picture(self, index: int, generator: torch.Generator) -> Tensor:
+        """Any of an example's pictures, for the autoencoder: [3,S,S] float32 in [-1, 1]."""
+        kind, box, view = (int(torch.randint(n, (), generator=generator)) for n in (8, 2, self.views.shape[1]))
+        if kind < 3:
+            return channels_first(as_signed(self.arrays['rgb'][index]))
+        if kind < 6:
+            return channels_first(as_signed(self.views[self.thing[index], view]))
+        given = self.given(index, box=bool(box))
+        if kind == 6:
+            return channels_first(as_signed(given.masked))
+        return torch.from_numpy(given.depth)[None].expand(3, -1, -1)
+
+
+def channels_first(picture: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))
+
+
+def order_of(length: int, seed: int, count: int) -> np.ndarray:
+    """[count] int64 indices: pass after pass over all of them, each in another order."""
+    rng = np.random.default_rng(seed)
+    passes = [rng.permutation(length) for _ in range(-(-count // length))]
+    return np.concatenate(passes)[:count]
+
+
+def _features(angles: np.ndarray) -> np.ndarray:
+    flat_angles = angles.reshape(-1, 3)
+    rows = [Orientation(*map(float, row)).features() for row in flat_angles]
+    return np.stack(rows).reshape(*angles.shape[:-1], -1)

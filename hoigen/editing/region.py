@@ -1,0 +1,69 @@
+"""The square part of a picture that a model works on: cut out at its size, put back without a seam."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+__all__ = ['Region', 'region_of']
+
+MARGIN = 1.55
+"""The region's side, in sides of the box about what is to be painted."""
+LEAST = 24
+"""The smallest side of a region, pixels of the frame."""
+
+
+@dataclass(frozen=True)
+class Region:
+    """A square of a frame [left, top, left+side, top+side) in pixels, which may reach over the frame's border, and the
+    side ``size`` of the model's picture."""
+
+    left: int
+    top: int
+    side: int
+    size: int
+
+    def cut(self, picture: np.ndarray, fill: float | None = None) -> np.ndarray:
+        """The region at the model's size, of a picture [H,W] or [H,W,3].
+
+        Colours are averaged, and continued over the border; masks (bool) and depth (float32) take the nearest pixel,
+        beyond the border ``fill``.
+        """
+        exact = picture.dtype != np.uint8
+        source = picture.astype(np.uint8) if picture.dtype == bool else picture
+        pad = [max(0, -self.top), max(0, self.top + self.side - picture.shape[0]),
+               max(0, -self.left), max(0, self.left + self.side - picture.shape[1])]
+        if any(pad):
+            border = cv2.BORDER_CONSTANT if exact else cv2.BORDER_REPLICATE
+            source = cv2.copyMakeBorder(source, *pad, border, value=0.0 if fill is None else fill)
+        top, left = self.top + pad[0], self.left + pad[2]
+        piece = source[top:top + self.side, left:left + self.side]
+        smooth = cv2.INTER_AREA if self.side > self.size else cv2.INTER_LINEAR
+        piece = cv2.resize(piece, (self.size, self.size), interpolation=cv2.INTER_NEAREST_EXACT if exact else smooth)
+        return piece.astype(picture.dtype)
+
+    def paste(self, frame: np.ndarray, painted: np.ndarray, share: np.ndarray) -> np.ndarray:
+        """A frame [H,W,3] uint8 with the model's picture [size,size,3] uint8 put in by the shares [H,W] in [0, 1]."""
+        smooth = cv2.INTER_AREA if self.side < self.size else cv2.INTER_CUBIC
+        piece = cv2.resize(painted, (self.side, self.side), interpolation=smooth)
+        whole = frame.astype(np.float32)
+        rows = slice(max(0, self.top), min(frame.shape[0], self.top + self.side))
+        columns = slice(max(0, self.left), min(frame.shape[1], self.left + self.side))
+        inner = piece[rows.start - self.top:rows.stop - self.top, columns.start - self.left:columns.stop - self.left]
+        weight = share[rows, columns, None].astype(np.float32)
+        whole[rows, columns] = weight * inner + (1 - weight) * whole[rows, columns]
+        return np.clip(whole.round(), 0, 255).astype(np.uint8)
+
+
+def region_of(mask: np.ndarray, size: int) -> Region:
+    """The region about a mask [H,W] bool with something in it, moved inside the frame where it fits there."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    extent = max(rows[-1] - rows[0], columns[-1] - columns[0]) + 1
+    side = max(LEAST, round(MARGIN * extent))
+    corner = []
+    for found, length in ((columns, mask.shape[1]), (rows, mask.shape[0])):
+        first = round((found[0] + found[-1] + 1 - side) / 2)
+        corner.append(min(max(first, 0), length - side) if side <= length else first)
+    return Region(corner[0], corner[1], side, size)

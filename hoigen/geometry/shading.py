@@ -1,0 +1,100 @@
+"""Pictures of a textured mesh on the CPU, with depth and object coordinates at the same pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from hoigen.geometry.camera import resize_camera
+from hoigen.geometry.raster import rasterise
+from hoigen.geometry.surface import barycentric
+from hoigen.geometry.transforms import apply
+from hoigen.records import Camera, MeshAsset
+
+__all__ = ['View', 'draw']
+
+SAMPLES = 2
+"""Samples along each side of a pixel."""
+LIGHT = np.array([-0.35, -0.75, -0.56])
+"""Where the light comes from, in the camera's frame: above its left shoulder."""
+AMBIENT, DIFFUSE = 0.55, 0.55
+PLAIN = np.array([180, 180, 180], np.uint8)
+"""The colour of a mesh without a texture."""
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """What a camera sees of one mesh alone.
+
+    rgb: [H,W,3] uint8, shaded, on white. share: [H,W] float32 in [0, 1], how much of a pixel the mesh covers. mask:
+    [H,W] bool, at the pixel's centre. depth_m: [H,W] float32 along the optical axis, infinite where the mesh is not.
+    points: [H,W,3] float32 places in the asset's frame, NaN where it is not.
+    """
+
+    rgb: np.ndarray
+    share: np.ndarray
+    mask: np.ndarray
+    depth_m: np.ndarray
+    points: np.ndarray
+
+
+def draw(asset: MeshAsset, T_world_asset: np.ndarray, camera: Camera) -> View:
+    """Draw an asset at a pose; it is lit from the camera's own shoulder, so that its look depends on its orientation
+    to the camera alone."""
+    world = apply(T_world_asset, asset.vertices)
+    raster = rasterise(camera, world, asset.triangles)
+    mask = raster.triangle >= 0
+    points = np.full((*mask.shape, 3), np.nan, np.float32)
+    if mask.any():
+        weights = _weights(camera, world, asset.triangles, raster.triangle, mask, raster.depth_m)
+        points[mask] = np.einsum('nk,nkx->nx', weights, asset.vertices[asset.triangles[raster.triangle[mask]]])
+    colours, share = _coloured(asset, world, camera)
+    return View(colours, share, mask, np.where(mask, raster.depth_m, np.inf).astype(np.float32), points)
+
+
+def _coloured(asset: MeshAsset, world: np.ndarray, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
+    """The picture on white and the share of each pixel that is covered, from SAMPLES x SAMPLES samples."""
+    fine = resize_camera(camera, camera.width * SAMPLES, camera.height * SAMPLES)
+    raster = rasterise(fine, world, asset.triangles)
+    mask = raster.triangle >= 0
+    rgb = np.full((*mask.shape, 3), 255, np.float32)
+    if mask.any():
+        triangle = raster.triangle[mask]
+        weights = _weights(fine, world, asset.triangles, raster.triangle, mask, raster.depth_m)
+        rgb[mask] = np.clip(_albedo(asset, triangle, weights) * _light(asset, world, camera)[triangle, None], 0, 255)
+    size = (camera.width, camera.height)
+    share = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA).round().astype(np.uint8), share
+
+
+def _weights(camera: Camera, world: np.ndarray, triangles: np.ndarray, index: np.ndarray, mask: np.ndarray,
+             depth_m: np.ndarray) -> np.ndarray:
+    """Barycentric weights [n,3] of the masked pixels in the triangles that they show."""
+    v, u = np.nonzero(mask)
+    rays = np.stack([u, v, np.ones_like(u)], 1) @ np.linalg.inv(camera.K).T
+    places = apply(camera.T_world_cam, rays * depth_m[mask][:, None])
+    return barycentric(places, world[triangles[index[mask]]])
+
+
+def _albedo(asset: MeshAsset, triangle: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Colours [n,3] float32 of places on triangles."""
+    if asset.uv is None or asset.texture is None:
+        return np.broadcast_to(PLAIN.astype(np.float32), (len(triangle), 3))
+    uv = np.einsum('nk,nkx->nx', weights, asset.uv[asset.triangles[triangle]])
+    height, width = asset.texture.shape[:2]
+    across, down = (uv[:, 0] % 1) * width - 0.5, (1 - uv[:, 1] % 1) * height - 0.5
+    return cv2.remap(asset.texture, across.astype(np.float32)[None], down.astype(np.float32)[None], cv2.INTER_LINEAR,
+                     borderMode=cv2.BORDER_WRAP)[0].astype(np.float32)
+
+
+def _light(asset: MeshAsset, world: np.ndarray, camera: Camera) -> np.ndarray:
+    """[F] how bright each triangle is; both sides are lit alike."""
+    a, b, c = (world[asset.triangles[:, corner]] for corner in range(3))
+    normal = np.cross(b - a, c - a)
+    length = np.linalg.norm(normal, axis=1, keepdims=True)
+    normal = normal / np.where(length > 0, length, 1)
+    to_light = camera.T_world_cam[:3, :3] @ (LIGHT / np.linalg.norm(LIGHT))
+    towards_camera = np.sign(((camera.T_world_cam[:3, 3] - (a + b + c) / 3) * normal).sum(1))
+    return AMBIENT + DIFFUSE * np.maximum(0, towards_camera * (normal @ to_light))
