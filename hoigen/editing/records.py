@@ -31,12 +31,14 @@ class Subject:
     """An object to be put into pictures.
 
     caption: a few words ('a red mug with white dots'). references: pictures of it, at least one. mesh: its shape, which
-    gives outline, depth and labels at any pose; where only its size is known, a box of that size.
+    gives outline, depth and labels at any pose. exact: False where only its size is known and the mesh is a box of that
+    size (``box_of``).
     """
 
     caption: str
     references: tuple[Reference, ...]
     mesh: MeshAsset
+    exact: bool = True
 
     def __post_init__(self) -> None:
         check = Check('Subject')
@@ -95,8 +97,9 @@ class Synthesis:
 class Edited:
     """An edited frame with the labels that are true of it.
 
-    rgb: [H,W,3] uint8. mask: [H,W] bool, where the object is seen. depth_m: [H,W] float32, infinite where nothing is,
-    NaN unknown. visibility: the share of the object that is seen, in [0, 1]; 0 when it is wholly hidden or out of view.
+    rgb: [H,W,3] uint8. mask: [H,W] bool, where the object is seen: of the re-rendered mesh, or where the picture changed
+    inside the box of an object of which only the size is known. depth_m: [H,W] float32, infinite where nothing is, NaN
+    unknown. visibility: the share of the object that is seen, in [0, 1]; 0 when it is wholly hidden or out of view.
     T_world_object: [4,4] float64. agreement: intersection over union of the mask with where the picture changed, NaN
     where that cannot be told.
     """

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from hoigen.editing.flux_insertion.conditions import as_signed, depth_picture, flat
 from hoigen.editing.flux_insertion.synthesis import GREY, TOLERANCE
-from hoigen.editing.orientation import Orientation
+from hoigen.editing.orientation import Orientation, rotation_of
 from hoigen.training.checkpoint import TrainingError
 
-__all__ = ['ExampleSet', 'Given', 'order_of']
+__all__ = ['ExampleSet', 'Given', 'channels_first', 'order_of']
 
 FIELDS = ('rgb', 'without', 'depth_without_m', 'mask', 'object_depth_m', 'box_mask', 'insertion_depth_m', 'orientation')
 
@@ -63,6 +63,10 @@ class ExampleSet:
     def order(self, seed: int, count: int) -> np.ndarray:
         return order_of(len(self), seed, count)
 
+    def turns(self) -> tuple[np.ndarray, np.ndarray]:
+        """Rotations [E,3,3] of the targets and [N,V,3,3] of the views, ``R_cam_object`` each."""
+        return _rotations(self.arrays['orientation']), _rotations(self.arrays['view_orientation'])
+
     def given(self, index: int, *, box: bool = False, geometry_aware: bool = True) -> Given:
         """box: the object's shape is not known, only the box about it and its depth."""
         a = self.arrays
@@ -99,6 +103,10 @@ def order_of(length: int, seed: int, count: int) -> np.ndarray:
 
 
 def _features(angles: np.ndarray) -> np.ndarray:
-    flat_angles = angles.reshape(-1, 3)
-    rows = [Orientation(*map(float, row)).features() for row in flat_angles]
+    rows = [Orientation(*map(float, row)).features() for row in angles.reshape(-1, 3)]
     return np.stack(rows).reshape(*angles.shape[:-1], -1)
+
+
+def _rotations(angles: np.ndarray) -> np.ndarray:
+    rows = [rotation_of(Orientation(*map(float, row))) for row in angles.reshape(-1, 3)]
+    return np.stack(rows).reshape(*angles.shape[:-1], 3, 3).astype(np.float32)

@@ -1,0 +1,142 @@
+"""What the two stages learn: novel views of things alone (stage 1), then things in scenes (stage 2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from hoigen.editing.flux.tokens import encode
+from hoigen.editing.flux.words import WordTable
+from hoigen.editing.flux_insertion.conditions import as_signed
+from hoigen.editing.flux_insertion.model import FEATURES, InsertionTransformer, sequence_ids
+from hoigen.editing.flux_insertion.synthesis import GREY
+from hoigen.editing.flux_insertion.training.examples import ExampleSet, channels_first
+from hoigen.training.loop import Batch, Objective
+
+__all__ = ['InsertionLoss', 'InsertionObjective', 'blank', 'pixels_per_token']
+
+WHITE = 250
+"""Darker pixels of a view belong to the thing."""
+
+
+@dataclass(frozen=True)
+class InsertionLoss:
+    """What a stage learns from.
+
+    box: share of examples of which only the box about the object is known. nearest: share whose first reference is the
+    view that is turned most alike, as in use; all others are any views. removal: share in which a thing is taken away.
+    outline: share of stage 1 in which the view's outline is given. terminal: share at pure noise, where few-step
+    sampling starts. paint: weight of what is painted over what is not, less one. recolour: share with permuted colours.
+    drop_text: share without a caption.
+    """
+
+    box: float = 0.35
+    nearest: float = 0.5
+    removal: float = 0.1
+    outline: float = 0.4
+    terminal: float = 0.3
+    paint: float = 3.0
+    recolour: float = 0.5
+    drop_text: float = 0.1
+
+
+class Parts(nn.Module):
+    """What is trained together: ``state_dict`` is what is saved."""
+
+    def __init__(self, insertion: InsertionTransformer, words: WordTable) -> None:
+        super().__init__()
+        self.insertion, self.words = insertion, words
+
+
+class InsertionObjective(Objective):
+    """Flow matching: predict the velocity (noise minus picture) of noisy tokens of the target picture."""
+
+    def __init__(self, parts: Parts, autoencoder: AutoencoderKL, examples: ExampleSet, loss: InsertionLoss,
+                 stage: Literal[1, 2], references: int) -> None:
+        super().__init__()
+        self.parts, self.clips, self._loss, self._stage, self._references = parts, examples, loss, stage, references
+        self._autoencoder = [autoencoder]  # in a list: no part of what is trained
+        side = examples.views.shape[2] // pixels_per_token(autoencoder)
+        self._side, self._ids = side, sequence_ids(side, [side] * references)
+        self._turns = examples.turns()
+
+    def example(self, index: int, generator: torch.Generator) -> Batch:
+        rng = np.random.default_rng(int(torch.randint(2**31, (), generator=generator)))
+        batch, caption = self._novel_view(index, rng) if self._stage == 1 else self._insertion(index, rng)
+        loss = self._loss
+        if rng.random() < loss.recolour:
+            order, caption = rng.permutation(3), caption.split(' ')[-1]  # the colour's name is no longer true
+            batch |= {name: batch[name][..., order, :, :] for name in ('target', 'masked', 'references')}
+        caption = '' if rng.random() < loss.drop_text else caption
+        t = 1.0 if rng.random() < loss.terminal else rng.random()
+        return {**batch, 'words': self.parts.words.numbers([caption])[0], 't': torch.tensor(t, dtype=torch.float32),
+                'noise': torch.randn(self._side**2, self.parts.insertion.transformer.config.in_channels,
+                                     generator=generator)}
+
+    def _novel_view(self, index: int, rng: np.random.Generator) -> tuple[Batch, str]:
+        """One view of a thing of others: on white, sometimes with its outline, or with nothing but its orientation."""
+        clips, thing = self.clips, self.clips.thing[index]
+        chosen = rng.choice(clips.views.shape[1], 1 + self._references, replace=False)
+        target = clips.views[thing, chosen[0]]
+        outline = (target < WHITE).any(-1) if rng.random() < self._loss.outline else np.ones(target.shape[:2], bool)
+        masked = np.where(outline[..., None], np.uint8(GREY), target)
+        depth = np.where(outline, 0, -1).astype(np.float32)
+        return self._batch(target, masked, depth, outline, (thing, chosen[1:]),
+                           clips.view_features[thing, chosen[0]]), clips.captions[thing]
+
+    def _insertion(self, index: int, rng: np.random.Generator) -> tuple[Batch, str]:
+        clips, thing, loss = self.clips, self.clips.thing[index], self._loss
+        given = clips.given(index, box=bool(rng.random() < loss.box))
+        if rng.random() < loss.removal:
+            batch = self._batch(clips.arrays['without'][index], given.masked, given.depth, given.paint, None,
+                                np.zeros(FEATURES, np.float32))
+            return batch, ''
+        chosen = rng.choice(clips.views.shape[1], self._references, replace=False)
+        if rng.random() < loss.nearest:
+            alike = np.einsum('vxy,xy->v', self._turns[1][thing], self._turns[0][index])
+            chosen[0] = alike.argmax()
+        return self._batch(given.target, given.masked, given.depth, given.paint, (thing, chosen),
+                           clips.features[index]), clips.captions[thing]
+
+    def _batch(self, target: np.ndarray, masked: np.ndarray, depth: np.ndarray, paint: np.ndarray,
+               views: tuple[int, np.ndarray] | None, features: np.ndarray) -> Batch:
+        """views: a thing and which views of it are the references; None for blank ones."""
+        size = target.shape[0]
+        pictures = blank(self._references, size) if views is None else torch.stack(
+            [channels_first(as_signed(self.clips.views[views[0], view])) for view in views[1]])
+        own = torch.zeros(self._references, FEATURES) if views is None else torch.from_numpy(
+            self.clips.view_features[views[0], views[1]])
+        weight = 1 + self._loss.paint * F.adaptive_avg_pool2d(torch.from_numpy(paint)[None].float(), self._side)[0]
+        return {'target': channels_first(as_signed(target)), 'masked': channels_first(as_signed(masked)),
+                'depth': torch.from_numpy(depth)[None].expand(3, -1, -1).clone(), 'references': pictures,
+                'features': torch.from_numpy(features), 'own': own, 'weight': weight.flatten()}
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        with torch.no_grad():
+            pictures = torch.stack([batch['target'], batch['masked'], batch['depth'], *batch['references'].unbind(1)])
+            tokens = encode(self._autoencoder[0], pictures.flatten(0, 1)).unflatten(0, pictures.shape[:2]).float()
+        target, scene, references = tokens[0], tokens[1:3].transpose(0, 1).flatten(1, 2), tokens[3:].transpose(0, 1)
+        t = batch['t'][:, None, None]
+        text, pooled = self.parts.words(batch['words'])
+        velocity = self.parts.insertion((1 - t) * target + t * batch['noise'], scene, references, batch['features'],
+                                        batch['own'], batch['t'], text, pooled, self._ids)
+        error = (velocity.float() - (batch['noise'] - target)).square().mean(-1)
+        weight = batch['weight'] / batch['weight'].mean(1, keepdim=True)
+        plain = error.mean(1)
+        return {'loss': (error * weight).mean(1), 'terminal': torch.where(batch['t'] == 1, plain, torch.nan)}
+
+
+def blank(count: int, size: int) -> Tensor:
+    """References that show nothing: [count,3,size,size]."""
+    return torch.full((count, 3, size, size), GREY / 127.5 - 1)
+
+
+def pixels_per_token(autoencoder: AutoencoderKL) -> int:
+    """The side of a token in pixels: a token is 2x2 latents."""
+    return 2 ** len(autoencoder.config.block_out_channels)
