@@ -1,0 +1,104 @@
+"""An editing model's configuration: one YAML of ``config/editing``, or the one in a model's own folder."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hoigen.resources import ResourceError, find
+from hoigen.video.configuration import CONFIG, Memory
+from hoigen.weights import ModelError
+
+__all__ = ['CONFIG', 'EditConfig', 'Memory', 'ModelError', 'read_config', 'save_config']
+
+
+@dataclass(frozen=True)
+class EditConfig:
+    """One YAML of ``config/editing``: the picture's size, the sampler and the parts' own configurations.
+
+    size: side of the square picture that is made, pixels. references: pictures of the object; reference_size: their
+    side, by default ``size``. guidance: the scale that a guidance-distilled FLUX reads, None for others.
+    image_guidance: classifier-free guidance on the references, 1 is off. words: rows of the word table that stands for
+    the text encoders; or clip and t5: theirs, and text_length tokens of a caption. base: where the published parts
+    lie, a folder or a repository of the hub; a model without it has weights of its own. lora: the same for what was
+    trained beside them.
+    """
+
+    name: str
+    licence: str
+    size: int
+    steps: int
+    references: int
+    transformer: dict[str, Any]
+    autoencoder: dict[str, Any]
+    reference_size: int | None = None
+    guidance: float | None = None
+    image_guidance: float = 1.0
+    words: int | None = None
+    clip: dict[str, Any] | None = None
+    t5: dict[str, Any] | None = None
+    text_length: int | None = None
+    base: str | None = None
+    lora: str | None = None
+    memory: Memory = field(default_factory=Memory)
+
+    def __post_init__(self) -> None:
+        token = self.pixels_per_token
+        encoders = (self.clip, self.t5, self.text_length)
+        checks = (
+            (self.size > 0 and self.size % token == 0, 'size', f'a multiple of {token} pixels', self.size),
+            (self.reference_side > 0 and self.reference_side % token == 0, 'reference_size',
+             f'a multiple of {token} pixels', self.reference_size),
+            (self.steps >= 1, 'steps', '>= 1', self.steps),
+            (self.references >= 1, 'references', '>= 1', self.references),
+            ((self.guidance is None) != bool(self.transformer.get('guidance_embeds')), 'guidance',
+             'a number where the transformer has guidance_embeds, else none', self.guidance),
+            (self.image_guidance >= 1, 'image_guidance', 'a number >= 1 (1: off)', self.image_guidance),
+            (all(e is None for e in encoders) if self.words else all(encoders), 'words',
+             'a word table, or clip, t5 and text_length', self.words))
+        faults = [f'{name}: expected {expected}, got {got}' for ok, name, expected, got in checks if not ok]
+        if faults:
+            raise ModelError(f'model {self.name}: ' + '; '.join(faults))
+
+    @property
+    def pixels_per_token(self) -> int:
+        """The side of a token in pixels: a token is 2x2 latents."""
+        return 2 ** len(self.autoencoder['block_out_channels'])
+
+    @property
+    def reference_side(self) -> int:
+        """The side of a reference in pixels."""
+        return self.size if self.reference_size is None else self.reference_size
+
+
+def read_config(model: str) -> EditConfig:
+    """The configuration of a model: ``config/editing/MODEL.yaml``, or ``model.yaml`` where MODEL is a folder."""
+    file = Path(model) / CONFIG
+    if not file.is_file():
+        try:
+            file = find(f'config/editing/{model}.yaml')
+        except ResourceError:
+            known = sorted(p.stem for p in find('config/editing').glob('*.yaml'))
+            raise ModelError(f'model: expected one of {known} or a folder with {CONFIG}, got {model!r}') from None
+    return _config(yaml.safe_load(file.read_text()), file)
+
+
+def _config(given: Any, file: Path) -> EditConfig:
+    if not isinstance(given, dict):
+        raise ModelError(f'{file}: expected fields and their values, got {type(given).__name__}')
+    unknown = sorted(given.keys() - {f.name for f in fields(EditConfig)})
+    if unknown:
+        raise ModelError(f'{file}: expected fields of an editing model, got others: {unknown}')
+    try:
+        return EditConfig(**{**given, 'memory': Memory(**given.get('memory', {}))})
+    except (TypeError, KeyError) as error:  # a field that must be there, or of another kind
+        raise ModelError(f'{file}: expected the configuration of an editing model, got: {error}') from error
+
+
+def save_config(config: EditConfig, folder: Path) -> None:
+    """Write ``model.yaml``, so that the folder is a model by itself."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CONFIG).write_text(yaml.safe_dump(asdict(config), sort_keys=False))
