@@ -1,89 +1,103 @@
-"""Train FLUX's autoencoder at a small size, from nothing."""
+"""Pictures to latents and back: FLUX's own autoencoder, and a small one that is trained in minutes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
-import numpy as np
 import torch
 from diffusers import AutoencoderKL
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hoigen.training.loop import Batch, Hardware, LoopConfig, Objective, train
-
-__all__ = ['AutoencoderLoss', 'Pictures', 'set_scale', 'train_autoencoder']
+__all__ = ['Autoencoder', 'PatchAutoencoder', 'PatchConfig', 'PublishedAutoencoder']
 
 
-class Pictures(Protocol):
-    """A set of pictures of one size: ``picture`` gives [3,H,W] float32 in [-1, 1]."""
+class Autoencoder(Protocol):
+    """What both have. pixels: the side of a picture that one latent stands for."""
 
-    def __len__(self) -> int: ...
+    pixels: int
 
-    def name(self, index: int) -> str: ...
+    def latents(self, pictures: Tensor) -> Tensor:
+        """[B,C,H/pixels,W/pixels], about unit variance, of pictures [B,3,H,W] in [-1, 1]."""
+        ...
 
-    def order(self, seed: int, count: int) -> np.ndarray: ...
+    def pictures(self, latents: Tensor) -> Tensor:
+        """Pictures [B,3,H,W] of latents."""
+        ...
 
-    def picture(self, index: int, generator: torch.Generator) -> Tensor: ...
+
+class PublishedAutoencoder(AutoencoderKL):
+    """FLUX's autoencoder; its latents are the means, shifted and scaled as its configuration says."""
+
+    @property
+    def pixels(self) -> int:
+        return 2 ** (len(self.config.block_out_channels) - 1)
+
+    def latents(self, pictures: Tensor) -> Tensor:
+        return (self.encode(pictures).latent_dist.mean - self.config.shift_factor) * self.config.scaling_factor
+
+    def pictures(self, latents: Tensor) -> Tensor:
+        return self.decode(latents / self.config.scaling_factor + self.config.shift_factor, return_dict=False)[0]
 
 
 @dataclass(frozen=True)
-class AutoencoderLoss:
-    """Weights of structure (SSIM on the grey picture) and of the latents' divergence from a normal."""
+class PatchConfig:
+    """channels: of a latent, which stands for pixels x pixels. width: of the convolutions."""
 
-    ssim: float = 0.3
-    kl: float = 1e-4
+    channels: int = 16
+    pixels: int = 4
+    width: int = 48
 
 
-class AutoencoderObjective(Objective):
-    """Rebuild pictures, their colours permuted and mirrored at random."""
+class PatchAutoencoder(nn.Module):
+    """Principal components of patches, and convolutions that add what a patch alone cannot tell.
 
-    def __init__(self, model: AutoencoderKL, pictures: Pictures, loss: AutoencoderLoss) -> None:
+    The linear part alone rebuilds pictures well (:meth:`begin`), where a convolutional autoencoder of this size needs
+    hours of training to get colours right; the convolutions begin as nothing.
+    """
+
+    def __init__(self, config: PatchConfig) -> None:
         super().__init__()
-        self.model, self.clips, self._loss = model, pictures, loss
+        self.config, self.pixels = config, config.pixels
+        c, p, w = config.channels, config.pixels, config.width
+        self.analysis, self.synthesis = nn.Conv2d(3, c, p, p), nn.ConvTranspose2d(c, 3, p, p)
+        self.inner = nn.Sequential(nn.Conv2d(3 * p * p, w, 3, padding=1), nn.SiLU(), _Block(w), nn.Conv2d(w, c, 1))
+        self.coarse = nn.Sequential(nn.Conv2d(c, 2 * w, 3, padding=1), nn.SiLU(), _Block(2 * w), _Block(2 * w),
+                                    nn.Conv2d(2 * w, 16 * p * p, 1), nn.PixelShuffle(p))
+        self.fine = nn.Sequential(nn.Conv2d(16 + 3, 32, 3, padding=1), nn.SiLU(), _Block(32),
+                                  nn.Conv2d(32, 3, 3, padding=1))
+        for last in (self.inner[-1], self.fine[-1]):
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
 
-    def example(self, index: int, generator: torch.Generator) -> Batch:
-        picture = self.clips.picture(index, generator)[torch.randperm(3, generator=generator)]
-        if torch.rand((), generator=generator) < 0.5:
-            picture = picture.flip(-1)
-        return {'picture': picture.contiguous(), 'seed': torch.randint(2**31, (), generator=generator)}
+    @torch.no_grad()
+    def begin(self, pictures: Tensor) -> None:
+        """Set the linear part to the principal components of the patches of ``pictures`` [B,3,H,W]."""
+        c, p = self.config.channels, self.config.pixels
+        patches = F.unfold(pictures, p, stride=p).transpose(1, 2).reshape(-1, 3 * p * p).double()
+        mean = patches.mean(0)
+        values, vectors = torch.linalg.eigh((patches - mean).T @ (patches - mean) / len(patches))
+        deviation, components = values[-c:].flip(0).sqrt(), vectors[:, -c:].flip(1)
+        scale = deviation.sqrt() * deviation.sqrt().mean()  # half way to equal variances: coarse ones stay larger
+        self.analysis.weight.copy_((components / scale).T.reshape(c, 3, p, p))
+        self.analysis.bias.copy_(-(mean @ components) / scale)
+        self.synthesis.weight.copy_((components * scale).T.reshape(c, 3, p, p))
+        self.synthesis.bias.copy_(mean.reshape(3, p * p).mean(1))
 
-    def forward(self, batch: Batch) -> dict[str, Tensor]:
-        posterior = self.model.encode(batch['picture']).latent_dist
-        noise = torch.randn(posterior.mean.shape, generator=torch.Generator().manual_seed(int(batch['seed'][0])))
-        rebuilt = self.model.decode(posterior.mean + posterior.std * noise.to(posterior.mean), return_dict=False)[0]
-        rebuilt, target = rebuilt.float(), batch['picture']
-        l1 = (rebuilt - target).abs().mean((1, 2, 3))
-        dssim = 1 - _ssim(rebuilt.mean(1, keepdim=True), target.mean(1, keepdim=True)).mean((1, 2, 3))
-        kl = posterior.kl().float() / posterior.mean[0].numel()
-        psnr = -10 * torch.log10(((rebuilt.detach() - target) / 2).square().mean((1, 2, 3)).clamp(min=1e-6))
-        return {'loss': l1 + self._loss.ssim * dssim + self._loss.kl * kl, 'l1': l1, 'psnr': psnr, 'kl': kl}
+    def latents(self, pictures: Tensor) -> Tensor:
+        return self.analysis(pictures) + self.inner(F.pixel_unshuffle(pictures, self.pixels))
 
-
-def _ssim(a: Tensor, b: Tensor) -> Tensor:
-    pool = lambda x: F.avg_pool2d(x, 7, 1, 3, count_include_pad=False)  # noqa: E731
-    mean_a, mean_b = pool(a), pool(b)
-    var_a, var_b, both = pool(a * a) - mean_a**2, pool(b * b) - mean_b**2, pool(a * b) - mean_a * mean_b
-    c1, c2 = 0.02**2, 0.06**2
-    return (2 * mean_a * mean_b + c1) * (2 * both + c2) / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2))
-
-
-def train_autoencoder(model: AutoencoderKL, pictures: Pictures, folder: Path, loop: LoopConfig, loss: AutoencoderLoss,
-                      hardware: Hardware) -> None:
-    """Train in place, then set the scale of the latents: mean 0 and unit variance on these pictures."""
-    model.requires_grad_(True)
-    train('autoencoder', AutoencoderObjective(model, pictures, loss), folder, loop, hardware)
-    set_scale(model, pictures)
+    def pictures(self, latents: Tensor) -> Tensor:
+        rough = self.synthesis(latents)
+        return rough + self.fine(torch.cat([self.coarse(latents), rough], 1))
 
 
-@torch.no_grad()
-def set_scale(model: AutoencoderKL, pictures: Pictures, count: int = 256) -> None:
-    """Write shift and scale of the latents into the model's configuration."""
-    generator = torch.Generator().manual_seed(0)
-    chosen = range(0, len(pictures), max(1, len(pictures) // count))
-    batch = torch.stack([pictures.picture(index, generator) for index in chosen])
-    latents = torch.cat([model.encode(part).latent_dist.mean for part in batch.split(32)])
-    model.register_to_config(shift_factor=round(float(latents.mean()), 4),
-                             scaling_factor=round(1 / float(latents.std()), 4))
+class _Block(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(width, width, 3, padding=1), nn.SiLU(),
+                                    nn.Conv2d(width, width, 3, padding=1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.silu(x + self.layers(x))

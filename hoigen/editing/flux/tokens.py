@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import torch
-from diffusers import AutoencoderKL
 from torch import Tensor
+
+from hoigen.editing.flux.autoencoder import Autoencoder
 
 __all__ = ['decode', 'encode', 'pack', 'position_ids', 'unpack']
 
@@ -28,15 +29,11 @@ def position_ids(height: int, width: int, *, kind: int = 0, down: int = 0, acros
     return torch.stack([torch.full_like(rows, kind), rows + down, columns + across], -1).reshape(-1, 3).float()
 
 
-def encode(autoencoder: AutoencoderKL, pictures: Tensor) -> Tensor:
-    """Tokens [B,N,D] of pictures [B,3,H,W] in [-1, 1]: the latents' means, shifted and scaled as FLUX has it."""
-    mean = autoencoder.encode(pictures).latent_dist.mean
-    config = autoencoder.config
-    return pack((mean - config.shift_factor) * config.scaling_factor)
+def encode(autoencoder: Autoencoder, pictures: Tensor) -> Tensor:
+    """Tokens [B,N,D] of pictures [B,3,H,W] in [-1, 1]."""
+    return pack(autoencoder.latents(pictures))
 
 
-def decode(autoencoder: AutoencoderKL, tokens: Tensor, height: int, width: int) -> Tensor:
+def decode(autoencoder: Autoencoder, tokens: Tensor, height: int, width: int) -> Tensor:
     """Pictures [B,3,H,W] in [-1, 1] of tokens; ``height`` and ``width`` in tokens."""
-    config = autoencoder.config
-    latents = unpack(tokens, height, width) / config.scaling_factor + config.shift_factor
-    return autoencoder.decode(latents, return_dict=False)[0].clamp(-1, 1)
+    return autoencoder.pictures(unpack(tokens, height, width)).clamp(-1, 1)

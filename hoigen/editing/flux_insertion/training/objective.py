@@ -7,10 +7,10 @@ from typing import Literal
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from hoigen.editing.flux.autoencoder import Autoencoder
 from hoigen.editing.flux.tokens import encode
 from hoigen.editing.flux.words import WordTable
 from hoigen.editing.flux_insertion.conditions import as_signed
@@ -19,7 +19,7 @@ from hoigen.editing.flux_insertion.synthesis import GREY
 from hoigen.editing.flux_insertion.training.examples import ExampleSet, channels_first
 from hoigen.training.loop import Batch, Objective
 
-__all__ = ['InsertionLoss', 'InsertionObjective', 'blank', 'pixels_per_token']
+__all__ = ['InsertionLoss', 'InsertionObjective', 'Parts', 'blank']
 
 WHITE = 250
 """Darker pixels of a view belong to the thing."""
@@ -57,12 +57,12 @@ class Parts(nn.Module):
 class InsertionObjective(Objective):
     """Flow matching: predict the velocity (noise minus picture) of noisy tokens of the target picture."""
 
-    def __init__(self, parts: Parts, autoencoder: AutoencoderKL, examples: ExampleSet, loss: InsertionLoss,
+    def __init__(self, parts: Parts, autoencoder: Autoencoder, examples: ExampleSet, loss: InsertionLoss,
                  stage: Literal[1, 2], references: int) -> None:
         super().__init__()
         self.parts, self.clips, self._loss, self._stage, self._references = parts, examples, loss, stage, references
         self._autoencoder = [autoencoder]  # in a list: no part of what is trained
-        side = examples.views.shape[2] // pixels_per_token(autoencoder)
+        side = examples.views.shape[2] // (2 * autoencoder.pixels)
         self._side, self._ids = side, sequence_ids(side, [side] * references)
         self._turns = examples.turns()
 
@@ -136,7 +136,3 @@ def blank(count: int, size: int) -> Tensor:
     """References that show nothing: [count,3,size,size]."""
     return torch.full((count, 3, size, size), GREY / 127.5 - 1)
 
-
-def pixels_per_token(autoencoder: AutoencoderKL) -> int:
-    """The side of a token in pixels: a token is 2x2 latents."""
-    return 2 ** len(autoencoder.config.block_out_channels)

@@ -1,0 +1,86 @@
+"""Train the small autoencoder, from nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from hoigen.editing.flux.autoencoder import PatchAutoencoder
+from hoigen.training.loop import Batch, Hardware, LoopConfig, Objective, train
+
+__all__ = ['AutoencoderLoss', 'Pictures', 'train_autoencoder']
+
+FIRST = 512
+"""Pictures of which the principal components are taken."""
+
+
+class Pictures(Protocol):
+    """A set of pictures of one size: ``picture`` gives [3,H,W] float32 in [-1, 1]."""
+
+    def __len__(self) -> int: ...
+
+    def name(self, index: int) -> str: ...
+
+    def order(self, seed: int, count: int) -> np.ndarray: ...
+
+    def picture(self, index: int, generator: torch.Generator) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class AutoencoderLoss:
+    """Weights of structure (SSIM of the grey picture) and of keeping the latents small; noise: on the latents, so that
+    the decoder bears what a sampler leaves of it."""
+
+    ssim: float = 0.3
+    small: float = 1e-3
+    noise: float = 0.1
+
+
+class AutoencoderObjective(Objective):
+    """Rebuild pictures, their colours permuted and mirrored at random."""
+
+    def __init__(self, model: PatchAutoencoder, pictures: Pictures, loss: AutoencoderLoss) -> None:
+        super().__init__()
+        self.model, self.clips, self._loss = model, pictures, loss
+
+    def example(self, index: int, generator: torch.Generator) -> Batch:
+        picture = self.clips.picture(index, generator)[torch.randperm(3, generator=generator)]
+        if torch.rand((), generator=generator) < 0.5:
+            picture = picture.flip(-1)
+        c, p = self.model.config.channels, self.model.pixels
+        size = (c, picture.shape[1] // p, picture.shape[2] // p)
+        return {'picture': picture.contiguous(), 'noise': torch.randn(size, generator=generator)}
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        target, latents = batch['picture'], self.model.latents(batch['picture'])
+        rebuilt = self.model.pictures(latents + self._loss.noise * batch['noise']).float()
+        l1 = (rebuilt - target).abs().mean((1, 2, 3))
+        dssim = 1 - _ssim(rebuilt.mean(1, keepdim=True), target.mean(1, keepdim=True)).mean((1, 2, 3))
+        small = latents.float().square().mean((1, 2, 3))
+        psnr = -10 * torch.log10(((rebuilt.detach() - target) / 2).square().mean((1, 2, 3)).clamp(min=1e-6))
+        return {'loss': l1 + self._loss.ssim * dssim + self._loss.small * small, 'l1': l1, 'psnr': psnr,
+                'small': small}
+
+
+def _ssim(a: Tensor, b: Tensor) -> Tensor:
+    pool = lambda x: F.avg_pool2d(x, 7, 1, 3, count_include_pad=False)  # noqa: E731
+    mean_a, mean_b = pool(a), pool(b)
+    var_a, var_b, both = pool(a * a) - mean_a**2, pool(b * b) - mean_b**2, pool(a * b) - mean_a * mean_b
+    c1, c2 = 0.02**2, 0.06**2
+    return (2 * mean_a * mean_b + c1) * (2 * both + c2) / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2))
+
+
+def train_autoencoder(model: PatchAutoencoder, pictures: Pictures, folder: Path, loop: LoopConfig,
+                      loss: AutoencoderLoss, hardware: Hardware) -> None:
+    """Train in place: from the principal components of the first pictures on."""
+    generator = torch.Generator().manual_seed(loop.seed)
+    model.begin(torch.stack([pictures.picture(index, generator)
+                             for index in range(0, len(pictures), max(1, len(pictures) // FIRST))]))
+    model.requires_grad_(True)
+    train('autoencoder', AutoencoderObjective(model, pictures, loss), folder, loop, hardware)
