@@ -66,6 +66,8 @@ class EditConfig:
     @property
     def pixels_per_token(self) -> int:
         """The side of a token in pixels: a token is 2x2 latents."""
+        if 'pixels' in self.autoencoder:
+            return 2 * self.autoencoder['pixels']
         return 2 ** len(self.autoencoder['block_out_channels'])
 
     @property

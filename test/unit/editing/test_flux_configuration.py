@@ -25,8 +25,10 @@ def test_a_folder_is_a_model(tmp_path):
 
 
 def test_side_of_a_token():
-    """Three blocks halve twice, and a token is two latents wide."""
-    assert read_config('insertion-tiny').pixels_per_token == 8
+    """A token is two latents wide, whichever autoencoder makes them: FLUX's own halves once less than it has blocks."""
+    tiny = read_config('insertion-tiny')
+    assert tiny.pixels_per_token == 8
+    assert replace(tiny, autoencoder={'block_out_channels': [8, 8, 8, 8]}).pixels_per_token == 16
 
 
 @pytest.mark.parametrize(('changes', 'says'), [
@@ -64,7 +66,7 @@ def test_autoencoder_without_blocks_is_refused(tmp_path):
     """A missing part of a part's configuration is no KeyError."""
     save_config(read_config('insertion-tiny'), tmp_path)
     fields = yaml.safe_load((tmp_path / 'model.yaml').read_text())
-    del fields['autoencoder']['block_out_channels']
+    del fields['autoencoder']['pixels']
     (tmp_path / 'model.yaml').write_text(yaml.safe_dump(fields))
     with pytest.raises(ModelError, match='block_out_channels'):
         read_config(str(tmp_path))
