@@ -99,9 +99,9 @@ class Edited:
 
     rgb: [H,W,3] uint8. mask: [H,W] bool, where the object is seen: of the re-rendered mesh, or where the
     picture changed inside the box of an object of which only the size is known. depth_m: [H,W] float32, infinite where
-    nothing is, NaN unknown. visibility: the share of the object that is seen, in [0, 1]; 0 when it is wholly hidden or out of view.
-    T_world_object: [4,4] float64. agreement: intersection over union of the mask with where the picture changed, NaN
-    where that cannot be told.
+    nothing is, NaN unknown. visibility: the share of the object that is seen, in [0, 1]; 0 when it is wholly hidden or
+    out of view. T_world_object: [4,4] float64. agreement: intersection over union of the mask with where the picture
+    changed, NaN where that cannot be told.
     """
 
     camera: Camera

@@ -85,6 +85,16 @@ class PatchAutoencoder(nn.Module):
         self.synthesis.weight.copy_((components * scale).T.reshape(c, 3, p, p))
         self.synthesis.bias.copy_(mean.reshape(3, p * p).mean(1))
 
+    @torch.no_grad()
+    def normalise(self, pictures: Tensor) -> None:
+        """Scale the latents so that those of ``pictures`` have unit variance; pictures rebuilt of them stay."""
+        deviation = self.latents(pictures).std()
+        for layer in (self.analysis, self.inner[-1]):
+            layer.weight.div_(deviation)
+            layer.bias.div_(deviation)
+        for layer in (self.synthesis, self.coarse[0]):
+            layer.weight.mul_(deviation)
+
     def latents(self, pictures: Tensor) -> Tensor:
         return self.analysis(pictures) + self.inner(F.pixel_unshuffle(pictures, self.pixels))
 

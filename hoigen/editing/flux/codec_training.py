@@ -17,7 +17,7 @@ from hoigen.training.loop import Batch, Hardware, LoopConfig, Objective, train
 __all__ = ['AutoencoderLoss', 'Pictures', 'train_autoencoder']
 
 FIRST = 512
-"""Pictures of which the principal components are taken."""
+"""Pictures of which principal components and variance are taken."""
 
 
 class Pictures(Protocol):
@@ -78,9 +78,11 @@ def _ssim(a: Tensor, b: Tensor) -> Tensor:
 
 def train_autoencoder(model: PatchAutoencoder, pictures: Pictures, folder: Path, loop: LoopConfig,
                       loss: AutoencoderLoss, hardware: Hardware) -> None:
-    """Train in place: from the principal components of the first pictures on."""
+    """Train in place: from the principal components of some pictures on, to latents of unit variance on them."""
     generator = torch.Generator().manual_seed(loop.seed)
-    model.begin(torch.stack([pictures.picture(index, generator)
-                             for index in range(0, len(pictures), max(1, len(pictures) // FIRST))]))
+    some = torch.stack([pictures.picture(index, generator)
+                        for index in range(0, len(pictures), max(1, len(pictures) // FIRST))])
+    model.begin(some)
     model.requires_grad_(True)
     train('autoencoder', AutoencoderObjective(model, pictures, loss), folder, loop, hardware)
+    model.normalise(some)
