@@ -32,7 +32,7 @@ def schedule(steps: int, tokens: int, shift: float | None = None) -> tuple[float
     if shift is None:
         (few, low), (many, high) = SHIFTS
         shift = math.exp(low + (high - low) * (tokens - few) / (many - few))
-    even = [1 - step / (steps + 1) for step in range(steps + 1)]
+    even = [1 - step / steps for step in range(steps + 1)]
     return tuple(shift * t / (1 + (shift - 1) * t) for t in even)
 
 
