@@ -7,19 +7,19 @@ from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from hoigen.editing.flux.autoencoder import Autoencoder
 from hoigen.editing.flux.tokens import encode
-from hoigen.editing.flux.words import WordTable
 from hoigen.editing.flux_insertion.conditions import as_signed
-from hoigen.editing.flux_insertion.model import FEATURES, InsertionTransformer, sequence_ids
+from hoigen.editing.flux_insertion.loading import Parts
+from hoigen.editing.flux_insertion.model import FEATURES, sequence_ids
 from hoigen.editing.flux_insertion.synthesis import GREY
 from hoigen.editing.flux_insertion.training.examples import ExampleSet, channels_first
 from hoigen.training.loop import Batch, Objective
 
-__all__ = ['InsertionLoss', 'InsertionObjective', 'Parts', 'blank']
+__all__ = ['InsertionLoss', 'InsertionObjective', 'blank']
 
 WHITE = 250
 """Darker pixels of a view belong to the thing."""
@@ -44,14 +44,6 @@ class InsertionLoss:
     paint: float = 3.0
     recolour: float = 0.5
     drop_text: float = 0.1
-
-
-class Parts(nn.Module):
-    """What is trained together: ``state_dict`` is what is saved."""
-
-    def __init__(self, insertion: InsertionTransformer, words: WordTable) -> None:
-        super().__init__()
-        self.insertion, self.words = insertion, words
 
 
 class InsertionObjective(Objective):

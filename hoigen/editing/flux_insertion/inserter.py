@@ -1,0 +1,211 @@
+"""Put an object into a picture at a 6DoF pose, or take one away: the model at work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from hoigen.editing.flux.sampling import noise, sample, schedule
+from hoigen.editing.flux.tokens import decode, encode
+from hoigen.editing.flux_insertion.conditions import as_signed, as_uint8, depth_picture, flat
+from hoigen.editing.flux_insertion.loading import InsertionModel, load_insertion
+from hoigen.editing.flux_insertion.model import FEATURES, sequence_ids
+from hoigen.editing.flux_insertion.synthesis import GREY, make_room
+from hoigen.editing.placement import place
+from hoigen.editing.records import Edited, Placement, Reference, Subject, Synthesis
+from hoigen.editing.region import Region, region_of
+from hoigen.editing.views import nearest
+from hoigen.episodes.provenance import versions_of
+from hoigen.records import Camera, Provenance
+from hoigen.video.configuration import Memory
+
+__all__ = ['Inserter', 'OnStep', 'load_inserter']
+
+OnStep = Callable[[int, int, np.ndarray], None]
+"""Told after each step: its number from 1, how many there are, and the frame as it looks there, [H,W,3] uint8. What it
+raises ends the work."""
+
+SOFT = 0.6
+"""Deviation of the painted outline's soft edge, pixels."""
+CHANGED = 24
+"""A pixel has changed where any colour differs by more."""
+
+
+@dataclass(frozen=True, eq=False)
+class Inserter:
+    """A model that is ready. references_by: 'pose' takes the subject's pictures that are turned most as is asked for;
+    'order' the first ones, as the papers' tests do. geometry_aware: False guesses occlusion, as inpainting without
+    depth does (the paper's ablation)."""
+
+    model: InsertionModel
+    references_by: str = 'pose'
+    geometry_aware: bool = True
+
+    @property
+    def name(self) -> str:
+        return self.model.config.name
+
+    @property
+    def steps(self) -> int:
+        return self.model.config.steps
+
+    def insert(self, rgb: np.ndarray, depth_m: np.ndarray, camera: Camera, subject: Subject,
+               T_world_object: np.ndarray, *, seed: int = 0, steps: int | None = None, on_step: OnStep | None = None,
+               ) -> Edited:
+        """The frame with the subject at a pose, and the labels that are true of it.
+
+        rgb: [H,W,3] uint8 of the scene without the object; depth_m: [H,W] float32 of the same, along the optical axis,
+        infinite where nothing is, NaN unknown. PlacementError where the object cannot be put there. What is nearer than
+        the object, and all that its outline does not cover, stays as it was, bit for bit.
+        """
+        placement = place(subject.mesh, T_world_object, camera)
+        if not subject.exact:
+            placement = _of_a_box(placement)
+        room = make_room(rgb, depth_m, placement, geometry_aware=self.geometry_aware)
+        frame = rgb
+        if room.paint.any():
+            conditions = self._conditions(room, placement, subject)
+            frame = self._painted(rgb, room.paint, conditions, _Draw(seed, steps or self.steps, on_step))
+        return self._edited(rgb, frame, room, placement, subject, self.provenance(seed, steps))
+
+    def remove(self, rgb: np.ndarray, mask: np.ndarray, depth_m: np.ndarray | None = None, *, seed: int = 0,
+               steps: int | None = None, on_step: OnStep | None = None) -> np.ndarray:
+        """The frame [H,W,3] uint8 without what ``mask`` [H,W] bool covers: background is painted there.
+
+        depth_m: [H,W] float32 of the scene without it, NaN unknown (filled from around).
+        """
+        if not mask.any():
+            return rgb
+        region = region_of(mask, self.model.config.size)
+        unknown = np.full(mask.shape, np.nan, np.float32) if depth_m is None else depth_m
+        blank = Reference(np.full((8, 8, 3), GREY, np.uint8), None)
+        conditions = _Conditions(region, np.where(mask[..., None], np.uint8(GREY), rgb), _filled(unknown, mask),
+                                 (blank,), np.zeros(FEATURES, np.float32), '')
+        return self._painted(rgb, mask, conditions, _Draw(seed, steps or self.steps, on_step))
+
+    def provenance(self, seed: int, steps: int | None = None) -> Provenance:
+        """How a frame of this seed is made."""
+        config = self.model.config
+        made: dict[str, Any] = {'model': config.name, 'steps': steps or self.steps, 'size': config.size,
+                                'geometry_aware': self.geometry_aware, 'references_by': self.references_by}
+        return Provenance(seed, made, '', self.model.weights, versions_of(), {config.name: config.licence})
+
+    def _conditions(self, room: Synthesis, placement: Placement, subject: Subject) -> _Conditions:
+        count, config = self.model.config.references, self.model.config
+        found = subject.references
+        if self.references_by == 'pose':
+            found = nearest(found, placement.orientation, count)
+        return _Conditions(region_of(placement.mask, config.size), room.rgb, room.depth_m, found[:count],
+                           placement.orientation.features(), subject.caption)
+
+    @torch.no_grad()
+    def _painted(self, rgb: np.ndarray, paint: np.ndarray, conditions: _Conditions, draw: _Draw) -> np.ndarray:
+        """The frame with the model's picture where ``paint`` says."""
+        model, region = self.model, conditions.region
+        side = model.config.size // model.config.pixels_per_token
+        share = _soft(paint)
+
+        def frame_of(tokens: Tensor) -> np.ndarray:
+            with model.autocast():
+                picture = decode(model.autoencoder, tokens.to(model.dtype), side, side)
+            return region.paste(rgb, as_uint8(picture[0].permute(1, 2, 0).float().cpu().numpy()), share)
+
+        velocity = self._velocity(conditions, side)
+        start = noise(draw.seed, side * side, model.insertion.transformer.config.in_channels, model.device)
+        report = None
+        if draw.on_step is not None:
+            tell = draw.on_step
+            report = lambda step, steps, tokens: tell(step, steps, frame_of(tokens))  # noqa: E731
+        return frame_of(sample(velocity, start, schedule(draw.steps, side * side), report))
+
+    def _velocity(self, conditions: _Conditions, side: int) -> Callable[[Tensor, Tensor], Tensor]:
+        """The model with everything but the noisy tokens and the time given."""
+        model, count = self.model, self.model.config.references
+        region, size = conditions.region, model.config.reference_side
+        shown = [conditions.references[n % len(conditions.references)] for n in range(count)]
+        pictures = [as_signed(region.cut(conditions.rgb)),
+                    np.repeat(depth_picture(region.cut(conditions.depth_m, fill=np.inf))[..., None], 3, -1)]
+        turned = [as_signed(cv2.resize(item.rgb, (size, size), interpolation=cv2.INTER_AREA)) for item in shown]
+        own = [np.zeros(FEATURES, np.float32) if item.orientation is None else item.orientation.features()
+               for item in shown]
+        with model.autocast():
+            scene = encode(model.autoencoder, model.placed(pictures)).flatten(0, 1)[None]
+            references = encode(model.autoencoder, model.placed(turned))[None]
+            text, pooled = model.text([conditions.caption])
+        ids = sequence_ids(side, [size // model.config.pixels_per_token] * count).to(model.device)
+        target = torch.from_numpy(conditions.features)[None].to(model.device)
+        known = torch.from_numpy(np.stack(own))[None].to(model.device)
+
+        def velocity(x: Tensor, t: Tensor) -> Tensor:
+            with model.autocast():
+                return model.insertion(x.to(model.dtype), scene, references, target, known, t, text, pooled, ids,
+                                       model.guidance)
+
+        return velocity
+
+    def _edited(self, before: np.ndarray, after: np.ndarray, room: Synthesis, placement: Placement, subject: Subject,
+                provenance: Provenance) -> Edited:
+        changed = (np.abs(after.astype(np.int16) - before) > CHANGED).any(-1)
+        mask, depth = room.paint, room.depth_m
+        if not subject.exact:
+            mask = room.paint & changed
+            depth = np.where(mask, np.nan, depth).astype(np.float32)
+        whole = placement.mask.sum() / (1 - placement.cut)
+        union = (room.paint | (changed & placement.mask)).sum()
+        agreement = float((room.paint & changed).sum() / union) if subject.exact and union else float('nan')
+        return Edited(placement.camera, after, mask, depth, float(min(1.0, room.paint.sum() / whole)),
+                      placement.T_world_object, agreement, provenance)
+
+
+@dataclass(frozen=True, eq=False)
+class _Conditions:
+    """What the model reads, before it is cut to the region. features: of the orientation that is asked for."""
+
+    region: Region
+    rgb: np.ndarray
+    depth_m: np.ndarray
+    references: tuple[Reference, ...]
+    features: np.ndarray
+    caption: str
+
+
+@dataclass(frozen=True)
+class _Draw:
+    seed: int
+    steps: int
+    on_step: OnStep | None
+
+
+def _of_a_box(placement: Placement) -> Placement:
+    """The placement of an object of which only the size is known: one depth for all of the box's outline."""
+    depth = flat(placement.mask, placement.insertion_depth_m)
+    return Placement(placement.camera, placement.T_world_object, placement.mask, depth, placement.insertion_depth_m,
+                     placement.orientation, placement.cut)
+
+
+def _soft(paint: np.ndarray) -> np.ndarray:
+    """Shares [H,W] in [0, 1] of a painted area: one inside, softer at its edge, nothing outside."""
+    return cv2.GaussianBlur(paint.astype(np.float32), (0, 0), SOFT) * paint
+
+
+def _filled(depth_m: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Depth with the masked part taken from the nearest pixels around it, where any is known."""
+    known = np.isfinite(depth_m) & ~mask
+    if not known.any():
+        return np.full(depth_m.shape, np.inf, np.float32)
+    _, labels = cv2.distanceTransformWithLabels((~known).astype(np.uint8), cv2.DIST_L2, 3,
+                                                labelType=cv2.DIST_LABEL_PIXEL)
+    table = np.zeros(labels.max() + 1, np.float32)
+    table[labels[known]] = depth_m[known]
+    return np.where(mask, table[labels], depth_m).astype(np.float32)
+
+
+def load_inserter(model: str = 'insertion-tiny', memory: Memory | None = None) -> Inserter:
+    """An inserter by the name or folder of its model; ModelError says what to do where weights are missing."""
+    return Inserter(load_insertion(model, memory))

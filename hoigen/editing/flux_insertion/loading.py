@@ -1,0 +1,102 @@
+"""The parts of an insertion model, with their weights, where its memory settings place them."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from diffusers import FluxTransformer2DModel
+from torch import Tensor, nn
+
+from hoigen.editing.flux.autoencoder import Autoencoder, PatchAutoencoder, PatchConfig
+from hoigen.editing.flux.configuration import CONFIG, EditConfig, Memory, ModelError, read_config
+from hoigen.editing.flux.words import WordTable
+from hoigen.editing.flux_insertion.model import InsertionTransformer
+from hoigen.episodes.provenance import sha256_of
+from hoigen.video.model import load_strictly
+
+__all__ = ['FILES', 'WEIGHTS', 'InsertionModel', 'Parts', 'Text', 'build_parts', 'load_insertion']
+
+WEIGHTS = Path(__file__).parents[1] / 'weights'
+FILES = ('insertion.safetensors', 'autoencoder.safetensors')
+
+
+class Text(Protocol):
+    """What embeds captions: [B,L,T] for the tokens and [B,P] pooled."""
+
+    def __call__(self, captions: list[str]) -> tuple[Tensor, Tensor]: ...
+
+
+class Parts(nn.Module):
+    """What is trained together at the tiny size: its ``state_dict`` is the first of FILES."""
+
+    def __init__(self, config: EditConfig) -> None:
+        super().__init__()
+        self.insertion = InsertionTransformer(FluxTransformer2DModel(**config.transformer))
+        self.words = WordTable(int(config.words or 0), config.transformer['joint_attention_dim'])
+
+    def text(self, captions: list[str]) -> tuple[Tensor, Tensor]:
+        return self.words(self.words.numbers(captions))
+
+
+@dataclass(frozen=True, eq=False)
+class InsertionModel:
+    """The parts, in evaluation mode; weights maps each file to its SHA-256."""
+
+    config: EditConfig
+    insertion: InsertionTransformer
+    autoencoder: Autoencoder
+    text: Text
+    weights: dict[str, str]
+
+    @property
+    def device(self) -> torch.device:
+        return self.config.memory.torch_device()
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the parts take: published weights compute in their own type, the small models' under autocast."""
+        return torch.float32 if self.config.base is None else self.config.memory.dtype()
+
+    @property
+    def guidance(self) -> Tensor | None:
+        """[1], for a model that was distilled with a guidance scale."""
+        return None if self.config.guidance is None else torch.tensor([self.config.guidance], device=self.device)
+
+    def autocast(self) -> AbstractContextManager:
+        """The context to compute in."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.base is None)
+
+    def placed(self, pictures: list[np.ndarray]) -> Tensor:
+        """Pictures [H,W,3] in [-1, 1] as a batch [B,3,H,W] on the model's device."""
+        batch = torch.from_numpy(np.stack(pictures).transpose(0, 3, 1, 2).copy())
+        return batch.to(self.device, self.dtype)
+
+
+def build_parts(config: EditConfig) -> tuple[Parts, PatchAutoencoder]:
+    """The untrained parts of a model of the small kind; :func:`load_insertion` is for use."""
+    return Parts(config), PatchAutoencoder(PatchConfig(**config.autoencoder))
+
+
+def load_insertion(model: str = 'insertion-tiny', memory: Memory | None = None) -> InsertionModel:
+    """A model by name or by the folder that training left; ModelError says what to do where weights are missing."""
+    config, folder = read_config(model), Path(model)
+    if memory is not None:
+        config = replace(config, memory=memory)
+    folder = folder if (folder / CONFIG).is_file() else WEIGHTS / model
+    missing = [name for name in FILES if not (folder / name).is_file()]
+    if missing:
+        raise ModelError(f'model {model}: expected {list(FILES)} in {folder}, missing {missing}; '
+                         + ('install hoigen again' if model == 'insertion-tiny' else
+                            'train it: hoigen train insertion --help'))
+    parts, autoencoder = build_parts(config)
+    load_strictly(parts, folder / FILES[0])
+    load_strictly(autoencoder, folder / FILES[1])
+    device = config.memory.torch_device()
+    parts, autoencoder = parts.to(device).eval(), autoencoder.to(device).eval()
+    weights = {f'{config.name}/{name}': sha256_of(folder / name) for name in FILES}
+    return InsertionModel(config, parts.insertion, autoencoder, parts.text, weights)
