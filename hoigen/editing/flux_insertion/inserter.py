@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -22,6 +22,7 @@ from hoigen.editing.records import Edited, Placement, Reference, Subject, Synthe
 from hoigen.editing.region import Region, region_of
 from hoigen.editing.views import nearest
 from hoigen.episodes.provenance import versions_of
+from hoigen.geometry.shading import draw
 from hoigen.records import Camera, Provenance
 from hoigen.video.configuration import Memory
 
@@ -39,12 +40,14 @@ CHANGED = 24
 
 @dataclass(frozen=True, eq=False)
 class Inserter:
-    """A model that is ready. references_by: 'pose' takes the subject's pictures that are turned most as is asked for;
-    'order' the first ones, as the papers' tests do. geometry_aware: False guesses occlusion, as inpainting without
+    """A model that is ready. guided: a mesh with a texture is drawn at the pose for the model to begin from, where the
+    paper has it begin from grey. references_by: 'pose' takes the subject's pictures that are turned most as is asked
+    for, 'order' the first ones, as the paper's tests do. geometry_aware: False guesses occlusion, as inpainting without
     depth does (the paper's ablation)."""
 
     model: InsertionModel
-    references_by: str = 'pose'
+    guided: bool = True
+    references_by: Literal['pose', 'order'] = 'pose'
     geometry_aware: bool = True
 
     @property
@@ -67,7 +70,10 @@ class Inserter:
         placement = place(subject.mesh, T_world_object, camera)
         if not subject.exact:
             placement = _of_a_box(placement)
-        room = make_room(rgb, depth_m, placement, geometry_aware=self.geometry_aware)
+        guide = None
+        if self.guided and subject.exact and subject.mesh.texture is not None:
+            guide = draw(subject.mesh, T_world_object, camera).rgb
+        room = make_room(rgb, depth_m, placement, guide=guide, geometry_aware=self.geometry_aware)
         frame = rgb
         if room.paint.any():
             conditions = self._conditions(room, placement, subject)
@@ -93,7 +99,8 @@ class Inserter:
         """How a frame of this seed is made."""
         config = self.model.config
         made: dict[str, Any] = {'model': config.name, 'steps': steps or self.steps, 'size': config.size,
-                                'geometry_aware': self.geometry_aware, 'references_by': self.references_by}
+                                'guided': self.guided, 'geometry_aware': self.geometry_aware,
+                                'references_by': self.references_by}
         return Provenance(seed, made, '', self.model.weights, versions_of(), {config.name: config.licence})
 
     def _conditions(self, room: Synthesis, placement: Placement, subject: Subject) -> _Conditions:

@@ -9,6 +9,7 @@ import numpy as np
 from hoigen.editing.placement import box_of, place
 from hoigen.editing.records import Placement, Reference
 from hoigen.editing.views import random_views
+from hoigen.geometry.shading import draw
 from hoigen.sources.mujoco.clutter import Clutter, Look, Sight, build_clutter, draw_looks, lift, look_from, reach
 from hoigen.sources.mujoco.draws import Draws
 from hoigen.sources.mujoco.render import Renderer
@@ -36,12 +37,13 @@ class SimulationConfig:
 @dataclass(frozen=True, eq=False)
 class Example:
     """A scene with and without a thing, and where the thing is: thing counts in ``SceneExamples.looks``; box is the
-    placement of the box about it."""
+    placement of the box about it; guide [S,S,3] uint8 its mesh drawn at its pose."""
 
     thing: int
     sight: Sight
     placement: Placement
     box: Placement
+    guide: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,4 +82,5 @@ def _sight(scene: Clutter, number: int, config: SimulationConfig, renderer: Rend
     nearer = np.nan_to_num(sight.depth_without_m, nan=np.inf) < placement.depth_m * 0.995
     if (placement.mask & ~nearer).sum() < LEAST_SEEN * placement.mask.sum():
         return None
-    return Example(number, sight, placement, place(box_of(asset), sight.T_world_object, camera))
+    return Example(number, sight, placement, place(box_of(asset), sight.T_world_object, camera),
+                   draw(asset, sight.T_world_object, camera).rgb)

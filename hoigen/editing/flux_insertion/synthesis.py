@@ -15,12 +15,14 @@ TOLERANCE = 0.005
 """Relative difference of depth below which scene and object count as equally deep: then the object is in front."""
 
 
-def make_room(rgb: np.ndarray, depth_m: np.ndarray, placement: Placement, *, geometry_aware: bool = True) -> Synthesis:
-    """Grey out where the object is to be painted and put its depth there.
+def make_room(rgb: np.ndarray, depth_m: np.ndarray, placement: Placement, *, guide: np.ndarray | None = None,
+              geometry_aware: bool = True) -> Synthesis:
+    """Grey out where the object is to be painted, or show its guide there, and put its depth there.
 
     rgb: [H,W,3] uint8 of the scene without the object; depth_m: [H,W] float32 of the same, infinite where nothing is,
     NaN unknown. What is nearer than the object stays in both, as does what is not behind its outline. Where the
-    scene's depth is not known, the object is in front. geometry_aware: False greys out the whole outline, as
+    scene's depth is not known, the object is in front. guide: [H,W,3] uint8, the object as its mesh is drawn there (ours;
+    the paper has none). geometry_aware: False greys out the whole outline, as
     inpainting without depth does (the paper's ablation). PlacementError for a depth map of another size.
     """
     size = (placement.camera.height, placement.camera.width)
@@ -30,5 +32,5 @@ def make_room(rgb: np.ndarray, depth_m: np.ndarray, placement: Placement, *, geo
     nearer = np.nan_to_num(depth_m, nan=np.inf) < placement.depth_m * (1 - TOLERANCE)
     paint = placement.mask & ~nearer if geometry_aware else placement.mask
     hidden = float((placement.mask & nearer).sum()) / float(placement.mask.sum())
-    return Synthesis(paint, np.where(paint[..., None], np.uint8(GREY), rgb),
+    return Synthesis(paint, np.where(paint[..., None], np.uint8(GREY) if guide is None else guide, rgb),
                      np.where(paint, placement.depth_m, depth_m).astype(np.float32), hidden)

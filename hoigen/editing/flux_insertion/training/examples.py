@@ -16,7 +16,8 @@ from hoigen.training.checkpoint import TrainingError
 
 __all__ = ['ExampleSet', 'Given', 'channels_first', 'order_of']
 
-FIELDS = ('rgb', 'without', 'depth_without_m', 'mask', 'object_depth_m', 'box_mask', 'insertion_depth_m', 'orientation')
+FIELDS = ('rgb', 'without', 'depth_without_m', 'mask', 'object_depth_m', 'box_mask', 'insertion_depth_m', 'orientation',
+          'guide')
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,15 +68,15 @@ class ExampleSet:
         """Rotations [E,3,3] of the targets and [N,V,3,3] of the views, ``R_cam_object`` each."""
         return _rotations(self.arrays['orientation']), _rotations(self.arrays['view_orientation'])
 
-    def given(self, index: int, *, box: bool = False, geometry_aware: bool = True) -> Given:
-        """box: the object's shape is not known, only the box about it and its depth."""
+    def given(self, index: int, *, box: bool = False, guided: bool = False) -> Given:
+        """box: the object's shape is not known, only the box about it and its depth. guided: what is to be painted
+        shows the mesh as it is drawn there."""
         a = self.arrays
         mask = a['box_mask'][index] if box else a['mask'][index]
         depth = flat(mask, float(a['insertion_depth_m'][index])) if box else a['object_depth_m'][index]
         scene = a['depth_without_m'][index]
-        nearer = np.nan_to_num(scene, nan=np.inf) < depth * (1 - TOLERANCE)
-        paint = mask & ~nearer if geometry_aware else mask
-        masked = np.where(paint[..., None], np.uint8(GREY), a['without'][index])
+        paint = mask & ~(np.nan_to_num(scene, nan=np.inf) < depth * (1 - TOLERANCE))
+        masked = np.where(paint[..., None], a['guide'][index] if guided else np.uint8(GREY), a['without'][index])
         return Given(a['rgb'][index], masked, depth_picture(np.where(paint, depth, scene)), paint)
 
     def picture(self, index: int, generator: torch.Generator) -> Tensor:

@@ -16,7 +16,7 @@ from hoigen.editing.flux_insertion.conditions import as_signed
 from hoigen.editing.flux_insertion.loading import Parts
 from hoigen.editing.flux_insertion.model import FEATURES, sequence_ids
 from hoigen.editing.flux_insertion.synthesis import GREY
-from hoigen.editing.flux_insertion.training.examples import ExampleSet, channels_first
+from hoigen.editing.flux_insertion.training.examples import ExampleSet, Given, channels_first
 from hoigen.training.loop import Batch, Objective
 
 __all__ = ['InsertionLoss', 'InsertionObjective', 'blank']
@@ -29,14 +29,17 @@ WHITE = 250
 class InsertionLoss:
     """What a stage learns from.
 
-    box: share of examples of which only the box about the object is known. nearest: share whose first reference is the
+    box: share of examples of which only the box about the object is known. guided: share of the others in which the
+    mesh's own look is given, drawn at the pose; erased: share of these in which a part of it is not known. nearest: share whose first reference is the
     view that is turned most alike, as in use; all others are any views. removal: share in which a thing is taken away.
     outline: share of stage 1 in which the view's outline is given. terminal: share at pure noise, where few-step
     sampling starts. paint: weight of what is painted over what is not, less one. recolour: share with permuted colours.
     drop_text: share without a caption.
     """
 
-    box: float = 0.35
+    box: float = 0.3
+    guided: float = 0.5
+    erased: float = 0.4
     nearest: float = 0.5
     removal: float = 0.1
     outline: float = 0.4
@@ -84,11 +87,15 @@ class InsertionObjective(Objective):
 
     def _insertion(self, index: int, rng: np.random.Generator) -> tuple[Batch, str]:
         clips, thing, loss = self.clips, self.clips.thing[index], self._loss
-        given = clips.given(index, box=bool(rng.random() < loss.box))
-        if rng.random() < loss.removal:
+        removal, box = rng.random() < loss.removal, rng.random() < loss.box
+        guided = not removal and not box and rng.random() < loss.guided
+        given = clips.given(index, box=bool(box), guided=bool(guided))
+        if removal:
             batch = self._batch(clips.arrays['without'][index], given.masked, given.depth, given.paint, None,
                                 np.zeros(FEATURES, np.float32))
             return batch, ''
+        if guided and rng.random() < loss.erased:
+            _erase(given, rng)
         chosen = rng.choice(clips.views.shape[1], self._references, replace=False)
         if rng.random() < loss.nearest:
             alike = np.einsum('vxy,xy->v', self._turns[1][thing], self._turns[0][index])
@@ -122,6 +129,16 @@ class InsertionObjective(Objective):
         weight = batch['weight'] / batch['weight'].mean(1, keepdim=True)
         plain = error.mean(1)
         return {'loss': (error * weight).mean(1), 'terminal': torch.where(batch['t'] == 1, plain, torch.nan)}
+
+
+def _erase(given: Given, rng: np.random.Generator) -> None:
+    """Grey out what lies on one side of a random line through the painted area."""
+    rows, columns = np.nonzero(given.paint)
+    if not len(rows):
+        return
+    angle, through = rng.uniform(0, 2 * np.pi), rng.integers(len(rows))
+    beyond = (rows - rows[through]) * np.sin(angle) + (columns - columns[through]) * np.cos(angle) > 0
+    given.masked[rows[beyond], columns[beyond]] = GREY
 
 
 def blank(count: int, size: int) -> Tensor:
