@@ -45,6 +45,11 @@ class InsertionTransformer(nn.Module):
         self.target = OrientationProjector(transformer.config.in_channels)
         self.own = OrientationProjector(transformer.config.in_channels)
 
+    @property
+    def distilled(self) -> bool:
+        """Whether it reads a guidance scale."""
+        return bool(self.transformer.config.guidance_embeds)
+
     def forward(self, x: Tensor, scene: Tensor, references: Tensor, target: Tensor, own: Tensor,
                 timestep: Tensor, text: Tensor, pooled: Tensor, ids: Tensor, guidance: Tensor | None = None) -> Tensor:
         """Velocity [B,N,D] of noisy tokens x [B,N,D].

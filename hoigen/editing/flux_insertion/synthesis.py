@@ -21,9 +21,9 @@ def make_room(rgb: np.ndarray, depth_m: np.ndarray, placement: Placement, *, gui
 
     rgb: [H,W,3] uint8 of the scene without the object; depth_m: [H,W] float32 of the same, infinite where nothing is,
     NaN unknown. What is nearer than the object stays in both, as does what is not behind its outline. Where the
-    scene's depth is not known, the object is in front. guide: [H,W,3] uint8, the object as its mesh is drawn there (ours;
-    the paper has none). geometry_aware: False greys out the whole outline, as
-    inpainting without depth does (the paper's ablation). PlacementError for a depth map of another size.
+    scene's depth is not known, the object is in front. guide: [H,W,3] uint8, the object as its mesh is drawn there
+    (ours; the paper has none). geometry_aware: False greys out the whole outline, as inpainting without depth does
+    (the paper's ablation). PlacementError for a depth map of another size.
     """
     size = (placement.camera.height, placement.camera.width)
     if rgb.shape[:2] != size or depth_m.shape != size:

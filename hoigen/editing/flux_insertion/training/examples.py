@@ -46,6 +46,10 @@ class ExampleSet:
         captions: list[str] = []
         for path in paths:
             with np.load(path) as scene:
+                lacks = sorted((fields.keys() | {'caption'}) - set(scene.files))
+                if lacks:
+                    raise TrainingError(f'{path}: expected the fields of a scene, {lacks} are missing; make it again: '
+                                        'hoigen edit data')
                 for name in fields:
                     fields[name].append(scene[name] + len(captions) if name == 'thing' else scene[name])
                 captions += scene['caption'].tolist()

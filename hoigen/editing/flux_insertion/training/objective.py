@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -13,8 +13,7 @@ from torch.nn import functional as F
 from hoigen.editing.flux.autoencoder import Autoencoder
 from hoigen.editing.flux.tokens import encode
 from hoigen.editing.flux_insertion.conditions import as_signed
-from hoigen.editing.flux_insertion.loading import Parts
-from hoigen.editing.flux_insertion.model import FEATURES, sequence_ids
+from hoigen.editing.flux_insertion.model import FEATURES, InsertionTransformer, sequence_ids
 from hoigen.editing.flux_insertion.synthesis import GREY
 from hoigen.editing.flux_insertion.training.examples import ExampleSet, Given, channels_first
 from hoigen.training.loop import Batch, Objective
@@ -30,11 +29,12 @@ class InsertionLoss:
     """What a stage learns from.
 
     box: share of examples of which only the box about the object is known. guided: share of the others in which the
-    mesh's own look is given, drawn at the pose; erased: share of these in which a part of it is not known. nearest: share whose first reference is the
-    view that is turned most alike, as in use; all others are any views. removal: share in which a thing is taken away.
-    outline: share of stage 1 in which the view's outline is given. terminal: share at pure noise, where few-step
-    sampling starts. paint: weight of what is painted over what is not, less one. recolour: share with permuted colours.
-    drop_text: share without a caption.
+    mesh's own look is given, drawn at the pose; erased: share of these in which a part of it is not known. nearest:
+    share whose first reference is the view that is turned most alike, as in use; all others are any views. removal:
+    share in which a thing is taken away. outline: share of stage 1 in which the view's outline is given. terminal:
+    share at pure noise, where few-step sampling starts. paint: weight of what is painted over what is not, less one.
+    recolour: share with permuted colours. drop_text: share without a caption. times: how the noise's share is drawn
+    (FLUX was trained with logit_normal).
     """
 
     box: float = 0.3
@@ -47,16 +47,25 @@ class InsertionLoss:
     paint: float = 3.0
     recolour: float = 0.5
     drop_text: float = 0.1
+    times: Literal['uniform', 'logit_normal'] = 'uniform'
+
+
+class Learner(Protocol):
+    """What is trained: a module with the transformer and what embeds captions."""
+
+    insertion: InsertionTransformer
+
+    def text(self, captions: list[str]) -> tuple[Tensor, Tensor]: ...
 
 
 class InsertionObjective(Objective):
     """Flow matching: predict the velocity (noise minus picture) of noisy tokens of the target picture."""
 
-    def __init__(self, parts: Parts, autoencoder: Autoencoder, examples: ExampleSet, loss: InsertionLoss,
+    def __init__(self, parts: Learner, autoencoder: Autoencoder, examples: ExampleSet, loss: InsertionLoss,
                  stage: Literal[1, 2], references: int) -> None:
         super().__init__()
         self.parts, self.clips, self._loss, self._stage, self._references = parts, examples, loss, stage, references
-        self._autoencoder = [autoencoder]  # in a list: no part of what is trained
+        self._autoencoder = (autoencoder,)  # in a tuple: no part of what is trained
         side = examples.views.shape[2] // (2 * autoencoder.pixels)
         self._side, self._ids = side, sequence_ids(side, [side] * references)
         self._turns = examples.turns()
@@ -69,8 +78,9 @@ class InsertionObjective(Objective):
             order, caption = rng.permutation(3), caption.split(' ')[-1]  # the colour's name is no longer true
             batch |= {name: batch[name][..., order, :, :] for name in ('target', 'masked', 'references')}
         caption = '' if rng.random() < loss.drop_text else caption
-        t = 1.0 if rng.random() < loss.terminal else rng.random()
-        return {**batch, 'words': self.parts.words.numbers([caption])[0], 't': torch.tensor(t, dtype=torch.float32),
+        t = rng.random() if loss.times == 'uniform' else 1 / (1 + np.exp(-rng.normal()))
+        t = 1.0 if rng.random() < loss.terminal else t
+        return {**batch, 'caption': caption, 't': torch.tensor(t, dtype=torch.float32),
                 'noise': torch.randn(self._side**2, self.parts.insertion.transformer.config.in_channels,
                                      generator=generator)}
 
@@ -122,9 +132,10 @@ class InsertionObjective(Objective):
             tokens = encode(self._autoencoder[0], pictures.flatten(0, 1)).unflatten(0, pictures.shape[:2]).float()
         target, scene, references = tokens[0], tokens[1:3].transpose(0, 1).flatten(1, 2), tokens[3:].transpose(0, 1)
         t = batch['t'][:, None, None]
-        text, pooled = self.parts.words(batch['words'])
+        text, pooled = self.parts.text(batch['caption'])
+        guidance = torch.ones_like(batch['t']) if self.parts.insertion.distilled else None
         velocity = self.parts.insertion((1 - t) * target + t * batch['noise'], scene, references, batch['features'],
-                                        batch['own'], batch['t'], text, pooled, self._ids)
+                                        batch['own'], batch['t'], text, pooled, self._ids.to(t.device), guidance)
         error = (velocity.float() - (batch['noise'] - target)).square().mean(-1)
         weight = batch['weight'] / batch['weight'].mean(1, keepdim=True)
         plain = error.mean(1)
