@@ -89,7 +89,7 @@ def _train_small(config: TrainInsertionConfig, model: EditConfig, examples: Exam
     if 'autoencoder' in stages:
         train_autoencoder(autoencoder, examples, config.out, config.autoencoder, config.autoencoder_loss,
                           config.hardware)
-        _save(autoencoder, config.out / FILES[1], config.hardware)
+        save_weights(autoencoder, config.out / FILES[1], config.hardware)
     _need(autoencoder, config.out / FILES[1], 'autoencoder')
     autoencoder.requires_grad_(False).eval()
     if (config.out / FILES[0]).is_file():
@@ -98,10 +98,10 @@ def _train_small(config: TrainInsertionConfig, model: EditConfig, examples: Exam
         if stage in stages:
             objective = InsertionObjective(parts, autoencoder, examples, config.loss, number, model.references)
             train(stage, objective, config.out, getattr(config, stage), config.hardware)
-            _save(parts, config.out / FILES[0], config.hardware)
+            save_weights(parts, config.out / FILES[0], config.hardware)
 
 
-def _save(module: nn.Module, path: Path, hardware: Hardware) -> None:
+def save_weights(module: nn.Module, path: Path, hardware: Hardware) -> None:
     """Write the weights, gathered where they are sharded."""
     accelerator = hardware.accelerator()
     tensors = {name: whole(tensor) for name, tensor in module.state_dict().items()}

@@ -1,0 +1,1 @@
+"""Training of the asset-referenced model: simulated scenes, autoencoder, picture and point map together."""

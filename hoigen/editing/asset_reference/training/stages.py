@@ -1,0 +1,79 @@
+"""``hoigen train asset``: the stages that make an asset-referenced model, each resumable (RefAny3D, 4.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from hoigen.editing.asset_reference.loading import FILES, build_parts
+from hoigen.editing.asset_reference.training.examples import AssetExamples
+from hoigen.editing.asset_reference.training.objective import AssetLoss, AssetObjective
+from hoigen.editing.asset_reference.training.scenes import ScenesConfig, make_scenes
+from hoigen.editing.flux.codec_training import AutoencoderLoss, train_autoencoder
+from hoigen.editing.flux.configuration import EditConfig, ModelError, read_config, save_config
+from hoigen.editing.flux_insertion.training.stages import save_weights
+from hoigen.training.loop import Hardware, LoopConfig, train
+from hoigen.video.model import load_strictly
+
+Stage = Literal['scenes', 'autoencoder', 'asset']
+STAGES: tuple[Stage, ...] = ('scenes', 'autoencoder', 'asset')
+
+SMALL = LoopConfig(steps=4500, schedule='cosine', batch=8, learning_rate=1e-3, ema=0.999, checkpoint_every=300)
+
+
+@dataclass(frozen=True)
+class TrainAssetConfig:
+    """Train an asset-referenced model from nothing: simulated scenes, autoencoder, then picture and point map together.
+
+    Run it again with the same arguments to go on: scenes that are there stay, and training goes on from its last
+    checkpoint. The run folder ends as a model that every ``--model`` takes. data: a folder for the scenes, as many as
+    ``scenes``.
+    """
+
+    data: Path
+    out: Path
+    model: str = 'asset-tiny'
+    stage: Stage | Literal['all'] = 'all'
+    scenes: int = 700
+    seed: int = 0
+    hardware: Hardware = field(default_factory=Hardware)
+    autoencoder: LoopConfig = field(default_factory=lambda: replace(
+        SMALL, steps=600, batch=16, ema=0.99, warmup=50, weight_decay=1e-4))
+    asset: LoopConfig = SMALL
+    autoencoder_loss: AutoencoderLoss = field(default_factory=AutoencoderLoss)
+    loss: AssetLoss = field(default_factory=AssetLoss)
+
+
+def run(config: TrainAssetConfig) -> None:
+    """Run the asked stages."""
+    model = read_config(config.model)
+    if model.words is None:
+        raise ModelError(f'model: expected one that is trained from nothing (with a word table), got {model.name}')
+    torch.manual_seed(config.seed)
+    stages = STAGES if config.stage == 'all' else (config.stage,)
+    if 'scenes' in stages:
+        sizes = ScenesConfig(model.size, model.references, model.reference_side)
+        make_scenes(sizes, config.data, config.scenes, config.seed)
+    if config.hardware.accelerator().is_main_process:
+        save_config(model, config.out)
+    if set(stages) - {'scenes'}:
+        _train(config, model, stages)
+
+
+def _train(config: TrainAssetConfig, model: EditConfig, stages: tuple[Stage, ...]) -> None:
+    examples, hardware = AssetExamples(config.data), config.hardware
+    parts, autoencoder = build_parts(model)
+    if 'autoencoder' in stages:
+        loop = replace(config.autoencoder, seed=config.seed)
+        train_autoencoder(autoencoder, examples, config.out, loop, config.autoencoder_loss, hardware)
+        save_weights(autoencoder, config.out / FILES[1], hardware)
+    if not (config.out / FILES[1]).is_file():
+        raise ModelError(f'{config.out}: expected {FILES[1]}, found none; run it first: --stage autoencoder')
+    load_strictly(autoencoder, config.out / FILES[1])
+    if 'asset' in stages:
+        objective = AssetObjective(parts, autoencoder.requires_grad_(False).eval(), examples, config.loss)
+        train('asset', objective, config.out, replace(config.asset, seed=config.seed), hardware)
+        save_weights(parts, config.out / FILES[0], hardware)
