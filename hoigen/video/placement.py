@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import torch
 from accelerate import cpu_offload_with_hook
+from diffusers import ModelMixin
 from diffusers.hooks import apply_group_offloading
+from torch import nn
 
-from hoigen.video.autoencoder import PublishedAutoencoder
 from hoigen.video.configuration import Memory
-from hoigen.video.transformer import ControlledCogVideoX
 
 
 @torch.no_grad()
-def quantise(transformer: ControlledCogVideoX) -> None:
-    """Hold the linear layers of the blocks, backbone's and branch's, as 8-bit integers with a scale per output."""
+def quantise(transformer: nn.Module) -> None:
+    """Hold the linear layers of the blocks (of all lists of modules that a transformer has) as 8-bit integers with a
+    scale per output; adapters stay as they are."""
     from optimum.quanto import freeze, qint8, quantize  # takes seconds, and only who asks for it should wait
 
-    for blocks in (transformer.transformer_blocks, transformer.transformer_blocks_copy, transformer.combine_linears):
-        quantize(blocks, weights=qint8)
-        freeze(blocks)
+    for blocks in transformer.children():
+        if isinstance(blocks, nn.ModuleList):
+            quantize(blocks, weights=qint8, exclude='*.lora_*')
+            freeze(blocks)
 
 
-def place(transformer: ControlledCogVideoX, autoencoder: PublishedAutoencoder, memory: Memory) -> None:
+def place(transformer: ModelMixin, autoencoder: ModelMixin, memory: Memory) -> None:
     """Put the parts where ``memory`` says, in place."""
     device = memory.torch_device()
     if memory.tiling:

@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-import torch
 from diffusers import FluxTransformer2DModel
 from peft import LoraConfig, inject_adapter_in_model
 from torch import Tensor, nn
@@ -35,10 +34,10 @@ LAYERS = {('double', 'qkv', '1'): ('attn.to_q', 'attn.to_k', 'attn.to_v'),
 
 
 def adapt(transformer: FluxTransformer2DModel, rank: int) -> None:
-    """Put an adapter on a transformer, in place, which adds nothing before it is trained; its scale is one."""
+    """Put an adapter without storage on a transformer, in place; :func:`assign_adapter` gives it weights. Its scale is
+    one."""
     config = LoraConfig(r=rank, lora_alpha=rank, target_modules=ADAPTED)
-    with next(transformer.parameters()).device:  # without storage where the transformer has none
-        inject_adapter_in_model(config, transformer, NAME)
+    inject_adapter_in_model(config, transformer, NAME, low_cpu_mem_usage=True)
 
 
 def adapter(transformer: FluxTransformer2DModel) -> dict[str, Tensor]:

@@ -1,0 +1,155 @@
+"""Insertion on the published FLUX: its parts from their own layout, with an adapter and projectors of ours.
+
+What training leaves is one file beside ``model.yaml``: the adapter, named as diffusers' pipelines read it, and the two
+projectors. UNO's adapter is what training starts from; alone it inserts nothing.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from accelerate import init_empty_weights
+from diffusers import FluxTransformer2DModel
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from hoigen.editing.flux.autoencoder import PublishedAutoencoder
+from hoigen.editing.flux.configuration import EditConfig, ModelError
+from hoigen.editing.flux.text import CaptionEncoder
+from hoigen.editing.flux_insertion.lora import adapt, adapter, assign_adapter, from_uno, rank_of
+from hoigen.editing.flux_insertion.memory import needs, refuse_too_little
+from hoigen.editing.flux_insertion.model import InsertionTransformer
+from hoigen.video.placement import place
+from hoigen.weights.published import (
+    assign,
+    fingerprint,
+    read_checkpoint,
+    read_files,
+    refuse_misfits,
+    refuse_other_config,
+)
+from hoigen.weights.store import Source
+
+__all__ = ['TRAINED', 'load_published', 'save_trained', 'start_from', 'trained']
+
+TRAINED = 'trained.safetensors'
+"""What training leaves of a model with a published backbone: all that is not the backbone's."""
+PROJECTORS = ('target', 'own')
+
+
+def load_published(config: EditConfig) -> tuple[InsertionTransformer, PublishedAutoencoder, CaptionEncoder,
+                                                dict[str, str]]:
+    """The parts for use, where ``memory`` says, and each weight file's SHA-256.
+
+    ModelError where any are missing, do not fit or need more memory than there is; nothing is read before all of that
+    is known, but the sizes.
+    """
+    base, lora = _sources(config)
+    files = {f'{base.label()}/{path.relative_to(base.folder())}': path for part in _parts(config)
+             for path in read_checkpoint(base.folder() / part, base).files}
+    file = lora.folder() / TRAINED
+    if not file.is_file():
+        raise ModelError(f'model {config.name}: expected {TRAINED} in {lora.folder()}, found none; UNO\'s adapter is '
+                         'where training starts and inserts nothing by itself: hoigen train insertion --help')
+    rank = rank_of(read_files([file]).shapes)
+    refuse_too_little(config, needs(config, rank))
+    memory = config.memory
+    insertion = _insertion(config, base, load_file(file), file, memory.dtype()).eval()
+    autoencoder = _autoencoder(config, base)
+    hashes = {name: fingerprint(path) for name, path in (files | {f'{lora.label()}/{TRAINED}': file}).items()}
+    place(insertion.transformer, autoencoder, memory)
+    for name in PROJECTORS:
+        getattr(insertion, name).to(memory.torch_device())
+    return insertion, autoencoder, CaptionEncoder(base.folder(), int(config.text_length or 0), memory), hashes
+
+
+def start_from(config: EditConfig) -> InsertionTransformer:
+    """The transformer to train, on the CPU: FLUX frozen in the type that ``memory`` says, the adapter and the
+    projectors in float32, which alone are learnt.
+
+    They come from ``lora``: a folder that training left, or UNO's adapter (stage 0), where the projectors begin as
+    nothing.
+    """
+    base, lora = _sources(config)
+    file = lora.folder() / TRAINED
+    tensors = load_file(file) if file.is_file() else from_uno(load_file(read_checkpoint(lora.folder(), lora).files[0]))
+    insertion = _insertion(config, base, tensors, lora.folder(), torch.float32)
+    insertion.requires_grad_(False)
+    for parameter in _learnt(insertion):
+        parameter.requires_grad_(True)
+    return insertion
+
+
+def trained(insertion: InsertionTransformer) -> dict[str, Tensor]:
+    """What training leaves: the adapter and the projectors, by name."""
+    projectors = {f'{name}.{key}': value for name in PROJECTORS
+                  for key, value in getattr(insertion, name).state_dict().items()}
+    return adapter(insertion.transformer) | projectors
+
+
+def save_trained(insertion: InsertionTransformer, folder: Path) -> None:
+    """Write what training leaves, in bfloat16; the file appears whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    growing = folder / f'{TRAINED}.growing'
+    save_file({key: value.detach().bfloat16().contiguous() for key, value in trained(insertion).items()}, growing)
+    growing.rename(folder / TRAINED)
+
+
+def _learnt(insertion: InsertionTransformer) -> list[nn.Parameter]:
+    adapters = [p for name, p in insertion.transformer.named_parameters() if '.lora_' in name]
+    return [*adapters, *insertion.target.parameters(), *insertion.own.parameters()]
+
+
+def _sources(config: EditConfig) -> tuple[Source, Source]:
+    """Where FLUX and the adapter lie; ModelError names both where both are missing."""
+    sources = Source(str(config.base), config.licence), Source(str(config.lora), config.licence)
+    faults = []
+    for source in sources:
+        try:
+            source.folder()
+        except ModelError as error:
+            faults.append(str(error))
+    if faults:
+        raise ModelError('; '.join(faults))
+    return sources
+
+
+def _parts(config: EditConfig) -> dict[str, dict]:
+    """Folder of the base -> its configuration here."""
+    return {'transformer': config.transformer, 'vae': config.autoencoder, 'text_encoder': config.clip or {},
+            'text_encoder_2': config.t5 or {}}
+
+
+def _insertion(config: EditConfig, base: Source, tensors: dict[str, Tensor], where: Path,
+               dtype: torch.dtype) -> InsertionTransformer:
+    """FLUX with the adapter and, where ``tensors`` has them, the projectors; those two in ``dtype``."""
+    for part, want in _parts(config).items():
+        refuse_other_config(want, base.folder() / part / 'config.json', base)
+    device = config.memory.loading_device()
+    with init_empty_weights(include_buffers=False):
+        transformer = FluxTransformer2DModel(**config.transformer)
+    assign(transformer, read_checkpoint(base.folder() / 'transformer', base), config.memory.dtype(), device)
+    tensors = {key: value.to(device, dtype) for key, value in tensors.items()}
+    projectors = {key: value for key, value in tensors.items() if key.startswith(PROJECTORS)}
+    low = {key: value for key, value in tensors.items() if key not in projectors}
+    adapt(transformer, rank_of({key: tuple(value.shape) for key, value in low.items()}))
+    assign_adapter(transformer, low, where)
+    insertion = InsertionTransformer(transformer)
+    for name in PROJECTORS if projectors else ():
+        part = getattr(insertion, name)
+        got = {key.removeprefix(f'{name}.'): value for key, value in projectors.items() if key.startswith(f'{name}.')}
+        refuse_misfits(f'{where}, {name}', {k: tuple(v.shape) for k, v in part.state_dict().items()},
+                       {k: tuple(v.shape) for k, v in got.items()})
+        part.load_state_dict(got)
+    insertion.target.to(device, dtype)
+    insertion.own.to(device, dtype)
+    return insertion
+
+
+def _autoencoder(config: EditConfig, base: Source) -> PublishedAutoencoder:
+    with init_empty_weights(include_buffers=False):
+        autoencoder = PublishedAutoencoder(**config.autoencoder)
+    assign(autoencoder, read_checkpoint(base.folder() / 'vae', base), config.memory.dtype(),
+           config.memory.loading_device())
+    return autoencoder.eval()
