@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -22,16 +24,30 @@ LEAST_SEEN = 0.3
 
 @dataclass(frozen=True)
 class SimulationConfig:
-    """What is simulated. size: side of the pictures, pixels. things: in a scene. sights: of each thing. views: pictures
-    of each thing alone. lifted, hand: how often a thing is in the air, and a hand in the way."""
+    """What is simulated."""
 
     size: int = 64
+    """Side of the pictures, pixels."""
     things: int = 4
+    """Things in a scene."""
     sights: int = 2
+    """Views of the scene for each thing."""
     views: int = 20
+    """Pictures of each thing alone."""
     lifted: float = 0.5
+    """How often a thing is in the air, [0, 1]."""
     hand: float = 0.3
-    split: str = 'train'
+    """How often a hand is in the way, [0, 1]."""
+    split: Literal['train', 'heldout'] = 'train'
+    """Looks and proportions of one split never come in the other."""
+
+    def __post_init__(self) -> None:
+        faults = [f'{name}: expected {least} to {most}, got {value}' for name, value, least, most in (
+            ('size', self.size, 32, 1024), ('things', self.things, 1, 8), ('sights', self.sights, 1, 64),
+            ('views', self.views, 1, 256), ('lifted', self.lifted, 0, 1), ('hand', self.hand, 0, 1))
+            if not least <= value <= most]
+        if faults:
+            raise ValueError('simulation: ' + '; '.join(faults))
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,10 +71,11 @@ class SceneExamples:
     examples: tuple[Example, ...]
 
 
-def simulate(config: SimulationConfig, renderer: Renderer, seed: int, index: int) -> SceneExamples:
-    """Scene ``index`` of a seed: always the same, whatever was made before."""
+def simulate(config: SimulationConfig, renderer: Renderer, seed: int, index: int,
+             choose: Callable[[Draws, int], tuple[Look, ...]] = draw_looks) -> SceneExamples:
+    """Scene ``index`` of a seed: always the same, whatever was made before. choose: gives so many things."""
     draws = Draws(config.split, seed, index)
-    looks = draw_looks(draws, config.things)
+    looks = choose(draws, config.things)
     scene = build_clutter(looks, draws)
     examples = [example for number in range(config.things) for _ in range(config.sights)
                 if (example := _sight(scene, number, config, renderer, draws)) is not None]

@@ -27,6 +27,8 @@ HIDDEN_GROUP = 5  # not drawn
 AWAY_M = 3.0  # where the hand waits, above the ceiling
 FREE_SHAPES = tuple(shape for shape in SHAPES if shape != 'chest')  # a chest's lid hangs on its base
 TEXTURE = 128
+WIDE_M = 0.07
+"""No thing of ours reaches further from its own axis than this; wider ones are put further apart."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +122,7 @@ def build_clutter(looks: Sequence[Look], draws: Draws) -> Clutter:
                     tuple(model.body(look.asset.id).id for look in looks),
                     np.array([model.joint(name).qposadr[0] for name in HAND_JOINTS]))
     scene.put_hand(None)
-    turn, ring = draws.free(0, 2 * np.pi), draws.free(0.055, 0.085)
+    turn, ring = draws.free(0, 2 * np.pi), max(draws.free(0.055, 0.085), _ring_of_wide(looks))
     for number, look in enumerate(looks):
         angle = turn + 2 * np.pi * number / len(looks)
         at = [ring * np.cos(angle), ring * np.sin(angle), look.thing.half_height + 0.004]
@@ -133,6 +135,14 @@ def build_clutter(looks: Sequence[Look], draws: Draws) -> Clutter:
         mujoco.mj_step(model, scene.data)
     scene.put_hand(None)
     return scene
+
+
+def _ring_of_wide(looks: Sequence[Look]) -> float:
+    """The radius on which things do not touch, m; 0 if none is wide, for those may be pushed apart."""
+    widest = max(float(np.hypot(look.asset.vertices[:, 0], look.asset.vertices[:, 1]).max()) for look in looks)
+    if widest <= WIDE_M or len(looks) == 1:
+        return 0.0
+    return widest / float(np.sin(np.pi / len(looks)))
 
 
 def lift(scene: Clutter, number: int, draws: Draws) -> None:

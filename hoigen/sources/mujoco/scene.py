@@ -105,8 +105,8 @@ def _add_mesh(spec: mujoco.MjSpec, name: str, mesh: Mesh) -> None:
 
 def _add_material(spec: mujoco.MjSpec, name: str, picture: np.ndarray, repeat: tuple[float, float] = (1, 1),
                   specular: float = 0.1, shininess: float = 0.2) -> None:
-    n = len(picture)
-    texture = spec.add_texture(name=name, type=mujoco.mjtTexture.mjTEXTURE_2D, width=n, height=n, nchannel=3)
+    height, width = picture.shape[:2]
+    texture = spec.add_texture(name=name, type=mujoco.mjtTexture.mjTEXTURE_2D, width=width, height=height, nchannel=3)
     texture.data = np.ascontiguousarray(picture[::-1]).tobytes()
     material = spec.add_material(name=name, specular=specular, shininess=shininess, texrepeat=repeat)
     material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = name
