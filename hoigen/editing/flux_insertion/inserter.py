@@ -117,10 +117,15 @@ class Inserter:
         model, region = self.model, conditions.region
         side = model.config.size // model.config.pixels_per_token
         share = _soft(paint)
+        masked, depth = conditions.pictures()
+        seen = model.placed([masked]), model.placed([depth])[:, :1], model.placed([
+            np.repeat(region.cut(paint)[..., None], 3, -1).astype(np.float32)])[:, :1]
 
         def frame_of(tokens: Tensor) -> np.ndarray:
             with model.autocast():
                 picture = decode(model.autoencoder, tokens.to(model.dtype), side, side)
+                if model.refiner is not None:
+                    picture = model.refiner(picture, *seen)
             return region.paste(rgb, as_uint8(picture[0].permute(1, 2, 0).float().cpu().numpy()), share)
 
         velocity = self._velocity(conditions, side)
@@ -134,20 +139,18 @@ class Inserter:
     def _velocity(self, conditions: _Conditions, side: int) -> Callable[[Tensor, Tensor], Tensor]:
         """The model with everything but the noisy tokens and the time given."""
         model, count = self.model, self.model.config.references
-        region, size = conditions.region, model.config.reference_side
+        size = model.config.reference_side
         shown = [conditions.references[n % len(conditions.references)] for n in range(count)]
-        pictures = [as_signed(region.cut(conditions.rgb)),
-                    np.repeat(depth_picture(region.cut(conditions.depth_m, fill=np.inf))[..., None], 3, -1)]
         turned = [as_signed(cv2.resize(item.rgb, (size, size), interpolation=cv2.INTER_AREA)) for item in shown]
         own = [np.zeros(FEATURES, np.float32) if item.orientation is None else item.orientation.features()
                for item in shown]
         with model.autocast():
-            scene = encode(model.autoencoder, model.placed(pictures)).flatten(0, 1)[None]
+            scene = encode(model.autoencoder, model.placed(conditions.pictures())).flatten(0, 1)[None]
             references = encode(model.autoencoder, model.placed(turned))[None]
             text, pooled = model.text([conditions.caption])
         ids = sequence_ids(side, [size // model.config.pixels_per_token] * count).to(model.device)
-        target = torch.from_numpy(conditions.features)[None].to(model.device)
-        known = torch.from_numpy(np.stack(own))[None].to(model.device)
+        target = torch.from_numpy(conditions.features)[None].to(model.device, model.dtype)
+        known = torch.from_numpy(np.stack(own))[None].to(model.device, model.dtype)
 
         def velocity(x: Tensor, t: Tensor) -> Tensor:
             with model.autocast():
@@ -180,6 +183,11 @@ class _Conditions:
     references: tuple[Reference, ...]
     features: np.ndarray
     caption: str
+
+    def pictures(self) -> list[np.ndarray]:
+        """Masked picture and depth of the region, [S,S,3] float32 in [-1, 1] each."""
+        depth = depth_picture(self.region.cut(self.depth_m, fill=np.inf))
+        return [as_signed(self.region.cut(self.rgb)), np.repeat(depth[..., None], 3, -1)]
 
 
 @dataclass(frozen=True)

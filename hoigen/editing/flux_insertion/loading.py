@@ -16,13 +16,14 @@ from hoigen.editing.flux.autoencoder import Autoencoder, PatchAutoencoder, Patch
 from hoigen.editing.flux.configuration import CONFIG, EditConfig, Memory, ModelError, read_config
 from hoigen.editing.flux.words import WordTable
 from hoigen.editing.flux_insertion.model import InsertionTransformer
+from hoigen.editing.flux_insertion.refiner import Refiner
 from hoigen.episodes.provenance import sha256_of
 from hoigen.video.model import load_strictly
 
 __all__ = ['FILES', 'WEIGHTS', 'InsertionModel', 'Parts', 'Text', 'build_parts', 'load_insertion']
 
 WEIGHTS = Path(__file__).parents[1] / 'weights'
-FILES = ('insertion.safetensors', 'autoencoder.safetensors')
+FILES = ('insertion.safetensors', 'autoencoder.safetensors', 'refiner.safetensors')
 
 
 class Text(Protocol):
@@ -45,13 +46,14 @@ class Parts(nn.Module):
 
 @dataclass(frozen=True, eq=False)
 class InsertionModel:
-    """The parts, in evaluation mode; weights maps each file to its SHA-256."""
+    """The parts, in evaluation mode; weights maps each file to its SHA-256. refiner: None for published models."""
 
     config: EditConfig
     insertion: InsertionTransformer
     autoencoder: Autoencoder
     text: Text
     weights: dict[str, str]
+    refiner: Refiner | None = None
 
     @property
     def device(self) -> torch.device:
@@ -77,9 +79,11 @@ class InsertionModel:
         return batch.to(self.device, self.dtype)
 
 
-def build_parts(config: EditConfig) -> tuple[Parts, PatchAutoencoder]:
-    """The untrained parts of a model of the small kind; :func:`load_insertion` is for use."""
-    return Parts(config), PatchAutoencoder(PatchConfig(**config.autoencoder))
+def build_parts(config: EditConfig) -> tuple[Parts, PatchAutoencoder, Refiner]:
+    """The untrained parts of a model of the small kind, in the order of FILES; :func:`load_insertion` is for use."""
+    if config.refiner is None:
+        raise ModelError(f'model {config.name}: expected a refiner of a small insertion model, got none')
+    return Parts(config), PatchAutoencoder(PatchConfig(**config.autoencoder)), Refiner(config.refiner)
 
 
 def load_insertion(model: str = 'insertion-tiny', memory: Memory | None = None) -> InsertionModel:
@@ -87,16 +91,22 @@ def load_insertion(model: str = 'insertion-tiny', memory: Memory | None = None) 
     config, folder = read_config(model), Path(model)
     if memory is not None:
         config = replace(config, memory=memory)
+    if config.base is not None:
+        # here, as the small model need not wait for what only the published one uses
+        from hoigen.editing.flux_insertion.published import TRAINED, load_published
+
+        config = replace(config, lora=model) if (folder / TRAINED).is_file() else config
+        return InsertionModel(config, *load_published(config))
     folder = folder if (folder / CONFIG).is_file() else WEIGHTS / model
     missing = [name for name in FILES if not (folder / name).is_file()]
     if missing:
         raise ModelError(f'model {model}: expected {list(FILES)} in {folder}, missing {missing}; '
                          + ('install hoigen again' if model == 'insertion-tiny' else
                             'train it: hoigen train insertion --help'))
-    parts, autoencoder = build_parts(config)
-    load_strictly(parts, folder / FILES[0])
-    load_strictly(autoencoder, folder / FILES[1])
-    device = config.memory.torch_device()
-    parts, autoencoder = parts.to(device).eval(), autoencoder.to(device).eval()
+    modules = build_parts(config)
+    for module, name in zip(modules, FILES, strict=True):
+        load_strictly(module, folder / name)
+        module.to(config.memory.torch_device()).eval()
+    parts, autoencoder, refiner = modules
     weights = {f'{config.name}/{name}': sha256_of(folder / name) for name in FILES}
-    return InsertionModel(config, parts.insertion, autoencoder, parts.text, weights)
+    return InsertionModel(config, parts.insertion, autoencoder, parts.text, weights, refiner)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from hoigen.weights import ModelError
 from hoigen.weights.published import read_files, refuse_misfits
 
-__all__ = ['adapt', 'adapter', 'assign_adapter', 'blank_uno', 'from_uno', 'rank_of']
+__all__ = ['adapt', 'adapter', 'assign_adapter', 'blank_uno', 'from_uno', 'rank_of', 'refuse_infinite']
 
 NAME = 'insertion'
 ADAPTED = (r'transformer_blocks\.\d+\.attn\.(to_[qkv]|to_out\.0|add_[qkv]_proj|to_add_out)'
@@ -58,12 +58,17 @@ def assign_adapter(transformer: FluxTransformer2DModel, tensors: Mapping[str, Te
     """Give an adapted transformer its adapter's weights, named as :func:`adapter` names them; all must fit."""
     want = adapter(transformer)
     refuse_misfits(where, {k: tuple(v.shape) for k, v in want.items()}, {k: tuple(v.shape) for k, v in tensors.items()})
-    wrong = sorted(key for key, value in tensors.items() if not value.isfinite().all())
-    if wrong:
-        raise ModelError(f'{where}: expected finite values, got others in {len(wrong)} tensors: {wrong[:10]}')
+    refuse_infinite(tensors, where)
     named = {re.sub(r'^transformer\.(.*\.lora_[AB])\.weight$', rf'\1.{NAME}.weight', key): value
              for key, value in tensors.items()}
     transformer.load_state_dict(named, strict=False, assign=True)
+
+
+def refuse_infinite(tensors: Mapping[str, Tensor], where: object) -> None:
+    """ModelError where any value is no number."""
+    wrong = sorted(key for key, value in tensors.items() if not value.isfinite().all())
+    if wrong:
+        raise ModelError(f'{where}: expected finite values, got others in {len(wrong)} tensors: {wrong[:10]}')
 
 
 def from_uno(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

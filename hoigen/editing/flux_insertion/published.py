@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from hoigen.editing.flux.autoencoder import PublishedAutoencoder
 from hoigen.editing.flux.configuration import EditConfig, ModelError
 from hoigen.editing.flux.text import CaptionEncoder
-from hoigen.editing.flux_insertion.lora import adapt, adapter, assign_adapter, from_uno, rank_of
+from hoigen.editing.flux_insertion.lora import adapt, adapter, assign_adapter, from_uno, rank_of, refuse_infinite
 from hoigen.editing.flux_insertion.memory import needs, refuse_too_little
 from hoigen.editing.flux_insertion.model import InsertionTransformer
 from hoigen.video.placement import place
@@ -55,7 +55,7 @@ def load_published(config: EditConfig) -> tuple[InsertionTransformer, PublishedA
     rank = rank_of(read_files([file]).shapes)
     refuse_too_little(config, needs(config, rank))
     memory = config.memory
-    insertion = _insertion(config, base, load_file(file), file, memory.dtype()).eval()
+    insertion = _insertion(config, base, load_file(file), file, memory.dtype()).eval().requires_grad_(False)
     autoencoder = _autoencoder(config, base)
     hashes = {name: fingerprint(path) for name, path in (files | {f'{lora.label()}/{TRAINED}': file}).items()}
     place(insertion.transformer, autoencoder, memory)
@@ -136,6 +136,7 @@ def _insertion(config: EditConfig, base: Source, tensors: dict[str, Tensor], whe
     adapt(transformer, rank_of({key: tuple(value.shape) for key, value in low.items()}))
     assign_adapter(transformer, low, where)
     insertion = InsertionTransformer(transformer)
+    refuse_infinite(projectors, where)
     for name in PROJECTORS if projectors else ():
         part = getattr(insertion, name)
         got = {key.removeprefix(f'{name}.'): value for key, value in projectors.items() if key.startswith(f'{name}.')}
@@ -152,4 +153,4 @@ def _autoencoder(config: EditConfig, base: Source) -> PublishedAutoencoder:
         autoencoder = PublishedAutoencoder(**config.autoencoder)
     assign(autoencoder, read_checkpoint(base.folder() / 'vae', base), config.memory.dtype(),
            config.memory.loading_device())
-    return autoencoder.eval()
+    return autoencoder.eval().requires_grad_(False)

@@ -42,7 +42,8 @@ def write_flux(folder: Path) -> FluxTransformer2DModel:
     transformer = FluxTransformer2DModel(**TRANSFORMER)
     transformer.save_pretrained(folder / 'transformer', max_shard_size='50KB')
     AutoencoderKL(**AUTOENCODER).save_pretrained(folder / 'vae')
-    CLIPTextModel(CLIPTextConfig(**CLIP)).save_pretrained(folder / 'text_encoder')
+    marks = {'bos_token_id': 0, 'eos_token_id': 2, 'pad_token_id': 1}  # as published: the end is the largest number
+    CLIPTextModel(CLIPTextConfig(**CLIP, **marks)).save_pretrained(folder / 'text_encoder')
     T5EncoderModel(T5Config(**T5, tie_word_embeddings=False)).save_pretrained(folder / 'text_encoder_2')
     _write_clip_tokenizer(folder / 'tokenizer')
     _write_t5_tokenizer(folder / 'tokenizer_2')
