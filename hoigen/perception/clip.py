@@ -13,7 +13,7 @@ from hoigen.perception.records import Geometry, PerceptionError, Segmentation, T
 from hoigen.perception.tracking.lift_holes import fill_holes
 from hoigen.records import Clip, Contacts, Footage, Labels
 
-__all__ = ['build_recorded_clip']
+__all__ = ['build_recorded_clip', 'touching']
 
 TRACKS = 1024
 """So many of the points, evenly taken, are the clip's tracks."""
@@ -49,7 +49,7 @@ def build_recorded_clip(footage: Footage, segmentation: Segmentation, geometry: 
     chosen = np.linspace(0, len(role) - 1, min(TRACKS, len(role))).astype(int)
     contact = np.zeros((frames, len(role)), bool)
     if geometry.metric:
-        contact = np.stack([_contact(*row, role) for row in zip(tracks.places, tracks.visible, strict=True)])
+        contact = np.stack([touching(*row, role) for row in zip(tracks.places, tracks.visible, strict=True)])
     poses = _object_poses(tracks, role)
     nothing = np.zeros(0, np.float32)
     labels = tuple(Labels((), nothing, nothing, poses[t], Contacts(), task, 0, t, t == frames - 1)
@@ -80,7 +80,7 @@ def _first_colours(footage: Footage, segmentation: Segmentation, geometry: Geome
     return rgb, known
 
 
-def _contact(places: np.ndarray, visible: np.ndarray, role: np.ndarray) -> np.ndarray:
+def touching(places: np.ndarray, visible: np.ndarray, role: np.ndarray) -> np.ndarray:
     """[N] bool: seen points of the hand within ``CONTACT_M`` of a seen one of the object, and the reverse."""
     contact = np.zeros(len(places), bool)
     rows = [np.flatnonzero(visible & (role == ROLE_CODE[name])) for name in (HAND, OBJECT)]

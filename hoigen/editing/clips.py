@@ -1,0 +1,163 @@
+"""An edit over all frames of a clip along the object's trajectory, with labels that stay true (counterfactuals)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+
+from hoigen.editing.clips_labels import relabelled
+from hoigen.editing.clips_plate import plates_of
+from hoigen.editing.clips_recorded import Recorded
+from hoigen.editing.placement import PlacementError, place
+from hoigen.editing.records import Edited, Subject
+from hoigen.records import Camera, Clip, Provenance
+
+__all__ = ['ClipEdit', 'EditedClip', 'EditedFrame', 'Inserts', 'Store', 'edit_clip']
+
+
+class Inserts(Protocol):
+    """A model that puts objects into pictures and takes them away."""
+
+    def insert(self, rgb: np.ndarray, depth_m: np.ndarray, camera: Camera, subject: Subject,
+               T_world_object: np.ndarray, *, seed: int = 0, steps: int | None = None) -> Edited: ...
+
+    def remove(self, rgb: np.ndarray, mask: np.ndarray, depth_m: np.ndarray | None = None, *, seed: int = 0,
+               steps: int | None = None) -> np.ndarray: ...
+
+    def provenance(self, seed: int, steps: int | None = None) -> Provenance: ...
+
+
+@dataclass(frozen=True, eq=False)
+class EditedFrame:
+    """One frame of an edited clip.
+
+    rgb: [H,W,3] uint8. depth_m: [H,W] float32, infinite where nothing is, NaN unknown. mask: [H,W] bool, where the
+    inserted object is seen. hidden: [H,W] bool, what the object that was taken away hid; carried: the share of that
+    which other frames showed, NaN where nothing was taken away. visibility: the share of the inserted object that is
+    seen, 0 out of view, NaN without one. agreement: of its mask with where the picture changed, NaN untold.
+    """
+
+    rgb: np.ndarray
+    depth_m: np.ndarray
+    mask: np.ndarray
+    hidden: np.ndarray
+    carried: float
+    visibility: float
+    agreement: float
+
+
+class Store(Protocol):
+    """Keeps finished frames, so that a stopped edit goes on where it was."""
+
+    def get(self, frame: int) -> EditedFrame | None: ...
+
+    def put(self, frame: int, edited: EditedFrame) -> None: ...
+
+
+@dataclass(frozen=True, eq=False)
+class ClipEdit:
+    """What is done to a clip of T frames.
+
+    kind: an object is put in, the recorded one is taken away, or both (move). subjects: what is put in, in each frame
+    (one for all, unless it deforms). poses: [T,4,4] float64 its ``T_world_object``. task: what is done now, None as
+    recorded.
+    """
+
+    kind: Literal['insert', 'move', 'remove']
+    subjects: tuple[Subject, ...] = ()
+    poses: np.ndarray | None = None
+    task: str | None = None
+
+    @property
+    def removes(self) -> bool:
+        return self.kind != 'insert'
+
+
+@dataclass(frozen=True, eq=False)
+class EditedClip:
+    """clip: the edited frames with corrected labels. frames: T of them. poses: of what was put in, None if nothing.
+    rerendered: [T] float64, intersection over union of each frame's mask with that of its meshes rendered again, NaN
+    where neither shows the object or there are no meshes."""
+
+    clip: Clip
+    frames: tuple[EditedFrame, ...]
+    poses: np.ndarray | None
+    rerendered: np.ndarray
+    provenance: Provenance
+
+
+def edit_clip(recorded: Recorded, edit: ClipEdit, inserter: Inserts, *, seed: int = 0, steps: int | None = None,
+              store: Store | None = None, on_frame: Callable[[int], None] | None = None) -> EditedClip:
+    """Edit every frame, then correct the labels.
+
+    All frames begin from the same noise (``seed``), so that the object looks alike in them. ``on_frame`` is told the
+    number of each finished frame. PlacementError where the object is in no frame's view or of an unlikely size.
+    """
+    frames = len(recorded.clip.stamps_ns)
+    _check(recorded, edit, frames)
+    plates = plates_of(recorded) if edit.removes else None
+    made: list[EditedFrame] = []
+    for t in range(frames):
+        done = store.get(t) if store else None
+        if done is None:
+            done = _edit_frame(recorded, edit, plates, inserter, t, seed, steps)
+            if store:
+                store.put(t, done)
+        made.append(done)
+        if on_frame:
+            on_frame(t)
+    clip, masks = relabelled(recorded, edit, made)
+    rerendered = np.full(frames, np.nan) if masks is None else np.array(
+        [_overlap(frame.mask, mask) for frame, mask in zip(made, masks, strict=True)])
+    return EditedClip(clip, tuple(made), edit.poses, rerendered, inserter.provenance(seed, steps))
+
+
+def _edit_frame(recorded: Recorded, edit: ClipEdit, plates: Callable | None, inserter: Inserts, t: int, seed: int,
+                steps: int | None) -> EditedFrame:
+    clip = recorded.clip
+    rgb, depth, hidden, carried = clip.rgb[t], clip.depth_m[t], np.zeros(clip.mask.shape[1:], bool), np.nan
+    if plates is not None:
+        plate = plates(t)
+        rest = plate.hidden & ~plate.carried
+        rgb = inserter.remove(plate.rgb, rest, plate.depth_m, seed=seed, steps=steps) if rest.any() else plate.rgb
+        depth, hidden = plate.depth_m, plate.hidden
+        carried = float(plate.carried.sum()) / float(hidden.sum()) if hidden.any() else np.nan
+    if edit.poses is None:
+        return EditedFrame(rgb, depth, np.zeros_like(hidden), hidden, carried, np.nan, np.nan)
+    subject = edit.subjects[t % len(edit.subjects)]
+    if not _in_view(subject, edit.poses[t], clip.cameras[t]):
+        return EditedFrame(rgb, depth, np.zeros_like(hidden), hidden, carried, 0.0, np.nan)
+    edited = inserter.insert(rgb, depth, clip.cameras[t], subject, edit.poses[t], seed=seed, steps=steps)
+    return EditedFrame(edited.rgb, edited.depth_m, edited.mask, hidden, carried, edited.visibility, edited.agreement)
+
+
+def _check(recorded: Recorded, edit: ClipEdit, frames: int) -> None:
+    if edit.poses is None:
+        return
+    if len(edit.poses) != frames or len(edit.subjects) not in (1, frames):
+        raise PlacementError(f'{recorded.name}: expected poses and subjects of {frames} frames, got '
+                             f'{len(edit.poses)} and {len(edit.subjects)}')
+    errors = [error for t, camera in enumerate(recorded.clip.cameras)
+              if (error := _refusal(edit.subjects[t % len(edit.subjects)], edit.poses[t], camera)) is not None]
+    if len(errors) == frames:
+        raise PlacementError(f'{recorded.name}: in none of {frames} frames: {errors[0]}') from errors[0]
+
+
+def _in_view(subject: Subject, pose: np.ndarray, camera: Camera) -> bool:
+    return _refusal(subject, pose, camera) is None
+
+
+def _refusal(subject: Subject, pose: np.ndarray, camera: Camera) -> PlacementError | None:
+    try:
+        place(subject.mesh, pose, camera)
+    except PlacementError as error:
+        return error
+    return None
+
+
+def _overlap(a: np.ndarray, b: np.ndarray) -> float:
+    union = int((a | b).sum())
+    return float((a & b).sum()) / union if union else float('nan')

@@ -1,0 +1,148 @@
+"""A recorded clip with what of its geometry is exact: meshes where they were recorded, else only what was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.spatial import ConvexHull, QhullError
+
+from hoigen.conventions import OBJECT, ROLE_CODE
+from hoigen.editing.placement import PlacementError
+from hoigen.episodes import EpisodeReader, decode
+from hoigen.episodes.errors import EpisodeDamaged
+from hoigen.geometry.camera import project
+from hoigen.geometry.transforms import apply, invert
+from hoigen.records import Camera, Clip, MeshAsset, Provenance
+
+__all__ = ['Instant', 'Recorded', 'is_metric', 'object_meshes', 'object_poses', 'pixels_of', 'read_recorded',
+           'seen_shape']
+
+LEAST_POINTS = 12
+"""A shape is told by at least so many points of the object."""
+
+
+@dataclass(frozen=True, eq=False)
+class Instant:
+    """Where every asset was: T_world_asset [4,4] by id, or world vertices [V,3] of those that deform."""
+
+    poses: Mapping[str, np.ndarray]
+    vertices: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Recorded:
+    """A clip, and the meshes with their places in each of its T frames; footage has none (assets and instants empty).
+
+    provenance: how the clip was made, None where nobody told.
+    """
+
+    name: str
+    clip: Clip
+    assets: tuple[MeshAsset, ...]
+    instants: tuple[Instant, ...]
+    provenance: Provenance | None
+
+    @property
+    def of_object(self) -> tuple[MeshAsset, ...]:
+        return tuple(asset for asset in self.assets if asset.role == OBJECT)
+
+
+def read_recorded(folder: Path) -> Recorded:
+    """The clip of a bag, as a simulator's episode (``hoigen up sim_to_video``) or footage (``hoigen extract``) gives.
+
+    Raises :class:`EpisodeError` for a bag that is unfinished or lacks something.
+    """
+    with EpisodeReader(folder) as reader:
+        if not reader.complete:
+            raise EpisodeDamaged(f'{folder}: expected a finished bag, got one that was never closed; '
+                                 f'hoigen recover {folder}')
+        clip, assets = reader.clip(), reader.assets()
+        found = {decode.stamp_ns(message): _instant(message) for _, message in reader.messages('/mesh_frame')}
+        provenance = reader.provenance('/condition/provenance') or reader.provenance()
+    instants = tuple(found[stamp] for stamp in clip.stamps_ns.tolist() if stamp in found) if assets else ()
+    whole = len(instants) == len(clip.stamps_ns)
+    return Recorded(Path(folder).name, clip, assets if whole else (), instants if whole else (), provenance)
+
+
+def _instant(message: object) -> Instant:
+    poses = {name: decode.pose(pose) for name, pose in zip(message.ids, message.poses, strict=True)}
+    return Instant(poses, {part.id: np.asarray(part.vertices, np.float32).reshape(-1, 3) for part in message.deformed})
+
+
+def is_metric(recorded: Recorded) -> bool:
+    """Whether the clip's lengths are metres, as far as anyone told: those of meshes are."""
+    config = {} if recorded.provenance is None else recorded.provenance.config
+    return bool(recorded.assets) or bool(config.get('metric'))
+
+
+def object_poses(recorded: Recorded) -> np.ndarray:
+    """``T_world_object`` [T,4,4] of the labels; PlacementError where a frame has none."""
+    poses = [labels.T_world_object for labels in recorded.clip.labels]
+    unknown = [number for number, pose in enumerate(poses) if pose is None]
+    if unknown:
+        raise PlacementError(f'{recorded.name}: expected the object\'s pose in every frame, got none in {len(unknown)} '
+                             f'of {len(poses)}, first in frame {unknown[0]}')
+    return np.stack(poses)
+
+
+def object_meshes(recorded: Recorded, poses: np.ndarray) -> tuple[MeshAsset, ...]:
+    """The object's mesh in its own frame in each of T frames, of all its assets; the same one while they hold still.
+
+    poses: ``T_world_object`` [T,4,4].
+    """
+    found: list[MeshAsset] = []
+    for instant, pose in zip(recorded.instants, poses, strict=True):
+        parts = []
+        for asset in recorded.of_object:
+            world = instant.vertices.get(asset.id)
+            world = apply(instant.poses[asset.id], asset.vertices) if world is None else world
+            parts.append(apply(invert(pose), world).astype(np.float32))
+        vertices = np.concatenate(parts)
+        if found and np.allclose(vertices, found[-1].vertices, atol=1e-6):
+            found.append(found[-1])
+            continue
+        starts = np.cumsum([0, *map(len, parts)])
+        triangles = np.concatenate([asset.triangles + start for asset, start in
+                                    zip(recorded.of_object, starts, strict=False)]).astype(np.int32)
+        found.append(MeshAsset('object', OBJECT, vertices, triangles))
+    return tuple(found)
+
+
+def seen_shape(recorded: Recorded, poses: np.ndarray) -> MeshAsset:
+    """The convex hull of the object's points in its own frame, for footage without a mesh: what was never seen of the
+    object is cut away, hollows are filled. poses: ``T_world_object`` [T,4,4]."""
+    clip = recorded.clip
+    rows = np.flatnonzero(clip.point_role == ROLE_CODE[OBJECT])
+    seen = clip.point_visible[:, rows]
+    here = [apply(invert(pose), places[mine]) for pose, places, mine in
+            zip(poses, clip.points[:, rows], seen, strict=True)]
+    places = np.concatenate(here)
+    if len(rows) < LEAST_POINTS or len(places) < LEAST_POINTS:
+        raise PlacementError(f'{recorded.name}: expected {LEAST_POINTS} points of the object at least, to tell its '
+                             f'shape, got {min(len(rows), len(places))}; give its mesh')
+    middle = np.median(places, axis=0)
+    away = np.linalg.norm(places - middle, axis=1)
+    try:
+        hull = ConvexHull(places[away <= np.quantile(away, 0.98)])
+    except QhullError:
+        raise PlacementError(f'{recorded.name}: expected the points of a solid object, got flat ones; give its mesh') \
+            from None
+    used, triangles = np.unique(hull.simplices, return_inverse=True)
+    vertices = hull.points[used]
+    corners = vertices[triangles.reshape(-1, 3)]
+    inwards = ((np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+                * (corners[:, 0] - vertices.mean(0))).sum(1) < 0)
+    triangles = np.where(inwards[:, None], triangles.reshape(-1, 3)[:, ::-1], triangles.reshape(-1, 3))
+    return MeshAsset('object', OBJECT, vertices.astype(np.float32), np.ascontiguousarray(triangles, np.int32))
+
+
+def pixels_of(camera: Camera, places: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Row, column [N] int64 of the nearest pixels and depth [N] of world places [N,3], and whether they are in view."""
+    pixels, depth = project(camera, places)
+    with np.errstate(invalid='ignore'):
+        inside = (depth > 0) & (pixels >= -0.5).all(1) & (pixels < (camera.width - 0.5, camera.height - 0.5)).all(1)
+    column, row = np.floor(np.where(inside[:, None], pixels, 0) + 0.5).astype(np.int64).T
+    return row, column, depth, inside
