@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from hoigen.editing.flux.autoencoder import PatchAutoencoder
 from hoigen.training.loop import Batch, Hardware, LoopConfig, Objective, train
 
-__all__ = ['AutoencoderLoss', 'Pictures', 'train_autoencoder']
+__all__ = ['AutoencoderLoss', 'Pictures', 'dissimilarity', 'train_autoencoder']
 
 FIRST = 512
 """Pictures of which principal components and variance are taken."""
@@ -61,19 +61,23 @@ class AutoencoderObjective(Objective):
         target, latents = batch['picture'], self.model.latents(batch['picture'])
         rebuilt = self.model.pictures(latents + self._loss.noise * batch['noise']).float()
         l1 = (rebuilt - target).abs().mean((1, 2, 3))
-        dssim = 1 - _ssim(rebuilt.mean(1, keepdim=True), target.mean(1, keepdim=True)).mean((1, 2, 3))
+        dssim = dissimilarity(rebuilt, target).mean((1, 2, 3))
         small = latents.float().square().mean((1, 2, 3))
         psnr = -10 * torch.log10(((rebuilt.detach() - target) / 2).square().mean((1, 2, 3)).clamp(min=1e-6))
         return {'loss': l1 + self._loss.ssim * dssim + self._loss.small * small, 'l1': l1, 'psnr': psnr,
                 'small': small}
 
 
-def _ssim(a: Tensor, b: Tensor) -> Tensor:
+def dissimilarity(a: Tensor, b: Tensor) -> Tensor:
+    """[B,1,H,W]: one minus SSIM of the grey pictures over 7x7 boxes (a box, not a Gaussian, for speed; a loss, not a
+    measure)."""
+    a, b = a.mean(1, keepdim=True), b.mean(1, keepdim=True)
     pool = lambda x: F.avg_pool2d(x, 7, 1, 3, count_include_pad=False)  # noqa: E731
     mean_a, mean_b = pool(a), pool(b)
     var_a, var_b, both = pool(a * a) - mean_a**2, pool(b * b) - mean_b**2, pool(a * b) - mean_a * mean_b
     c1, c2 = 0.02**2, 0.06**2
-    return (2 * mean_a * mean_b + c1) * (2 * both + c2) / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2))
+    return 1 - ((2 * mean_a * mean_b + c1) * (2 * both + c2)
+                / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2)))
 
 
 def train_autoencoder(model: PatchAutoencoder, pictures: Pictures, folder: Path, loop: LoopConfig,

@@ -21,7 +21,8 @@ class EditConfig:
 
     size: side of the square picture that is made, pixels. references: pictures of the object; reference_size: their
     side, by default ``size``. guidance: the scale that a guidance-distilled FLUX reads, None for others.
-    image_guidance: classifier-free guidance on the references, 1 is off. words: rows of the word table that stands for
+    image_guidance: classifier-free guidance on the references, 1 is off. refiner: width of
+    the network that mends what a small model paints, None for none. words: rows of the word table that stands for
     the text encoders; or clip and t5: theirs, and text_length tokens of a caption. base: where the published parts
     lie, a folder or a repository of the hub; a model without it has weights of its own. lora: the same for what was
     trained beside them.
@@ -37,6 +38,7 @@ class EditConfig:
     reference_size: int | None = None
     guidance: float | None = None
     image_guidance: float = 1.0
+    refiner: int | None = None
     words: int | None = None
     clip: dict[str, Any] | None = None
     t5: dict[str, Any] | None = None

@@ -31,7 +31,7 @@ from hoigen.weights.published import (
 )
 from hoigen.weights.store import Source
 
-__all__ = ['TRAINED', 'load_published', 'save_trained', 'start_from', 'trained']
+__all__ = ['TRAINED', 'load_autoencoder', 'load_published', 'load_text', 'save_trained', 'start_from', 'trained']
 
 TRAINED = 'trained.safetensors'
 """What training leaves of a model with a published backbone: all that is not the backbone's."""
@@ -56,12 +56,12 @@ def load_published(config: EditConfig) -> tuple[InsertionTransformer, PublishedA
     refuse_too_little(config, needs(config, rank))
     memory = config.memory
     insertion = _insertion(config, base, load_file(file), file, memory.dtype()).eval().requires_grad_(False)
-    autoencoder = _autoencoder(config, base)
+    autoencoder = load_autoencoder(config)
     hashes = {name: fingerprint(path) for name, path in (files | {f'{lora.label()}/{TRAINED}': file}).items()}
     place(insertion.transformer, autoencoder, memory)
     for name in PROJECTORS:
         getattr(insertion, name).to(memory.torch_device())
-    return insertion, autoencoder, CaptionEncoder(base.folder(), int(config.text_length or 0), memory), hashes
+    return insertion, autoencoder, load_text(config), hashes
 
 
 def start_from(config: EditConfig) -> InsertionTransformer:
@@ -81,6 +81,22 @@ def start_from(config: EditConfig) -> InsertionTransformer:
     return insertion
 
 
+def load_autoencoder(config: EditConfig) -> PublishedAutoencoder:
+    """The published autoencoder, on the CPU or where the model's ``memory`` has it."""
+    base = Source(str(config.base), config.licence)
+    with init_empty_weights(include_buffers=False):
+        autoencoder = PublishedAutoencoder(**config.autoencoder)
+    assign(autoencoder, read_checkpoint(base.folder() / 'vae', base), config.memory.dtype(),
+           config.memory.loading_device())
+    return autoencoder.eval().requires_grad_(False)
+
+
+def load_text(config: EditConfig) -> CaptionEncoder:
+    """What embeds captions for this model; it reads its weights when the first caption comes."""
+    folder = Source(str(config.base), config.licence).folder()
+    return CaptionEncoder(folder, int(config.text_length or 0), config.memory)
+
+
 def trained(insertion: InsertionTransformer) -> dict[str, Tensor]:
     """What training leaves: the adapter and the projectors, by name."""
     projectors = {f'{name}.{key}': value for name in PROJECTORS
@@ -88,11 +104,11 @@ def trained(insertion: InsertionTransformer) -> dict[str, Tensor]:
     return adapter(insertion.transformer) | projectors
 
 
-def save_trained(insertion: InsertionTransformer, folder: Path) -> None:
-    """Write what training leaves, in bfloat16; the file appears whole or not at all."""
+def save_trained(tensors: dict[str, Tensor], folder: Path) -> None:
+    """Write what :func:`trained` gives, in bfloat16; the file appears whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     growing = folder / f'{TRAINED}.growing'
-    save_file({key: value.detach().bfloat16().contiguous() for key, value in trained(insertion).items()}, growing)
+    save_file({key: value.detach().bfloat16().contiguous() for key, value in tensors.items()}, growing)
     growing.rename(folder / TRAINED)
 
 
@@ -146,11 +162,3 @@ def _insertion(config: EditConfig, base: Source, tensors: dict[str, Tensor], whe
     insertion.target.to(device, dtype)
     insertion.own.to(device, dtype)
     return insertion
-
-
-def _autoencoder(config: EditConfig, base: Source) -> PublishedAutoencoder:
-    with init_empty_weights(include_buffers=False):
-        autoencoder = PublishedAutoencoder(**config.autoencoder)
-    assign(autoencoder, read_checkpoint(base.folder() / 'vae', base), config.memory.dtype(),
-           config.memory.loading_device())
-    return autoencoder.eval().requires_grad_(False)

@@ -32,7 +32,7 @@ def reference() -> Path:
 def small_edit_config() -> EditConfig:
     """What the toy parts below are the parts of: a square of 32 pixels and two references, words for text."""
     return EditConfig(name='small', licence='Apache-2.0', size=32, steps=2, references=2, transformer=SMALL,
-                      autoencoder=PATCHES, words=64)
+                      autoencoder=PATCHES, refiner=4, words=64)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import torch
 from hoigen.editing.flux.configuration import ModelError
 from hoigen.editing.flux_insertion.inserter import Inserter
 from hoigen.editing.flux_insertion.loading import InsertionModel, Parts, load_insertion
+from hoigen.editing.flux_insertion.refiner import Refiner
 from hoigen.editing.placement import PlacementError, box_of, place
 from hoigen.editing.records import Subject
 from hoigen.editing.views import random_views
@@ -40,7 +41,10 @@ def subject() -> Subject:
 def inserter(small_edit_config, small_autoencoder) -> Inserter:
     torch.manual_seed(0)
     parts = Parts(small_edit_config).eval()
-    return Inserter(InsertionModel(small_edit_config, parts.insertion, small_autoencoder, parts.text, {'toy': '0'}))
+    refiner = Refiner(4).eval()
+    torch.nn.init.normal_(refiner.leave.weight)
+    return Inserter(InsertionModel(small_edit_config, parts.insertion, small_autoencoder, parts.text, {'toy': '0'},
+                                   refiner))
 
 
 @pytest.fixture
@@ -158,5 +162,5 @@ def test_a_model_without_its_weights_says_what_to_do(tmp_path, small_edit_config
     from hoigen.editing.flux.configuration import save_config
 
     save_config(small_edit_config, tmp_path)
-    with pytest.raises(ModelError, match=r'insertion.safetensors.*missing.*hoigen train insertion'):
+    with pytest.raises(ModelError, match=r'refiner.safetensors.*missing.*hoigen train insertion'):
         load_insertion(str(tmp_path))

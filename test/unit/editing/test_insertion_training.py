@@ -157,7 +157,7 @@ def test_all_stages_make_a_model_that_loads_and_go_on_where_they_were(folder, tm
     loop = recipe().insertion
     loop = replace(loop, steps=2, batch=2, warmup=1)
     config = recipe(str(tmp_path / 'small'), data=folder, out=tmp_path / 'run', autoencoder=loop, views=loop,
-                    insertion=loop, hardware=Hardware(precision='no'))
+                    insertion=loop, refiner=loop, hardware=Hardware(precision='no'))
     run(config)
     first = (tmp_path / 'run' / 'insertion.safetensors').read_bytes()
     run(config)

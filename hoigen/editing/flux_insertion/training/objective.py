@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hoigen.editing.flux.autoencoder import Autoencoder
+from hoigen.editing.flux.sampling import Velocity
 from hoigen.editing.flux.tokens import encode
 from hoigen.editing.flux_insertion.conditions import as_signed
 from hoigen.editing.flux_insertion.model import FEATURES, InsertionTransformer, sequence_ids
@@ -124,22 +125,34 @@ class InsertionObjective(Objective):
         weight = 1 + self._loss.paint * F.adaptive_avg_pool2d(torch.from_numpy(paint)[None].float(), self._side)[0]
         return {'target': channels_first(as_signed(target)), 'masked': channels_first(as_signed(masked)),
                 'depth': torch.from_numpy(depth)[None].expand(3, -1, -1).clone(), 'references': pictures,
-                'features': torch.from_numpy(features), 'own': own, 'weight': weight.flatten()}
+                'features': torch.from_numpy(features), 'own': own, 'weight': weight.flatten(),
+                'paint': torch.from_numpy(paint)[None].float()}
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        with torch.no_grad():
-            pictures = torch.stack([batch['target'], batch['masked'], batch['depth'], *batch['references'].unbind(1)])
-            tokens = encode(self._autoencoder[0], pictures.flatten(0, 1)).unflatten(0, pictures.shape[:2]).float()
-        target, scene, references = tokens[0], tokens[1:3].transpose(0, 1).flatten(1, 2), tokens[3:].transpose(0, 1)
         t = batch['t'][:, None, None]
-        text, pooled = self.parts.text(batch['caption'])
-        guidance = torch.ones_like(batch['t']) if self.parts.insertion.distilled else None
-        velocity = self.parts.insertion((1 - t) * target + t * batch['noise'], scene, references, batch['features'],
-                                        batch['own'], batch['t'], text, pooled, self._ids.to(t.device), guidance)
-        error = (velocity.float() - (batch['noise'] - target)).square().mean(-1)
+        target, velocity = self.prepared(batch)
+        predicted = velocity((1 - t) * target + t * batch['noise'], batch['t'])
+        error = (predicted.float() - (batch['noise'] - target)).square().mean(-1)
         weight = batch['weight'] / batch['weight'].mean(1, keepdim=True)
         plain = error.mean(1)
         return {'loss': (error * weight).mean(1), 'terminal': torch.where(batch['t'] == 1, plain, torch.nan)}
+
+
+    def prepared(self, batch: Batch) -> tuple[Tensor, Velocity]:
+        """Tokens of the target, and the model with everything but noisy tokens and time given."""
+        with torch.no_grad():
+            pictures = torch.stack([batch['target'], batch['masked'], batch['depth'], *batch['references'].unbind(1)])
+            tokens = encode(self._autoencoder[0], pictures.flatten(0, 1)).unflatten(0, pictures.shape[:2]).float()
+        scene, references = tokens[1:3].transpose(0, 1).flatten(1, 2), tokens[3:].transpose(0, 1)
+        text, pooled = self.parts.text(batch['caption'])
+        guidance = torch.ones_like(batch['t']) if self.parts.insertion.distilled else None
+        ids = self._ids.to(text.device)
+
+        def velocity(x: Tensor, t: Tensor) -> Tensor:
+            return self.parts.insertion(x, scene, references, batch['features'], batch['own'], t, text, pooled, ids,
+                                        guidance)
+
+        return tokens[0], velocity
 
 
 def _erase(given: Given, rng: np.random.Generator) -> None:

@@ -16,12 +16,13 @@ from hoigen.editing.flux.configuration import EditConfig, ModelError, read_confi
 from hoigen.editing.flux_insertion.loading import FILES, build_parts
 from hoigen.editing.flux_insertion.training.examples import ExampleSet
 from hoigen.editing.flux_insertion.training.objective import InsertionLoss, InsertionObjective
+from hoigen.editing.flux_insertion.training.refining import RefinerLoss, RefinerObjective
 from hoigen.training.checkpoint import whole
 from hoigen.training.loop import Hardware, LoopConfig, train
 from hoigen.video.model import load_strictly, save_tensors
 
-Stage = Literal['autoencoder', 'views', 'insertion']
-STAGES: tuple[Stage, ...] = ('autoencoder', 'views', 'insertion')
+Stage = Literal['autoencoder', 'views', 'insertion', 'refiner']
+STAGES: tuple[Stage, ...] = ('autoencoder', 'views', 'insertion', 'refiner')
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,10 @@ class TrainInsertionConfig:
     """Train one stage of an insertion model, or all that it has, one after the other.
 
     Stage 0 is the pre-trained FLUX with UNO's LoRA (full size) or the autoencoder (tiny); views is the paper's stage 1:
-    novel views of objects alone; insertion its stage 2. Run it again with the same arguments to go on from the last
-    checkpoint. The run folder ends as a model that every ``--model`` takes. data: a folder of scenes (``hoigen edit
-    data``). Without the stage views, insertion starts from nothing (the paper's ablation).
+    novel views of objects alone; insertion its stage 2; the refiner (tiny) mends what that paints. Run it again with
+    the same arguments to go on from the last checkpoint. The run folder ends as a model that every ``--model`` takes.
+    data: a folder of scenes (``hoigen edit data``). Without the stage views, insertion starts from nothing (the paper's
+    ablation).
     """
 
     data: Path
@@ -43,8 +45,10 @@ class TrainInsertionConfig:
     autoencoder: LoopConfig = field(default_factory=LoopConfig)
     views: LoopConfig = field(default_factory=LoopConfig)
     insertion: LoopConfig = field(default_factory=LoopConfig)
+    refiner: LoopConfig = field(default_factory=LoopConfig)
     autoencoder_loss: AutoencoderLoss = field(default_factory=AutoencoderLoss)
     loss: InsertionLoss = field(default_factory=InsertionLoss)
+    refiner_loss: RefinerLoss = field(default_factory=RefinerLoss)
 
 
 def recipe(model: str = 'insertion-tiny', **given: Any) -> TrainInsertionConfig:
@@ -59,7 +63,8 @@ def recipe(model: str = 'insertion-tiny', **given: Any) -> TrainInsertionConfig:
     return TrainInsertionConfig(**{
         **where, 'views': replace(small, steps=2200), 'insertion': replace(small, steps=3300),
         'autoencoder': replace(small, steps=1000, batch=16, learning_rate=1e-3, ema=0.99, warmup=50,
-                               weight_decay=1e-4), **given})
+                               weight_decay=1e-4),
+        'refiner': replace(small, steps=1000, learning_rate=1e-3, ema=0.99), **given})
 
 
 def recipe_of(arguments: list[str]) -> TrainInsertionConfig:
@@ -85,7 +90,7 @@ def run(config: TrainInsertionConfig) -> None:
 
 def _train_small(config: TrainInsertionConfig, model: EditConfig, examples: ExampleSet, stages: tuple[Stage, ...]
                  ) -> None:
-    parts, autoencoder = build_parts(model)
+    parts, autoencoder, refiner = build_parts(model)
     if 'autoencoder' in stages:
         train_autoencoder(autoencoder, examples, config.out, config.autoencoder, config.autoencoder_loss,
                           config.hardware)
@@ -99,6 +104,13 @@ def _train_small(config: TrainInsertionConfig, model: EditConfig, examples: Exam
             objective = InsertionObjective(parts, autoencoder, examples, config.loss, number, model.references)
             train(stage, objective, config.out, getattr(config, stage), config.hardware)
             save_weights(parts, config.out / FILES[0], config.hardware)
+    if 'refiner' in stages:
+        _need(parts, config.out / FILES[0], 'insertion')
+        source = InsertionObjective(parts.requires_grad_(False).eval(), autoencoder, examples, config.loss, 2,
+                                    model.references)
+        objective = RefinerObjective(refiner, source, autoencoder, config.refiner_loss, model.steps)
+        train('refiner', objective, config.out, config.refiner, config.hardware)
+        save_weights(refiner, config.out / FILES[2], config.hardware)
 
 
 def save_weights(module: nn.Module, path: Path, hardware: Hardware) -> None:
