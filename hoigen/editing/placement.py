@@ -11,7 +11,7 @@ from hoigen.geometry.raster import rasterise
 from hoigen.geometry.transforms import apply, invert
 from hoigen.records import Camera, MeshAsset
 
-__all__ = ['PlacementError', 'box_of', 'place']
+__all__ = ['PlacementError', 'box_of', 'place', 'refuse_size']
 
 LARGEST_M, SMALLEST_M = 5.0, 0.002
 """An object larger or smaller than these across was given in another unit."""
@@ -27,7 +27,7 @@ def place(mesh: MeshAsset, T_world_object: np.ndarray, camera: Camera) -> Placem
 
     PlacementError for a pose behind the camera or outside its view and for an object of an unlikely size.
     """
-    _refuse_size(mesh)
+    refuse_size(mesh)
     points = apply(invert(camera.T_world_cam), apply(T_world_object, mesh.vertices))
     origin = apply(invert(camera.T_world_cam), T_world_object[:3, 3])
     if (points[:, 2] <= 0).all() or origin[2] <= 0:
@@ -58,7 +58,8 @@ def box_of(mesh: MeshAsset) -> MeshAsset:
     return MeshAsset(mesh.id, mesh.role, corners, np.array(faces, np.int32))
 
 
-def _refuse_size(mesh: MeshAsset) -> None:
+def refuse_size(mesh: MeshAsset) -> None:
+    """PlacementError for a mesh of an unlikely size."""
     across = float(np.linalg.norm(np.ptp(mesh.vertices, axis=0)))
     if SMALLEST_M <= across <= LARGEST_M:
         return
