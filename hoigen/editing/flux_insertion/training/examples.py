@@ -35,7 +35,8 @@ class ExampleSet:
     """All examples of a folder of scenes (``hoigen edit data``), held in memory.
 
     thing: [E] rows of ``views`` [N,V,S,S,3] uint8, whose orientations are ``view_features`` [N,V,9]; features [E,9] of
-    the targets; captions: N.
+    the targets, zeros where an orientation is not known; captions: N. without_known: [E] bool, whether the scene behind
+    the object is known (of a real picture it is not).
     """
 
     def __init__(self, folder: Path) -> None:
@@ -44,6 +45,7 @@ class ExampleSet:
             raise TrainingError(f'{folder}: expected scenes (scene_*.npz), found none; make some: hoigen edit data')
         fields: dict[str, list[np.ndarray]] = {name: [] for name in (*FIELDS, 'thing', 'view_rgb', 'view_orientation')}
         captions: list[str] = []
+        known: list[np.ndarray] = []
         for path in paths:
             with np.load(path) as scene:
                 lacks = sorted((fields.keys() | {'caption'}) - set(scene.files))
@@ -53,8 +55,9 @@ class ExampleSet:
                 for name in fields:
                     fields[name].append(scene[name] + len(captions) if name == 'thing' else scene[name])
                 captions += scene['caption'].tolist()
+                known.append(scene.get('without_known', np.ones(len(scene['thing']), bool)))
         self.arrays = {name: np.concatenate(parts) for name, parts in fields.items()}
-        self.captions = tuple(captions)
+        self.captions, self.without_known = tuple(captions), np.concatenate(known)
         self.thing, self.views = self.arrays['thing'], self.arrays['view_rgb']
         self.features = _features(self.arrays['orientation'])
         self.view_features = _features(self.arrays['view_orientation'])
@@ -109,9 +112,10 @@ def order_of(length: int, seed: int, count: int) -> np.ndarray:
 
 def _features(angles: np.ndarray) -> np.ndarray:
     rows = [Orientation(*map(float, row)).features() for row in angles.reshape(-1, 3)]
-    return np.stack(rows).reshape(*angles.shape[:-1], -1)
+    found = np.stack(rows).reshape(*angles.shape[:-1], -1)
+    return np.where(np.isfinite(angles).all(-1, keepdims=True), found, np.float32(0))
 
 
 def _rotations(angles: np.ndarray) -> np.ndarray:
     rows = [rotation_of(Orientation(*map(float, row))) for row in angles.reshape(-1, 3)]
-    return np.stack(rows).reshape(*angles.shape[:-1], 3, 3).astype(np.float32)
+    return np.nan_to_num(np.stack(rows).reshape(*angles.shape[:-1], 3, 3)).astype(np.float32)

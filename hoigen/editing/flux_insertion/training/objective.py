@@ -98,7 +98,7 @@ class InsertionObjective(Objective):
 
     def _insertion(self, index: int, rng: np.random.Generator) -> tuple[Batch, str]:
         clips, thing, loss = self.clips, self.clips.thing[index], self._loss
-        removal, box = rng.random() < loss.removal, rng.random() < loss.box
+        removal, box = rng.random() < loss.removal * clips.without_known[index], rng.random() < loss.box
         guided = not removal and not box and rng.random() < loss.guided
         given = clips.given(index, box=bool(box), guided=bool(guided))
         if removal:

@@ -16,6 +16,7 @@ from hoigen.editing.flux.configuration import EditConfig, ModelError, read_confi
 from hoigen.editing.flux_insertion.loading import FILES, build_parts
 from hoigen.editing.flux_insertion.training.examples import ExampleSet
 from hoigen.editing.flux_insertion.training.objective import InsertionLoss, InsertionObjective
+from hoigen.editing.flux_insertion.training.published import train_published
 from hoigen.editing.flux_insertion.training.refining import RefinerLoss, RefinerObjective
 from hoigen.training.checkpoint import whole
 from hoigen.training.loop import Hardware, LoopConfig, train
@@ -23,6 +24,8 @@ from hoigen.video.model import load_strictly, save_tensors
 
 Stage = Literal['autoencoder', 'views', 'insertion', 'refiner']
 STAGES: tuple[Stage, ...] = ('autoencoder', 'views', 'insertion', 'refiner')
+LEARNT: tuple[tuple[Literal[1, 2], Stage], ...] = ((1, 'views'), (2, 'insertion'))
+"""The paper's stages by its numbers: all that a published FLUX needs."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,13 @@ def run(config: TrainInsertionConfig) -> None:
     stages = STAGES if config.stage == 'all' else (config.stage,)
     if config.hardware.accelerator().is_main_process:
         save_config(model, config.out)
-    _train_small(config, model, examples, stages)
+    if model.base is None:
+        _train_small(config, model, examples, stages)
+        return
+    lengths = [(number, stage, getattr(config, stage)) for number, stage in LEARNT if stage in stages]
+    if not lengths:
+        raise ModelError(f'stage: expected {LEARNT[0][1]} or {LEARNT[1][1]} for {model.name}, got {config.stage}')
+    train_published(model, examples, config.out, config.loss, config.hardware, lengths)
 
 
 def _train_small(config: TrainInsertionConfig, model: EditConfig, examples: ExampleSet, stages: tuple[Stage, ...]
@@ -99,7 +108,7 @@ def _train_small(config: TrainInsertionConfig, model: EditConfig, examples: Exam
     autoencoder.requires_grad_(False).eval()
     if (config.out / FILES[0]).is_file():
         load_strictly(parts, config.out / FILES[0])
-    for number, stage in ((1, 'views'), (2, 'insertion')):
+    for number, stage in LEARNT:
         if stage in stages:
             objective = InsertionObjective(parts, autoencoder, examples, config.loss, number, model.references)
             train(stage, objective, config.out, getattr(config, stage), config.hardware)
