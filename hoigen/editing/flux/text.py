@@ -26,15 +26,19 @@ class CaptionEncoder:
         self._folder, self._length, self._memory = folder, length, memory
         self._known: dict[str, tuple[Tensor, Tensor]] = {}
 
-    @torch.no_grad()
     def __call__(self, captions: list[str]) -> tuple[Tensor, Tensor]:
         """T5's tokens [B,length,D] and CLIP's vectors [B,P], on the model's device in its dtype."""
-        new = [c for c in dict.fromkeys(captions) if c not in self._known]
-        if new:
-            self._known |= dict(zip(new, zip(self._tokens(new), self._pooled(new), strict=True), strict=True))
+        self.read(captions)
         device = self._memory.torch_device()
         rows = [self._known[c] for c in captions]
         return torch.stack([tokens for tokens, _ in rows]).to(device), torch.stack([row for _, row in rows]).to(device)
+
+    @torch.no_grad()
+    def read(self, captions: list[str]) -> None:
+        """Embed captions beforehand; each then takes memory on the CPU, 4 MB with FLUX.1-dev's encoders."""
+        new = [c for c in dict.fromkeys(captions) if c not in self._known]
+        if new:
+            self._known |= dict(zip(new, zip(self._tokens(new), self._pooled(new), strict=True), strict=True))
 
     def _tokens(self, captions: list[str]) -> list[Tensor]:
         from transformers import T5EncoderModel, T5Tokenizer  # takes seconds; models without text never wait for it

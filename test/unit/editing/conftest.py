@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 from diffusers import FluxTransformer2DModel
 
 from hoigen.editing.flux.autoencoder import PatchAutoencoder, PatchConfig, PublishedAutoencoder
@@ -19,6 +20,13 @@ SMALL_AUTOENCODER = {'block_out_channels': [8, 16, 16], 'down_block_types': ['Do
                      'up_block_types': ['UpDecoderBlock2D'] * 3, 'latent_channels': 4, 'norm_num_groups': 4,
                      'layers_per_block': 1, 'mid_block_add_attention': False, 'use_quant_conv': False,
                      'use_post_quant_conv': False, 'scaling_factor': 0.5, 'shift_factor': 0.1}
+
+
+@pytest.fixture(autouse=True, scope='module')
+def own_precision():
+    """accelerate keeps one precision for a process; each file of tests may train in its own."""
+    yield
+    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 @pytest.fixture

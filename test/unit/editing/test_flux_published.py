@@ -21,7 +21,7 @@ from hoigen.editing.flux_insertion.inserter import Inserter
 from hoigen.editing.flux_insertion.loading import load_insertion
 from hoigen.editing.flux_insertion.memory import needs
 from hoigen.editing.flux_insertion.model import sequence_ids
-from hoigen.editing.flux_insertion.published import TRAINED, load_published, save_trained, start_from
+from hoigen.editing.flux_insertion.published import TRAINED, load_published, save_trained, start_from, trained
 from hoigen.editing.records import Reference, Subject
 from hoigen.geometry.transforms import rigid
 from hoigen.records import Camera, MeshAsset
@@ -59,7 +59,7 @@ def layout(tmp_path_factory):
     torch.manual_seed(5)
     for name in ('target', 'own'):
         torch.nn.init.normal_(getattr(insertion, name).outer.weight, std=0.1)
-    save_trained(insertion, home / 'trained')
+    save_trained(trained(insertion), home / 'trained')
     save_config(config, home / 'trained')
     return home
 
