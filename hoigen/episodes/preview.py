@@ -89,13 +89,15 @@ def _draw(view: EpisodeView, frame: int, boxes: dict[str, Box], size: tuple[int,
     fidelity = view.fidelity['value'][frame]
     _write(pen, (left[0], caption), 'source', 22, INK, 'lm')
     _write(pen, (middle[0], caption), 'condition', 22, INK, 'lm')
-    _write(pen, (right[0], caption), 'generated', 22, ACCENT, 'lm')
+    _write(pen, (right[0], caption), 'edited' if view.edited else 'generated', 22, ACCENT, 'lm')
     _write(pen, (size[0] - MARGIN, caption), _missing(view) if fidelity is None else f'fidelity {fidelity:.2f}', 20,
            FAINT, 'rm')
     return np.asarray(canvas)
 
 
 def _missing(view: EpisodeView) -> str:
+    if view.edited:
+        return ''
     return 'rejected' if view.rejection else 'not generated'
 
 

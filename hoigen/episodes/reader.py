@@ -15,6 +15,7 @@ from hoigen.episodes.provenance import provenance_from_json, rejection_of
 from hoigen.episodes.recording import open_recording, types_of
 from hoigen.episodes.topics import (
     CONDITION_PROVENANCE,
+    EDIT_PROVENANCE,
     PER_FRAME,
     REFERENCE,
     TF,
@@ -91,8 +92,8 @@ class EpisodeReader:
         return found
 
     def faults(self) -> tuple[Fault, ...]:
-        """What is wrong with the recording. A clip of footage need not have generated frames."""
-        due = '/provenance' in self.counts or CONDITION_PROVENANCE not in self.counts
+        """What is wrong with the recording. A clip of footage or an edited one need not have generated frames."""
+        due = '/provenance' in self.counts or not {CONDITION_PROVENANCE, EDIT_PROVENANCE} & self.counts.keys()
         return compare_streams(self.stamps(), required_of(self.counts, generated=due and not self.rejection()))
 
     def clip(self, *, whole: bool = True) -> Clip:

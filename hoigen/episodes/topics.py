@@ -6,18 +6,22 @@ import struct
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ['CONDITION_PROVENANCE', 'PER_FRAME', 'REFERENCE', 'TF', 'Fault', 'compare_streams', 'header_of', 'in_bag',
-           'required_of']
+__all__ = ['CONDITION_PROVENANCE', 'EDIT_IMAGE', 'EDIT_PROVENANCE', 'PER_FRAME', 'REFERENCE', 'TF', 'Fault',
+           'compare_streams', 'header_of', 'in_bag', 'required_of']
 
 REFERENCE = '/labels'
 TF = '/tf'
+
+EDIT_IMAGE, EDIT_PROVENANCE = '/edit/image', '/edit/provenance'
+"""The pose-edited frames, where an episode has them in place of generated ones, and how they were made."""
 
 CONDITION_PROVENANCE = '/condition/provenance'
 """How the conditions were found in a recording; it has no meshes."""
 
 PER_FRAME = ('/mesh_frame', '/camera/image', '/camera/depth', '/camera/camera_info', '/camera/pose', REFERENCE,
              '/condition/points', '/condition/tracks', '/condition/mask', '/condition/depth',
-             '/synth/image', '/synth/camera_info', '/synth/fidelity', '/synth/labels', TF)
+             '/synth/image', '/synth/camera_info', '/synth/fidelity', '/synth/labels',
+             '/edit/image', '/edit/depth', '/edit/mask', '/edit/object', '/edit/labels', TF)
 """One message per frame, all of a frame with one header stamp."""
 
 OPTIONAL = ('/camera/depth',)
@@ -31,7 +35,8 @@ def required_of(recorded: Collection[str], *, generated: bool) -> tuple[str, ...
     """
     return tuple(topic for topic in PER_FRAME if topic not in OPTIONAL
                  and not (topic == '/mesh_frame' and CONDITION_PROVENANCE in recorded)
-                 and (generated or not topic.startswith('/synth/')))
+                 and not (topic.startswith('/synth/') and not generated)
+                 and not (topic.startswith('/edit/') and EDIT_PROVENANCE not in recorded))
 
 
 def in_bag(topic: str) -> str:

@@ -13,7 +13,7 @@ from hoigen.conditioning.view import centre_view
 from hoigen.episodes.errors import EpisodeError
 from hoigen.episodes.reader import EpisodeReader
 from hoigen.episodes.recovery import recovered_folder
-from hoigen.episodes.topics import CONDITION_PROVENANCE
+from hoigen.episodes.topics import CONDITION_PROVENANCE, EDIT_IMAGE, EDIT_PROVENANCE
 from hoigen.geometry.camera import resize_camera
 from hoigen.records import Camera, Clip, GeneratedClip, Labels, Provenance
 
@@ -25,6 +25,9 @@ SOURCE_WIDTH = 640
 UNSEEN_HEIGHT = 128
 """Conditions are shown at this height while nothing has been generated, with the camera's aspect."""
 
+EDITED_HEIGHT = 320
+"""The most where frames were edited."""
+
 Picture = np.ndarray | None
 """[H,W,3] uint8; None where the recording has no picture of an instant."""
 
@@ -33,7 +36,8 @@ Picture = np.ndarray | None
 class EpisodeView:
     """T instants of an episode; every sequence's entry t belongs to ``stamps_ns[t]``.
 
-    panels: by name (source, tracking, coloured, generated) T pictures of the same view. fidelity: by name (value, mask,
+    panels: by name (source, tracking, coloured, generated) T pictures of the same view. edited: whether the generated
+    ones are the source with an object put in. fidelity: by name (value, mask,
     motion) T numbers in [0, 1], None where nothing was generated or measured. counts: messages by topic. faults: what
     is wrong with the recording. rejection: why the generated frames were not good enough to keep. conditions: how they
     were found, if in footage; None of a simulated scene.
@@ -42,6 +46,7 @@ class EpisodeView:
     name: str
     stamps_ns: tuple[int, ...]
     panels: dict[str, Sequence[Picture]]
+    edited: bool
     labels: tuple[Labels, ...]
     fidelity: dict[str, tuple[float | None, ...]]
     provenance: Provenance | None
@@ -67,18 +72,24 @@ def view_episode(folder: Path) -> EpisodeView:
             faults = ('the recording was not closed; this is what can be read of it', *faults)
         clip = reader.clip(whole=False)
         generated = _generated(reader)
-        provenance, rejection, counts = reader.provenance(), reader.rejection(), dict(reader.counts)
+        edits = dict(reader.images(EDIT_IMAGE)) if EDIT_IMAGE in reader.counts else {}
+        provenance = reader.provenance(EDIT_PROVENANCE) if edits else reader.provenance()
+        rejection, counts = reader.rejection(), dict(reader.counts)
         conditions = reader.provenance(CONDITION_PROVENANCE)
     frames = dict(zip(generated.stamps_ns.tolist(), range(len(generated.frames)), strict=True)) if generated else {}
     rows = [frames.get(stamp) for stamp in clip.stamps_ns.tolist()]
     camera = clip.cameras[0]
+    height = min(camera.height, EDITED_HEIGHT) if edits else UNSEEN_HEIGHT
     panels = _panels(clip, generated.cameras[0] if generated else resize_camera(
-        camera, round(UNSEEN_HEIGHT * camera.width / camera.height), UNSEEN_HEIGHT))
+        camera, round(height * camera.width / camera.height), height))
     panels['generated'] = [None if generated is None or row is None else generated.frames[row] for row in rows]
+    if edits:
+        panels['generated'] = [edits.get(stamp) for stamp in clip.stamps_ns.tolist()]
     return EpisodeView(
-        name=folder.name, stamps_ns=tuple(clip.stamps_ns.tolist()), panels=panels, labels=clip.labels,
+        name=folder.name, stamps_ns=tuple(clip.stamps_ns.tolist()), panels=panels, edited=bool(edits),
+        labels=clip.labels,
         fidelity={name: tuple(_score(generated, name, row) for row in rows) for name in ('value', 'mask', 'motion')},
-        provenance=provenance if generated or rejection else None, rejection=rejection,
+        provenance=provenance if generated or rejection or edits else None, rejection=rejection,
         camera_size=(camera.width, camera.height), counts=counts,
         size_bytes=sum(path.stat().st_size for path in folder.iterdir()), faults=faults, conditions=conditions)
 

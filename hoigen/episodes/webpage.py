@@ -45,6 +45,7 @@ def _content(view: EpisodeView) -> dict[str, Any]:
         'times': [(stamp - start) / 1e9 for stamp in view.stamps_ns],
         'panels': {name: [_data_uri(picture) for picture in pictures] for name, pictures in view.panels.items()},
         'sizes': {name: _size(pictures) for name, pictures in view.panels.items()} | {'source': view.camera_size},
+        'edited': view.edited,
         'fidelity': {name: [None if value is None else round(value, 4) for value in scores]
                      for name, scores in view.fidelity.items()},
         'frames': [_labels(labels) for labels in view.labels], 'joints': view.labels[0].joint_names,

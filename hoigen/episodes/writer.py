@@ -15,7 +15,7 @@ from hoigen.episodes.definitions import typestore
 from hoigen.episodes.errors import EpisodeError, EpisodeExists, EpisodeMismatch, EpisodeWriteFailed
 from hoigen.episodes.storage import QOS, BagWriter, QosName
 from hoigen.episodes.tf import SOURCES, TransformsOf
-from hoigen.episodes.topics import PER_FRAME, REFERENCE, TF, compare_streams, header_of, in_bag, required_of
+from hoigen.episodes.topics import EDIT_IMAGE, PER_FRAME, REFERENCE, TF, compare_streams, header_of, in_bag, required_of
 
 __all__ = ['EpisodeSummary', 'EpisodeWriter']
 
@@ -33,8 +33,8 @@ class EpisodeSummary:
 
     @property
     def generated(self) -> bool:
-        """Whether it holds generated frames."""
-        return '/synth/image' in self.counts
+        """Whether it holds generated or edited frames."""
+        return '/synth/image' in self.counts or EDIT_IMAGE in self.counts
 
 
 class EpisodeWriter:

@@ -25,6 +25,8 @@ START_S = 120.0
 CONFIGURE_S = 600.0
 ACTIVATE_S = 60.0
 STALL_S = 900.0
+MAKERS = (topics.SYNTHESIZER, topics.EDITOR)
+"""The nodes that make what a job is run for; a graph has one of them."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Progress:
 
     planned: episodes in all, None while the source does not know. rejected: episodes whose fidelity was too low.
     skipped: stretches of a recording that gave no clip, the last for ``reason``. fault: what is wrong with the
-    recording. bag: of the last episode recorded. step of ``steps`` of the clip that is being generated, of ``episode``;
+    recording. bag: of the last episode recorded. step of ``steps`` of the clip or frame in the making, of ``episode``;
     ``steps`` is 0 while none is.
     """
 
@@ -112,17 +114,17 @@ class Conductor:
                 raise NodeFailed('the graph', f'has done nothing for {STALL_S:.0f} s: {self._values}')
 
     def _progress(self) -> Progress:
-        source, perception, synthesizer, recorder = (self._values.get(node, {}) for node in (
-            next(node for node in SOURCES if node in self._values), topics.PERCEPTION, topics.SYNTHESIZER,
-            topics.RECORDER))
+        source, perception, maker, recorder = (self._values.get(node, {}) for node in (
+            next(node for node in SOURCES if node in self._values), topics.PERCEPTION,
+            next(node for node in MAKERS if node in self._values), topics.RECORDER))
         return Progress(
             planned=int(source['planned']) if 'planned' in source else None,
             skipped=int(perception.get('skipped', 0)), reason=perception.get('reason', ''),
             fault=source.get('fault', ''),
             recorded=int(recorder.get('recorded', 0)), rejected=int(recorder.get('rejected', 0)),
             streamed=int(source.get('episodes', 0)), bag=recorder.get('bag', ''),
-            episode=int(synthesizer.get('episode', 0)), step=int(synthesizer.get('step', 0)),
-            steps=int(synthesizer.get('steps', 0)), eta_s=float(synthesizer.get('eta_s', 0.0)))
+            episode=int(maker.get('episode', 0)), step=int(maker.get('step', 0)),
+            steps=int(maker.get('steps', 0)), eta_s=float(maker.get('eta_s', 0.0)))
 
     def _on_diagnostics(self, array: DiagnosticArray) -> None:
         for status in array.status:

@@ -22,18 +22,25 @@ from hoigen.ros.streams import EpisodeOrder, Refused, Tables
 from hoigen.ros.topics import Topic
 
 OPEN_EPISODES = 8
-PROVENANCES = (topics.CONDITION_PROVENANCE, topics.PROVENANCE)
+PROVENANCE_OF = {topics.SYNTHESIZER: topics.PROVENANCE, topics.EDITOR: topics.EDIT_PROVENANCE}
+"""How that node tells how an episode's frames were made."""
+PROVENANCES = (topics.CONDITION_PROVENANCE, *PROVENANCE_OF.values())
 PER_FRAME = tuple(topic for topic in topics.read_by(topics.RECORDER) if not topic.latched)
 
 
 class OpenEpisode:
     """A bag that is being written, and what it still lacks."""
 
-    def __init__(self, writer: EpisodeWriter) -> None:
-        self.writer = writer
+    def __init__(self, writer: EpisodeWriter, made_by: str) -> None:
+        self.writer, self._made_by = writer, made_by
         self.frames: int | None = None
         self.rejected = False
         self._counts: Counter[str] = Counter()
+
+    @property
+    def generated(self) -> bool:
+        """Whether generated frames are in it."""
+        return self._made_by == topics.SYNTHESIZER and not self.rejected
 
     def write(self, topic: Topic, stamp_ns: int, cdr: bytes) -> None:
         self.writer.write(topic.name, topic.type_name, stamp_ns, cdr, 'latched' if topic.latched else 'stream')
@@ -45,10 +52,11 @@ class OpenEpisode:
 
         Of an episode whose generated clip was rejected no generated frame is awaited, of footage no mesh.
         """
-        awaited = [topic for topic in PER_FRAME if not (self.rejected and topics.SYNTHESIZER in topic.writers)
+        unmade = PROVENANCE_OF.keys() - (set() if self.rejected else {self._made_by})
+        awaited = [topic for topic in PER_FRAME if not unmade & set(topic.writers)
                    and not (topic is topics.MESH_FRAME and self._counts[topics.CONDITION_PROVENANCE.name])]
         expected = [topic.name for topic in awaited if topic is not topics.DEPTH or self._counts[topic.name]]
-        return (self.frames is not None and self._counts[topics.PROVENANCE.name] > 0
+        return (self.frames is not None and self._counts[PROVENANCE_OF[self._made_by].name] > 0
                 and all(self._counts[name] >= self.frames for name in expected))
 
 
@@ -58,14 +66,14 @@ class Recordings:
     Labels tell which episode a stamp belongs to; a message waits until the labels of its stamp have come, and
     provenance, which has no stamp, until those of its episode. A bag is closed when it is complete, or as it is when a
     later one is complete or too many are open. ``on_closed`` gets the episode and its summary, or what is wrong.
-    ``waiting``: stamps that may wait for their labels.
+    ``waiting``: stamps that may wait for their labels. ``made_by``: the node whose frames are recorded and awaited.
     """
 
     def __init__(self, make: Callable[[int], EpisodeWriter],
                  on_closed: Callable[[int, EpisodeSummary | EpisodeError], None],
-                 on_refused: Callable[[Refused], None], waiting: int) -> None:
+                 on_refused: Callable[[Refused], None], waiting: int, made_by: str = topics.SYNTHESIZER) -> None:
         self._make, self._on_closed, self._on_refused, self._limit = make, on_closed, on_refused, waiting
-        self._order = EpisodeOrder()
+        self._made_by, self._order = made_by, EpisodeOrder()
         self._open: dict[int, OpenEpisode] = {}
         self._episode_of: dict[int, int] = {}
         self._waiting: OrderedDict[int, list[tuple[Topic, bytes]]] = OrderedDict()
@@ -78,6 +86,8 @@ class Recordings:
 
     def add(self, topic: Topic, cdr: bytes) -> None:
         """Take one serialized message; raises :class:`Refused` if it belongs to no episode."""
+        if topic.writers and set(topic.writers) <= PROVENANCE_OF.keys() - {self._made_by}:
+            return
         if topic in PROVENANCES:
             self._add_provenance(topic, cdr)
         elif topic is topics.MESH_ASSETS:
@@ -117,7 +127,7 @@ class Recordings:
         if episode in self._open:
             raise Refused('episode begins again', f'episode {episode} at {stamp_ns} ns: its bag is open')
         try:
-            self._open[episode] = OpenEpisode(self._make(episode))
+            self._open[episode] = OpenEpisode(self._make(episode), self._made_by)
         except EpisodeError as error:
             raise Refused('episode exists', error) from error
         table = self._tables.at(stamp_ns)
@@ -181,7 +191,7 @@ class Recordings:
     def _close(self, episode: int) -> None:
         bag = self._forget(episode)
         try:
-            self._on_closed(episode, bag.writer.close(generated=not bag.rejected))
+            self._on_closed(episode, bag.writer.close(generated=bag.generated))
         except EpisodeError as error:
             self._on_closed(episode, error)
 

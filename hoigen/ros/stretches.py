@@ -13,7 +13,7 @@ from hoigen.records import Footage
 from hoigen.ros import topics
 from hoigen.ros.streams import Refused
 
-__all__ = ['Stretch', 'StretchCollector', 'footage_of']
+__all__ = ['Instant', 'Stretch', 'StretchCollector', 'fit_together', 'footage_of', 'stamp_of']
 
 Instant = Mapping[str, Any]
 """The messages of one instant by topic name: camera/image, and camera/depth and camera/camera_info where they are."""
@@ -50,7 +50,7 @@ class StretchCollector:
 
     def add(self, instant: Instant) -> list[Stretch]:
         """The stretches that this instant ends. Raises :class:`Refused` for one whose messages do not fit together."""
-        _check(instant)
+        fit_together(instant)
         ended = [] if self._follows(instant) else self.end()
         self._instants.append(instant)
         return ended + self.end() if len(self._instants) == self._frames else ended
@@ -84,8 +84,8 @@ def _view_of(instant: Instant) -> tuple[Any, ...]:
     return image.height, image.width, None if info is None else tuple(info.k), frozenset(instant)
 
 
-def _check(instant: Instant) -> None:
-    """Depth and lens must be those of the picture."""
+def fit_together(instant: Instant) -> None:
+    """Depth and lens must be those of the picture; raises :class:`Refused`."""
     image = instant[topics.IMAGE.name]
     for topic, message in instant.items():
         if message.header.frame_id != image.header.frame_id:

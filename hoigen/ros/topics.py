@@ -12,11 +12,12 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import String
 
-from hoigen.msg import Fidelity, Labels, MeshAssets, MeshFrame, PointTracks
+from hoigen.msg import EditedObject, Fidelity, Labels, MeshAssets, MeshFrame, PointTracks
 from hoigen.ros import qos
 from hoigen.ros.graph import SOURCES
 
-BUILDER, PERCEPTION, SYNTHESIZER, RECORDER = 'condition_builder', 'perception', 'synthesizer', 'episode_recorder'
+BUILDER, PERCEPTION, RECORDER = 'condition_builder', 'perception', 'episode_recorder'
+SYNTHESIZER, EDITOR = 'synthesizer', 'pose_editor'
 SOURCE, VIDEO = SOURCES
 
 
@@ -25,6 +26,7 @@ class Topic:
     """One topic: a writer offers ``qos``; ``readers`` are the nodes that must hear it where they are in the graph.
 
     No graph has two of its ``writers``, but for camera/camera_info: perception tells it where video_source cannot.
+    edit/pose is the user's to write.
     """
 
     name: str
@@ -55,27 +57,35 @@ def _stream(name: str, kind: type[Any], writers: tuple[str, ...], *readers: str)
 
 MESH_ASSETS = Topic('mesh_assets', MeshAssets, qos.LATCHED, (SOURCE,), (BUILDER, RECORDER))
 MESH_FRAME = _stream('mesh_frame', MeshFrame, (SOURCE,), BUILDER, RECORDER)
-IMAGE = _stream('camera/image', Image, SOURCES, BUILDER, PERCEPTION, SYNTHESIZER, RECORDER)
-DEPTH = _stream('camera/depth', Image, SOURCES, PERCEPTION, RECORDER)
+IMAGE = _stream('camera/image', Image, SOURCES, BUILDER, PERCEPTION, SYNTHESIZER, EDITOR, RECORDER)
+DEPTH = _stream('camera/depth', Image, SOURCES, PERCEPTION, EDITOR, RECORDER)
 CAMERA_INFO = _stream('camera/camera_info', CameraInfo, (*SOURCES, PERCEPTION),
-                      BUILDER, PERCEPTION, SYNTHESIZER, RECORDER)
-CAMERA_POSE = _stream('camera/pose', PoseStamped, (SOURCE, PERCEPTION), BUILDER, SYNTHESIZER, RECORDER)
-LABELS = _stream('labels', Labels, (SOURCE, PERCEPTION), BUILDER, SYNTHESIZER, RECORDER)
+                      BUILDER, PERCEPTION, SYNTHESIZER, EDITOR, RECORDER)
+CAMERA_POSE = _stream('camera/pose', PoseStamped, (SOURCE, PERCEPTION), BUILDER, SYNTHESIZER, EDITOR, RECORDER)
+LABELS = _stream('labels', Labels, (SOURCE, PERCEPTION), BUILDER, SYNTHESIZER, EDITOR, RECORDER)
 CLOCK = Topic('/clock', Clock, qos.CLOCK, SOURCES, ())
 POINTS = _stream('condition/points', PointCloud2, (BUILDER, PERCEPTION), SYNTHESIZER, RECORDER)
 TRACKS = _stream('condition/tracks', PointTracks, (BUILDER, PERCEPTION), SYNTHESIZER, RECORDER)
 MASK = _stream('condition/mask', Image, (BUILDER, PERCEPTION), SYNTHESIZER, RECORDER)
-CONDITION_DEPTH = _stream('condition/depth', Image, (BUILDER, PERCEPTION), SYNTHESIZER, RECORDER)
+CONDITION_DEPTH = _stream('condition/depth', Image, (BUILDER, PERCEPTION), SYNTHESIZER, EDITOR, RECORDER)
 CONDITION_PROVENANCE = Topic('condition/provenance', String, qos.LATCHED, (PERCEPTION,), (VIDEO, RECORDER))
 SYNTH_IMAGE = _stream('synth/image', Image, (SYNTHESIZER,), RECORDER)
 SYNTH_CAMERA_INFO = _stream('synth/camera_info', CameraInfo, (SYNTHESIZER,), RECORDER)
 SYNTH_FIDELITY = _stream('synth/fidelity', Fidelity, (SYNTHESIZER,), RECORDER)
 SYNTH_LABELS = _stream('synth/labels', Labels, (SYNTHESIZER,), *SOURCES, RECORDER)
 PROVENANCE = Topic('provenance', String, qos.LATCHED, (SYNTHESIZER,), (*SOURCES, RECORDER))
+EDIT_POSE = _stream('edit/pose', PoseStamped, (), EDITOR)
+EDIT_IMAGE = _stream('edit/image', Image, (EDITOR,), RECORDER)
+EDIT_DEPTH = _stream('edit/depth', Image, (EDITOR,), RECORDER)
+EDIT_MASK = _stream('edit/mask', Image, (EDITOR,), RECORDER)
+EDIT_OBJECT = _stream('edit/object', EditedObject, (EDITOR,), RECORDER)
+EDIT_LABELS = _stream('edit/labels', Labels, (EDITOR,), *SOURCES, RECORDER)
+EDIT_PROVENANCE = Topic('edit/provenance', String, qos.LATCHED, (EDITOR,), (RECORDER,))
 
 TOPICS = (MESH_ASSETS, MESH_FRAME, DEPTH, CAMERA_INFO, IMAGE, CAMERA_POSE, LABELS, CLOCK,
           POINTS, TRACKS, MASK, CONDITION_DEPTH, CONDITION_PROVENANCE,
-          SYNTH_IMAGE, SYNTH_CAMERA_INFO, SYNTH_FIDELITY, SYNTH_LABELS, PROVENANCE)
+          SYNTH_IMAGE, SYNTH_CAMERA_INFO, SYNTH_FIDELITY, SYNTH_LABELS, PROVENANCE,
+          EDIT_POSE, EDIT_IMAGE, EDIT_DEPTH, EDIT_MASK, EDIT_OBJECT, EDIT_LABELS, EDIT_PROVENANCE)
 """In the order in which a node advertises them: who knows of the image knows what comes with it."""
 
 SCENE_PARTS = (MESH_FRAME, IMAGE, CAMERA_INFO, CAMERA_POSE, LABELS)

@@ -34,16 +34,6 @@ class UpConfig:
 
     seed: int = 0
     """Everything random is derived from it and the episode's number."""
-    model: str = 'tiny'
-    """Model that generates the video; a name in config/models or the folder of a trained one."""
-    conditions: str = ' '.join(CONDITIONS)
-    """What the model reads of the scene beside its first picture; none at all is the backbone alone."""
-    strength: float = 1.0
-    """Scale of what the conditions add."""
-    min_fidelity: float = ACCEPTANCE.min_fidelity
-    """A clip whose mean fidelity is below it is rejected and the next seed drawn; 0 keeps every clip."""
-    tries: int = ACCEPTANCE.tries
-    """Seeds that are drawn before an episode is given up; it is then recorded without generated frames."""
     rate: float = 0.0
     """Pace relative to real time; 0 is as fast as the source can."""
     out: Path = Path('out/demo')
@@ -63,10 +53,51 @@ class UpConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SimToVideoConfig(UpConfig):
-    """Simulated hand-object scenes, and generated video of them with their labels, one bag for each episode."""
+class GeneratedConfig(UpConfig):
+    """How video is generated."""
 
-    graph: ClassVar[str] = 'sim_to_video'
+    model: str = 'tiny'
+    """Model that generates the video; a name in config/models or the folder of a trained one."""
+    conditions: str = ' '.join(CONDITIONS)
+    """What the model reads of the scene beside its first picture; none at all is the backbone alone."""
+    strength: float = 1.0
+    """Scale of what the conditions add."""
+    min_fidelity: float = ACCEPTANCE.min_fidelity
+    """A clip whose mean fidelity is below it is rejected and the next seed drawn; 0 keeps every clip."""
+    tries: int = ACCEPTANCE.tries
+    """Seeds that are drawn before an episode is given up; it is then recorded without generated frames."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditedConfig(UpConfig):
+    """What is put into the frames, and where; its frame has its front along +x and up along +z."""
+
+    object: str = 'mug'
+    """What is put in: a mesh file (GLB, OBJ, PLY, STL) or one of the simulator's shapes."""
+    scale: float = 1.0
+    """Metres for one unit of the mesh file; millimetres: 0.001."""
+    caption: str = ''
+    """The object in a few words; one of the simulator's shapes says its own."""
+    at: str = ''
+    """Place of the object's origin, x y z in metres in FRAME; edit/pose moves it on."""
+    turn: str = ''
+    """Its rotation about z, y and x in FRAME: yaw pitch roll in degrees."""
+    look: str = ''
+    """In place of turn, how the camera sees it: azimuth, elevation and clockwise rotation in degrees."""
+    frame: Literal['world', 'camera'] = 'world'
+    """World, or the optical frame of an episode's first camera: x right, y down, z forward."""
+    trajectory: str = ''
+    """In place of at, turn and look, a file of poses over the time of an episode: CSV (t x y z qw qx qy qz) or TUM."""
+    model: str = 'insertion-tiny'
+    """Model that edits; a name in config/editing or the folder of a trained one."""
+    steps: int = 0
+    """Denoising steps; 0 takes what the model says."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulatedConfig(UpConfig):
+    """What is simulated."""
+
     episodes: int = 3
     """Episodes to make."""
     task: str = 'any'
@@ -76,10 +107,9 @@ class SimToVideoConfig(UpConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class VideoToVideoConfig(UpConfig):
-    """A recording, the 3D conditions that are found in it, and generated video of them, one bag for each stretch."""
+class RecordedConfig(UpConfig):
+    """What is read, and how its geometry is found."""
 
-    graph: ClassVar[str] = 'video_to_video'
     video: Path
     """Recording: a video file, a folder of frames, an RGB-D folder or a ROS bag."""
     frames: int = 17
@@ -106,7 +136,45 @@ class VideoToVideoConfig(UpConfig):
     """Where point maps come from: depth, vggt, or auto, which is depth where the recording has any, else vggt."""
     tracker: str = 'flow'
     """What follows points: flow or vggt."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimToVideoConfig(GeneratedConfig, SimulatedConfig):
+    """Simulated hand-object scenes, and generated video of them with their labels, one bag for each episode."""
+
+    graph: ClassVar[str] = 'sim_to_video'
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoToVideoConfig(GeneratedConfig, RecordedConfig):
+    """A recording, the 3D conditions that are found in it, and generated video of them, one bag for each stretch."""
+
+    graph: ClassVar[str] = 'video_to_video'
     out: Path = Path('out/video')
+    """Folder for bags, report and logs; episodes that are in it stay, new ones are numbered on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoseEditConfig(EditedConfig, SimulatedConfig):
+    """Simulated hand-object scenes with an object put into every frame at a 6DoF pose, and labels that are true of the
+    edited frames, one bag for each episode."""
+
+    graph: ClassVar[str] = 'pose_edit'
+    at: str = '0.12 0.1 0.05'
+    """Place of the object's origin, x y z in metres in FRAME (the table's top is z = 0); edit/pose moves it on."""
+    out: Path = Path('out/edit')
+    """Folder for bags, report and logs; episodes that are in it stay, new ones are numbered on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoseEditVideoConfig(EditedConfig, RecordedConfig):
+    """A recording with an object put into every frame at a 6DoF pose, and labels that are true of the edited frames,
+    one bag for each stretch."""
+
+    graph: ClassVar[str] = 'pose_edit_video'
+    frame: Literal['world', 'camera'] = 'camera'
+    """World, or the optical frame of a stretch's first camera: x right, y down, z forward."""
+    out: Path = Path('out/edit_video')
     """Folder for bags, report and logs; episodes that are in it stay, new ones are numbered on."""
 
 

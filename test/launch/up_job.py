@@ -16,7 +16,7 @@ DEADLINE_S = 180.0
 COUNT = itertools.count()
 DOMAIN = str(1 + os.getpid() % 100)
 NODES = ('episode_recorder', 'synthesizer', 'condition_builder', 'sim_source')
-ALL_NODES = (*NODES, 'perception', 'video_source')
+ALL_NODES = (*NODES, 'perception', 'video_source', 'pose_editor')
 REAL = ('-m', 'hoigen', 'up')
 FAKE = (str(Path(__file__).with_name('run_up.py')),)
 

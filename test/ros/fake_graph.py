@@ -20,6 +20,9 @@ sys.path.append(str(Path(__file__).parents[1]))
 from synthetic_scene import moving_scene
 
 from hoigen.conditioning import pasted_baseline
+from hoigen.editing.flux_insertion.synthesis import make_room
+from hoigen.editing.placement import box_of, place
+from hoigen.editing.records import Edited, Reference, Subject
 from hoigen.records import (
     Camera,
     Clip,
@@ -33,8 +36,9 @@ from hoigen.records import (
     Provenance,
     SceneFrame,
 )
-from hoigen.ros.nodes import condition_builder, episode_recorder, sim_source, synthesizer, video_source
+from hoigen.ros.nodes import condition_builder, episode_recorder, pose_editor, sim_source, synthesizer, video_source
 from hoigen.ros.nodes.base import spin
+from hoigen.ros.nodes.pose_editor import PoseEditorConfig
 from hoigen.ros.nodes.synthesizer import SynthesizerConfig
 from hoigen.video.sampling import DEFAULT, Sampling
 
@@ -105,6 +109,47 @@ def fake_model(config: SynthesizerConfig) -> FakeGenerator:
     return FakeGenerator(step_s=0.1, fidelity=fidelity_of)
 
 
+class FakeInserter:
+    """Paints the object red where the scene lets it be seen, step by step; the seed shows in one corner."""
+
+    def __init__(self, steps: int = 3, step_s: float = 0.0) -> None:
+        self._steps, self._step_s = steps, step_s
+        self.asked: list[dict[str, object]] = []
+
+    def insert(self, rgb: np.ndarray, depth_m: np.ndarray, camera: Camera, subject: Subject,
+               T_world_object: np.ndarray, *, seed: int = 0, steps: int | None = None,
+               on_step: Callable[[int, int, np.ndarray], None] | None = None) -> Edited:
+        self.asked.append({'depth_m': depth_m, 'T_world_object': T_world_object, 'seed': seed, 'steps': steps})
+        placement = place(subject.mesh, T_world_object, camera)
+        room = make_room(rgb, depth_m, placement)
+        frame = np.where(room.paint[..., None], np.array([200, 0, 0], np.uint8), rgb)
+        frame[:2, :2] = seed % 256
+        steps = steps or self._steps
+        for step in range(1, steps + 1):
+            time.sleep(self._step_s)
+            if on_step is not None:
+                on_step(step, steps, frame)
+        return Edited(camera, frame, room.paint, room.depth_m, float(room.paint.sum() / placement.mask.sum()),
+                      T_world_object, 1.0, self.provenance(seed, steps))
+
+    def provenance(self, seed: int, steps: int | None = None) -> Provenance:
+        return Provenance(seed, {'model': 'fake', 'steps': steps or self._steps}, '', {}, {}, {})
+
+
+def fake_subject(side_m: float = 0.1) -> Subject:
+    """A cube about its origin."""
+    corners = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float32) * side_m / 2
+    cube = box_of(MeshAsset('cube', 'object', corners, np.array([[0, 1, 2]], np.int32)))
+    return Subject('a red cube', (Reference(np.full((8, 8, 3), 200, np.uint8), None),), cube)
+
+
+def fake_insertion(config: PoseEditorConfig) -> tuple[FakeInserter, Subject]:
+    """A model that is there, unless the parameters ask for another, and a cube."""
+    if config.model != 'insertion-tiny':
+        raise FileNotFoundError(f'model {config.model}: expected one of insertion-tiny')
+    return FakeInserter(), fake_subject(0.1 * config.scale)
+
+
 def fake_clip(footage: Footage) -> Clip:
     """Twelve points on a plane 1 m before a camera that stands still, under the footage's own pictures."""
     frames, height, width = footage.rgb.shape[:3]
@@ -165,6 +210,8 @@ def main() -> int:
         return spin(lambda: sim_source.SimSource(lambda config: FakeSource()))
     if node == 'synthesizer':
         return spin(lambda: synthesizer.Synthesizer(fake_model))
+    if node == 'pose_editor':
+        return spin(lambda: pose_editor.PoseEditor(fake_insertion))
     if node == 'perception':
         from hoigen.ros.nodes.perception import Perception
 

@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip('rclpy', reason='needs ROS 2: source install/setup.bash')
 pytest.importorskip('hoigen.msg', reason='needs the built messages: source install/setup.bash')
 
-from fake_graph import FakeGenerator, FakePerceiver, FakeRecording, FakeSource
+from fake_graph import FakeGenerator, FakePerceiver, FakeRecording, FakeSource, fake_insertion
 from rclpy.qos import QoSCompatibility, QoSProfile, ReliabilityPolicy, qos_check_compatible
 from ros_bench import Bench
 
@@ -21,6 +21,7 @@ from hoigen.ros.nodes.base import ManagedNode
 from hoigen.ros.nodes.condition_builder import ConditionBuilder
 from hoigen.ros.nodes.episode_recorder import EpisodeRecorder
 from hoigen.ros.nodes.perception import Perception
+from hoigen.ros.nodes.pose_editor import PoseEditor
 from hoigen.ros.nodes.sim_source import SimSource
 from hoigen.ros.nodes.synthesizer import Synthesizer
 from hoigen.ros.nodes.video_source import VideoSource
@@ -32,6 +33,7 @@ NODES: dict[str, Callable[..., ManagedNode[Any]]] = {
     topics.BUILDER: ConditionBuilder,
     topics.PERCEPTION: lambda **kwargs: Perception(FakePerceiver, **kwargs),
     topics.SYNTHESIZER: lambda **kwargs: Synthesizer(lambda config: FakeGenerator(), **kwargs),
+    topics.EDITOR: lambda **kwargs: PoseEditor(fake_insertion, **kwargs),
     topics.RECORDER: EpisodeRecorder}
 ROS_OWN = {'/rosout', '/parameter_events'}
 

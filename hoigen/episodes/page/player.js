@@ -51,7 +51,8 @@ class Episode {
 
   stage() {
     const [width, height] = this.data.sizes.tracking;
-    const panels = Object.entries(PANELS).map(([name, [title, kind]]) => {
+    const panels = Object.entries(PANELS).map(([name, [usual, kind]]) => {
+      const title = name === 'generated' && this.data.edited ? 'Edited' : usual;
       const size = this.data.sizes[name], what = kind === 'size' ? (size || []).join('×') : kind;
       const canvas = make('canvas', { width, height, 'aria-label': `${title} ${what}` });
       const none = make('div', { class: 'none', hidden: '' }, name !== 'generated' ? 'no picture'

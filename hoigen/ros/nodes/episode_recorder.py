@@ -13,7 +13,7 @@ from hoigen.ros import topics
 from hoigen.ros.graph import episode_folder
 from hoigen.ros.nodes.base import ManagedNode, spin
 from hoigen.ros.parameters import param, validate
-from hoigen.ros.recordings import Recordings
+from hoigen.ros.recordings import PROVENANCE_OF, Recordings
 from hoigen.ros.streams import Refused
 from hoigen.ros.topics import Topic
 
@@ -23,6 +23,8 @@ class EpisodeRecorderConfig:
     """Parameters of episode_recorder."""
 
     output: str = param('out/demo', 'Folder for the bags, one folder for each episode.')
+    made_by: str = param(topics.SYNTHESIZER, 'Node whose frames complete an episode; what the other one makes is left '
+                         'out.', choices=tuple(PROVENANCE_OF), read_only=True)
     queue: int = param(1024, 'Messages that may wait for the disk; further ones are refused.', low=1, high=1_000_000,
                        read_only=True)
     waiting: int = param(64, 'Frames that may wait for their labels; further ones are refused.', low=1, high=100_000)
@@ -45,7 +47,7 @@ class EpisodeRecorder(ManagedNode[EpisodeRecorderConfig]):
         output.mkdir(parents=True, exist_ok=True)
         self._recorded, self._rejected, self._bag = 0, 0, ''
         self._recordings = Recordings(lambda episode: self._make(episode_folder(output, episode)), self._on_closed,
-                                      self.report, self.config.waiting)
+                                      self.report, self.config.waiting, self.config.made_by)
         self.work(self._take, limit=self.config.queue)
         for topic in topics.read_by(topics.RECORDER):
             self.subscribe(topic, partial(self._on_message, topic), self.config.input_reliability, raw=True)

@@ -35,7 +35,8 @@ class SimSourceConfig:
     frames: int = param(17, 'Frames of an episode.', low=1, high=1000)
     frame_rate: float = param(8.0, 'Frames for a second of the scene.', unit='Hz', low=0.1, high=1000.0)
     rate: float = param(1.0, 'Pace relative to real time; 0 is as fast as the simulator can.', low=0.0, high=1000.0)
-    ahead: int = param(0, 'Episodes streamed before the first of them is generated; 0 does not wait for any.',
+    ahead: int = param(0, 'Episodes streamed before the first of them is generated or edited; 0 does not wait for '
+                       'any.',
                        low=0, high=1000)
     wait_for: str = param('', 'Nodes of the graph that must listen before it begins, by name.')
 
@@ -77,7 +78,8 @@ class SimSource(ManagedNode[SimSourceConfig]):
         self._unfinished: set[int] = set()
         for topic in topics.written_by(topics.SOURCE):
             self.advertise(topic)
-        self.subscribe(topics.SYNTH_LABELS, self._on_synthesized)
+        for topic in (topics.SYNTH_LABELS, topics.EDIT_LABELS):
+            self.subscribe(topic, self._on_made)
         self.subscribe(topics.PROVENANCE, self._on_provenance)
 
     def start(self) -> None:
@@ -92,7 +94,7 @@ class SimSource(ManagedNode[SimSourceConfig]):
         return {'episodes': self._next - self.config.first_episode, 'frames': self._frames,
                 'planned': self.config.episodes}
 
-    def _on_synthesized(self, message: Any) -> None:
+    def _on_made(self, message: Any) -> None:
         if message.last:
             self._unfinished.discard(message.episode)
 

@@ -42,8 +42,8 @@ class VideoSourceConfig:
     calibration: str = param('', "File with K; empty takes the recording's own.")
     rate: float = param(1.0, 'Pace relative to real time; 0 is as fast as the recording can be read.', low=0.0,
                         high=1000.0)
-    ahead: int = param(0, 'Stretches streamed before the first of them is generated, or given up; 0 does not wait for '
-                       'any.', low=0, high=1000)
+    ahead: int = param(0, 'Stretches streamed before the first of them is generated, edited or given up; 0 does not '
+                       'wait for any.', low=0, high=1000)
     wait_for: str = param('', 'Nodes of the graph that must listen before it begins, by name.')
 
     def __post_init__(self) -> None:
@@ -103,7 +103,8 @@ class VideoSource(ManagedNode[VideoSourceConfig]):
         for topic in topics.written_by(topics.VIDEO):
             if not absent.get(topic):
                 self.advertise(topic)
-        self.subscribe(topics.SYNTH_LABELS, self._on_synthesized)
+        for topic in (topics.SYNTH_LABELS, topics.EDIT_LABELS):
+            self.subscribe(topic, self._on_made)
         self.subscribe(topics.CONDITION_PROVENANCE, self._on_perceived)
         self.subscribe(topics.PROVENANCE, self._on_generated)
         self.get_logger().info(self._recording.describe())
@@ -124,7 +125,7 @@ class VideoSource(ManagedNode[VideoSourceConfig]):
         planned = {'planned': self._count} if self._finished else {}
         return {'episodes': self._count, 'frames': self._frames, 'fault': self._fault} | planned
 
-    def _on_synthesized(self, message: Any) -> None:
+    def _on_made(self, message: Any) -> None:
         if message.last:
             self._end(decode.stamp_ns(message.header))
 

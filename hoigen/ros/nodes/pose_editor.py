@@ -1,0 +1,284 @@
+"""pose_editor: an object put into the frames of a stream at a 6DoF pose, with labels that are true of them."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, Protocol, cast
+
+import numpy as np
+
+from hoigen import decode
+from hoigen.editing.placement import PlacementError
+from hoigen.editing.records import Edited, Subject
+from hoigen.editing.trajectory import PoseOptions, read_trajectory
+from hoigen.records import Camera, Provenance
+from hoigen.ros import convert, topics
+from hoigen.ros.edits import PARTS, Instant, Poses, Seen, choose_inputs, edited_to_msgs, seen_of, untouched
+from hoigen.ros.nodes.base import ManagedNode, spin
+from hoigen.ros.nodes.pose_editing import CancelledEdit, EditPoseServer, Job, Made
+from hoigen.ros.parameters import param, validate
+from hoigen.ros.streams import Refused
+from hoigen.ros.stretches import stamp_of
+from hoigen.ros.sync import ExactSync
+
+_INPUTS = tuple(topic.name for topic in PARTS)
+
+
+@dataclass(frozen=True)
+class PoseEditorConfig:
+    """Parameters of pose_editor."""
+
+    object: str = param('mug', 'What is put in: a mesh file (GLB, OBJ, PLY, STL; front +x, up +z) or one of the '
+                        "simulator's shapes.")
+    scale: float = param(1.0, 'Metres for one unit of the mesh file; millimetres: 0.001.', low=1e-6, high=1000.0)
+    caption: str = param('', "The object in a few words; one of the simulator's shapes says its own.")
+    at: str = param('', "Place of the object's origin, x y z; empty: frames are edited where edit/pose says.", unit='m')
+    turn: str = param('', 'Its rotation about z, y and x: yaw pitch roll.', unit='degrees')
+    look: str = param('', 'In place of turn, how the camera sees it: azimuth elevation rotation.', unit='degrees')
+    frame: str = param('world', 'Frame of at, turn and trajectory; camera is the one of the first frame of an episode.',
+                       choices=('world', 'camera'))
+    trajectory: str = param('', 'In place of at, turn and look, a file of poses over the time of an episode.',
+                            read_only=True)
+    model: str = param('insertion-tiny', 'Model; a name in config/editing or the folder of a trained one.')
+    steps: int = param(0, 'Denoising steps; 0 takes what the model says.', low=0, high=1000)
+    seed: int = param(0, 'Every frame begins from the noise of this seed.', low=0, high=2**31 - 1)
+    automatic: bool = param(True, 'Edit every frame for which there is a pose.')
+    unedited: bool = param(False, 'Publish a frame in which the object cannot be placed as it is, with visibility 0; '
+                           'else it is left out; true asks for a pose by parameters.')
+    inputs: str = param('auto', 'Topics of which an instant consists; auto takes camera/image, camera/camera_info, '
+                        'camera/depth, else condition/depth, and camera/pose and labels where somebody publishes them.')
+    keep: int = param(16, 'Frames that are kept for the edit_pose action.', low=1, high=1000)
+    queue: int = param(1, 'Frames that may wait; when one more comes the oldest is dropped.', low=1, high=10_000,
+                       read_only=True)
+    waiting: int = param(128, 'Instants that may wait for their parts; further ones are refused.', low=1, high=100_000)
+    input_reliability: str = param('reliable', 'Asked of publishers; best_effort hears any.',
+                                   choices=('reliable', 'best_effort'), read_only=True)
+    wait_for: str = param('', 'Nodes of the graph that must listen before it publishes, by name.')
+
+    def __post_init__(self) -> None:
+        validate(self)
+        self.pose()
+        named = set(self.inputs.split())
+        if self.inputs != 'auto' and (not named <= set(_INPUTS) or set(choose_inputs(named)) != named):
+            raise ValueError(f'inputs: expected auto or camera/image, camera/camera_info, one depth of {_INPUTS}, '
+                             f'and what else there is, got {self.inputs!r}')
+
+    def pose(self) -> PoseOptions | None:
+        """The pose that the parameters give, None if none."""
+        frame = cast(Literal['world', 'camera'], self.frame)
+        if self.trajectory:
+            return PoseOptions(frame=frame, trajectory=Path(self.trajectory))
+        if not (self.at or self.turn or self.look):
+            return None
+        return PoseOptions(_three('at', self.at), _three('turn', self.turn), _three('look', self.look), frame)
+
+
+def _three(name: str, text: str) -> tuple[float, float, float] | None:
+    try:
+        x, y, z = map(float, text.split()) if text else (0.0, 0.0, 0.0)
+    except ValueError:
+        raise ValueError(f'{name}: expected three numbers, got {text!r}') from None
+    return (x, y, z) if text else None
+
+
+class Inserts(Protocol):
+    """What the node asks of a model."""
+
+    def insert(self, rgb: np.ndarray, depth_m: np.ndarray, camera: Camera, subject: Subject,
+               T_world_object: np.ndarray, *, seed: int = 0, steps: int | None = None,
+               on_step: Callable[[int, int, np.ndarray], None] | None = None) -> Edited: ...
+
+    def provenance(self, seed: int, steps: int | None = None) -> Provenance: ...
+
+
+def insertion(config: PoseEditorConfig) -> tuple[Inserts, Subject]:
+    """The model and the object that the parameters name; raises and says what to do if weights are not there."""
+    from hoigen.editing.flux_insertion.inserter import load_inserter  # torch takes seconds: not before it configures
+    from hoigen.editing.subjects import load_mesh, mesh_subject
+    from hoigen.editing.things import made_thing
+
+    if Path(config.object).suffix:
+        mesh, caption = load_mesh(Path(config.object), config.scale), ''
+    else:
+        mesh, caption = made_thing(config.object, config.seed)
+    return load_inserter(config.model), mesh_subject(mesh, config.caption or caption, config.seed)
+
+
+class PoseEditor(ManagedNode[PoseEditorConfig]):
+    """Callbacks put the messages of an instant together and pair it with a pose; the worker edits the newest."""
+
+    def __init__(self, build: Callable[[PoseEditorConfig], tuple[Inserts, Subject]] = insertion, **node_kwargs: Any
+                 ) -> None:
+        super().__init__(topics.EDITOR, PoseEditorConfig, **node_kwargs)
+        self._build = build
+        self._server: EditPoseServer | None = None
+
+    def open(self) -> None:
+        options = self.config.pose()
+        if self.config.unedited and options is None:
+            raise ValueError('pose: expected a place (at) or a trajectory, so that every frame has one, got none')
+        self._trajectory = read_trajectory(options.trajectory) if options and options.trajectory else None
+        self._inserter, self._subject = self._build(self.config)
+        self._progress: dict[str, object] = {}
+        self._edited = 0
+        for topic in topics.written_by(topics.EDITOR):
+            self.advertise(topic)
+        for topic in PARTS:
+            self.subscribe(topic, partial(self._on_part, topic.name), self.config.input_reliability)
+        self.subscribe(topics.EDIT_POSE, self._on_pose)
+        self._server = EditPoseServer(self, self._find, self._enqueue)
+
+    def start(self) -> None:
+        self._inputs: tuple[str, ...] = ()
+        self._sync = ExactSync((), self._on_set, self._on_unmatched)
+        self._poses = Poses(self._trajectory)
+        self._kept: OrderedDict[int, Instant] = OrderedDict()
+        self._placed_in: int | None = None
+        self._told_of: tuple[int | None] | None = None
+        self.work(self._edit, limit=self.config.queue)
+
+    def stop(self) -> None:
+        for job in self.end_work():
+            job.end('the node stopped before its turn came')
+
+    def release(self) -> None:
+        if self._server is not None:
+            self._server.destroy()
+            self._server = None
+
+    def values(self) -> dict[str, object]:
+        return {'edited': self._edited} | self._progress
+
+    def _on_pose(self, message: Any) -> None:
+        self._poses.tell(message)
+
+    def _on_part(self, topic: str, message: Any) -> None:
+        if self._sync.empty:
+            self._choose_inputs()
+        if topic in self._inputs:
+            self._sync.add(topic, decode.stamp_ns(message.header), message)
+        elif not self._inputs and topic == topics.IMAGE.name:
+            self.diagnostics.refuse('no depth', 'expected camera/depth or condition/depth with camera/image, but '
+                                                'nobody publishes them')
+
+    def _choose_inputs(self) -> None:
+        """What the next instant consists of: what was asked for, or what somebody publishes."""
+        asked = self.config.inputs
+        names = {topic.name for topic in PARTS if self.count_publishers(self.resolve_topic_name(topic.name))}
+        chosen = choose_inputs(names if asked == 'auto' else set(asked.split()))
+        if chosen != self._inputs:
+            self._inputs = chosen
+            self._sync = ExactSync(chosen, self._on_set, self._on_unmatched, self.config.waiting)
+
+    def _on_unmatched(self, stamp_ns: int, missing: list[str]) -> None:
+        self.diagnostics.refuse('unmatched stamp', f'{stamp_ns} ns: expected all of {list(self._inputs)}, '
+                                                   f'got none of {missing}')
+
+    def _on_set(self, stamp_ns: int, instant: dict[str, Any]) -> None:
+        self._kept.pop(stamp_ns, None)
+        self._kept[stamp_ns] = instant
+        while len(self._kept) > self.config.keep:
+            self._kept.popitem(last=False)
+        try:
+            pose = self._poses.at(instant, self.config.pose())
+        except ValueError as error:
+            self.report(error if isinstance(error, Refused) else Refused('no pose', f'{stamp_ns} ns: {error}'))
+            return
+        if pose is not None and self.config.automatic:
+            self._enqueue(Job(instant, pose, self.config.seed, self.config.steps or None, automatic=True))
+
+    def _find(self, stamp_ns: int) -> Instant:
+        if stamp_ns in self._kept:
+            return self._kept[stamp_ns]
+        if stamp_ns or not self._kept:
+            raise Refused('no frame', f'expected one of the {len(self._kept)} frames that are kept'
+                                      + (f', {min(self._kept)} to {max(self._kept)} ns' if self._kept else '')
+                                      + (f', got {stamp_ns} ns' if stamp_ns else ', none has come'))
+        return next(reversed(self._kept.values()))
+
+    def _enqueue(self, job: Job) -> None:
+        """Give the worker a frame to edit; where too many wait, the oldest that nobody asked for is dropped."""
+        dropped = job if self.worker is None else self.worker.put_newest(job)
+        if dropped is None:
+            return
+        if dropped.automatic:
+            self.diagnostics.refuse('too slow', f'frame at {stamp_of(dropped.instant)} ns: newer ones came before its '
+                                                'turn')
+        elif job.automatic:
+            self._enqueue(dropped)  # drops the next oldest; ends at the latest with the automatic one
+        else:
+            dropped.end('newer goals came before its turn')
+
+    def _edit(self, job: Job) -> None:  # worker thread
+        try:
+            seen = seen_of(job.instant)
+            try:
+                edited = self._insert(job, seen)
+            except PlacementError as error:
+                edited = self._unplaced(job, seen, error)
+            self._send(job, seen, edited)
+        except CancelledEdit:
+            job.end('cancelled')
+        except Exception as error:
+            job.end(str(error))
+            if isinstance(error, Refused):
+                raise
+            raise RuntimeError(f'frame at {stamp_of(job.instant)} ns not edited: {error}') from error
+        finally:
+            self._progress = {}
+
+    def _insert(self, job: Job, seen: Seen) -> Edited:
+        begun_at = time.monotonic()
+
+        def on_step(step: int, steps: int, preview: np.ndarray) -> None:
+            if self.stopping.is_set() or job.cancelled:
+                raise CancelledEdit
+            eta_s = (time.monotonic() - begun_at) / step * (steps - step)
+            self._progress = {'step': step, 'steps': steps, 'eta_s': f'{eta_s:.1f}'}
+            self._progress |= {'episode': seen.labels.episode} if seen.labels else {}
+            job.report(step, steps, eta_s, preview)
+
+        with self.diagnostics.stage('edit'):
+            edited = self._inserter.insert(seen.rgb, seen.depth_m, seen.camera, self._subject, job.T_world_object,
+                                           seed=job.seed, steps=job.steps, on_step=on_step)
+        if seen.labels is not None:
+            self._placed_in = seen.labels.episode
+        return edited
+
+    def _unplaced(self, job: Job, seen: Seen, error: PlacementError) -> Edited:
+        """The frame as it is, where that is wanted; raises :class:`Refused` elsewhere."""
+        refused = Refused('not placed', f'frame at {seen.stamp_ns} ns: {error}')
+        if not (job.automatic and self.config.unedited):
+            raise refused from error
+        self.report(refused)
+        if seen.labels is not None and seen.labels.last and seen.labels.episode != self._placed_in:
+            self.diagnostics.fail(f'episode {seen.labels.episode}: the object is in none of its frames: {error}')
+        return untouched(seen, job.T_world_object, self._inserter.provenance(job.seed, job.steps))
+
+    def _send(self, job: Job, seen: Seen, edited: Edited) -> None:
+        if not self._edited:
+            self.wait_for_readers(self.config.wait_for)
+        provenance = convert.provenance_to_msg(self._provenance(seen, edited.provenance))
+        episode = None if seen.labels is None else seen.labels.episode
+        if job.automatic and self._told_of != (episode,):
+            self._told_of = (episode,)
+            self.publish({topics.EDIT_PROVENANCE.name: provenance})
+        messages = edited_to_msgs(seen, edited, self._subject.caption)
+        self.publish(messages)
+        self._edited += 1
+        job.end(Made(messages, provenance.data))
+
+    def _provenance(self, seen: Seen, made: Provenance) -> Provenance:
+        """With what the node knows: of whose scene, with which object."""
+        told = {'object': self.config.object, 'scale': self.config.scale, 'caption': self._subject.caption}
+        told |= {'episode': seen.labels.episode} if seen.labels else {}
+        return replace(made, config=made.config | told, source=self.publishers_of(topics.IMAGE))
+
+
+def main() -> int:
+    return spin(PoseEditor)

@@ -1,0 +1,423 @@
+"""pose_editor alone, over real DDS, with a stand-in for the model: streams, poses in all frames, goals, refusals."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip('rclpy', reason='needs ROS 2: source install/setup.bash')
+pytest.importorskip('hoigen.msg', reason='needs the built messages: source install/setup.bash')
+
+from action_msgs.msg import GoalStatus
+from fake_graph import FakeInserter, fake_insertion, fake_subject
+from geometry_msgs.msg import PoseStamped
+from rclpy.action import ActionClient
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from ros_bench import START_NS, Bench, scene
+
+from hoigen import decode
+from hoigen.action import EditPose
+from hoigen.editing.placement import place
+from hoigen.geometry.transforms import invert, rigid
+from hoigen.records import SceneFrame
+from hoigen.ros import convert, topics
+from hoigen.ros.nodes.pose_editor import PoseEditor
+
+FRAMES = 5
+CHOSEN = 'camera/image camera/camera_info camera/depth camera/pose labels'
+RESULTS = ('edit/image', 'edit/depth', 'edit/mask', 'edit/object', 'edit/labels')
+BEFORE = rigid(np.eye(3), np.array([0.0, 0.0, 0.6]))
+"""In a camera's optical frame: before it."""
+
+
+def frames_of(episode: int = 0, depth_m: float = 2.0) -> list[SceneFrame]:
+    """The moving scene before a wall, under stamps of its own."""
+    start_ns = START_NS + episode * 10**9
+    return [replace(frame, stamp_ns=start_ns + frame.stamp_ns,
+                    depth_m=np.full(frame.rgb.shape[:2], depth_m, np.float32)) for frame in scene(episode)[1]]
+
+
+def send(bench: Bench, frames: list[SceneFrame], change: Callable[[dict[str, Any]], None] = lambda messages: None
+         ) -> None:
+    for frame in frames:
+        messages = convert.frame_to_msgs(frame, frame.stamp_ns)
+        change(messages)
+        bench.send(messages)
+
+
+def up(bench: Bench, inserter: FakeInserter | None = None, **parameters: Any) -> FakeInserter:
+    inserter = inserter or FakeInserter()
+    bench.up(PoseEditor, lambda config: (inserter, fake_subject()), **{'inputs': CHOSEN, 'queue': 64} | parameters)
+    return inserter
+
+
+def pose(T: np.ndarray, frame_id: str, stamp_ns: int = 0) -> PoseStamped:
+    return PoseStamped(header=convert.header(stamp_ns, frame_id), pose=convert.pose_to_msg(T))
+
+
+def head(message: Any, frame_id: str) -> Any:
+    return convert.header(decode.stamp_ns(message.header), frame_id)
+
+
+def tell(bench: Bench, node: PoseEditor, message: PoseStamped) -> None:
+    """Publish a pose and wait until the node has it."""
+    before = node.diagnostics._counts['received']
+    bench.publisher('edit/pose').publish(message)
+    bench.until(lambda: node.diagnostics._counts['received'] > before)
+
+
+def client_of(bench: Bench) -> Any:
+    client = ActionClient(bench.io, EditPose, 'edit_pose')
+    bench.until(client.server_is_ready)
+    return client
+
+
+def answer(bench: Bench, future: Any) -> Any:
+    bench.until(future.done)
+    return future.result()
+
+
+def test_every_frame_of_a_stream_is_edited_under_its_stamp_with_true_labels(bench: Bench) -> None:
+    """Picture, depth and mask agree with the mesh placed in the frame's own camera; the scene's labels stay true."""
+    up(bench, at='0.1 0.05 0.04', turn='30 0 0', seed=7)
+    sent = [frame for episode in (0, 1) for frame in frames_of(episode)]
+    send(bench, sent)
+    bench.until(lambda: all(len(bench.heard[name]) == 2 * FRAMES for name in RESULTS))
+    for name in RESULTS:
+        assert [decode.stamp_ns(message.header) for message in bench.heard[name]] == [f.stamp_ns for f in sent]
+    for row, frame in enumerate(sent):
+        told = bench.heard['edit/object'][row]
+        T = decode.pose(told.pose)
+        np.testing.assert_allclose(T[:3, 3], [0.1, 0.05, 0.04])
+        np.testing.assert_allclose(np.degrees(np.arctan2(T[1, 0], T[0, 0])), 30)
+        want = place(fake_subject().mesh, T, frame.camera)
+        mask = decode.picture(bench.heard['edit/mask'][row], ['mono8'])
+        np.testing.assert_array_equal(mask, want.mask * np.uint8(255))
+        depth = decode.depth(bench.heard['edit/depth'][row], far=True)
+        np.testing.assert_array_equal(depth, np.where(want.mask, want.depth_m, 2.0))
+        rgb = decode.rgb(bench.heard['edit/image'][row])
+        assert (rgb[want.mask][4:] == [200, 0, 0]).all()
+        assert (told.caption, told.visibility, told.agreement) == ('a red cube', 1.0, 1.0)
+        labels = decode.labels(bench.heard['edit/labels'][row])
+        np.testing.assert_allclose(labels.T_world_object, frame.labels.T_world_object, atol=1e-9)
+        assert (labels.episode, labels.frame, labels.last) == (row // FRAMES, row % FRAMES, row % FRAMES == 4)
+    made = [json.loads(message.data) for message in bench.heard['edit/provenance']]
+    assert [(p['seed'], p['config']['episode'], p['source']) for p in made] == [(7, 0, 'node bench'),
+                                                                               (7, 1, 'node bench')]
+
+
+def test_what_is_nearer_hides_the_object(bench: Bench) -> None:
+    """The depth that the camera measures decides what is before what."""
+    up(bench, at='0 0 0.6', frame='camera')
+    send(bench, frames_of(depth_m=0.3))
+    bench.until(lambda: len(bench.heard['edit/object']) == FRAMES)
+    assert {message.visibility for message in bench.heard['edit/object']} == {0.0}
+    assert not any(max(message.data) for message in bench.heard['edit/mask'])
+
+
+def test_an_object_in_a_scene_without_one_becomes_the_labels_object(bench: Bench) -> None:
+    """Where nobody tells of a handled object the labels tell of the one that is there now."""
+    up(bench, at='0.1 0.05 0.04')
+    send(bench, [replace(frame, labels=replace(frame.labels, T_world_object=None)) for frame in frames_of()])
+    bench.until(lambda: len(bench.heard['edit/labels']) == FRAMES)
+    labels = decode.labels(bench.heard['edit/labels'][0])
+    np.testing.assert_allclose(labels.T_world_object[:3, 3], [0.1, 0.05, 0.04])
+    assert not len(labels.contacts.forces_n)
+
+
+def test_poses_on_the_topic_take_over_from_their_stamps_on(bench: Bench) -> None:
+    """In the world; in the camera, where it stands then, after which the object stays in the world."""
+    inserter = up(bench)
+    [node] = [node for node in bench.executor.get_nodes() if isinstance(node, PoseEditor)]
+    frames = frames_of()
+    send(bench, frames[:1])
+    world = rigid(np.eye(3), np.array([0.02, 0.03, 0.1]))
+    tell(bench, node, pose(world, convert.WORLD, frames[1].stamp_ns))
+    tell(bench, node, pose(BEFORE, convert.OPTICAL, frames[3].stamp_ns))
+    send(bench, frames[1:])
+    bench.until(lambda: len(inserter.asked) == 4)
+    in_camera = frames[3].camera.T_world_cam @ BEFORE
+    for asked, want in zip(inserter.asked, (world, world, in_camera, in_camera), strict=True):
+        np.testing.assert_allclose(asked['T_world_object'], want, atol=1e-9)
+
+
+def test_a_trajectory_runs_from_the_beginning_of_each_episode(bench: Bench, tmp_path: Path) -> None:
+    """In the frame of the episode's first camera, between its poses in lines; frames after its end are refused."""
+    frames = frames_of()
+    seconds = (frames[2].stamp_ns - frames[0].stamp_ns) / 1e9
+    path = tmp_path / 'path.csv'
+    path.write_text(f't,x,y,z,qw,qx,qy,qz\n0,0,0,0.6,1,0,0,0\n{seconds},0.1,0,0.6,1,0,0,0\n')
+    inserter = up(bench, trajectory=str(path), frame='camera')
+    send(bench, frames)
+    send(bench, frames_of(1))
+    bench.until(lambda: bench.count('pose_editor', 'refused: no pose') == 4)
+    bench.until(lambda: len(inserter.asked) == 6)
+    places = [(invert(frames[0].camera.T_world_cam) @ np.asarray(asked['T_world_object']))[:3, 3]
+              for asked in inserter.asked[:3]]
+    np.testing.assert_allclose(places, [[0, 0, 0.6], [0.05, 0, 0.6], [0.1, 0, 0.6]], atol=1e-9)
+    again = invert(frames_of(1)[0].camera.T_world_cam) @ np.asarray(inserter.asked[3]['T_world_object'])
+    np.testing.assert_allclose(again[:3, 3], [0, 0, 0.6], atol=1e-9)
+
+
+def test_a_camera_alone_is_its_own_world(bench: Bench) -> None:
+    """Without camera/pose and labels, poses are in the camera's frame, and no label is invented."""
+    for topic in (topics.IMAGE, topics.CAMERA_INFO, topics.DEPTH):
+        bench._publishers[topic.name] = bench.io.create_publisher(topic.type, topic.name, topic.qos)
+    inserter = FakeInserter()
+    node = bench.add(PoseEditor, lambda config: (inserter, fake_subject()), at='0 0 0.6', frame='camera', queue=64)
+    assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+    assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
+    for topic in topics.written_by(topics.EDITOR):
+        bench.io.create_subscription(topic.type, topic.name, bench.heard[topic.name].append, topic.qos)
+    bench.until(lambda: all(p.get_subscription_count() for p in node._publishers_by_topic.values()))
+    bench.until(lambda: all(p.get_subscription_count() for p in bench._publishers.values()))
+    bench.until(lambda: node.count_publishers(node.resolve_topic_name('camera/depth')))
+    send(bench, frames_of())
+    bench.until(lambda: len(bench.heard['edit/object']) == FRAMES)
+    assert {message.header.frame_id for message in bench.heard['edit/object']} == {convert.OPTICAL}
+    np.testing.assert_allclose(inserter.asked[0]['T_world_object'], BEFORE)
+    assert not bench.heard['edit/labels']
+    node.set_parameters([Parameter('frame', value='world')])
+    send(bench, frames_of(1))
+    bench.until(lambda: bench.count('pose_editor', 'refused: unknown frame') == FRAMES)
+
+
+def test_without_depth_nothing_is_edited_and_the_reason_is_told(bench: Bench) -> None:
+    """Depth that nobody measures is not invented."""
+    bench._publishers['camera/image'] = bench.io.create_publisher(topics.IMAGE.type, 'camera/image', topics.IMAGE.qos)
+    node = bench.add(PoseEditor, fake_insertion, at='0 0 0.6', frame='camera')
+    node.trigger_configure()
+    node.trigger_activate()
+    bench.until(bench.publisher('camera/image').get_subscription_count)
+    send(bench, frames_of())
+    bench.until(lambda: bench.count('pose_editor', 'refused: no depth') == FRAMES)
+
+
+@pytest.mark.parametrize(('reason', 'match', 'change'), [
+    ('bad frame', 'camera/depth at .* expected 60x40 pixels as of camera/image, got 30x20',
+     lambda m: m.update({'camera/depth': convert.image_to_msg(np.ones((20, 30), np.float32),
+                                                              m['camera/depth'].header)})),
+    ('bad frame', "expected 'camera_optical' as of camera/image, got 'depth_optical'",
+     lambda m: setattr(m['camera/depth'], 'header', head(m['camera/depth'], 'depth_optical'))),
+    ('bad frame', 'a focal length, got 0, which means uncalibrated',
+     lambda m: setattr(m['camera/camera_info'], 'k', np.zeros(9))),
+    ('bad frame', "labels: header.frame_id: expected 'world', got 'map'",
+     lambda m: setattr(m['labels'], 'header', head(m['labels'], 'map'))),
+    ('bad frame', 'metres > 0, NaN where unknown, got',
+     lambda m: m.update({'camera/depth': convert.image_to_msg(np.zeros((40, 60), np.float32),
+                                                              m['camera/depth'].header)}))])
+def test_an_instant_that_does_not_fit_together_is_refused(bench: Bench, reason: str, match: str,
+                                                          change: Callable[[dict[str, Any]], None]) -> None:
+    """By name, with what was expected; the next good frame is edited."""
+    errors: list[str] = []
+    up(bench, at='0 0 0.6', frame='camera')
+    [node] = [node for node in bench.executor.get_nodes() if isinstance(node, PoseEditor)]
+    node.get_logger().error = errors.append
+    good, bad, *_ = frames_of()
+    send(bench, [good])
+    send(bench, [bad], change)
+    bench.until(lambda: bench.count('pose_editor', f'refused: {reason}') == 1)
+    assert re.search(match, errors[0]), errors
+    send(bench, frames_of(1))
+    bench.until(lambda: len(bench.heard['edit/image']) == 1 + FRAMES)
+
+
+@pytest.mark.parametrize(('message', 'reason', 'match'), [
+    (pose(BEFORE, 'base_link'), 'unknown frame', "'world' (the world) or 'camera_optical' (the camera), got 'base_"),
+    (pose(rigid(np.eye(3), np.array([0, 0, -0.6])), convert.OPTICAL), 'not placed', 'expected the object before the'),
+    (pose(rigid(np.eye(3), np.array([9.0, 0, 0.6])), convert.OPTICAL), 'not placed', 'inside the 60x40 picture'),
+    (PoseStamped(header=convert.header(0, convert.WORLD)), 'bad pose', 'a quaternion of norm 1, got')])
+def test_a_pose_that_cannot_be_is_refused_with_its_reason(bench: Bench, message: PoseStamped, reason: str, match: str
+                                                          ) -> None:
+    """On the stream: counted, logged, nothing published. As a goal: the reason is the result's message."""
+    if reason == 'bad pose':
+        message.pose.orientation.w = 0.5
+    up(bench)
+    [node] = [node for node in bench.executor.get_nodes() if isinstance(node, PoseEditor)]
+    errors: list[str] = []
+    node.get_logger().error = errors.append
+    tell(bench, node, message)
+    send(bench, frames_of()[:1])
+    bench.until(lambda: bench.count('pose_editor', f'refused: {reason}') == 1)
+    assert match in errors[0]
+    handle = answer(bench, client_of(bench).send_goal_async(EditPose.Goal(pose=message)))
+    result = answer(bench, handle.get_result_async())
+    assert result.status == GoalStatus.STATUS_ABORTED
+    assert match in result.result.message
+    assert not bench.heard['edit/image']
+
+
+def test_the_action_edits_the_newest_frame_and_tells_progress_with_preview(bench: Bench) -> None:
+    """A feedback for each step; picture, depth, mask and label in the result, and on the topics."""
+    up(bench, FakeInserter(step_s=0.1), automatic=False)  # rclpy drops feedback after the end
+    frames = frames_of()
+    send(bench, frames)
+    bench.until(lambda: bench.count('pose_editor', 'received') == 5 * FRAMES)
+    told: list[Any] = []
+    goal = EditPose.Goal(pose=pose(BEFORE, convert.OPTICAL), seed=9, steps=4)
+    handle = answer(bench, client_of(bench).send_goal_async(goal, lambda message: told.append(message.feedback)))
+    result = answer(bench, handle.get_result_async())
+    assert result.status == GoalStatus.STATUS_SUCCEEDED
+    made = result.result
+    assert made.success
+    assert decode.stamp_ns(made.image.header) == frames[-1].stamp_ns
+    np.testing.assert_allclose(decode.pose(made.object.pose), frames[-1].camera.T_world_cam @ BEFORE, atol=1e-9)
+    assert decode.rgb(made.image)[0, 0, 0] == 9
+    assert (json.loads(made.provenance)['seed'], json.loads(made.provenance)['config']['steps']) == (9, 4)
+    bench.until(lambda: len(told) == 4)
+    assert [(f.step, f.steps) for f in told] == [(step, 4) for step in range(1, 5)]
+    assert told[-1].eta_s == 0
+    assert decode.rgb(told[0].preview).shape == (40, 60, 3)
+    bench.until(lambda: all(len(bench.heard[name]) == 1 for name in RESULTS))
+    assert bytes(bench.heard['edit/image'][0].data) == bytes(made.image.data)
+
+
+def test_a_goal_names_its_frame_by_the_stamp(bench: Bench) -> None:
+    """An older frame while it is kept; one that is not is refused with those that are."""
+    up(bench, automatic=False, keep=3)
+    client = client_of(bench)
+    goal = EditPose.Goal(pose=pose(BEFORE, convert.OPTICAL))
+    nothing = answer(bench, answer(bench, client.send_goal_async(goal)).get_result_async())
+    assert nothing.result.message == 'expected one of the 0 frames that are kept, none has come'
+    frames = frames_of()
+    send(bench, frames)
+    bench.until(lambda: bench.count('pose_editor', 'received') == 5 * FRAMES)
+
+    def result_of(stamp_ns: int) -> Any:
+        asked = EditPose.Goal(pose=pose(BEFORE, convert.OPTICAL, stamp_ns))
+        return answer(bench, answer(bench, client.send_goal_async(asked)).get_result_async()).result
+
+    assert decode.stamp_ns(result_of(frames[2].stamp_ns).image.header) == frames[2].stamp_ns
+    refused = result_of(frames[1].stamp_ns)
+    assert not refused.success
+    assert f'{frames[2].stamp_ns} to {frames[4].stamp_ns} ns, got {frames[1].stamp_ns} ns' in refused.message
+
+
+def test_a_cancelled_goal_ends_at_its_next_step(bench: Bench) -> None:
+    """The status says so, nothing is published, and the node edits on."""
+    up(bench, FakeInserter(steps=500, step_s=0.02), automatic=False)
+    send(bench, frames_of())
+    bench.until(lambda: bench.count('pose_editor', 'received') == 5 * FRAMES)
+    told: list[Any] = []
+    client, goal = client_of(bench), EditPose.Goal(pose=pose(BEFORE, convert.OPTICAL))
+    handle = answer(bench, client.send_goal_async(goal, told.append))
+    bench.until(lambda: told)
+    answer(bench, handle.cancel_goal_async())
+    result = answer(bench, handle.get_result_async())
+    assert result.status == GoalStatus.STATUS_CANCELED
+    assert (result.result.success, result.result.message) == (False, 'cancelled')
+    assert not bench.heard['edit/image']
+    goal.steps = 2
+    again = answer(bench, client.send_goal_async(goal))
+    assert answer(bench, again.get_result_async()).result.success
+
+
+class Held(FakeInserter):
+    """Waits in its first frame until it may go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go_on, self.begun = threading.Event(), threading.Event()
+
+    def insert(self, *args: Any, **settings: Any) -> Any:
+        self.begun.set()
+        self.go_on.wait(30)
+        return super().insert(*args, **settings)
+
+
+def test_when_it_cannot_keep_up_the_newest_frame_wins_and_a_goal_is_kept(bench: Bench) -> None:
+    """A live camera does not wait: old frames are dropped and counted; what somebody asked for is not."""
+    held = Held()
+    up(bench, held, at='0 0 0.6', frame='camera', queue=2)
+    frames = frames_of()
+    send(bench, frames[:1])
+    bench.until(held.begun.is_set)
+    client = client_of(bench)
+    goal = EditPose.Goal(pose=pose(BEFORE, convert.OPTICAL), seed=5)
+    handle = answer(bench, client.send_goal_async(goal))
+    bench.until(lambda: int(bench.values('pose_editor').get('queue', 0)) == 1)
+    send(bench, frames[1:])
+    bench.until(lambda: bench.count('pose_editor', 'refused: too slow') == 3)
+    held.go_on.set()
+    assert answer(bench, handle.get_result_async()).result.success
+    bench.until(lambda: len(bench.heard['edit/image']) == 3)
+    assert {asked['seed'] for asked in held.asked} == {0, 5}
+    stamps = [decode.stamp_ns(message.header) for message in bench.heard['edit/image']]
+    assert sorted(stamps) == [frames[0].stamp_ns, frames[0].stamp_ns, frames[-1].stamp_ns]
+
+
+def test_frames_without_the_object_are_published_as_they_are_where_every_frame_is_wanted(bench: Bench) -> None:
+    """With visibility 0; an episode that has it in no frame is a failure, with the reason."""
+    up(bench, at='0 0 0.6', frame='camera', unedited=True)
+    [node] = [node for node in bench.executor.get_nodes() if isinstance(node, PoseEditor)]
+    frames = frames_of()
+    tell(bench, node, pose(rigid(np.eye(3), np.array([9.0, 0, 0.6])), convert.OPTICAL, frames[3].stamp_ns))
+    send(bench, frames)
+    bench.until(lambda: all(len(bench.heard[name]) == FRAMES for name in RESULTS))
+    assert [message.visibility > 0 for message in bench.heard['edit/object']] == [True] * 3 + [False] * 2
+    assert np.isnan(bench.heard['edit/object'][-1].agreement)
+    np.testing.assert_array_equal(decode.rgb(bench.heard['edit/image'][-1]), frames[-1].rgb)
+    bench.until(lambda: bench.count('pose_editor', 'refused: not placed') == 2)
+    assert bench.count('pose_editor', 'failed') == 0
+    send(bench, frames_of(1))
+    bench.until(lambda: bench.count('pose_editor', 'failed') == 1)
+    assert bench.message('pose_editor').startswith('episode 1: the object is in none of its frames: pose: expected')
+
+
+def test_a_model_that_raises_fails_its_frame_only(bench: Bench) -> None:
+    """The error names the frame and the reason; the worker lives on."""
+
+    class Picky(FakeInserter):
+        def insert(self, *args: Any, **settings: Any) -> Any:
+            if settings['seed'] == 1:
+                raise RuntimeError('no memory left')
+            return super().insert(*args, **settings)
+
+    up(bench, Picky(), automatic=False)
+    frames = frames_of()
+    send(bench, frames)
+    bench.until(lambda: bench.count('pose_editor', 'received') == 5 * FRAMES)
+    client = client_of(bench)
+    for seed, success in ((1, False), (0, True)):
+        goal = EditPose.Goal(pose=pose(BEFORE, convert.OPTICAL), seed=seed)
+        result = answer(bench, answer(bench, client.send_goal_async(goal)).get_result_async()).result
+        assert result.success == success
+    bench.until(lambda: bench.count('pose_editor', 'failed') == 1)
+    bench.until(lambda: len(bench.heard['edit/image']) == 1)
+
+
+@pytest.mark.parametrize(('name', 'value', 'match'), [
+    ('at', '1 2', "at: expected three numbers, got '1 2'"), ('at', '0 0 600', 'they may be millimetres'),
+    ('turn', '0 0 90', 'expected either a place'), ('frame', 'base_link', 'frame: expected one of'),
+    ('inputs', 'camera/image camera/camera_info', 'inputs: expected auto or'),
+    ('inputs', 'camera/image camera/camera_info camera/depth condition/depth', 'inputs: expected auto or'),
+    ('steps', -1, 'steps: expected')])
+def test_parameters_that_make_no_sense_are_refused(bench: Bench, name: str, value: Any, match: str) -> None:
+    """By name, with what was expected."""
+    node = bench.add(PoseEditor, fake_insertion)
+    [refused] = node.set_parameters([Parameter(name, value=value)])
+    assert not refused.successful
+    assert match in refused.reason or name in refused.reason
+
+
+@pytest.mark.parametrize(('parameters', 'match'), [
+    ({'model': 'huge'}, 'pose_editor not configured: model huge: expected one of insertion-tiny'),
+    ({'trajectory': 'nowhere.csv'}, 'nowhere.csv: expected a trajectory'),
+    ({'unedited': True}, 'expected a place (at) or a trajectory, so that every frame has one')])
+def test_without_weights_or_pose_the_node_refuses_to_configure(bench: Bench, parameters: dict[str, Any], match: str
+                                                               ) -> None:
+    """In words that say what to do, and nothing is published as if it were there."""
+    node = bench.add(PoseEditor, fake_insertion, **parameters)
+    errors: list[str] = []
+    node.get_logger().error = errors.append
+    assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
+    assert match in errors[0]
