@@ -61,6 +61,8 @@ VERBS = {
                      'hoigen evaluate --model tiny --clips 36'),
     'evaluate perception': Verb('hoigen.perception.evaluate', 'EvaluatePerceptionConfig', 'evaluate',
                                 'measure perception on held-out simulated video', 'hoigen evaluate perception'),
+    'evaluate edit': Verb('hoigen.editing.evaluate', 'EvaluateEditConfig', 'evaluate',
+                          'measure object insertion on held-out simulated scenes', 'hoigen evaluate edit'),
     'ablate': Verb('hoigen.video.ablation', 'AblateConfig', 'ablate', "train and measure the paper's ablation, small",
                    'hoigen ablate --clips data/train --steps 150'),
     'link': Verb('hoigen.video.link', 'LinkConfig', 'link', 'make a model of published weights, a branch and options',
