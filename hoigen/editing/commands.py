@@ -35,7 +35,6 @@ from hoigen.episodes import save_clip
 from hoigen.records import MeshAsset, Provenance
 from hoigen.sources.recording.options import Limits
 from hoigen.sources.recording.stills import read_picture
-from hoigen.video.configuration import Memory
 
 __all__ = ['InsertConfig', 'MoveConfig', 'RemoveConfig', 'insert', 'move', 'remove']
 
@@ -47,17 +46,16 @@ class ModelOptions:
     """The model and how it is run."""
 
     model: str = 'insertion-tiny'
-    """Name or folder."""
+    """Name or folder; its configuration says where it computes and what it spends of memory."""
     steps: int | None = None
     """Denoising steps; none: as the model's configuration says."""
     seed: int = 0
     """The same seed gives the same pictures."""
-    memory: Memory = field(default_factory=Memory)
     out: Path = Path('out/edit')
     """Folder for what is made."""
 
     def load(self) -> Inserter:
-        return load_inserter(self.model, self.memory)
+        return load_inserter(self.model)
 
 
 @dataclass(frozen=True)
