@@ -15,8 +15,14 @@ from hoigen.records import Camera, MeshAsset
 
 __all__ = ['View', 'draw']
 
-SAMPLES = 2
-"""Samples along each side of a pixel."""
+SAMPLES, MOST_SAMPLES = 2, 12
+"""Samples along each side of a pixel, and the most where a fine texture is seen small."""
+SKIPPED = 8.0
+"""More texels than that between two samples would make a picture of noise: then there are more samples."""
+FINE_PIXELS = 1 << 24
+"""The most samples of a picture."""
+ROW = 1 << 12
+"""Texels are looked up in rows of so many: OpenCV has a longest row."""
 LIGHT = np.array([-0.35, -0.75, -0.56])
 """Where the light comes from, in the camera's frame: above its left shoulder."""
 AMBIENT, DIFFUSE = 0.55, 0.55
@@ -50,13 +56,27 @@ def draw(asset: MeshAsset, T_world_asset: np.ndarray, camera: Camera) -> View:
     if mask.any():
         weights = _weights(camera, world, asset.triangles, raster.triangle, mask, raster.depth_m)
         points[mask] = np.einsum('nk,nkx->nx', weights, asset.vertices[asset.triangles[raster.triangle[mask]]])
-    colours, share = _coloured(asset, world, camera)
+    colours, share = _coloured(asset, world, camera, _samples(asset, raster.triangle[mask], camera))
     return View(colours, share, mask, np.where(mask, raster.depth_m, np.inf).astype(np.float32), points)
 
 
-def _coloured(asset: MeshAsset, world: np.ndarray, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
-    """The picture on white and the share of each pixel that is covered, from SAMPLES x SAMPLES samples."""
-    fine = resize_camera(camera, camera.width * SAMPLES, camera.height * SAMPLES)
+def _samples(asset: MeshAsset, seen: np.ndarray, camera: Camera) -> int:
+    """Samples along each side of a pixel, from the texels in the triangles ``seen`` [n], one for each pixel."""
+    if asset.uv is None or asset.texture is None or not len(seen):
+        return SAMPLES
+    a, b, c = (asset.uv[asset.triangles[np.unique(seen), corner]].astype(float) for corner in range(3))
+    (ux, uy), (vx, vy) = (b - a).T, (c - a).T
+    texels = np.abs(ux * vy - uy * vx).sum() / 2 * asset.texture.shape[0] * asset.texture.shape[1]
+    between = np.sqrt(texels / len(seen)) / SAMPLES
+    if between <= SKIPPED:
+        return SAMPLES
+    affordable = int(np.sqrt(FINE_PIXELS / (camera.width * camera.height)))
+    return max(SAMPLES, min(MOST_SAMPLES, affordable, int(np.ceil(between * SAMPLES))))
+
+
+def _coloured(asset: MeshAsset, world: np.ndarray, camera: Camera, samples: int) -> tuple[np.ndarray, np.ndarray]:
+    """The picture on white and the share of each pixel that is covered, from samples x samples of it."""
+    fine = resize_camera(camera, camera.width * samples, camera.height * samples)
     raster = rasterise(fine, world, asset.triangles)
     mask = raster.triangle >= 0
     rgb = np.full((*mask.shape, 3), 255, np.float32)
@@ -85,8 +105,11 @@ def _albedo(asset: MeshAsset, triangle: np.ndarray, weights: np.ndarray) -> np.n
     uv = np.einsum('nk,nkx->nx', weights, asset.uv[asset.triangles[triangle]])
     height, width = asset.texture.shape[:2]
     across, down = (uv[:, 0] % 1) * width - 0.5, (1 - uv[:, 1] % 1) * height - 0.5
-    return cv2.remap(asset.texture, across.astype(np.float32)[None], down.astype(np.float32)[None], cv2.INTER_LINEAR,
-                     borderMode=cv2.BORDER_WRAP)[0].astype(np.float32)
+    places = np.zeros((2, -(-len(uv) // ROW) * ROW), np.float32)
+    places[0, :len(uv)], places[1, :len(uv)] = across, down
+    found = cv2.remap(asset.texture, places[0].reshape(-1, ROW), places[1].reshape(-1, ROW), cv2.INTER_LINEAR,
+                      borderMode=cv2.BORDER_WRAP)
+    return found.reshape(-1, 3)[:len(uv)].astype(np.float32)
 
 
 def _light(asset: MeshAsset, world: np.ndarray, camera: Camera) -> np.ndarray:
