@@ -41,6 +41,10 @@ class PublishedAutoencoder(AutoencoderKL):
         return self.decode(latents / self.config.scaling_factor + self.config.shift_factor, return_dict=False)[0]
 
 
+LEAST = 1e-3
+"""Deviation below which a principal component counts as none: too little to be seen."""
+
+
 @dataclass(frozen=True)
 class PatchConfig:
     """channels: of a latent, which stands for pixels x pixels. width: of the convolutions."""
@@ -76,14 +80,14 @@ class PatchAutoencoder(nn.Module):
         """Set the linear part to the principal components of the patches of ``pictures`` [B,3,H,W]."""
         c, p = self.config.channels, self.config.pixels
         patches = F.unfold(pictures, p, stride=p).transpose(1, 2).reshape(-1, 3 * p * p).double()
-        mean = patches.mean(0)
+        mean = patches.mean(0).reshape(3, p * p).mean(1).repeat_interleave(p * p)  # a convolution adds one colour
         values, vectors = torch.linalg.eigh((patches - mean).T @ (patches - mean) / len(patches))
-        deviation, components = values[-c:].flip(0).sqrt(), vectors[:, -c:].flip(1)
+        deviation, components = values[-c:].flip(0).clamp(min=LEAST**2).sqrt(), vectors[:, -c:].flip(1)
         scale = deviation.sqrt() * deviation.sqrt().mean()  # half way to equal variances: coarse ones stay larger
         self.analysis.weight.copy_((components / scale).T.reshape(c, 3, p, p))
         self.analysis.bias.copy_(-(mean @ components) / scale)
         self.synthesis.weight.copy_((components * scale).T.reshape(c, 3, p, p))
-        self.synthesis.bias.copy_(mean.reshape(3, p * p).mean(1))
+        self.synthesis.bias.copy_(mean[::p * p])
 
     @torch.no_grad()
     def normalise(self, pictures: Tensor) -> None:
