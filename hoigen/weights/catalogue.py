@@ -25,8 +25,8 @@ class MissingWeights(ModelError):
 class Entry:
     """Weights that ``hoigen models fetch`` gets.
 
-    files: patterns of the files to take. parts: folder -> ``module:name`` of the class, or of the function that makes
-    an empty module of a folder, that must fit its keys. gigabytes: about, to download.
+    files: patterns of the files to take. parts: folder, or one of several files in it -> ``module:name`` of the class,
+    or of the function that makes an empty module of a folder, that must fit its keys. gigabytes: about, to download.
     """
 
     name: str

@@ -12,16 +12,16 @@ from torch import Tensor
 
 from hoigen.weights.catalogue import Entry, ModelError
 from hoigen.weights.pretrained import pretrained
-from hoigen.weights.published import read_checkpoint, refuse_misfits
+from hoigen.weights.published import read_checkpoint, read_files, refuse_misfits
 from hoigen.weights.store import Source
 
 CONVERTED = 'model.safetensors'
-"""What a ``.pt`` file becomes."""
+"""What a ``.pt`` file becomes; a ``.pth`` file keeps its name and lies beside others."""
 
 
 def convert_pickles(folder: Path) -> None:
-    """Make safetensors of a ``.pt`` file that holds nothing but tensors by name, and remove it."""
-    for file in sorted(folder.rglob('*.pt')):
+    """Make safetensors of a ``.pt`` or ``.pth`` file that holds nothing but tensors by name, and remove it."""
+    for file in sorted([*folder.rglob('*.pt'), *folder.rglob('*.pth')]):
         try:
             tensors = torch.load(file, map_location='cpu', weights_only=True, mmap=True)
         except Exception as error:  # the format is a zip of a pickle: a damaged one fails in many ways
@@ -29,7 +29,7 @@ def convert_pickles(folder: Path) -> None:
                              f'{str(error).splitlines()[0]}') from error
         if not isinstance(tensors, dict) or not all(isinstance(t, Tensor) for t in tensors.values()):
             raise ModelError(f'{file}: expected tensors by name, got {type(tensors).__name__} of something else')
-        made = file.with_name(CONVERTED)
+        made = file.with_name(CONVERTED) if file.suffix == '.pt' else file.with_suffix('.safetensors')
         save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, made.with_suffix('.growing'))
         made.with_suffix('.growing').rename(made)
         file.unlink()
@@ -47,7 +47,7 @@ def refuse_unfit(entry: Entry, folder: Path) -> None:
 
 
 def _refuse_unfit_module(made: Any, published: bool, folder: Path, source: Source) -> None:
-    checkpoint = read_checkpoint(folder, source)
+    checkpoint = read_files([folder]) if folder.suffix == '.safetensors' else read_checkpoint(folder, source)
     try:
         with torch.device('meta'):
             module = made.from_config(made.load_config(folder)) if published else made(folder)

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
+import torch
 from diffusers import FluxTransformer2DModel
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-__all__ = ['DOMAIN', 'REFERENCE', 'AdaptedLinear', 'adapt']
+__all__ = ['DOMAIN', 'RANK', 'REFERENCE', 'AdaptedLinear', 'adapt', 'from_released']
 
 REFERENCE, DOMAIN = 'default', 'coord'
 """The released names of the adapter of all conditions and of the one of all point maps."""
+RANK = 16
+"""Of both, as released."""
 ADAPTED = re.compile(r'x_embedder|transformer_blocks\.\d+\.(norm1\.linear|attn\.to_[qkv]|attn\.to_out\.0|ff\.net\.2)'
                      r'|single_transformer_blocks\.\d+\.(norm\.linear|proj_mlp|proj_out|attn\.to_[qkv])')
 """The layers that are adapted, as in the released weights: all that image tokens go through but ``ff.net.0``."""
@@ -33,10 +38,9 @@ class AdaptedLinear(nn.Module):
 
     def forward(self, x: Tensor, active: Tensor) -> Tensor:
         """[B,S,out] of x [B,S,in]; active: [S,2], 1 where the reference and the domain adapter act, else 0."""
-        result = self.base_layer(x)
-        for place, name in enumerate((REFERENCE, DOMAIN)):
-            result = result + self.lora_B[name](self.lora_A[name](x) * active[:, place:place + 1])
-        return result
+        down = torch.cat([self.lora_A[name].weight for name in (REFERENCE, DOMAIN)])
+        up = torch.cat([self.lora_B[name].weight for name in (REFERENCE, DOMAIN)], 1)
+        return self.base_layer(x) + F.linear(F.linear(x, down) * active.repeat_interleave(len(down) // 2, 1), up)
 
 
 def adapt(transformer: FluxTransformer2DModel, rank: int) -> None:
@@ -45,3 +49,9 @@ def adapt(transformer: FluxTransformer2DModel, rank: int) -> None:
         if ADAPTED.fullmatch(name):
             parent, _, child = name.rpartition('.')
             setattr(transformer.get_submodule(parent), child, AdaptedLinear(layer, rank))
+
+
+def from_released(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    """A released adapter (``transformer.LAYER.lora_A.weight``) as an adapted transformer names it."""
+    return {re.sub(r'^transformer\.(.+\.lora_[AB])\.weight$', rf'\1.{name}.weight', key): value
+            for key, value in tensors.items()}

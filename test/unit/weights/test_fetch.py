@@ -6,7 +6,7 @@ import resource
 import shutil
 from dataclasses import replace
 from importlib import import_module
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 import pytest
 import torch
@@ -14,7 +14,8 @@ from safetensors.torch import load_file, save_file
 
 from hoigen.cli import main
 from hoigen.weights import MissingWeights, ModelError, weights_of
-from hoigen.weights.catalogue import catalogue, matches
+from hoigen.weights.catalogue import Entry, catalogue, matches
+from hoigen.weights.fit import convert_pickles, refuse_unfit
 from hoigen.weights.store import Source, stored
 
 NAME = 'sam2-tiny'
@@ -208,7 +209,7 @@ def test_commercial_only_refuses_by_name_and_licence(hub, asked, refused, allowe
 
 
 def test_commercial_only_lets_through_what_may_be_used(published):
-    assert {e.name for e in catalogue().values() if e.commercial == 'no'} == {'vggt', 'flux'}
+    assert {e.name for e in catalogue().values() if e.commercial == 'no'} == {'vggt', 'flux', 'uno', 'refany3d'}
     assert catalogue()['vggt-commercial'].commercial == 'yes'
     assert catalogue()['cogvideox'].commercial == 'terms'
     assert fetched('--commercial-only', NAME, '--from', published) == 0
@@ -234,6 +235,24 @@ def test_a_pickle_becomes_safetensors(published, monkeypatch, capsys):
     assert stored(NAME) is None
 
 
+def test_a_pickle_among_other_files_keeps_its_name(tmp_path):
+    """Each of several files in one folder is checked by itself: released adapters have the same keys."""
+    one = Entry('adapters', 'made/up', '', 'Apache-2.0', 'yes', 0.1, ('a.safetensors', 'b.pth'),
+                dict.fromkeys(('a.safetensors', 'b.safetensors'), f'{__name__}:blank'))
+    save_file({'weight': torch.zeros(2, 3)}, tmp_path / 'a.safetensors')
+    torch.save({'weight': torch.ones(2, 3)}, tmp_path / 'b.pth')
+    convert_pickles(tmp_path)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ['a.safetensors', 'b.safetensors']
+    refuse_unfit(one, tmp_path)
+    save_file({'weight': torch.zeros(3, 2)}, tmp_path / 'b.safetensors')
+    with pytest.raises(ModelError, match=r'b\.safetensors: 1 keys do not fit.*expected \[2, 3\], got \[3, 2\]'):
+        refuse_unfit(one, tmp_path)
+
+
+def blank(_: Path) -> torch.nn.Module:
+    return torch.nn.Linear(3, 2, bias=False)
+
+
 def test_wrong_use_is_told(tmp_path, capsys):
     assert fetched() == 1
     assert 'expected names of weights' in told(capsys)
@@ -249,9 +268,10 @@ def test_every_part_is_fetched_and_has_a_class_to_fit():
         for part, maker in entry.parts.items():
             module, _, name = maker.partition(':')
             assert callable(getattr(import_module(module), name))
-            inside = 'model.safetensors' if part == '.' else f'{part}/model.safetensors'
-            named = [f for f in entry.files if f.endswith('.safetensors') and PurePath(f).parent == PurePath(part)]
-            assert entry.wants(inside) or named, (entry.name, part)
+            folder = PurePath(part) if not part.endswith('.safetensors') else None
+            named = [f for f in entry.files if f.endswith(('.safetensors', '.pt')) and PurePath(f).parent == folder]
+            files = [str(folder / 'model.safetensors')] if folder else [part, str(PurePath(part).with_suffix('.pth'))]
+            assert any(map(entry.wants, files)) or named, (entry.name, part)
         assert entry.licence
         assert entry.repository.count('/') == 1
     assert matches('vae/config.json', 'vae/*')

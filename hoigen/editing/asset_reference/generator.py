@@ -1,0 +1,139 @@
+"""Pictures of an asset with its point map and pose: the model at work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hoigen.editing.asset_reference.conditions import PointCode, asset_views, code_of
+from hoigen.editing.asset_reference.loading import AssetModel, load_asset_model
+from hoigen.editing.asset_reference.model import Layout, Views
+from hoigen.editing.asset_reference.pose import find_pose, plain_camera
+from hoigen.editing.flux.sampling import noise, sample, schedule
+from hoigen.editing.flux.tokens import decode, encode
+from hoigen.editing.flux_insertion.conditions import as_uint8
+from hoigen.editing.placement import refuse_size
+from hoigen.episodes.provenance import versions_of
+from hoigen.records import Check, MeshAsset, Provenance
+from hoigen.video.configuration import Memory
+
+__all__ = ['AssetPicture', 'AssetReference', 'OnStep', 'load_asset_reference']
+
+OnStep = Callable[[int, int, np.ndarray], None]
+"""Told after each step: its number from 1, how many there are, and the picture as it looks there, [S,S,3] uint8. What
+it raises ends the work."""
+BLACK = np.uint8(0)
+"""The colour of views that show nothing, for guidance."""
+
+
+@dataclass(frozen=True, eq=False)
+class AssetPicture:
+    """A generated picture of an asset with its labels.
+
+    rgb: [S,S,3] uint8. points: [S,S,3] float32, the place on the asset that a pixel shows, asset's frame, metres, NaN
+    where the asset is not. colours: [S,S,3] uint8, the same as it was generated. mask: [S,S] bool, where the asset is.
+    K: [3,3] the intrinsics that the pose is for. T_cam_object: [4,4] float64, None where the point map does not tell
+    one. residual_px: how far the points lie from where the pose puts them (median), NaN without one.
+    """
+
+    rgb: np.ndarray
+    points: np.ndarray
+    colours: np.ndarray
+    mask: np.ndarray
+    K: np.ndarray
+    T_cam_object: np.ndarray | None
+    residual_px: float
+    provenance: Provenance
+
+    def __post_init__(self) -> None:
+        check, sizes = Check('AssetPicture'), dict[str, int]()
+        check.array('rgb', self.rgb, 'uint8', ('S', 'S', 3), sizes=sizes)
+        check.array('points', self.points, 'float32', ('S', 'S', 3), sizes=sizes, finite=False)
+        check.array('colours', self.colours, 'uint8', ('S', 'S', 3), sizes=sizes)
+        check.array('mask', self.mask, 'bool', ('S', 'S'), sizes=sizes)
+        if self.T_cam_object is not None:
+            check.rigid('T_cam_object', self.T_cam_object)
+        check.done()
+
+
+@dataclass(frozen=True, eq=False)
+class AssetReference:
+    """A model that is ready."""
+
+    model: AssetModel
+
+    @torch.no_grad()
+    def generate(self, mesh: MeshAsset, caption: str, *, seed: int = 0, steps: int | None = None,
+                 image_guidance: float | None = None, on_step: OnStep | None = None) -> AssetPicture:
+        """A picture of the mesh as the caption says, with its point map and the pose that follows from that.
+
+        The tiny model's captions are 'a red mug seen from the front left, from above' (:func:`describe`).
+        image_guidance: how much the picture follows the views, 1 is not at all beyond the model's own; by default the
+        model's. PlacementError for a mesh of an unlikely size.
+        """
+        refuse_size(mesh)
+        model, config = self.model, self.model.config
+        side = config.size // config.pixels_per_token
+        steps = steps or config.steps
+        scale = config.image_guidance if image_guidance is None else image_guidance
+        start = noise(seed, 2 * side**2, model.width, model.device)
+        report = None
+        if on_step is not None:
+            report = lambda step, count, tokens: on_step(step, count, self._pictures(tokens)[0])  # noqa: E731
+        tokens = sample(self._velocity(mesh, caption, scale), start, schedule(steps, side**2), report)
+        rgb, colours = self._pictures(tokens)
+        made = {'model': config.name, 'caption': caption, 'steps': steps, 'size': config.size, 'image_guidance': scale}
+        return _labelled(rgb, colours, code_of(mesh), seed, Provenance(
+            seed, made, mesh.id, model.weights, versions_of(), {config.name: config.licence}))
+
+    def _velocity(self, mesh: MeshAsset, caption: str, scale: float) -> Callable[[Tensor, Tensor], Tensor]:
+        """The model with everything but the noisy tokens and the time given."""
+        model, config = self.model, self.model.config
+        shown = asset_views(mesh, config.references, config.reference_side)
+        views = self._encoded(shown.rgb, shown.points)
+        empty = None if scale == 1 else self._encoded(np.full_like(shown.rgb, BLACK), np.full_like(shown.points, BLACK))
+        text, pooled = model.text([caption])
+        token = config.pixels_per_token
+        layout = Layout(text.shape[1], config.size // token, config.references, config.reference_side // token)
+
+        def velocity(x: Tensor, t: Tensor) -> Tensor:
+            with model.autocast():
+                given = x.to(model.dtype), t.to(model.dtype), text, pooled, layout, model.guidance
+                found = model.asset(given[0], views, *given[1:])
+                if empty is None:
+                    return found
+                without = model.asset(given[0], empty, *given[1:], masked=False)
+                return without + scale * (found - without)
+
+        return velocity
+
+    def _encoded(self, rgb: np.ndarray, points: np.ndarray) -> Views:
+        with self.model.autocast():
+            tokens = [encode(self.model.autoencoder, self.model.placed(pictures))[None] for pictures in (rgb, points)]
+        return Views(*tokens)
+
+    def _pictures(self, tokens: Tensor) -> tuple[np.ndarray, np.ndarray]:
+        """Picture and coloured point map [S,S,3] uint8 of tokens [1,2T,D]."""
+        side = self.model.config.size // self.model.config.pixels_per_token
+        with self.model.autocast():
+            both = decode(self.model.autoencoder, tokens[0].unflatten(0, (2, -1)).to(self.model.dtype), side, side)
+        rgb, colours = as_uint8(both.permute(0, 2, 3, 1).float().cpu().numpy())
+        return rgb, colours
+
+
+def _labelled(rgb: np.ndarray, colours: np.ndarray, code: PointCode, seed: int,
+              provenance: Provenance) -> AssetPicture:
+    points, K = code.decode(colours), plain_camera(rgb.shape[0])
+    pose = find_pose(points, K, seed)
+    return AssetPicture(rgb, points, colours, np.isfinite(points).all(-1), K,
+                        None if pose is None else pose.T_cam_object,
+                        float('nan') if pose is None else pose.residual_px, provenance)
+
+
+def load_asset_reference(model: str = 'asset-tiny', memory: Memory | None = None) -> AssetReference:
+    """A model by name or by the folder that training left; ModelError says what to do where weights are missing."""
+    return AssetReference(load_asset_model(model, memory))
