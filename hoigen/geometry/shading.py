@@ -13,7 +13,7 @@ from hoigen.geometry.surface import barycentric
 from hoigen.geometry.transforms import apply
 from hoigen.records import Camera, MeshAsset
 
-__all__ = ['View', 'draw']
+__all__ = ['View', 'brightness', 'draw']
 
 SAMPLES, MOST_SAMPLES = 2, 12
 """Samples along each side of a pixel, and the most where a fine texture is seen small."""
@@ -58,6 +58,13 @@ def draw(asset: MeshAsset, T_world_asset: np.ndarray, camera: Camera) -> View:
         points[mask] = np.einsum('nk,nkx->nx', weights, asset.vertices[asset.triangles[raster.triangle[mask]]])
     colours, share = _coloured(asset, world, camera, _samples(asset, raster.triangle[mask], camera))
     return View(colours, share, mask, np.where(mask, raster.depth_m, np.inf).astype(np.float32), points)
+
+
+def brightness(asset: MeshAsset, T_world_asset: np.ndarray, camera: Camera) -> np.ndarray:
+    """[H,W] float64: by what the colours of the asset are multiplied where it is drawn, NaN where it is not seen."""
+    world = apply(T_world_asset, asset.vertices)
+    index = rasterise(camera, world, asset.triangles).triangle
+    return np.where(index >= 0, _light(asset, world, camera)[index], np.nan)
 
 
 def _samples(asset: MeshAsset, seen: np.ndarray, camera: Camera) -> int:

@@ -1,0 +1,98 @@
+"""The look of a mesh of several materials or of colours at its corners, as one texture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+__all__ = ['Part', 'joined']
+
+LARGEST = 8192
+"""The longest side of a texture, texels."""
+INSET = 1 / 32
+"""Places are looked up in steps of 1/32 texel: so far from a cell's edge its neighbour is never touched."""
+BORDER = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Triangles of one look. corners: [F,3,3] float64 metres. Its look is either uv [F,3,2] float64 in image [h,w,3]
+    uint8, (0, 0) its lower left corner, repeated beyond [0, 1]; or colours [F,3,3] uint8 of its corners."""
+
+    corners: np.ndarray
+    uv: np.ndarray | None = None
+    image: np.ndarray | None = None
+    colours: np.ndarray | None = None
+
+
+def joined(parts: Sequence[Part]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Corners [F,3,3] float64 of all parts, their uv [F,3,2] float64 and the texture [h,w,3] uint8 that shows all."""
+    corners = np.concatenate([part.corners for part in parts])
+    if len(parts) == 1 and parts[0].image is not None:
+        assert parts[0].uv is not None
+        return corners, parts[0].uv, _fitted(parts[0].image, LARGEST)
+    across = int(np.ceil(np.sqrt(len(parts))))
+    pieces, places = zip(*[_piece(part, LARGEST // across - 2 * BORDER) for part in parts], strict=True)
+    texture, origins = _packed(pieces, across)
+    height, width = texture.shape[:2]
+    uv = np.concatenate([place + origin for place, origin in zip(places, origins, strict=True)])
+    return corners, np.stack([uv[..., 0] / width, 1 - uv[..., 1] / height], -1), texture
+
+
+def _piece(part: Part, largest: int) -> tuple[np.ndarray, np.ndarray]:
+    """The picture of a part alone, and its corners' places [F,3,2] in it, texels from its upper left corner."""
+    if part.colours is not None:
+        return _cells(part.colours, largest)
+    assert part.uv is not None
+    assert part.image is not None
+    first = part.uv - np.floor(part.uv.min(1, keepdims=True))
+    tiles = np.maximum(np.ceil(first.max((0, 1))), 1).astype(int)
+    tiles = np.minimum(tiles, largest)
+    image = np.tile(_fitted(part.image, largest // int(tiles.max())), (tiles[1], tiles[0], 1))
+    height, width = image.shape[:2]
+    return image, np.stack([first[..., 0] / tiles[0] * width, (1 - first[..., 1] / tiles[1]) * height], -1)
+
+
+def _cells(colours: np.ndarray, largest: int) -> tuple[np.ndarray, np.ndarray]:
+    """A cell of 2x2 texels for each triangle, in which colours between its corners are linear."""
+    across = int(np.ceil(np.sqrt(len(colours))))
+    if 2 * across > largest:
+        raise ValueError(f'colours: expected at most {(largest // 2)**2} triangles with colours, got {len(colours)}')
+    a, b, c = (colours[:, corner].astype(int) for corner in range(3))
+    cells = np.zeros((across * across, 2, 2, 3), np.uint8)
+    cells[:len(colours)] = np.stack([np.stack([a, b], 1), np.stack([c, np.clip(b + c - a, 0, 255)], 1)], 1)
+    picture = cells.reshape(across, across, 2, 2, 3).swapaxes(1, 2).reshape(2 * across, 2 * across, 3)
+    rows, columns = np.divmod(np.arange(len(colours)), across)
+    low, high = 0.5 + INSET, 1.5 - INSET
+    inside = np.array([[low, low], [high, low], [low, high]])
+    return picture, 2 * np.stack([columns, rows], -1)[:, None] + inside
+
+
+def _packed(pieces: Sequence[np.ndarray], across: int) -> tuple[np.ndarray, list[np.ndarray]]:
+    """The pieces in rows of ``across``, each with a border that repeats it, and their upper left corners (x, y)."""
+    framed = [np.pad(piece, ((BORDER, BORDER), (BORDER, BORDER), (0, 0)), mode='wrap') for piece in pieces]
+    rows = [framed[first:first + across] for first in range(0, len(framed), across)]
+    height = sum(max(len(piece) for piece in row) for row in rows)
+    width = max(sum(piece.shape[1] for piece in row) for row in rows)
+    texture, origins, top = np.zeros((height, width, 3), np.uint8), [], 0
+    for row in rows:
+        left = 0
+        for piece in row:
+            texture[top:top + piece.shape[0], left:left + piece.shape[1]] = piece
+            origins.append(np.array([left + BORDER, top + BORDER], float))
+            left += piece.shape[1]
+        top += max(len(piece) for piece in row)
+    return texture, origins
+
+
+def _fitted(image: np.ndarray, largest: int) -> np.ndarray:
+    """The image, smaller if a side is longer than ``largest``."""
+    height, width = image.shape[:2]
+    if max(height, width) <= largest:
+        return image
+    share = largest / max(height, width)
+    size = max(1, int(width * share)), max(1, int(height * share))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
