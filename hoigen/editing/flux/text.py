@@ -19,26 +19,26 @@ class CaptionEncoder:
 
     folder: holds ``tokenizer`` and ``text_encoder`` (CLIP), ``tokenizer_2`` and ``text_encoder_2`` (T5). length: tokens
     of a caption for T5, padded or cut; CLIP reads as many as it knows places for. Padding is read like any token,
-    without a mask: FLUX learned on that.
+    without a mask: FLUX learned on that. keep: the other way round, for training on many captions (one takes 4 MB):
+    the encoders stay in memory and no caption does.
     """
 
-    def __init__(self, folder: Path, length: int, memory: Memory) -> None:
-        self._folder, self._length, self._memory = folder, length, memory
+    def __init__(self, folder: Path, length: int, memory: Memory, *, keep: bool = False) -> None:
+        self._folder, self._length, self._memory, self._keep = folder, length, memory, keep
         self._known: dict[str, tuple[Tensor, Tensor]] = {}
-
-    def __call__(self, captions: list[str]) -> tuple[Tensor, Tensor]:
-        """T5's tokens [B,length,D] and CLIP's vectors [B,P], on the model's device in its dtype."""
-        self.read(captions)
-        device = self._memory.torch_device()
-        rows = [self._known[c] for c in captions]
-        return torch.stack([tokens for tokens, _ in rows]).to(device), torch.stack([row for _, row in rows]).to(device)
+        self._encoders: dict[str, Any] = {}
 
     @torch.no_grad()
-    def read(self, captions: list[str]) -> None:
-        """Embed captions beforehand; each then takes memory on the CPU, 4 MB with FLUX.1-dev's encoders."""
-        new = [c for c in dict.fromkeys(captions) if c not in self._known]
+    def __call__(self, captions: list[str]) -> tuple[Tensor, Tensor]:
+        """T5's tokens [B,length,D] and CLIP's vectors [B,P], on the model's device in its dtype."""
+        known, new = dict(self._known), [c for c in dict.fromkeys(captions) if c not in self._known]
         if new:
-            self._known |= dict(zip(new, zip(self._tokens(new), self._pooled(new), strict=True), strict=True))
+            known |= dict(zip(new, zip(self._tokens(new), self._pooled(new), strict=True), strict=True))
+        if not self._keep:
+            self._known = known
+        device = self._memory.torch_device()
+        rows = [known[c] for c in captions]
+        return torch.stack([tokens for tokens, _ in rows]).to(device), torch.stack([row for _, row in rows]).to(device)
 
     def _tokens(self, captions: list[str]) -> list[Tensor]:
         from transformers import T5EncoderModel, T5Tokenizer  # takes seconds; models without text never wait for it
@@ -55,12 +55,16 @@ class CaptionEncoder:
                           'pooler_output')
 
     def _read(self, made: Any, part: str, ids: Tensor, output: str) -> list[Tensor]:
-        """That output of an encoder for each row of ids, on the CPU; the encoder is gone afterwards."""
+        """That output of an encoder for each row of ids, on the CPU."""
         device = self._memory.text_device()
-        encoder = pretrained(made, self._folder / part, dtype=self._memory.dtype()).to(device)
+        encoder = self._encoders.get(part)
+        if encoder is None:
+            encoder = pretrained(made, self._folder / part, dtype=self._memory.dtype()).to(device)
         rows = [getattr(encoder(row[None].to(device)), output)[0].cpu() for row in ids]
-        del encoder
-        if device.type == 'cuda':
+        if self._keep:
+            self._encoders[part] = encoder
+        elif device.type == 'cuda':
+            del encoder
             torch.cuda.empty_cache()
         return rows
 

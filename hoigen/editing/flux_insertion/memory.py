@@ -8,10 +8,10 @@ from diffusers import FluxTransformer2DModel
 from torch import Tensor, nn
 
 from hoigen.editing.flux.autoencoder import PublishedAutoencoder
-from hoigen.editing.flux.configuration import EditConfig, ModelError
+from hoigen.editing.flux.configuration import CONFIG, EditConfig, Memory, ModelError
 from hoigen.editing.flux_insertion.lora import adapt
 from hoigen.editing.flux_insertion.model import FEATURES, InsertionTransformer, sequence_ids
-from hoigen.video.memory import THRIFT, Needs, gigabytes, options, size_of
+from hoigen.video.memory import THRIFT, Needs, gigabytes, size_of
 from hoigen.video.trace import flops, peak_bytes
 
 __all__ = ['needs', 'refuse_too_little']
@@ -65,8 +65,14 @@ def refuse_too_little(config: EditConfig, need: Needs) -> None:
     least = min(THRIFT, key=need.peak)
     raise ModelError(f'model {config.name}: needs {gigabytes(need.peak(config.memory))} of memory on {device}, '
                      f'{gigabytes(has)} are free; '
-                     + (f'{gigabytes(need.peak(fits[0]))} are enough with {options(fits[0])}' if fits else
-                        f'no use of memory fits, the least is {gigabytes(need.peak(least))} with {options(least)}'))
+                     + (f'{gigabytes(need.peak(fits[0]))} are enough with {_said(fits[0])}' if fits else
+                        f'no use of memory fits, the least is {gigabytes(need.peak(least))} with {_said(least)}'))
+
+
+def _said(memory: Memory) -> str:
+    """A use of memory as the model's YAML has it, device apart."""
+    fields = {'weights': memory.weights, 'offload': memory.offload, 'tiling': str(memory.tiling).lower()}
+    return f'memory: {{{", ".join(f"{name}: {value}" for name, value in fields.items())}}} in its {CONFIG}'
 
 
 def _text(config: EditConfig) -> tuple[int, int]:

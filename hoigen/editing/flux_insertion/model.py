@@ -13,6 +13,7 @@ from diffusers import FluxTransformer2DModel
 from torch import Tensor, nn
 
 from hoigen.editing.flux.tokens import position_ids
+from hoigen.editing.flux_insertion.ids import reference_ids
 
 __all__ = ['FEATURES', 'InsertionTransformer', 'OrientationProjector', 'sequence_ids']
 
@@ -72,8 +73,5 @@ def sequence_ids(side: int, reference_sides: Sequence[int]) -> Tensor:
     Masked image and depth lie where X lies, told apart by the first axis. References follow on the diagonal, as UNO
     has it: each is moved down and across by all pictures before it.
     """
-    parts, moved = [position_ids(side, side, kind=kind) for kind in (0, 1, 2)], side
-    for reference in reference_sides:
-        parts.append(position_ids(reference, reference, down=moved, across=moved))
-        moved += reference
-    return torch.cat(parts)
+    pictures = [position_ids(side, side, kind=kind) for kind in (0, 1, 2)]
+    return torch.cat([*pictures, *reference_ids(side, side, [(reference, reference) for reference in reference_sides])])

@@ -91,10 +91,10 @@ def load_autoencoder(config: EditConfig) -> PublishedAutoencoder:
     return autoencoder.eval().requires_grad_(False)
 
 
-def load_text(config: EditConfig) -> CaptionEncoder:
+def load_text(config: EditConfig, *, keep: bool = False) -> CaptionEncoder:
     """What embeds captions for this model; it reads its weights when the first caption comes."""
     folder = Source(str(config.base), config.licence).folder()
-    return CaptionEncoder(folder, int(config.text_length or 0), config.memory)
+    return CaptionEncoder(folder, int(config.text_length or 0), config.memory, keep=keep)
 
 
 def trained(insertion: InsertionTransformer) -> dict[str, Tensor]:

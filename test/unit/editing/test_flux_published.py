@@ -134,6 +134,18 @@ def test_captions_are_those_of_the_published_encoders(layout):
         torch.testing.assert_close(pooled[1], clip(ends).pooler_output[0])
 
 
+def test_encoders_that_are_kept_read_the_same(layout, monkeypatch):
+    """For training: loaded once, and no caption stays."""
+    once = CaptionEncoder(layout / 'flux', 7, Memory(weights='float32'))(['a red mug', ''])
+    text = CaptionEncoder(layout / 'flux', 7, Memory(weights='float32'), keep=True)
+    text(['the blue box'])
+    monkeypatch.setattr('hoigen.editing.flux.text.pretrained', None)
+    for kept, read in zip(text(['a red mug', '']), once, strict=True):
+        assert torch.equal(kept, read)
+    monkeypatch.undo()
+    assert not text._known
+
+
 @pytest.fixture
 def cube() -> Subject:
     v = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float32) * 0.05
@@ -180,7 +192,8 @@ def test_too_little_memory_is_said_before_anything_is_loaded(config, monkeypatch
     least = need.peak(Memory(offload='group', tiling=True))
     assert least < need.peak(config.memory)
     monkeypatch.setattr(psutil, 'virtual_memory', lambda: SimpleNamespace(available=need.peak(config.memory) - 1))
-    with pytest.raises(ModelError, match=r'model toy: needs .* are free; .* are enough with --memory'):
+    enough = r'model toy: needs .* are free; .* are enough with memory: \{weights: .*\} in its model.yaml'
+    with pytest.raises(ModelError, match=enough):
         load_published(config)
     monkeypatch.setattr(psutil, 'virtual_memory', lambda: SimpleNamespace(available=10))
     with pytest.raises(ModelError, match='no use of memory fits, the least is'):

@@ -29,8 +29,7 @@ __all__ = ['train_published']
 
 
 class PublishedLearner(nn.Module):
-    """FLUX with what is trained beside it; captions are embedded before training, as there is no room for the encoders
-    beside it."""
+    """FLUX with what is trained beside it, and the encoders of captions, which are not."""
 
     def __init__(self, insertion: InsertionTransformer, captions: CaptionEncoder) -> None:
         super().__init__()
@@ -50,14 +49,12 @@ def train_published(model: EditConfig, examples: ExampleSet, folder: Path, loss:
     What they leave in ``folder`` is where the next stage starts; the first one starts from the model's ``lora``.
     """
     accelerator = hardware.accelerator()
-    captions = load_text(model)
-    captions.read(['', *examples.captions])
     insertion = start_from(replace(model, lora=str(folder)) if (folder / TRAINED).is_file() else model)
     if hardware.checkpointing:
         insertion.transformer.enable_gradient_checkpointing()
     exact = replace(model, memory=replace(model.memory, weights='float32', offload='none'))
     autoencoder = load_autoencoder(exact).to(accelerator.device)
-    learner = PublishedLearner(insertion, captions)
+    learner = PublishedLearner(insertion, load_text(model, keep=True))
     for number, name, length in stages:
         objective = InsertionObjective(learner, autoencoder, examples, loss, number, model.references)
         train(name, objective, folder, length, hardware)
