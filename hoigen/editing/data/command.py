@@ -19,7 +19,7 @@ from hoigen.editing.data.contact_sheet import draw_contact_sheet
 from hoigen.editing.data.filters import FilterOptions
 from hoigen.editing.data.labels import LabelOptions
 from hoigen.editing.data.ledger import Ledger
-from hoigen.editing.data.library import mesh_files, read_library
+from hoigen.editing.data.library import LibraryMesh, mesh_files, prepare_library
 from hoigen.editing.data.pictures import PictureJob, make_pictures, object_folders
 from hoigen.editing.data.records import DataError, Outcome
 from hoigen.editing.data.simulated import SceneJob, make_scene
@@ -43,8 +43,7 @@ class DataConfig:
 
     By default things are made and dropped on a table, and every label is exact. With ``--meshes`` some of the things
     are a user's. With ``--pictures`` there is no simulation: labels of real pictures are files beside them or by
-    models. What is there already is kept: a stopped run goes on where it was, a larger ``--count`` only adds. The same
-    seed gives the same files.
+    models. What is there already is kept: a stopped run goes on where it was, a larger ``--count`` only adds.
     """
 
     out: Path
@@ -52,8 +51,9 @@ class DataConfig:
     count: int = 1000
     """Scenes to simulate."""
     seed: int = 0
+    """The same seed gives the same files."""
     meshes: Path | None = None
-    """Folder of meshes (glb, gltf, obj, ply, stl), front +x and up +z; NAME.txt beside one tells what it is."""
+    """Folder of meshes (obj, ply, stl: front +x, up +z; glb: front +z, up +y); NAME.txt beside one tells what it is."""
     mesh_scale: float = 1.0
     """Metres for one unit of the meshes."""
     mesh_share: float = 0.5
@@ -79,15 +79,14 @@ class DataConfig:
 def make_data(config: DataConfig) -> int:
     """Make what is not there yet; NOTHING if not one example was good enough."""
     console = Console(highlight=False)
-    if config.pictures is None:
-        job = SceneJob(config.out, config.seed, config.simulation, config.filters, config.meshes, config.mesh_scale,
-                       config.mesh_share, config.compress)
-        work, numbers = partial(make_scene, job), range(config.count)
-        _tell_meshes(config, console)
-    else:
-        folders = object_folders(config.pictures)
-        work, numbers = partial(make_pictures, _picture_job(config), folders), range(len(folders))
     with Ledger(config.out, _provenance(config)) as ledger:
+        if config.pictures is None:
+            job = SceneJob(config.out, config.seed, config.simulation, config.filters, _meshes(config, console),
+                           config.mesh_share, config.compress)
+            work, numbers = partial(make_scene, job), range(config.count)
+        else:
+            folders = object_folders(config.pictures)
+            work, numbers = partial(make_pictures, _picture_job(config), folders), range(len(folders))
         _run(work, [n for n in numbers if n not in ledger.outcomes], ledger, config, console)
         totals, files = ledger.totals(), ledger.files
     console.print(_sentence(config.out, totals), markup=False, soft_wrap=True)
@@ -120,14 +119,15 @@ def _run(work: Callable[[int], Outcome], numbers: Sequence[int], ledger: Ledger,
             pool.shutdown(cancel_futures=True)
 
 
-def _tell_meshes(config: DataConfig, console: Console) -> None:
-    """Refuse a library of which nothing can be used before anything is made, and tell what cannot."""
+def _meshes(config: DataConfig, console: Console) -> tuple[LibraryMesh, ...]:
+    """The user's meshes that can be used; tells why the others cannot."""
     if config.meshes is None:
-        return
-    looks, faults = read_library(config.meshes, config.mesh_scale)
+        return ()
+    meshes, faults = prepare_library(config.meshes, config.mesh_scale, config.out / 'meshes', config.workers)
     for fault in faults:
         console.print(f'not used: {fault}', style='yellow', markup=False, soft_wrap=True)
-    console.print(f'{len(looks)} meshes of {config.meshes}', markup=False, soft_wrap=True)
+    console.print(f'{len(meshes)} meshes of {config.meshes}', markup=False, soft_wrap=True)
+    return meshes
 
 
 def _picture_job(config: DataConfig) -> PictureJob:

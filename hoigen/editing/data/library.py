@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from rich.progress import track
 from scipy.spatial import ConvexHull, QhullError
 
-from hoigen.editing.data.records import DataError
+from hoigen.conventions import OBJECT
+from hoigen.editing.data.records import DataError, write_scene
+from hoigen.editing.subjects import KINDS, load_mesh
+from hoigen.episodes.provenance import sha256_of
 from hoigen.geometry.shading import PLAIN
 from hoigen.records import MeshAsset
 from hoigen.sources.mujoco.clutter import Look, draw_looks
@@ -17,37 +23,71 @@ from hoigen.sources.mujoco.draws import Draws
 from hoigen.sources.mujoco.meshes import Mesh
 from hoigen.sources.mujoco.objects import Collider, Thing
 
-__all__ = ['ENDINGS', 'chooser', 'look_of', 'mesh_files', 'read_library']
+__all__ = ['LibraryMesh', 'chooser', 'look_of', 'mesh_files', 'prepare_library']
 
-ENDINGS = ('.glb', '.gltf', '.obj', '.ply', '.stl')
 LARGEST_M, THINNEST_M = 0.6, 0.002
 """What is larger does not stand on the table with others; what is thinner has no solid hull to stand with."""
+MOST_TRIANGLES = 200_000
 UNITS = (('millimetres', 0.001), ('centimetres', 0.01), ('inches', 0.0254))
+KEPT = 64
+"""Meshes that a worker process holds at the same time."""
+
+
+@dataclass(frozen=True)
+class LibraryMesh:
+    """A mesh that can be used: its arrays on disk as they were read from the user's file, and what it is."""
+
+    arrays: Path
+    caption: str
+
+    def look(self) -> Look:
+        return _look(self.arrays, self.caption)
 
 
 def mesh_files(folder: Path) -> list[Path]:
     """The meshes of a folder and its subfolders, by name."""
     if not folder.is_dir():
         raise DataError(f'meshes: expected a folder, got {folder}')
-    found = sorted(path for path in folder.rglob('*') if path.suffix.lower() in ENDINGS)
+    found = sorted(path for path in folder.rglob('*') if path.suffix.lower() in KINDS)
     if not found:
-        raise DataError(f'meshes: expected files {", ".join(ENDINGS)} in {folder}, found none')
+        raise DataError(f'meshes: expected files {", ".join(KINDS)} in {folder}, found none')
     return found
 
 
-def read_library(folder: Path, scale: float) -> tuple[tuple[Look, ...], tuple[str, ...]]:
-    """The meshes that can be used, and why the others cannot; DataError if none can."""
-    from hoigen.editing.subjects import load_mesh  # trimesh takes a second to import; our own things need none of it
+def prepare_library(folder: Path, scale: float, out: Path, workers: int
+                    ) -> tuple[tuple[LibraryMesh, ...], tuple[str, ...]]:
+    """Read every mesh once and keep its arrays in ``out``. Those that can be used, and why the others cannot; DataError
+    if none can. What was read before is not read again."""
+    out.mkdir(parents=True, exist_ok=True)
+    files = mesh_files(folder)
 
-    looks, faults = [], []
-    for path in mesh_files(folder):
+    def prepare(path: Path) -> LibraryMesh | str:
         try:
-            looks.append(look_of(load_mesh(path, scale), caption_of(path)))
+            arrays = out / f'{sha256_of(path)[:24]}_{scale:g}.npz'
+            if not arrays.is_file():
+                asset = load_mesh(path, scale)
+                known = {} if asset.uv is None or asset.texture is None else {'uv': asset.uv, 'texture': asset.texture}
+                write_scene(arrays, {'vertices': asset.vertices, 'triangles': asset.triangles} | known, compress=False)
+            found = LibraryMesh(arrays, caption_of(path))
+            found.look()
         except (ValueError, RuntimeError, OSError) as error:
-            faults.append(f'{path.name}: {error}')
-    if not looks:
+            return f'{path.name}: {error}'
+        return found
+
+    with ThreadPoolExecutor(workers) as pool:  # each reading is a process of its own
+        made = list(track(pool.map(prepare, files), 'meshes', len(files)))
+    faults = tuple(item for item in made if isinstance(item, str))
+    meshes = tuple(item for item in made if not isinstance(item, str))
+    if not meshes:
         raise DataError(f'{folder}: no mesh can be used: ' + '; '.join(faults))
-    return tuple(looks), tuple(faults)
+    return meshes, faults
+
+
+@lru_cache(KEPT)
+def _look(arrays: Path, caption: str) -> Look:
+    with np.load(arrays) as kept:
+        asset = MeshAsset(arrays.stem, OBJECT, kept['vertices'], kept['triangles'], kept.get('uv'), kept.get('texture'))
+    return look_of(asset, caption)
 
 
 def caption_of(path: Path) -> str:
@@ -62,13 +102,16 @@ def caption_of(path: Path) -> str:
 
 def look_of(asset: MeshAsset, caption: str) -> Look:
     """A mesh as a thing: its origin goes to the middle of its box, its axes stay; it touches others with its convex
-    hull; without a look of its own it is grey. DataError for a size or a flatness that cannot stand on the table."""
+    hull; without a look of its own it is grey. DataError for what cannot stand on the table, by its size or flatness,
+    and for too many triangles."""
     low, high = asset.vertices.min(0).astype(float), asset.vertices.max(0).astype(float)
     across = float(np.linalg.norm(high - low))
     if across > LARGEST_M:
         likely = [f'{name} (then --mesh-scale {unit:g})' for name, unit in UNITS if 0.01 <= across * unit <= LARGEST_M]
         hint = f'; its unit may be {" or ".join(likely)}' if likely else ''
         raise DataError(f'expected at most {LARGEST_M} m across, to stand on a table, got {across:.4g} m{hint}')
+    if len(asset.triangles) > MOST_TRIANGLES:
+        raise DataError(f'expected at most {MOST_TRIANGLES} triangles, got {len(asset.triangles)}: simplify it')
     if (high - low).min() < THINNEST_M:
         raise DataError(f'expected at least {THINNEST_M} m in each direction, got {(high - low).round(4).tolist()}')
     vertices = (asset.vertices - (low + high) / 2).astype(np.float32)
@@ -85,10 +128,10 @@ def look_of(asset: MeshAsset, caption: str) -> Look:
     return Look(thing, replace(asset, vertices=vertices, uv=uv, texture=texture), caption)
 
 
-def chooser(library: Sequence[Look], share: float) -> Callable[[Draws, int], tuple[Look, ...]]:
+def chooser(library: Sequence[LibraryMesh], share: float) -> Callable[[Draws, int], tuple[Look, ...]]:
     """Draws a scene's things: each with this probability one of the library, else one of ours."""
     def choose(draws: Draws, count: int) -> tuple[Look, ...]:
-        drawn = [draws.pick(library) if draws.chance(share) else draw_looks(draws, 1)[0] for _ in range(count)]
+        drawn = [draws.pick(library).look() if draws.chance(share) else draw_looks(draws, 1)[0] for _ in range(count)]
         return tuple(replace(look, asset=replace(look.asset, id=f'thing_{number}'))
                      for number, look in enumerate(drawn))
     return choose

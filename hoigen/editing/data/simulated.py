@@ -12,7 +12,7 @@ import mujoco
 import numpy as np
 
 from hoigen.editing.data.filters import FilterOptions, Likeness, fault_of
-from hoigen.editing.data.library import chooser, read_library
+from hoigen.editing.data.library import LibraryMesh, chooser
 from hoigen.editing.data.records import Outcome, write_scene
 from hoigen.editing.flux_insertion.simulate import Example, SceneExamples, SimulationConfig, simulate
 from hoigen.editing.orientation import Orientation
@@ -33,8 +33,7 @@ class SceneJob:
     seed: int
     simulation: SimulationConfig
     filters: FilterOptions
-    meshes: Path | None
-    mesh_scale: float
+    meshes: tuple[LibraryMesh, ...]
     mesh_share: float
     compress: bool
 
@@ -116,5 +115,5 @@ def _tools(job: SceneJob) -> _Tools:
         from hoigen.editing.data.models import load_likeness  # transformers takes seconds to import
 
         likeness = load_likeness(job.filters.dino)
-    choose = draw_looks if job.meshes is None else chooser(read_library(job.meshes, job.mesh_scale)[0], job.mesh_share)
+    choose = chooser(job.meshes, job.mesh_share) if job.meshes else draw_looks
     return _Tools(Renderer(job.simulation.size, job.simulation.size), choose, likeness)
