@@ -9,11 +9,12 @@ from typing import Literal, Protocol
 import numpy as np
 
 from hoigen.editing.clips_labels import relabelled
+from hoigen.editing.clips_overlap import reach_m
 from hoigen.editing.clips_plate import plates_of
-from hoigen.editing.clips_recorded import Recorded
+from hoigen.editing.clips_recorded import Recorded, object_meshes, object_poses
 from hoigen.editing.placement import PlacementError, place
 from hoigen.editing.records import Edited, Subject
-from hoigen.records import Camera, Clip, Provenance
+from hoigen.records import Camera, Clip, MeshAsset, Provenance
 
 __all__ = ['ClipEdit', 'EditedClip', 'EditedFrame', 'Inserts', 'Store', 'edit_clip']
 
@@ -78,14 +79,18 @@ class ClipEdit:
 
 @dataclass(frozen=True, eq=False)
 class EditedClip:
-    """clip: the edited frames with corrected labels. frames: T of them. poses: of what was put in, None if nothing.
+    """clip: the edited frames with corrected labels. frames: T of them. poses, meshes: of what was put in, None and
+    empty if nothing; one mesh for all frames or T.
     rerendered: [T] float64, intersection over union of each frame's mask with that of its meshes rendered again, NaN
-    where neither shows the object or there are no meshes."""
+    where neither shows the object or there are no meshes. reach_m: [T] float64, how deep the hand is in the object, NaN
+    without meshes."""
 
     clip: Clip
     frames: tuple[EditedFrame, ...]
     poses: np.ndarray | None
+    meshes: tuple[MeshAsset, ...]
     rerendered: np.ndarray
+    reach_m: np.ndarray
     provenance: Provenance
 
 
@@ -110,9 +115,19 @@ def edit_clip(recorded: Recorded, edit: ClipEdit, inserter: Inserts, *, seed: in
         if on_frame:
             on_frame(t)
     clip, masks = relabelled(recorded, edit, made)
-    rerendered = np.full(frames, np.nan) if masks is None else np.array(
-        [_overlap(frame.mask, mask) for frame, mask in zip(made, masks, strict=True)])
-    return EditedClip(clip, tuple(made), edit.poses, rerendered, inserter.provenance(seed, steps))
+    meshes = _meshes(recorded, edit)
+    rerendered, reach = np.full(frames, np.nan), np.full(frames, np.nan)
+    if masks is not None:
+        rerendered = np.array([_overlap(frame.mask, mask) for frame, mask in zip(made, masks, strict=True)])
+        reach = reach_m(clip, meshes, edit.poses)
+    return EditedClip(clip, tuple(made), edit.poses, meshes, rerendered, reach, inserter.provenance(seed, steps))
+
+
+def _meshes(recorded: Recorded, edit: ClipEdit) -> tuple[MeshAsset, ...]:
+    """What is put in, as it was recorded where it was."""
+    if edit.kind == 'move' and recorded.of_object:
+        return object_meshes(recorded, object_poses(recorded))
+    return tuple(subject.mesh for subject in edit.subjects)
 
 
 def _edit_frame(recorded: Recorded, edit: ClipEdit, plates: Callable | None, inserter: Inserts, t: int, seed: int,

@@ -12,7 +12,6 @@ import numpy as np
 
 from hoigen.editing.clips import EditedClip, EditedFrame
 from hoigen.episodes import provenance_from_json, provenance_to_json
-from hoigen.records import MeshAsset
 
 __all__ = ['FrameStore', 'same_settings', 'write_arrays']
 
@@ -67,7 +66,7 @@ def _refuse_others(path: Path, before: dict[str, Any], settings: dict[str, Any])
                          f'{", ".join(changed)}; remove it or choose another --out')
 
 
-def write_arrays(path: Path, edited: EditedClip, meshes: tuple[MeshAsset, ...]) -> None:
+def write_arrays(path: Path, edited: EditedClip) -> None:
     """What is true of the edited frames, with the mesh that shows it (vertices [T or 1,V,3]); appears whole or not."""
     frames, clip = edited.frames, edited.clip
     arrays: dict[str, Any] = {
@@ -77,11 +76,13 @@ def write_arrays(path: Path, edited: EditedClip, meshes: tuple[MeshAsset, ...]) 
         'carried': np.array([frame.carried for frame in frames]),
         'provenance': np.array(provenance_to_json(edited.provenance))}
     if edited.poses is not None:
-        shapes = np.stack([mesh.vertices for mesh in meshes])
+        shapes = np.stack([mesh.vertices for mesh in edited.meshes])
         arrays |= {'T_world_object': edited.poses, 'mask': np.stack([frame.mask for frame in frames]),
                    'visibility': np.array([frame.visibility for frame in frames]),
                    'agreement': np.array([frame.agreement for frame in frames]), 'rerendered': edited.rerendered,
-                   'vertices': shapes[:1] if (shapes == shapes[0]).all() else shapes, 'triangles': meshes[0].triangles}
+                   'reach_m': edited.reach_m,
+                   'vertices': shapes[:1] if (shapes == shapes[0]).all() else shapes,
+                   'triangles': edited.meshes[0].triangles}
     partial = path.with_suffix('.partial')
     with partial.open('wb') as file:
         np.savez_compressed(file, **arrays)

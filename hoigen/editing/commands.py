@@ -32,12 +32,14 @@ from hoigen.editing.flux_insertion.inserter import Inserter, load_inserter
 from hoigen.editing.sheet import marked, sheet, write_mp4
 from hoigen.editing.trajectory import MoveOptions, PoseOptions, moved, poses_of
 from hoigen.episodes import save_clip
-from hoigen.records import MeshAsset, Provenance
+from hoigen.records import Provenance
 from hoigen.sources.recording.options import Limits
 from hoigen.sources.recording.stills import read_picture
 
 __all__ = ['InsertConfig', 'MoveConfig', 'RemoveConfig', 'insert', 'move', 'remove']
 
+DEEP_M = 0.005
+"""No hand can reach deeper into an object; simulated contact is soft, by a few millimetres."""
 ENDINGS = {'insert': 'inserted', 'move': 'moved', 'remove': 'removed'}
 
 
@@ -163,14 +165,13 @@ def _run(recorded: Recorded, edit: ClipEdit, how: ModelOptions, config: Any, sin
     with _bar(name, len(recorded.clip.stamps_ns)) as tell:
         edited = edit_clip(recorded, edit, inserter, seed=how.seed, steps=how.steps, store=store, on_frame=tell)
     edited = replace(edited, provenance=_provenance(recorded, edit, edited, settings))
-    meshes = tuple(subject.mesh for subject in edit.subjects)
     if single:
         Image.fromarray(edited.frames[0].rgb).save(how.out / f'{name}.png')
     else:
         shutil.rmtree(how.out / name, ignore_errors=True)  # of a run that ended before the arrays were written
         save_clip(edited.clip, edited.provenance, how.out / name)
-    _draw(recorded, edited, meshes, how.out / name, single)
-    write_arrays(path, edited, meshes)
+    _draw(recorded, edited, how.out / name, single)
+    write_arrays(path, edited)
     store.finish()
     print('\n'.join([*_account(edited), str(path)]))
 
@@ -185,12 +186,12 @@ def _provenance(recorded: Recorded, edit: ClipEdit, edited: EditedClip, settings
     return replace(edited.provenance, source=recorded.name, config=edited.provenance.config | made)
 
 
-def _draw(recorded: Recorded, edited: EditedClip, meshes: tuple[MeshAsset, ...], path: Path, single: bool) -> None:
+def _draw(recorded: Recorded, edited: EditedClip, path: Path, single: bool) -> None:
     """The sheet, and of a clip the video."""
     before, after = list(recorded.clip.rgb), [frame.rgb for frame in edited.frames]
     columns = {'recorded': before, 'edited': after}
     if edited.poses is not None:
-        axis_m = 0.6 * float(np.ptp(meshes[0].vertices, axis=0).max())
+        axis_m = 0.6 * float(np.ptp(edited.meshes[0].vertices, axis=0).max())
         columns['edited, true outline and axes'] = [
             marked(frame.rgb, frame.mask, camera, pose, axis_m)
             for frame, camera, pose in zip(edited.frames, recorded.clip.cameras, edited.poses, strict=True)]
@@ -213,6 +214,9 @@ def _account(edited: EditedClip) -> list[str]:
         visible = [frame.visibility for frame in edited.frames]
         lines.append(f'the object is seen in {sum(v > 0 for v in visible)} of {len(visible)} frames')
     if np.isfinite(edited.rerendered).any():
+        deep = edited.reach_m
+        lines.append(f'the hand reaches at most {1000 * deep.max():.0f} mm into it, deeper than {1000 * DEEP_M:g} mm '
+                     f'in {(deep > DEEP_M).sum()} of {len(deep)} frames')
         lines.append(f'its mask against its meshes rendered again: {np.nanmean(edited.rerendered):.3f} (intersection '
                      f'over union), at least {np.nanmin(edited.rerendered):.3f}')
     touched = int(edited.clip.point_contact.any(1).sum())

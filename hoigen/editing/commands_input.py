@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -135,13 +135,21 @@ def recorded_subjects(recorded: Recorded, poses: np.ndarray, caption: str | None
         raise PlacementError(f'{recorded.name}: expected frames that show the object, got none')
     rows = np.flatnonzero(shares >= BEST * shares.max())
     rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), REFERENCES)).round().astype(int))]
-    found = [picture_subject(clip.rgb[t], own[t], clip.cameras[t], before[t], meshes[t], words) for t in rows.tolist()]
-    references = tuple(item for subject in found for item in subject.references)
-    shown = [_turn(clip.cameras[t], before[t]) for t in rows.tolist()]
+    shown, faults = dict[int, Subject](), list[PlacementError]()
+    for t in rows.tolist():
+        try:
+            shown[t] = picture_subject(clip.rgb[t], own[t], clip.cameras[t], before[t], meshes[t], words)
+        except PlacementError as error:
+            faults.append(error)
+    if not shown:
+        raise PlacementError(f'{recorded.name}: in none of {len(rows)} frames: {faults[0]}') from faults[0]
+    references = tuple(item for subject in shown.values() for item in subject.references)
     made = []
     for mesh, pose, camera in zip(meshes, poses, clip.cameras, strict=True):
-        alike = int(np.argmin([angle_between(turn, _turn(camera, pose)) for turn in shown]))
-        made.append(Subject(words, references, replace(found[alike].mesh, vertices=mesh.vertices)))
+        turn = _turn(camera, pose)
+        same = [t for t in shown if meshes[t] is mesh]  # of an object that deforms, those of the same shape
+        alike = min(same, key=lambda t: angle_between(_turn(clip.cameras[t], before[t]), turn), default=None)
+        made.append(Subject(words, references, mesh if alike is None else shown[alike].mesh))
     return tuple(made)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,7 @@ class Paster:
         return Provenance(seed, {'model': 'paster', 'steps': steps}, '', {}, {}, {})
 
 
+@cache
 def simulated(task: str = 'lift', shape: str = 'mug', camera: str = 'corner', **settings: Any) -> Episode:
     config = MujocoConfig(**{'width': 96, 'height': 64, 'frames': 9, 'rate_hz': 4.0, 'depth': False, 'task': task, 'shape': shape,
                              'camera': camera, **settings})

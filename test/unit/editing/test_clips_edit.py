@@ -11,10 +11,12 @@ from edited_scenes import Paster, simulated, write_episode_bag, write_footage_ba
 
 from hoigen.conventions import HAND, OBJECT, ROLE_CODE, SCENE
 from hoigen.editing.clips import ClipEdit, EditedClip, edit_clip
+from hoigen.editing.clips_overlap import inside, reach_m
 from hoigen.editing.clips_recorded import Recorded, object_meshes, object_poses, read_recorded, seen_shape
-from hoigen.editing.placement import PlacementError
+from hoigen.editing.placement import PlacementError, box_of
 from hoigen.editing.records import Reference, Subject
 from hoigen.geometry.transforms import apply, invert, rigid
+from hoigen.records import MeshAsset
 from hoigen.sources.mujoco import Episode
 
 WHITE = (Reference(np.full((8, 8, 3), 255, np.uint8), None),)
@@ -146,6 +148,24 @@ def test_out_of_view_is_said_of_frames_and_refused_of_clips(recorded: Recorded) 
         edit_clip(recorded, replace(edit, poses=poses), Paster())
 
 
+def test_it_is_told_how_deep_the_hand_is_in_the_object(recorded: Recorded, moved: EditedClip) -> None:
+    """A mug that is put over the fingers is not a grasp: the recorded one is soft by millimetres at most."""
+    before = object_poses(recorded)
+    was = reach_m(recorded.clip, object_meshes(recorded, before), before)
+    assert was.max() < 0.005
+    assert moved.reach_m.max() > was.max() + 0.002
+    away = edit_clip(recorded, move_left(recorded, np.array([0, 0, 0.25])), Paster())
+    assert away.reach_m.max() == 0
+
+
+def test_inside_is_inside_a_closed_mesh() -> None:
+    """A box: its middle and a place near a corner are inside, the same places beyond its sides are not."""
+    corners = np.array([[-1, -1, -1], [1, 1, 1], [1, -1, 1]], np.float32)
+    box = box_of(MeshAsset('a', 'object', corners, np.array([[0, 1, 2]], np.int32)))
+    points = np.array([[0, 0, 0], [0.9, 0.9, -0.9], [1.1, 0, 0], [0, -1.1, 0], [0.9, 1.1, 0.9], [3, 3, 3]])
+    np.testing.assert_array_equal(inside(points, box), [True, True, False, False, False, False])
+
+
 def test_footage_without_meshes_is_moved_too(tmp_path: Path, recorded: Recorded, episode: Episode) -> None:
     """Without meshes masks, depth, points and contact follow from the edit and from what was seen."""
     clip = write_footage_bag(episode, tmp_path / 'clip_0000')
@@ -182,3 +202,19 @@ def test_the_shape_that_footage_shows_is_inside_the_true_one(tmp_path: Path, rec
     none = replace(footage, clip=replace(footage.clip, point_role=np.zeros_like(footage.clip.point_role)))
     with pytest.raises(PlacementError, match='12 points of the object'):
         seen_shape(none, object_poses(footage))
+
+
+def test_an_object_of_several_parts_moves_as_one(tmp_path: Path) -> None:
+    """A chest whose lid is opened: lid and base go the same way in every frame, as the clip has them."""
+    write_episode_bag(simulated(task='open', shape='chest'), tmp_path / 'episode_0000')
+    chest = read_recorded(tmp_path / 'episode_0000')
+    before = object_poses(chest)
+    meshes = object_meshes(chest, before)
+    assert len(chest.of_object) > 1
+    assert np.abs(meshes[0].vertices - meshes[-1].vertices).max() > 0.01
+    edit = move_left(chest)
+    made = edit_clip(chest, replace(edit, subjects=tuple(Subject('', WHITE, mesh) for mesh in meshes)), Paster())
+    assert np.nanmin(made.rerendered) > 0.95
+    shift = chest.clip.cameras[0].T_world_cam[:3, :3] @ LEFT
+    was, now = (clip.points[:, clip.point_role == ROLE_CODE[OBJECT]].mean(1) for clip in (chest.clip, made.clip))
+    np.testing.assert_allclose(now - was, np.tile(shift, (len(was), 1)), atol=2e-3)

@@ -1,0 +1,191 @@
+"""``hoigen edit insert``, ``move`` and ``remove`` as a person types them; the model is a stand-in that pastes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from edited_scenes import Paster, simulated, write_episode_bag
+from PIL import Image
+
+from hoigen.cli import main
+from hoigen.conventions import OBJECT, ROLE_CODE
+from hoigen.editing import commands, commands_input
+from hoigen.editing.commands_input import handled
+from hoigen.editing.records import Edited
+from hoigen.episodes import EpisodeReader, load_clip, provenance_from_json
+
+BOX_OBJ = '\n'.join([*(f'v {x} {y} {z}' for x in (-.05, .05) for y in (-.05, .05) for z in (-.05, .05)),
+                     'f 1 2 4 3', 'f 5 7 8 6', 'f 1 5 6 2', 'f 3 4 8 7', 'f 1 3 7 5', 'f 2 6 8 4'])
+
+
+@pytest.fixture
+def paster(monkeypatch: pytest.MonkeyPatch) -> Paster:
+    model = Paster()
+    monkeypatch.setattr(commands, 'load_inserter', lambda name: model)
+    return model
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Path:
+    """A picture of a wall 2 m away whose left half is hidden by a board at 0.4 m, its depth, and a box as a mesh."""
+    Image.fromarray(np.full((60, 80, 3), 90, np.uint8)).save(tmp_path / 'wall.png')
+    depth = np.full((60, 80), 2000, np.uint16)
+    depth[:, :40] = 400
+    Image.fromarray(depth).save(tmp_path / 'depth.png')
+    (tmp_path / 'box.obj').write_text(BOX_OBJ)
+    return tmp_path
+
+
+def insert(room: Path, *more: str) -> int:
+    return main(['edit', 'insert', str(room / 'wall.png'), '--mesh', str(room / 'box.obj'), '--caption', 'a grey box',
+                 '--at', '0', '0', '0.6', '--view-deg', '60', '--out', str(room / 'out'), *more])
+
+
+@pytest.fixture(scope='module')
+def bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp('edit') / 'episode_0000'
+    write_episode_bag(simulated(), folder)
+    return folder
+
+
+@pytest.fixture(scope='module')
+def moved(bag: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the counterfactual with the mug 3 cm further left was written."""
+    folder = tmp_path_factory.mktemp('moved')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(commands, 'load_inserter', lambda name: Paster())
+        assert main(['edit', 'move', str(bag), '--by', '-0.03', '0', '0', '--out', str(folder)]) == 0
+    return folder
+
+
+def test_an_object_goes_behind_what_is_nearer(room: Path, paster: Paster) -> None:
+    """The edited picture, its true mask and pose; the board that is nearer stays as it was."""
+    assert insert(room, '--depth', str(room / 'depth.png')) == 0
+    picture = np.asarray(Image.open(room / 'out' / 'wall_inserted.png'))
+    with np.load(room / 'out' / 'wall_inserted.npz') as made:
+        mask, pose, visibility = made['mask'][0], made['T_world_object'][0], float(made['visibility'][0])
+        assert provenance_from_json(str(made['provenance'])).config['edit'] == 'insert'
+    assert mask.any()
+    assert not mask[:, :40].any()
+    assert (picture[:, :40] == 90).all()
+    assert (picture[mask] != 90).any()
+    assert visibility == pytest.approx(0.5, abs=0.06)
+    np.testing.assert_allclose(pose[:3, 3], [0, 0, 0.6])
+    assert (room / 'out' / 'wall_inserted_sheet.png').exists()
+
+
+def test_without_depth_nothing_hides_it_and_that_is_said(room: Path, paster: Paster, capsys: pytest.CaptureFixture[str]
+                                                         ) -> None:
+    assert insert(room) == 0
+    assert 'wall.png: its depth is not known' in capsys.readouterr().out
+    with np.load(room / 'out' / 'wall_inserted.npz') as made:
+        assert made['mask'][0][:, :40].any()
+
+
+def test_a_network_tells_depth_if_it_tells_metres(room: Path, paster: Paster, monkeypatch: pytest.MonkeyPatch,
+                                                  capsys: pytest.CaptureFixture[str]) -> None:
+    """A network that tells only order would put the object before or behind things by chance: it is refused."""
+    class Network:
+        metric = True
+
+        def __call__(self, rgb: np.ndarray) -> np.ndarray:
+            return np.where(np.arange(80) < 40, np.float32(0.4), np.float32(2))[None].repeat(60, 0)
+
+    monkeypatch.setattr(commands_input, 'load_depth', lambda name: {'metres': Network()}[name])
+    assert insert(room, '--depth-model', 'metres') == 0
+    with np.load(room / 'out' / 'wall_inserted.npz') as made:
+        assert made['mask'][0].any()
+        assert not made['mask'][0][:, :40].any()
+    monkeypatch.setattr(Network, 'metric', False)
+    assert insert(room, '--depth-model', 'metres', '--out', str(room / 'other')) == 1
+    assert 'tells only what is nearer' in ' '.join(capsys.readouterr().err.split())
+
+
+def test_what_is_there_is_kept_and_other_settings_are_refused(room: Path, paster: Paster,
+                                                              capsys: pytest.CaptureFixture[str]) -> None:
+    assert insert(room) == 0
+    assert insert(room) == 0
+    assert 'is there already' in capsys.readouterr().out
+    assert paster.inserted == 1
+    assert insert(room, '--seed', '5') == 1
+    assert 'got others for how' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(('more', 'says'), [
+    (['--depth', 'other.png'], "expected depth of the picture's size 80x60, got 40x30"),
+    (['--calibration', 'K.txt'], 'got both'), (['--size', '0.1', '0.1', '0.1'], 'got both'),
+    (['--view-deg', '200'], 'degrees in [1, 170], got 200'), (['--at', '0', '0', '-0.6'], 'before the camera'),
+    (['--at', '9', '0', '0.6'], 'inside the 80x60 picture'), (['--scale', '1000'], 'millimetres'),
+    (['--depth', 'none.png'], 'none.png')])
+def test_bad_input_is_told(room: Path, paster: Paster, more: list[str], says: str, monkeypatch: pytest.MonkeyPatch,
+                           capsys: pytest.CaptureFixture[str]) -> None:
+    Image.fromarray(np.full((30, 40), 400, np.uint16)).save(room / 'other.png')
+    (room / 'K.txt').write_text('70 70 39.5 29.5')
+    monkeypatch.chdir(room)
+    assert insert(room, *more) == 1
+    assert says in ' '.join(capsys.readouterr().err.split())
+    assert not list((room / 'out').glob('*.npz'))
+
+
+def test_what_a_mask_covers_is_taken_away(room: Path, paster: Paster, capsys: pytest.CaptureFixture[str]) -> None:
+    mask = np.zeros((60, 80), np.uint8)
+    mask[10:20, 30:50] = 255
+    Image.fromarray(mask).save(room / 'mask.png')
+    arguments = ['edit', 'remove', str(room / 'wall.png'), '--out', str(room / 'out')]
+    assert main([*arguments, '--mask', str(room / 'mask.png')]) == 0
+    picture = np.asarray(Image.open(room / 'out' / 'wall_removed.png'))
+    np.testing.assert_array_equal((picture == Paster.GROUND).all(-1), mask > 0)
+    assert main(arguments) == 1
+    assert 'mask: expected a picture' in capsys.readouterr().err
+
+
+def test_a_counterfactual_is_a_bag_with_its_own_truth(bag: Path, moved: Path) -> None:
+    """The same grasp with the mug 3 cm further left: a bag that reads like any other, made of the one it names."""
+    before, after = load_clip(bag), load_clip(moved / 'episode_0000_moved')
+    shift = before.cameras[0].T_world_cam[:3, :3] @ [-0.03, 0, 0]
+    with np.load(moved / 'episode_0000_moved.npz') as made:
+        assert np.nanmin(made['rerendered']) > 0.95
+        for t, (was, now) in enumerate(zip(before.labels, after.labels, strict=True)):
+            np.testing.assert_allclose(now.T_world_object[:3, 3] - was.T_world_object[:3, 3], shift, atol=1e-9)
+            np.testing.assert_allclose(made['T_world_object'][t], now.T_world_object, atol=1e-9)
+            assert not (made['mask'][t] & (after.mask[t] != ROLE_CODE[OBJECT])).any()
+            np.testing.assert_array_equal(now.action, was.action)
+    with EpisodeReader(moved / 'episode_0000_moved') as reader:
+        assert not reader.faults()
+        provenance = reader.provenance('/condition/provenance')
+    assert provenance.source == 'episode_0000'
+    assert provenance.config['settings']['movement']['by'] == [-0.03, 0, 0]
+    for ending in ('_sheet.png', '.mp4'):
+        assert (moved / f'episode_0000_moved{ending}').stat().st_size > 1000
+    assert not (moved / '.episode_0000_moved').exists()
+
+
+def test_a_stopped_edit_goes_on_where_it_was(bag: Path, moved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+                                             ) -> None:
+    """Frames that were finished are not painted again, and the end is that of an edit in one go."""
+    class Stopping(Paster):
+        def insert(self, *given: Any, **named: Any) -> Edited:
+            if self.inserted == 4:
+                raise RuntimeError('the power went')
+            return super().insert(*given, **named)
+
+    arguments = ['edit', 'move', str(bag), '--by', '-0.03', '0', '0', '--out', str(tmp_path)]
+    monkeypatch.setattr(commands, 'load_inserter', lambda name: Stopping())
+    assert main(arguments) == 1
+    again = Paster()
+    monkeypatch.setattr(commands, 'load_inserter', lambda name: again)
+    assert main(arguments) == 0
+    one, other = load_clip(moved / 'episode_0000_moved'), load_clip(tmp_path / 'episode_0000_moved')
+    assert again.inserted == len(one.labels) - 4
+    np.testing.assert_array_equal(one.rgb, other.rgb)
+    np.testing.assert_array_equal(one.mask, other.mask)
+
+
+@pytest.mark.parametrize(('task', 'noun'), [
+    ('lift the yellow mug and carry it to the left', 'yellow mug'), ('open the red chest', 'red chest'),
+    ('pour from a big bottle into the mug', 'big bottle'), ('wave', '')])
+def test_what_is_handled_is_read_from_the_sentence(task: str, noun: str) -> None:
+    assert handled(task) == noun
