@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -65,10 +67,16 @@ def seen_of(instant: Instant) -> Seen:
     world = world_of(instant)
     if labels is not None and labels.header.frame_id != world:
         raise Refused('bad frame', f'labels: header.frame_id: expected {world!r}, got {labels.header.frame_id!r}')
-    try:
+    with _reading(instant):
         depth = decode.depth(instant[name], name, far=name == topics.CONDITION_DEPTH.name)
         return Seen(stamp_of(instant), camera_of(instant), decode.rgb(image, 'camera/image'), depth,
                     None if labels is None else decode.labels(labels), world, image.header.frame_id)
+
+
+@contextmanager
+def _reading(instant: Instant) -> Iterator[None]:
+    try:
+        yield
     except ValueError as error:
         raise Refused('bad frame', f'frame at {stamp_of(instant)} ns: {error}') from error
 
@@ -151,7 +159,8 @@ class Poses:
         episode = None if labels is None else labels.episode
         before_ns, before = self._before
         if self._first is None or stamp_ns <= before_ns or episode != before:
-            self._first = stamp_ns, camera_of(instant)
+            with _reading(instant):
+                self._first = stamp_ns, camera_of(instant)
         self._before = stamp_ns, episode
         return self._first
 

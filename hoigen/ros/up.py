@@ -76,6 +76,10 @@ class EditedConfig(UpConfig):
     """What is put in: a mesh file (GLB, OBJ, PLY, STL) or one of the simulator's shapes."""
     scale: float = 1.0
     """Metres for one unit of the mesh file; millimetres: 0.001."""
+    size: str = ''
+    """In place of a mesh, how large the object is along its x, y and z, in metres; then pictures are needed."""
+    pictures: str = ''
+    """Pictures of the object alone on white, separated by colons; of a mesh, its look is drawn where there are none."""
     caption: str = ''
     """The object in a few words; one of the simulator's shapes says its own."""
     at: str = ''
@@ -160,7 +164,7 @@ class PoseEditConfig(EditedConfig, SimulatedConfig):
     edited frames, one bag for each episode."""
 
     graph: ClassVar[str] = 'pose_edit'
-    at: str = '0.12 0.1 0.05'
+    at: str = '0.13 0.03 0.05'
     """Place of the object's origin, x y z in metres in FRAME (the table's top is z = 0); edit/pose moves it on."""
     out: Path = Path('out/edit')
     """Folder for bags, report and logs; episodes that are in it stay, new ones are numbered on."""

@@ -19,6 +19,7 @@ pytest.importorskip('hoigen.msg', reason='needs the built messages: source insta
 from action_msgs.msg import GoalStatus
 from fake_graph import FakeInserter, fake_insertion, fake_subject
 from geometry_msgs.msg import PoseStamped
+from PIL import Image
 from rclpy.action import ActionClient
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
@@ -26,11 +27,11 @@ from ros_bench import START_NS, Bench, scene
 
 from hoigen import decode
 from hoigen.action import EditPose
-from hoigen.editing.placement import place
+from hoigen.editing.placement import PlacementError, place
 from hoigen.geometry.transforms import invert, rigid
 from hoigen.records import SceneFrame
 from hoigen.ros import convert, topics
-from hoigen.ros.nodes.pose_editor import PoseEditor
+from hoigen.ros.nodes.pose_editor import PoseEditor, PoseEditorConfig, chosen_subject
 
 FRAMES = 5
 CHOSEN = 'camera/image camera/camera_info camera/depth camera/pose labels'
@@ -395,7 +396,27 @@ def test_a_model_that_raises_fails_its_frame_only(bench: Bench) -> None:
     bench.until(lambda: len(bench.heard['edit/image']) == 1)
 
 
+def test_the_object_is_a_shape_a_mesh_file_or_a_size_with_pictures(tmp_path: Path) -> None:
+    """By the parameters alone; what there is not is refused with what there is."""
+    made = chosen_subject(PoseEditorConfig(object='bottle', seed=2))
+    assert made.caption.endswith(' bottle')
+    assert chosen_subject(PoseEditorConfig(object='bottle', caption='my flask')).caption == 'my flask'
+    (tmp_path / 'tile.obj').write_text('v 0 0 0\nv 100 0 0\nv 100 50 0\nv 0 50 20\nf 1 2 3\nf 1 3 4\nf 1 4 2\n')
+    tile = chosen_subject(PoseEditorConfig(object=str(tmp_path / 'tile.obj'), scale=0.001, caption='a tile'))
+    np.testing.assert_allclose(np.ptp(tile.mesh.vertices, axis=0), [0.1, 0.05, 0.02], atol=1e-6)
+    Image.fromarray(np.full((20, 16, 3), 90, np.uint8)).save(tmp_path / 'front.png')
+    sized = chosen_subject(PoseEditorConfig(size='0.1 0.2 0.3', pictures=str(tmp_path / 'front.png')))
+    assert not sized.exact
+    np.testing.assert_allclose(np.ptp(sized.mesh.vertices, axis=0), [0.1, 0.2, 0.3], atol=1e-6)
+    for config, match in ((PoseEditorConfig(object='botle'), "did you mean 'bottle'"),
+                          (PoseEditorConfig(object='nowhere.glb'), 'nowhere.glb'),
+                          (PoseEditorConfig(size='0.1 0.2 0.3'), 'pictures: expected at least one')):
+        with pytest.raises(PlacementError, match=match):
+            chosen_subject(config)
+
+
 @pytest.mark.parametrize(('name', 'value', 'match'), [
+    ('size', '1', "size: expected three numbers, got '1'"),
     ('at', '1 2', "at: expected three numbers, got '1 2'"), ('at', '0 0 600', 'they may be millimetres'),
     ('turn', '0 0 90', 'expected either a place'), ('frame', 'base_link', 'frame: expected one of'),
     ('inputs', 'camera/image camera/camera_info', 'inputs: expected auto or'),

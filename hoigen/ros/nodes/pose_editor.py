@@ -36,6 +36,10 @@ class PoseEditorConfig:
     object: str = param('mug', 'What is put in: a mesh file (GLB, OBJ, PLY, STL; front +x, up +z) or one of the '
                         "simulator's shapes.")
     scale: float = param(1.0, 'Metres for one unit of the mesh file; millimetres: 0.001.', low=1e-6, high=1000.0)
+    size: str = param('', 'In place of a mesh, how large the object is along its x, y and z; then pictures are needed.',
+                      unit='m')
+    pictures: str = param('', 'Pictures of the object alone on white, separated by colons; of a mesh, its own look is '
+                          'drawn where there are none.')
     caption: str = param('', "The object in a few words; one of the simulator's shapes says its own.")
     at: str = param('', "Place of the object's origin, x y z; empty: frames are edited where edit/pose says.", unit='m')
     turn: str = param('', 'Its rotation about z, y and x: yaw pitch roll.', unit='degrees')
@@ -63,6 +67,7 @@ class PoseEditorConfig:
     def __post_init__(self) -> None:
         validate(self)
         self.pose()
+        _three('size', self.size)
         named = set(self.inputs.split())
         if self.inputs != 'auto' and (not named <= set(_INPUTS) or set(choose_inputs(named)) != named):
             raise ValueError(f'inputs: expected auto or camera/image, camera/camera_info, one depth of {_INPUTS}, '
@@ -99,14 +104,22 @@ class Inserts(Protocol):
 def insertion(config: PoseEditorConfig) -> tuple[Inserts, Subject]:
     """The model and the object that the parameters name; raises and says what to do if weights are not there."""
     from hoigen.editing.flux_insertion.inserter import load_inserter  # torch takes seconds: not before it configures
-    from hoigen.editing.subjects import load_mesh, mesh_subject
+
+    return load_inserter(config.model), chosen_subject(config)
+
+
+def chosen_subject(config: PoseEditorConfig) -> Subject:
+    """The object that the parameters name; raises PlacementError for one that there is not."""
+    from hoigen.editing.commands_input import SubjectOptions, subject_of
+    from hoigen.editing.subjects import mesh_subject
     from hoigen.editing.things import made_thing
 
-    if Path(config.object).suffix:
-        mesh, caption = load_mesh(Path(config.object), config.scale), ''
-    else:
+    size, pictures = _three('size', config.size), tuple(map(Path, filter(None, config.pictures.split(':'))))
+    if size is None and not Path(config.object).suffix:
         mesh, caption = made_thing(config.object, config.seed)
-    return load_inserter(config.model), mesh_subject(mesh, config.caption or caption, config.seed)
+        return mesh_subject(mesh, config.caption or caption, config.seed)
+    mesh_file = Path(config.object) if size is None else None
+    return subject_of(SubjectOptions(mesh_file, config.scale, size, pictures, config.caption), config.seed)
 
 
 class PoseEditor(ManagedNode[PoseEditorConfig]):
@@ -124,6 +137,8 @@ class PoseEditor(ManagedNode[PoseEditorConfig]):
             raise ValueError('pose: expected a place (at) or a trajectory, so that every frame has one, got none')
         self._trajectory = read_trajectory(options.trajectory) if options and options.trajectory else None
         self._inserter, self._subject = self._build(self.config)
+        self._about = {name: getattr(self.config, name) for name in ('object', 'scale', 'size', 'pictures')}
+        self._about['caption'] = self._subject.caption
         self._progress: dict[str, object] = {}
         self._edited = 0
         for topic in topics.written_by(topics.EDITOR):
@@ -223,7 +238,7 @@ class PoseEditor(ManagedNode[PoseEditorConfig]):
                 edited = self._unplaced(job, seen, error)
             self._send(job, seen, edited)
         except CancelledEdit:
-            job.end('cancelled')
+            job.end('cancelled' if job.cancelled else 'the node stopped')
         except Exception as error:
             job.end(str(error))
             if isinstance(error, Refused):
@@ -275,8 +290,7 @@ class PoseEditor(ManagedNode[PoseEditorConfig]):
 
     def _provenance(self, seen: Seen, made: Provenance) -> Provenance:
         """With what the node knows: of whose scene, with which object."""
-        told = {'object': self.config.object, 'scale': self.config.scale, 'caption': self._subject.caption}
-        told |= {'episode': seen.labels.episode} if seen.labels else {}
+        told = self._about | ({'episode': seen.labels.episode} if seen.labels else {})
         return replace(made, config=made.config | told, source=self.publishers_of(topics.IMAGE))
 
 
