@@ -44,10 +44,18 @@ class Region:
         piece = cv2.resize(piece, (self.size, self.size), interpolation=cv2.INTER_NEAREST_EXACT if exact else smooth)
         return piece.astype(picture.dtype)
 
-    def paste(self, frame: np.ndarray, painted: np.ndarray, share: np.ndarray) -> np.ndarray:
-        """A frame [H,W,3] uint8 with the model's picture [size,size,3] uint8 put in by the shares [H,W] in [0, 1]."""
-        smooth = cv2.INTER_AREA if self.side < self.size else cv2.INTER_CUBIC
-        piece = cv2.resize(painted, (self.side, self.side), interpolation=smooth)
+    def detail(self, picture: np.ndarray) -> np.ndarray:
+        """[side,side,3] float32: what of a picture [H,W,3] uint8 is too fine for the model's size."""
+        whole = Region(self.left, self.top, self.side, self.side).cut(picture).astype(np.float32)
+        return whole - self._grown(self.cut(picture))
+
+    def paste(self, frame: np.ndarray, painted: np.ndarray, share: np.ndarray, detail: np.ndarray | None = None,
+              ) -> np.ndarray:
+        """A frame [H,W,3] uint8 with the model's picture [size,size,3] uint8, and ``detail`` over it, put in by the
+        shares [H,W] in [0, 1]."""
+        piece = self._grown(painted)
+        if detail is not None:
+            piece = np.clip(piece + detail, 0, 255)
         whole = frame.astype(np.float32)
         rows = slice(max(0, self.top), min(frame.shape[0], self.top + self.side))
         columns = slice(max(0, self.left), min(frame.shape[1], self.left + self.side))
@@ -56,14 +64,20 @@ class Region:
         whole[rows, columns] = weight * inner + (1 - weight) * whole[rows, columns]
         return np.clip(whole.round(), 0, 255).astype(np.uint8)
 
+    def _grown(self, painted: np.ndarray) -> np.ndarray:
+        """The model's picture at the frame's scale, [side,side,3] float32."""
+        smooth = cv2.INTER_AREA if self.side < self.size else cv2.INTER_CUBIC
+        return cv2.resize(painted, (self.side, self.side), interpolation=smooth).astype(np.float32)
+
 
 def region_of(mask: np.ndarray, size: int) -> Region:
-    """The region about a mask [H,W] bool with something in it, moved inside the frame where it fits there."""
+    """The region about a mask [H,W] bool with something in it, moved inside the frame where it fits there, and about
+    all of it where it does not."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     extent = max(rows[-1] - rows[0], columns[-1] - columns[0]) + 1
     side = max(LEAST, round(MARGIN * extent))
     corner = []
     for found, length in ((columns, mask.shape[1]), (rows, mask.shape[0])):
         first = round((found[0] + found[-1] + 1 - side) / 2)
-        corner.append(min(max(first, 0), length - side) if side <= length else first)
+        corner.append(min(max(first, min(0, length - side)), max(0, length - side)))
     return Region(corner[0], corner[1], side, size)

@@ -17,7 +17,7 @@ from hoigen.editing.flux_insertion.conditions import as_signed, as_uint8, depth_
 from hoigen.editing.flux_insertion.loading import InsertionModel, load_insertion
 from hoigen.editing.flux_insertion.model import FEATURES, sequence_ids
 from hoigen.editing.flux_insertion.synthesis import GREY, make_room
-from hoigen.editing.placement import place
+from hoigen.editing.placement import place, refuse_larger
 from hoigen.editing.records import Edited, Placement, Reference, Subject, Synthesis
 from hoigen.editing.region import Region, region_of
 from hoigen.editing.views import nearest
@@ -74,9 +74,10 @@ class Inserter:
         if self.guided and subject.exact and subject.mesh.texture is not None:
             guide = draw(subject.mesh, T_world_object, camera).rgb
         room = make_room(rgb, depth_m, placement, guide=guide, geometry_aware=self.geometry_aware)
+        refuse_larger(subject.mesh, depth_m, camera)
         frame = rgb
         if room.paint.any():
-            conditions = self._conditions(room, placement, subject)
+            conditions = self._conditions(room, placement, subject, guided=guide is not None)
             frame = self._painted(rgb, room.paint, conditions, _Draw(seed, steps or self.steps, on_step))
         return self._edited(rgb, frame, room, placement, subject, self.provenance(seed, steps))
 
@@ -103,20 +104,20 @@ class Inserter:
                                 'references_by': self.references_by}
         return Provenance(seed, made, '', self.model.weights, versions_of(), {config.name: config.licence})
 
-    def _conditions(self, room: Synthesis, placement: Placement, subject: Subject) -> _Conditions:
+    def _conditions(self, room: Synthesis, placement: Placement, subject: Subject, *, guided: bool) -> _Conditions:
         count, config = self.model.config.references, self.model.config
         found = subject.references
         if self.references_by == 'pose':
             found = nearest(found, placement.orientation, count)
         return _Conditions(region_of(placement.mask, config.size), room.rgb, room.depth_m, found[:count],
-                           placement.orientation.features(), subject.caption)
+                           placement.orientation.features(), subject.caption, guided)
 
     @torch.no_grad()
     def _painted(self, rgb: np.ndarray, paint: np.ndarray, conditions: _Conditions, draw: _Draw) -> np.ndarray:
         """The frame with the model's picture where ``paint`` says."""
         model, region = self.model, conditions.region
         side = model.config.size // model.config.pixels_per_token
-        share = _soft(paint)
+        share, detail = _soft(paint), region.detail(conditions.rgb) if conditions.guided else None
         masked, depth = conditions.pictures()
         seen = model.placed([masked]), model.placed([depth])[:, :1], model.placed([
             np.repeat(region.cut(paint)[..., None], 3, -1).astype(np.float32)])[:, :1]
@@ -126,7 +127,7 @@ class Inserter:
                 picture = decode(model.autoencoder, tokens.to(model.dtype), side, side)
                 if model.refiner is not None:
                     picture = model.refiner(picture, *seen)
-            return region.paste(rgb, as_uint8(picture[0].permute(1, 2, 0).float().cpu().numpy()), share)
+            return region.paste(rgb, as_uint8(picture[0].permute(1, 2, 0).float().cpu().numpy()), share, detail)
 
         velocity = self._velocity(conditions, side)
         start = noise(draw.seed, side * side, model.insertion.transformer.config.in_channels, model.device)
@@ -175,7 +176,8 @@ class Inserter:
 
 @dataclass(frozen=True, eq=False)
 class _Conditions:
-    """What the model reads, before it is cut to the region. features: of the orientation that is asked for."""
+    """What the model reads, before it is cut to the region. features: of the orientation that is asked for. guided:
+    rgb shows the object, finer than the model sees it."""
 
     region: Region
     rgb: np.ndarray
@@ -183,6 +185,7 @@ class _Conditions:
     references: tuple[Reference, ...]
     features: np.ndarray
     caption: str
+    guided: bool = False
 
     def pictures(self) -> list[np.ndarray]:
         """Masked picture and depth of the region, [S,S,3] float32 in [-1, 1] each."""

@@ -119,6 +119,19 @@ def test_a_guide_is_drawn_only_of_a_known_look(inserter, scene, subject) -> None
     np.testing.assert_array_equal(rgb[1], rgb[2])
 
 
+def test_a_guide_keeps_what_is_finer_than_the_model(inserter, subject) -> None:
+    """A large object in a large frame has its texture's edges, which the model's 32 pixels cannot show."""
+    camera = Camera(np.array([[640.0, 0, 319.5], [0, 640, 239.5], [0, 0, 1]]), 640, 480, np.eye(4))
+    stripes = np.repeat(np.array([[[250] * 3], [[5] * 3]] * 16, np.uint8), 8, 1)
+    mesh = replace(subject.mesh, texture=stripes, uv=np.array(subject.mesh.vertices[:, :2] * 8 + 0.5, np.float32))
+    wall = np.full((480, 640, 3), 128, np.uint8), np.ones((480, 640), np.float32)
+    fine, coarse = (maker.insert(*wall, camera, replace(subject, mesh=mesh), POSE) for maker in (
+        inserter, replace(inserter, guided=False)))
+    inside = fine.mask & np.roll(fine.mask, 40, 0) & np.roll(fine.mask, -40, 0)
+    steps = [np.abs(np.diff(edited.rgb[..., 0].astype(int), axis=0))[inside[1:]].max() for edited in (fine, coarse)]
+    assert steps[0] > 3 * steps[1]
+
+
 def test_steps_are_told_with_a_whole_frame_and_can_be_ended(inserter, scene, subject) -> None:
     """Progress, preview and cancel of the action stand on it."""
     told: list[tuple[int, int]] = []
