@@ -16,7 +16,7 @@ from hoigen.editing.flux.tokens import decode, encode
 from hoigen.editing.flux_insertion.conditions import as_signed, as_uint8, depth_picture, flat
 from hoigen.editing.flux_insertion.loading import InsertionModel, load_insertion
 from hoigen.editing.flux_insertion.model import FEATURES, sequence_ids
-from hoigen.editing.flux_insertion.synthesis import GREY, make_room
+from hoigen.editing.flux_insertion.synthesis import GREY, filled, make_room
 from hoigen.editing.placement import place, refuse_larger
 from hoigen.editing.records import Edited, Placement, Reference, Subject, Synthesis
 from hoigen.editing.region import Region, region_of
@@ -83,7 +83,7 @@ class Inserter:
 
     def remove(self, rgb: np.ndarray, mask: np.ndarray, depth_m: np.ndarray | None = None, *, seed: int = 0,
                steps: int | None = None, on_step: OnStep | None = None) -> np.ndarray:
-        """The frame [H,W,3] uint8 without what ``mask`` [H,W] bool covers: background is painted there.
+        """The frame [H,W,3] uint8 without what ``mask`` [H,W] bool covers: what is around it is continued there.
 
         depth_m: [H,W] float32 of the scene without it, NaN unknown (filled from around).
         """
@@ -92,8 +92,8 @@ class Inserter:
         region = region_of(mask, self.model.config.size)
         unknown = np.full(mask.shape, np.nan, np.float32) if depth_m is None else depth_m
         blank = Reference(np.full((8, 8, 3), GREY, np.uint8), None)
-        conditions = _Conditions(region, np.where(mask[..., None], np.uint8(GREY), rgb), _filled(unknown, mask),
-                                 (blank,), np.zeros(FEATURES, np.float32), '')
+        conditions = _Conditions(region, filled(rgb, mask), _deepened(unknown, mask), (blank,),
+                                 np.zeros(FEATURES, np.float32), '')
         return self._painted(rgb, mask, conditions, _Draw(seed, steps or self.steps, on_step))
 
     def provenance(self, seed: int, steps: int | None = None) -> Provenance:
@@ -212,7 +212,7 @@ def _soft(paint: np.ndarray) -> np.ndarray:
     return cv2.GaussianBlur(paint.astype(np.float32), (0, 0), SOFT) * paint
 
 
-def _filled(depth_m: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def _deepened(depth_m: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Depth with the masked part taken from the nearest pixels around it, where any is known."""
     known = np.isfinite(depth_m) & ~mask
     if not known.any():

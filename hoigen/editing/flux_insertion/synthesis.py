@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from hoigen.editing.placement import PlacementError
 from hoigen.editing.records import Placement, Synthesis
 
-__all__ = ['GREY', 'TOLERANCE', 'make_room']
+__all__ = ['GREY', 'TOLERANCE', 'filled', 'make_room']
 
 GREY = 127
 """The value of pixels that are to be painted."""
 TOLERANCE = 0.005
 """Relative difference of depth below which scene and object count as equally deep: then the object is in front."""
+
+FILL_RADIUS = 5
+"""Pixels about a removed pixel from which it is filled."""
 
 
 def make_room(rgb: np.ndarray, depth_m: np.ndarray, placement: Placement, *, guide: np.ndarray | None = None,
@@ -34,3 +38,9 @@ def make_room(rgb: np.ndarray, depth_m: np.ndarray, placement: Placement, *, gui
     hidden = float((placement.mask & nearer).sum()) / float(placement.mask.sum())
     return Synthesis(paint, np.where(paint[..., None], np.uint8(GREY) if guide is None else guide, rgb),
                      np.where(paint, placement.depth_m, depth_m).astype(np.float32), hidden)
+
+
+def filled(rgb: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """A picture [H,W,3] uint8 whose masked part continues what is around it (Telea's method): what a removal begins
+    from."""
+    return cv2.inpaint(rgb, mask.astype(np.uint8), FILL_RADIUS, cv2.INPAINT_TELEA)

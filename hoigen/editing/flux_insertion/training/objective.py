@@ -15,7 +15,7 @@ from hoigen.editing.flux.sampling import Velocity
 from hoigen.editing.flux.tokens import encode
 from hoigen.editing.flux_insertion.conditions import as_signed
 from hoigen.editing.flux_insertion.model import FEATURES, InsertionTransformer, sequence_ids
-from hoigen.editing.flux_insertion.synthesis import GREY
+from hoigen.editing.flux_insertion.synthesis import GREY, filled
 from hoigen.editing.flux_insertion.training.examples import ExampleSet, Given, channels_first
 from hoigen.training.loop import Batch, Objective
 
@@ -102,7 +102,8 @@ class InsertionObjective(Objective):
         guided = not removal and not box and rng.random() < loss.guided
         given = clips.given(index, box=bool(box), guided=bool(guided))
         if removal:
-            batch = self._batch(clips.arrays['without'][index], given.masked, given.depth, given.paint, None,
+            without = clips.arrays['without'][index]
+            batch = self._batch(without, filled(without, given.paint), given.depth, given.paint, None,
                                 np.zeros(FEATURES, np.float32))
             return batch, ''
         if guided and rng.random() < loss.erased:
