@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
 
 from hoigen.geometry.shading import draw
+from hoigen.metrics.lpips import Lpips
+from hoigen.metrics.weights import load_network, read_tensors
 from hoigen.records import Camera, MeshAsset
 
 __all__ = ['Alignment', 'AlignmentLimits', 'alignment']
 
 Distance = Callable[[np.ndarray, np.ndarray], float]
-"""Perceptual distance (LPIPS) of two pictures [H,W,3] uint8: ``hoigen.metrics.lpips`` with AlexNet's weights."""
+"""Perceptual distance of two pictures [H,W,3] uint8 (:func:`perceptual`)."""
 MARGIN = 0.1
 """Room about the object in the pieces that are compared, as a share of its extent."""
 COMPARED = 224
@@ -80,3 +83,9 @@ def _piece(picture: np.ndarray, where: np.ndarray) -> np.ndarray:
     v, u = (rows[0] + rows[-1]) // 2 + half, (columns[0] + columns[-1]) // 2 + half
     piece = padded[v - half:v + half, u - half:u + half]
     return cv2.resize(piece, (COMPARED, COMPARED), interpolation=cv2.INTER_LINEAR)
+
+
+def perceptual(weights: Path) -> Distance:
+    """LPIPS with AlexNet's published weights (alexnet-owt-7be5be79.pth); WeightsError where they are not those."""
+    network = load_network(Lpips(), read_tensors(weights), weights)
+    return lambda a, b: float(network(a[None], b[None])[0])

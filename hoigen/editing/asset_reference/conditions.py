@@ -10,7 +10,7 @@ from hoigen.editing.orientation import Orientation
 from hoigen.editing.views import even_views, view_of
 from hoigen.records import MeshAsset
 
-__all__ = ['AssetViews', 'PointCode', 'asset_views', 'describe']
+__all__ = ['AssetViews', 'PointCode', 'asset_views', 'code_of', 'describe', 'is_asset']
 
 ELEVATION = float(np.radians(20))
 """Where the views are from: above the asset's horizon, so that its top is known too."""
@@ -48,12 +48,17 @@ class PointCode:
         low, span = self._box()
         share = picture.astype(np.float64) / 255
         points = (share * span + low) @ Y_UP
-        return np.where((share < 1 - WHITE).any(-1, keepdims=True), points, np.nan).astype(np.float32)
+        return np.where(is_asset(picture)[..., None], points, np.nan).astype(np.float32)
 
     def _box(self) -> tuple[np.ndarray, np.ndarray]:
         """The lower corner and the extents of the box, y up; an extent of a flat asset is not zero."""
         corners = np.stack([self.low, self.high]) @ Y_UP.T
         return corners.min(0), np.maximum(np.ptp(corners, axis=0), 1e-9)
+
+
+def is_asset(picture: np.ndarray) -> np.ndarray:
+    """[...] bool: where a point map [...,3] uint8 shows the asset."""
+    return (picture < 255 * (1 - WHITE)).any(-1)
 
 
 def code_of(mesh: MeshAsset) -> PointCode:

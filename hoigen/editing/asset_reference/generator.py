@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hoigen.editing.asset_reference.conditions import PointCode, asset_views, code_of
+from hoigen.editing.asset_reference.conditions import AssetViews, PointCode, asset_views, code_of
 from hoigen.editing.asset_reference.loading import AssetModel, load_asset_model
+from hoigen.editing.asset_reference.look import refined
 from hoigen.editing.asset_reference.model import Layout, Views
-from hoigen.editing.asset_reference.pose import find_pose, plain_camera
+from hoigen.editing.asset_reference.pose import find_view
 from hoigen.editing.flux.sampling import noise, sample, schedule
 from hoigen.editing.flux.tokens import decode, encode
 from hoigen.editing.flux_insertion.conditions import as_uint8
@@ -36,8 +37,8 @@ class AssetPicture:
 
     rgb: [S,S,3] uint8. points: [S,S,3] float32, the place on the asset that a pixel shows, asset's frame, metres, NaN
     where the asset is not. colours: [S,S,3] uint8, the same as it was generated. mask: [S,S] bool, where the asset is.
-    K: [3,3] the intrinsics that the pose is for. T_cam_object: [4,4] float64, None where the point map does not tell
-    one. residual_px: how far the points lie from where the pose puts them (median), NaN without one.
+    T_cam_object: [4,4] float64, None where the point map does not tell one. K: [3,3] float64, the intrinsics that it is
+    for, NaN without one. residual_px: how far the points lie from where the pose puts them (median), NaN without one.
     """
 
     rgb: np.ndarray
@@ -84,16 +85,18 @@ class AssetReference:
         report = None
         if on_step is not None:
             report = lambda step, count, tokens: on_step(step, count, self._pictures(tokens)[0])  # noqa: E731
-        tokens = sample(self._velocity(mesh, caption, scale), start, schedule(steps, side**2), report)
+        shown = asset_views(mesh, config.references, config.reference_side)
+        tokens = sample(self._velocity(shown, caption, scale), start, schedule(steps, side**2), report)
         rgb, colours = self._pictures(tokens)
+        if model.refiner is not None:
+            rgb = refined(model.refiner, rgb, colours, shown)
         made = {'model': config.name, 'caption': caption, 'steps': steps, 'size': config.size, 'image_guidance': scale}
         return _labelled(rgb, colours, code_of(mesh), seed, Provenance(
             seed, made, mesh.id, model.weights, versions_of(), {config.name: config.licence}))
 
-    def _velocity(self, mesh: MeshAsset, caption: str, scale: float) -> Callable[[Tensor, Tensor], Tensor]:
+    def _velocity(self, shown: AssetViews, caption: str, scale: float) -> Callable[[Tensor, Tensor], Tensor]:
         """The model with everything but the noisy tokens and the time given."""
         model, config = self.model, self.model.config
-        shown = asset_views(mesh, config.references, config.reference_side)
         views = self._encoded(shown.rgb, shown.points)
         empty = None if scale == 1 else self._encoded(np.full_like(shown.rgb, BLACK), np.full_like(shown.points, BLACK))
         text, pooled = model.text([caption])
@@ -127,8 +130,8 @@ class AssetReference:
 
 def _labelled(rgb: np.ndarray, colours: np.ndarray, code: PointCode, seed: int,
               provenance: Provenance) -> AssetPicture:
-    points, K = code.decode(colours), plain_camera(rgb.shape[0])
-    pose = find_pose(points, K, seed)
+    points = code.decode(colours)
+    K, pose = find_view(points, seed)
     return AssetPicture(rgb, points, colours, np.isfinite(points).all(-1), K,
                         None if pose is None else pose.T_cam_object,
                         float('nan') if pose is None else pose.residual_px, provenance)

@@ -18,13 +18,14 @@ from hoigen.editing.flux.autoencoder import Autoencoder, PatchAutoencoder, Patch
 from hoigen.editing.flux.configuration import CONFIG, EditConfig, Memory, ModelError, read_config
 from hoigen.editing.flux.words import WordTable
 from hoigen.editing.flux_insertion.loading import Text
+from hoigen.editing.flux_insertion.refiner import Refiner
 from hoigen.episodes.provenance import sha256_of
 from hoigen.video.model import load_strictly
 
 __all__ = ['FILES', 'WEIGHTS', 'AssetModel', 'Parts', 'build_parts', 'load_asset_model']
 
 WEIGHTS = Path(__file__).parents[1] / 'weights'
-FILES = ('transformer.safetensors', 'autoencoder.safetensors')
+FILES = ('transformer.safetensors', 'autoencoder.safetensors', 'refiner.safetensors')
 
 
 class Parts(nn.Module):
@@ -41,13 +42,14 @@ class Parts(nn.Module):
 
 @dataclass(frozen=True, eq=False)
 class AssetModel:
-    """The parts, in evaluation mode; weights maps each file to its SHA-256."""
+    """The parts, in evaluation mode; weights maps each file to its SHA-256. refiner: None for published models."""
 
     config: EditConfig
     asset: AssetTransformer
     autoencoder: Autoencoder
     text: Text
     weights: dict[str, str]
+    refiner: Refiner | None = None
 
     @property
     def device(self) -> torch.device:
@@ -78,9 +80,11 @@ class AssetModel:
         return (batch.float() / 127.5 - 1).to(self.device, self.dtype)
 
 
-def build_parts(config: EditConfig) -> tuple[Parts, PatchAutoencoder]:
-    """The untrained parts of a model of the small kind; :func:`load_asset_model` is for use."""
-    return Parts(config), PatchAutoencoder(PatchConfig(**config.autoencoder))
+def build_parts(config: EditConfig) -> tuple[Parts, PatchAutoencoder, Refiner]:
+    """The untrained parts of a model of the small kind, in the order of FILES; :func:`load_asset_model` is for use."""
+    if config.refiner is None:
+        raise ModelError(f'model {config.name}: expected a refiner of a small asset model, got none')
+    return Parts(config), PatchAutoencoder(PatchConfig(**config.autoencoder)), Refiner(config.refiner)
 
 
 def load_asset_model(model: str = 'asset-tiny', memory: Memory | None = None) -> AssetModel:
@@ -95,10 +99,10 @@ def load_asset_model(model: str = 'asset-tiny', memory: Memory | None = None) ->
     if missing:
         raise ModelError(f'model {model}: expected {list(FILES)} in {folder}, missing {missing}; '
                          + ('install hoigen again' if model == 'asset-tiny' else 'train it: hoigen train asset --help'))
-    parts, autoencoder = build_parts(config)
-    load_strictly(parts, folder / FILES[0])
-    load_strictly(autoencoder, folder / FILES[1])
-    device = config.memory.torch_device()
-    parts, autoencoder = parts.to(device).eval(), autoencoder.to(device).eval()
+    modules = build_parts(config)
+    for module, name in zip(modules, FILES, strict=True):
+        load_strictly(module, folder / name)
+        module.to(config.memory.torch_device()).eval()
+    parts, autoencoder, refiner = modules
     weights = {f'{config.name}/{name}': sha256_of(folder / name) for name in FILES}
-    return AssetModel(config, parts.asset, autoencoder, parts.text, weights)
+    return AssetModel(config, parts.asset, autoencoder, parts.text, weights, refiner)

@@ -9,15 +9,16 @@ import numpy as np
 
 from hoigen.geometry.transforms import apply, rigid
 
-__all__ = ['FoundPose', 'find_pose', 'plain_camera']
+__all__ = ['FoundPose', 'find_pose', 'find_view', 'plain_camera']
 
 LEAST = 24
 """Fewer pixels of an object do not tell its pose."""
 LEAST_SHARE = 0.5
 """A pose that fewer of the object's pixels agree with is not one."""
 TRIES = 400
-FIELD_OF_VIEW = np.radians(45.0)
-REACH = 0.015
+VIEWS_DEG = (12.0, 20.0, 30.0, 45.0, 60.0)
+"""How wide a generated picture's view may be: it has no camera of its own."""
+REACH = 0.025
 """A pixel agrees with a pose that puts its point so near, as a share of the picture's side."""
 
 
@@ -31,11 +32,25 @@ class FoundPose:
     share: float
 
 
-def plain_camera(size: int) -> np.ndarray:
-    """Intrinsics [3,3] of a picture [size,size] whose camera nobody knows: 45 degrees wide. A generated picture has
-    none of its own; depth of its pose scales with this choice."""
-    focal = size / 2 / np.tan(FIELD_OF_VIEW / 2)
+def plain_camera(size: int, view_deg: float = 45.0) -> np.ndarray:
+    """Intrinsics [3,3] of a picture [size,size] with a view so wide, degrees."""
+    focal = size / 2 / np.tan(np.radians(view_deg) / 2)
     return np.array([[focal, 0, (size - 1) / 2], [0, focal, (size - 1) / 2], [0, 0, 1.0]])
+
+
+def find_view(points: np.ndarray, seed: int = 0) -> tuple[np.ndarray, FoundPose | None]:
+    """Intrinsics [3,3] and pose that fit the points [S,S,3] of a picture best, of a few widths of view.
+
+    How far away the object is depends on that width, which weak perspective hardly tells; its orientation does not.
+    Without a pose the intrinsics are NaN.
+    """
+    best, K = None, np.full((3, 3), np.nan)
+    for view_deg in VIEWS_DEG:
+        tried = plain_camera(points.shape[0], view_deg)
+        found = find_pose(points, tried, seed)
+        if found is not None and (best is None or found.residual_px < best.residual_px):
+            best, K = found, tried
+    return K, best
 
 
 def find_pose(points: np.ndarray, K: np.ndarray, seed: int = 0) -> FoundPose | None:

@@ -2,12 +2,16 @@
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import save_file
 
-from hoigen.editing.asset_reference.aligned import Alignment, AlignmentLimits, alignment
+from hoigen.editing.asset_reference.aligned import Alignment, AlignmentLimits, alignment, perceptual
 from hoigen.editing.orientation import Orientation
 from hoigen.editing.views import view_of
 from hoigen.geometry.shading import draw
 from hoigen.geometry.transforms import rigid
+from hoigen.metrics.lpips import Lpips
+from hoigen.metrics.weights import WeightsError
 from hoigen.records import Camera, MeshAsset
 
 K = np.array([[80.0, 0, 31.5], [0, 80.0, 31.5], [0, 0, 1]])
@@ -75,3 +79,17 @@ def test_nothing_seen_and_other_sizes():
     assert alignment(view.rgb, empty, block(), POSE, CAMERA).iou == 0
     with pytest.raises(ValueError, match='64x64, got 32x32 and 64x64'):
         alignment(view.rgb[:32, :32], view.mask, block(), POSE, CAMERA)
+
+
+def test_the_perceptual_distance_tells_a_look_from_another(tmp_path):
+    """Random convolutions do for that: equal pictures are at 0, a darker object is not."""
+    torch.manual_seed(0)
+    save_file({name: value.contiguous() for name, value in Lpips().state_dict().items()}, tmp_path / 'alex.safetensors')
+    distance = perceptual(tmp_path / 'alex.safetensors')
+    view = draw(block(), POSE, CAMERA)
+    dark = np.where(view.mask[..., None], view.rgb // 3, view.rgb)
+    assert alignment(view.rgb, view.mask, block(), POSE, CAMERA, distance).lpips == 0
+    assert alignment(dark, view.mask, block(), POSE, CAMERA, distance).lpips > 0
+    save_file({'features.0.bias': torch.zeros(3)}, tmp_path / 'other.safetensors')
+    with pytest.raises(WeightsError, match='do not fit Lpips'):
+        perceptual(tmp_path / 'other.safetensors')

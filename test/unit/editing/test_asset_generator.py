@@ -28,8 +28,9 @@ def config(small_edit_config: EditConfig) -> EditConfig:
 def generator(config: EditConfig) -> AssetReference:
     """An untrained model at toy size; only for what does not depend on what it learnt."""
     torch.manual_seed(0)
-    parts, autoencoder = build_parts(config)
-    return AssetReference(AssetModel(config, parts.asset.eval(), autoencoder.eval(), parts.text, {'toy': '0'}))
+    parts, autoencoder, refiner = build_parts(config)
+    return AssetReference(AssetModel(config, parts.asset.eval(), autoencoder.eval(), parts.text, {'toy': '0'},
+                                     refiner.eval()))
 
 
 def test_a_seed_gives_one_picture_and_says_how_it_was_made(generator: AssetReference):

@@ -51,6 +51,6 @@ class AssetExamples:
             return channels_first(as_signed(self.arrays[kind][index]))
         views = self.arrays[kind][self.arrays['thing'][index]]
         across = self.arrays['rgb'].shape[1] // views.shape[1]
-        chosen = views[torch.randperm(len(views), generator=generator)[:across**2].numpy()]
-        rows = chosen.reshape(across, across, *views.shape[1:])
+        chosen = torch.randint(len(views), (across, across), generator=generator)
+        rows = views[chosen.numpy()]
         return channels_first(as_signed(np.concatenate(np.concatenate(rows, 1), 1)))

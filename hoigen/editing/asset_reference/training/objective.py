@@ -12,6 +12,7 @@ from hoigen.editing.asset_reference.loading import Parts
 from hoigen.editing.asset_reference.model import Layout, Views
 from hoigen.editing.asset_reference.training.examples import AssetExamples
 from hoigen.editing.flux.autoencoder import Autoencoder
+from hoigen.editing.flux.sampling import Velocity
 from hoigen.editing.flux.tokens import encode
 from hoigen.editing.flux.words import LENGTH
 from hoigen.editing.flux_insertion.conditions import as_signed
@@ -51,6 +52,10 @@ class AssetObjective(Objective):
         self._layout = Layout(LENGTH, examples.arrays['rgb'].shape[1] // token, views.shape[1],
                               views.shape[2] // token)
 
+    @property
+    def autoencoder(self) -> Autoencoder:
+        return self._autoencoder[0]
+
     def example(self, index: int, generator: torch.Generator) -> Batch:
         arrays, loss = self.clips.arrays, self._loss
         thing, chance = arrays['thing'][index], torch.rand(5, generator=generator).tolist()
@@ -74,21 +79,26 @@ class AssetObjective(Objective):
                 'noise': torch.randn(2 * self._layout.picture, width, generator=generator)}
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        with torch.no_grad():
-            target = self._tokens(batch['targets']).flatten(1, 2)
-            views = self._tokens(batch['views'].flatten(1, 2)).unflatten(1, (2, -1))
         t = batch['t'][:, None, None]
-        text, pooled = self.parts.words(batch['words'])
-        velocity = self.parts.asset((1 - t) * target + t * batch['noise'], Views(views[:, 0], views[:, 1]), batch['t'],
-                                    text, pooled, self._layout)
-        error = (velocity.float() - (batch['noise'] - target)).square().mean(-1)
+        target, velocity = self.prepared(batch)
+        predicted = velocity((1 - t) * target + t * batch['noise'], batch['t'])
+        error = (predicted.float() - (batch['noise'] - target)).square().mean(-1)
         weighted = (error * batch['weight'] / batch['weight'].mean(1, keepdim=True)).mean(1)
         picture, points = error.unflatten(1, (2, -1)).mean(2).unbind(1)
         return {'loss': weighted, 'picture': picture, 'points': points}
 
+    def prepared(self, batch: Batch) -> tuple[Tensor, Velocity]:
+        """Tokens [B,2T,D] of picture and point map, and the model with everything but noisy tokens and time given."""
+        with torch.no_grad():
+            target = self._tokens(batch['targets']).flatten(1, 2)
+            tokens = self._tokens(batch['views'].flatten(1, 2)).unflatten(1, (2, -1))
+        text, pooled = self.parts.words(batch['words'])
+        views = Views(tokens[:, 0], tokens[:, 1])
+        return target, lambda x, t: self.parts.asset(x, views, t, text, pooled, self._layout)
+
     def _tokens(self, pictures: Tensor) -> Tensor:
         """[B,K,T,D] float32 of pictures [B,K,3,S,S]."""
-        return encode(self._autoencoder[0], pictures.flatten(0, 1)).unflatten(0, pictures.shape[:2]).float()
+        return encode(self.autoencoder, pictures.flatten(0, 1)).unflatten(0, pictures.shape[:2]).float()
 
 
 def _channels_first(pictures: Tensor) -> Tensor:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from rich.progress import track
 
+from hoigen.editing.asset_reference.aligned import AlignmentLimits, Distance, alignment
 from hoigen.editing.asset_reference.conditions import asset_views, code_of, describe
 from hoigen.editing.orientation import apparent
 from hoigen.geometry.shading import draw
-from hoigen.sources.mujoco.clutter import HIDDEN_GROUP, Clutter, Look, build_clutter, draw_looks, look_from
+from hoigen.sources.mujoco.clutter import HIDDEN_GROUP, Clutter, build_clutter, draw_looks, look_from
 from hoigen.sources.mujoco.draws import Draws
 from hoigen.sources.mujoco.render import Renderer
 
@@ -29,9 +30,11 @@ class ScenesConfig:
     things: int = 4
     sights: int = 3
     split: str = 'train'
+    limits: AlignmentLimits = field(default_factory=AlignmentLimits)
 
 
-def simulate_assets(config: ScenesConfig, renderer: Renderer, seed: int, index: int) -> dict[str, np.ndarray]:
+def simulate_assets(config: ScenesConfig, renderer: Renderer, seed: int, index: int,
+                    distance: Distance | None = None) -> dict[str, np.ndarray]:
     """Scene ``index`` of a seed, always the same: E examples of N things, as arrays.
 
     rgb, points: [E,S,S,3] uint8, a thing on a table and its point map as colours. thing: [E]. caption, plain: [E] text,
@@ -41,37 +44,36 @@ def simulate_assets(config: ScenesConfig, renderer: Renderer, seed: int, index: 
     draws = Draws(config.split, seed, index)
     looks = draw_looks(draws, config.things)
     scene = build_clutter(looks, draws)
-    sights = [_sight(scene, number, config, renderer, draws)
-              for number in range(config.things) for _ in range(config.sights)]
+    sights = [{**sight, 'thing': np.array(number)} for number in range(config.things) for _ in range(config.sights)
+              if (sight := _sight(scene, number, config, renderer, draws, distance)) is not None]
     views = [asset_views(look.asset, config.views, config.view_size) for look in looks]
     boxes = [(code.low, code.high) for code in (code_of(look.asset) for look in looks)]
-    return {**{name: np.stack([sight[name] for sight in sights]) for name in sights[0]},
-            'thing': np.repeat(np.arange(config.things), config.sights), 'views': np.stack([v.rgb for v in views]),
-            'view_points': np.stack([v.points for v in views]), 'box': np.array(boxes)}
+    return {**{name: np.stack([sight[name] for sight in sights]) for name in (sights[0] if sights else ())},
+            'views': np.stack([v.rgb for v in views]), 'view_points': np.stack([v.points for v in views]),
+            'box': np.array(boxes)}
 
 
-def _sight(scene: Clutter, number: int, config: ScenesConfig, renderer: Renderer,
-           draws: Draws) -> dict[str, np.ndarray]:
+def _sight(scene: Clutter, number: int, config: ScenesConfig, renderer: Renderer, draws: Draws,
+           distance: Distance | None) -> dict[str, np.ndarray] | None:
+    """One view; None where what is seen of the thing is not the asset at its pose."""
     camera = look_from(scene, number, draws, config.size, draws.free(0.5, 0.68))
     T_world_object = scene.pose(number)
     model, look = scene.model, scene.looks[number]
-    others = np.isin(model.geom_bodyid, [body for n, body in enumerate(scene.bodies) if n != number])
-    groups = model.geom_group.copy()
-    model.geom_group[others] = HIDDEN_GROUP
-    rgb = renderer.rgb(scene, scene.data, camera)
+    groups, own = model.geom_group.copy(), model.geom_bodyid == scene.bodies[number]
+    model.geom_group[np.isin(model.geom_bodyid, scene.bodies) & ~own] = HIDDEN_GROUP
+    rgb, geoms = renderer.rgb(scene, scene.data, camera), renderer.geoms(scene, scene.data, camera)
     model.geom_group[:] = groups
+    fits = alignment(rgb, np.isin(geoms, np.flatnonzero(own)), look.asset, T_world_object, camera, distance)
+    if fits.faults(config.limits):
+        return None
     points = code_of(look.asset).encode(draw(look.asset, T_world_object, camera).points)
     orientation = apparent(camera, T_world_object)
     return {'rgb': rgb, 'points': points, 'caption': np.array(describe(f'a {look.caption}', orientation)),
-            'plain': np.array(describe(f'a {_noun(look)}', orientation)), 'K': camera.K,
+            'plain': np.array(describe(f'a {look.thing.noun}', orientation)), 'K': camera.K,
             'T_world_cam': camera.T_world_cam, 'T_world_object': T_world_object}
 
 
-def _noun(look: Look) -> str:
-    return look.thing.noun
-
-
-def make_scenes(config: ScenesConfig, folder: Path, count: int, seed: int) -> None:
+def make_scenes(config: ScenesConfig, folder: Path, count: int, seed: int, distance: Distance | None = None) -> None:
     """Scenes 0 to ``count`` as ``scene_*.npz`` in a folder; those that are there stay."""
     folder.mkdir(parents=True, exist_ok=True)
     missing = [index for index in range(count) if not _path(folder, index).is_file()]
@@ -80,7 +82,10 @@ def make_scenes(config: ScenesConfig, folder: Path, count: int, seed: int) -> No
     renderer = Renderer(config.size, config.size)
     for index in track(missing, f'simulating {len(missing)} scenes'):
         partial = folder / f'partial_{index:06d}.npz'
-        np.savez(partial, **simulate_assets(config, renderer, seed, index))
+        scene = simulate_assets(config, renderer, seed, index, distance)
+        if 'rgb' not in scene:
+            continue
+        np.savez(partial, **scene)
         partial.rename(_path(folder, index))
 
 

@@ -7,30 +7,38 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from torch import nn
 
+from hoigen.editing.asset_reference.aligned import perceptual
 from hoigen.editing.asset_reference.loading import FILES, build_parts
 from hoigen.editing.asset_reference.training.examples import AssetExamples
 from hoigen.editing.asset_reference.training.objective import AssetLoss, AssetObjective
+from hoigen.editing.asset_reference.training.refining import AssetRefinerObjective
 from hoigen.editing.asset_reference.training.scenes import ScenesConfig, make_scenes
+from hoigen.editing.asset_reference.training.start import start_from
 from hoigen.editing.flux.codec_training import AutoencoderLoss, train_autoencoder
 from hoigen.editing.flux.configuration import EditConfig, ModelError, read_config, save_config
+from hoigen.editing.flux_insertion.training.refining import RefinerLoss
 from hoigen.editing.flux_insertion.training.stages import save_weights
 from hoigen.training.loop import Hardware, LoopConfig, train
 from hoigen.video.model import load_strictly
 
-Stage = Literal['scenes', 'autoencoder', 'asset']
-STAGES: tuple[Stage, ...] = ('scenes', 'autoencoder', 'asset')
+Stage = Literal['scenes', 'autoencoder', 'asset', 'refiner']
+STAGES: tuple[Stage, ...] = ('scenes', 'autoencoder', 'asset', 'refiner')
 
 SMALL = LoopConfig(steps=4500, schedule='cosine', batch=8, learning_rate=1e-3, ema=0.999, checkpoint_every=300)
 
 
 @dataclass(frozen=True)
 class TrainAssetConfig:
-    """Train an asset-referenced model from nothing: simulated scenes, autoencoder, then picture and point map together.
+    """Train a small asset-referenced model: simulated scenes, autoencoder, then picture and point map together, then
+    what mends the picture.
 
     Run it again with the same arguments to go on: scenes that are there stay, and training goes on from its last
     checkpoint. The run folder ends as a model that every ``--model`` takes. data: a folder for the scenes, as many as
-    ``scenes``.
+    ``scenes``. lpips: AlexNet's published weights; with them scenes are also filtered by perceptual distance. start:
+    the folder of an insertion model of the same sizes, whose transformer, words and autoencoder this starts from, as
+    the paper's starts from FLUX; without it, from nothing.
     """
 
     data: Path
@@ -38,13 +46,17 @@ class TrainAssetConfig:
     model: str = 'asset-tiny'
     stage: Stage | Literal['all'] = 'all'
     scenes: int = 700
+    lpips: Path | None = None
+    start: Path | None = None
     seed: int = 0
     hardware: Hardware = field(default_factory=Hardware)
     autoencoder: LoopConfig = field(default_factory=lambda: replace(
         SMALL, steps=600, batch=16, ema=0.99, warmup=50, weight_decay=1e-4))
     asset: LoopConfig = SMALL
+    refiner: LoopConfig = field(default_factory=lambda: replace(SMALL, steps=500, ema=0.99, warmup=50))
     autoencoder_loss: AutoencoderLoss = field(default_factory=AutoencoderLoss)
     loss: AssetLoss = field(default_factory=AssetLoss)
+    refiner_loss: RefinerLoss = field(default_factory=RefinerLoss)
 
 
 def run(config: TrainAssetConfig) -> None:
@@ -56,7 +68,8 @@ def run(config: TrainAssetConfig) -> None:
     stages = STAGES if config.stage == 'all' else (config.stage,)
     if 'scenes' in stages:
         sizes = ScenesConfig(model.size, model.references, model.reference_side)
-        make_scenes(sizes, config.data, config.scenes, config.seed)
+        distance = None if config.lpips is None else perceptual(config.lpips)
+        make_scenes(sizes, config.data, config.scenes, config.seed, distance)
     if config.hardware.accelerator().is_main_process:
         save_config(model, config.out)
     if set(stages) - {'scenes'}:
@@ -65,15 +78,30 @@ def run(config: TrainAssetConfig) -> None:
 
 def _train(config: TrainAssetConfig, model: EditConfig, stages: tuple[Stage, ...]) -> None:
     examples, hardware = AssetExamples(config.data), config.hardware
-    parts, autoencoder = build_parts(model)
-    if 'autoencoder' in stages:
+    parts, autoencoder, refiner = build_parts(model)
+    if config.start is not None:
+        start_from(parts, autoencoder, config.start)
+        save_weights(autoencoder, config.out / FILES[1], hardware)
+    elif 'autoencoder' in stages:
         loop = replace(config.autoencoder, seed=config.seed)
         train_autoencoder(autoencoder, examples, config.out, loop, config.autoencoder_loss, hardware)
         save_weights(autoencoder, config.out / FILES[1], hardware)
-    if not (config.out / FILES[1]).is_file():
-        raise ModelError(f'{config.out}: expected {FILES[1]}, found none; run it first: --stage autoencoder')
-    load_strictly(autoencoder, config.out / FILES[1])
+    _need(autoencoder, config.out / FILES[1], 'autoencoder')
+    objective = AssetObjective(parts, autoencoder.requires_grad_(False).eval(), examples, config.loss)
     if 'asset' in stages:
-        objective = AssetObjective(parts, autoencoder.requires_grad_(False).eval(), examples, config.loss)
         train('asset', objective, config.out, replace(config.asset, seed=config.seed), hardware)
         save_weights(parts, config.out / FILES[0], hardware)
+    if 'refiner' in stages:
+        _need(parts, config.out / FILES[0], 'asset')
+        parts.requires_grad_(False).eval()
+        mending = AssetRefinerObjective(refiner, objective, config.refiner_loss)
+        train('refiner', mending, config.out, replace(config.refiner, seed=config.seed), hardware)
+        save_weights(refiner, config.out / FILES[2], hardware)
+
+
+def _need(module: nn.Module, path: Path, stage: Stage) -> None:
+    """Load what an earlier stage left."""
+    if not path.is_file():
+        raise ModelError(f'{path}: expected the weights of stage {stage!r}, found none; run it first: '
+                         f'hoigen train asset --stage {stage}')
+    load_strictly(module, path)
