@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from rich.console import Console
 from rich.progress import track
 
+from hoigen.editing.evaluate_identity import Identity, IdentityConfig
 from hoigen.editing.evaluate_rows import (
     ANY_REFERENCES,
     BASELINES,
@@ -38,7 +39,6 @@ from hoigen.metrics.editing import (
     read,
     unclear_share,
 )
-from hoigen.metrics.editing_identity import Identity, IdentityConfig
 from hoigen.metrics.editing_orientation import ACCURATE_DEG, OrientationReader
 from hoigen.metrics.image import psnr
 from hoigen.metrics.statistics import Summary, summarise
@@ -81,11 +81,12 @@ class EvaluateEditConfig:
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """rows: per method and insertion the value of every measure. names: of the insertions. pictures: of the first
-    ones, by method."""
+    """rows: per method and insertion the value of every measure. names: of the insertions. chance: for each that tells
+    its orientation, how often one drawn by chance is right. pictures: of the first ones, by method."""
 
     rows: dict[str, list[dict[str, float]]]
     names: list[str]
+    chance: list[float]
     pictures: dict[str, list[np.ndarray]]
 
 
@@ -94,13 +95,14 @@ def evaluate(config: EvaluateEditConfig) -> int:
     identity, inserters = Identity(config.identity), {True: load_inserter(config.model)}
     if config.without_stage_1 is not None:
         inserters[False] = load_inserter(config.without_stage_1)
-    results = Results({}, [], {})
+    results = Results({}, [], [], {})
     found = heldout_insertions(config.examples)
     for number, insertion in track(enumerate(found), description='held-out insertions', total=config.examples):
         _evaluate_one(insertion, inserters, identity, config.seed + number, results)
     summaries = {name: summarise(of) for name, of in results.rows.items()}
     faults = missed_bounds(summaries)
-    _write(config, results, summaries, faults, {**inserters[True].model.weights, **identity.weights})
+    weights = {MODEL if stage_1 else NO_STAGE_1: of.model.weights for stage_1, of in inserters.items()}
+    _write(config, results, summaries, faults, weights | identity.weights)
     return 1 if faults else 0
 
 
@@ -110,6 +112,8 @@ def _evaluate_one(insertion: Insertion, inserters: Mapping[bool, Inserter], iden
     placement, truth = insertion.placement, insertion.truth
     reader = OrientationReader(insertion.look.asset, placement.T_world_object, placement.camera, truth)
     results.names.append(f'{insertion.look.caption}{", occluded" if insertion.occluded else ""}')
+    if reader.tells:
+        results.chance.append(reader.chance)
     for name, row in ROWS.items():
         if row.stage_1 in inserters:
             begun = time.perf_counter()
@@ -164,25 +168,34 @@ def table_of(summaries: Mapping[str, Mapping[str, Summary]]) -> Rows:
     measures = [name for name in MEASURES if any(name in of for of in summaries.values())]
     table = [['mean [95 % interval]', *(f'{name} {MEASURES[name]}' for name in measures)]]
     for method, of in summaries.items():
-        table.append([method, *(said(of[name], DIGITS.get(name, 3)) if name in of else '-' for name in measures)])
+        table.append([method, *(_said(of[name], DIGITS.get(name, 3)) if name in of else '-' for name in measures)])
     model = summaries[MODEL]
     return [*table, ['N', *(str(model[name].n) if name in model else '-' for name in measures)]]
 
 
+def _said(summary: Summary, digits: int) -> str:
+    """A mean with its interval where it has one; of no insertion there is none."""
+    if summary.n == 0:
+        return '-'
+    return said(summary, digits) if np.isfinite(summary.low) else f'{summary.mean:.{digits}f}'
+
+
 def _write(config: EvaluateEditConfig, results: Results, summaries: Mapping[str, Mapping[str, Summary]],
-           faults: Sequence[str], weights: Mapping[str, str]) -> None:
+           faults: Sequence[str], weights: Mapping[str, str | dict[str, str]]) -> None:
     config.out.mkdir(parents=True, exist_ok=True)
     table = markdown(table_of(summaries))
-    (config.out / 'table.md').write_text(table)
+    note = (f'{TURNED}: {len(results.chance)} of {len(results.names)} insertions tell their orientation; one drawn by '
+            f'chance is right in {np.mean(results.chance or [np.nan]):.2f}.')
+    (config.out / 'table.md').write_text(f'{table}\n{note}\n')
     told = {'means': {name: {m: asdict(s) for m, s in of.items()} for name, of in summaries.items()},
             'insertions': {name: [{'insertion': i, **row} for i, row in zip(results.names, of, strict=True)]
                            for name, of in results.rows.items()},
-            'weights': dict(weights), 'missed': list(faults)}
+            'chance': results.chance, 'weights': dict(weights), 'missed': list(faults)}
     plain = json.loads(json.dumps(told), parse_constant=lambda _: None)  # JSON knows no NaN
     (config.out / 'results.json').write_text(json.dumps(plain, indent=1))
     sheet(results.pictures).save(config.out / 'sheet.png')
     console = Console()
-    console.print(table, markup=False, soft_wrap=True)
+    console.print(table, note, sep='\n', markup=False, soft_wrap=True)
     for fault in faults:
         console.print(f'[red]missed:[/] {fault}')
     console.print(f'table, results and picture sheet: {config.out}')

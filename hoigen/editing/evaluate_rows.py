@@ -28,7 +28,8 @@ class Row:
 
     guided: the masked image shows the mesh as it is to be. geometry_aware: nearer pixels of the scene stay. exact: the
     mesh is known, not only the box about it. references_by: see ``Inserter``. caption: the object is named.
-    stage_1: the model has learned from novel views before. moved: the object is taken away elsewhere in the picture.
+    stage_1: the model has learned from novel views before. refined: a small model's last step mends what it painted.
+    moved: the object is taken away elsewhere in the picture before.
     """
 
     guided: bool = True
@@ -37,6 +38,7 @@ class Row:
     references_by: Literal['pose', 'order'] = 'pose'
     caption: bool = True
     stage_1: bool = True
+    refined: bool = True
     moved: bool = False
 
 
@@ -57,6 +59,7 @@ ROWS = {
     MODEL: Row(),
     NO_DEPTH: Row(geometry_aware=False),
     'model, only the size is known': Row(exact=False),
+    'model, without refiner': Row(refined=False),
     MOVEMENT: Row(moved=True),
     PAPER: Row(guided=False),
     "the paper's conditions, without geometry-aware synthesis": Row(guided=False, geometry_aware=False),
@@ -68,7 +71,9 @@ ROWS = {
 
 def make(row: Row, inserter: Inserter, insertion: Insertion, seed: int) -> Made:
     """The insertion as a row makes it."""
-    inserter = replace(inserter, guided=row.guided, geometry_aware=row.geometry_aware, references_by=row.references_by)
+    model = inserter.model if row.refined else replace(inserter.model, refiner=None)
+    inserter = replace(inserter, model=model, guided=row.guided, geometry_aware=row.geometry_aware,
+                       references_by=row.references_by)
     asset, truth, camera = insertion.look.asset, insertion.truth, insertion.placement.camera
     subject = Subject(insertion.look.caption if row.caption else '', insertion.references,
                       asset if row.exact else box_of(asset), exact=row.exact)

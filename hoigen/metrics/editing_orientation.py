@@ -29,8 +29,9 @@ ROOM = 1.08
 """The window's side, in diameters of the ball about the object."""
 DIRECTIONS, TURNS = 128, 18
 """Sides from which the object is drawn, and how often each of these pictures is turned about its middle."""
-REFINED, STEPS_DEG = 4, (10.0, 5.0)
-"""The likest candidates are drawn again as the camera sees them, turned a little about each axis, twice."""
+REFINED = ((6, 10.0), (2, 5.0))
+"""So many of the likest candidates, APART_DEG from each other, are drawn again as the camera sees them, also turned by
+so much to either side about each axis; then the likest of those."""
 GOLDEN = np.pi * (3 - np.sqrt(5))
 SOFT = 0.7
 """Deviation of the blur of what is compared, pixels of the window."""
@@ -39,6 +40,9 @@ GAIN = (0.5, 1.7)
 NEARER = 0.005
 """Relative difference of depth from which the scene hides the object."""
 ALIKE_DEG, APART_DEG = 15.0, 25.0
+"""What is as like as the object turned by the first looks the same; such orientations are kept the second apart."""
+ALIKE_LEVELS = 8.0
+"""So does what differs by no more RGB levels (root mean square) where the object is: of a ball, every orientation."""
 MOST_CHANCE = 0.25
 """An object of which more orientations than that look alike tells nothing."""
 
@@ -84,9 +88,9 @@ class OrientationReader:
         """``R_world_object`` [3,3] that a picture [H,W,3] uint8 shows."""
         seen, views = self._seen(picture), self._coarse
         errors = _errors(seen, views)
-        for step in STEPS_DEG:
-            chosen = views.rotation[np.argsort(errors)[:REFINED]]
-            views = self._drawn([*chosen, *(turn @ rotation for rotation in chosen for turn in _turns(step))])
+        for count, step_deg in REFINED:
+            chosen = _apart(views.rotation[np.argsort(errors)], [], count)
+            views = self._drawn([*chosen, *(turn @ rotation for rotation in chosen for turn in _turns(step_deg))])
             errors = _errors(seen, views)
         return views.rotation[errors.argmin()]
 
@@ -108,15 +112,15 @@ class OrientationReader:
     @cached_property
     def alike(self) -> np.ndarray:
         """[A,3,3] the true orientation, and others APART_DEG apart that look no more different from it than it does
-        itself when it is turned by ALIKE_DEG about any axis: of a can, those upside down and about its axis."""
+        itself turned by ALIKE_DEG about any axis, or than ALIKE_LEVELS: of a can, those upside down and about its axis.
+        """
         true, scene = self._drawn([self._true]), self._seen(self._truth.without).scene
         seen = _Seen(true.colour[0] + ((1 - true.share[0])[:, None] * scene).ravel(), scene)
-        allowed = _errors(seen, self._drawn([turn @ self._true for turn in _turns(ALIKE_DEG)])).mean()
-        errors, found = _errors(seen, self._coarse), [self._true]
-        for k in np.argsort(errors)[:int((errors <= allowed).sum())]:
-            if _angles_deg(np.stack(found), self._coarse.rotation[k]).min() > APART_DEG:
-                found.append(self._coarse.rotation[k])
-        return np.stack(found)
+        allowed = max(_errors(seen, self._drawn([turn @ self._true for turn in _turns(ALIKE_DEG)])).mean(),
+                      ALIKE_LEVELS**2 * true.share[0].mean())
+        errors = _errors(seen, self._coarse)
+        order = np.argsort(errors)[:int((errors <= allowed).sum())]
+        return np.stack(_apart(self._coarse.rotation[order], [self._true], len(order) + 1))
 
     @cached_property
     def _coarse(self) -> _Views:
@@ -179,6 +183,16 @@ def _errors(seen: _Seen, views: _Views) -> np.ndarray:
     both, own = (np.einsum('kp,kp->k', other, views.colour) for other in (wanted, views.colour))
     gain = np.clip(both / np.maximum(own, 1e-6), *GAIN)
     return (np.einsum('kp,kp->k', wanted, wanted) - 2 * gain * both + gain**2 * own) / len(seen.picture)
+
+
+def _apart(rotations: np.ndarray, found: list[np.ndarray], count: int) -> list[np.ndarray]:
+    """Up to ``count`` rotations: those found and, of the others in their order, the ones APART_DEG from all before."""
+    for rotation in rotations:
+        if len(found) == count:
+            break
+        if not found or _angles_deg(np.stack(found), rotation).min() > APART_DEG:
+            found = [*found, rotation]
+    return found
 
 
 def _facing(camera: Camera, count: int) -> Iterator[np.ndarray]:

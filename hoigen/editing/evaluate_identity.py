@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,10 +11,11 @@ import numpy as np
 import torch
 
 from hoigen.episodes import sha256_of
-from hoigen.metrics.learned import Features, clip_features
-from hoigen.metrics.weights import WeightsError, pretrained
+from hoigen.metrics.learned import clip_features
+from hoigen.metrics.weights import WeightsError
+from hoigen.weights import weights_of
 
-__all__ = ['Identity', 'IdentityConfig', 'cut_out', 'dino_features']
+__all__ = ['Identity', 'IdentityConfig', 'cut_out']
 
 MARGIN = 0.08
 """White around an object that is cut out, in parts of its longer side."""
@@ -21,13 +23,13 @@ MARGIN = 0.08
 
 @dataclass(frozen=True)
 class IdentityConfig:
-    """Where networks lie that tell objects apart; a measure without weights is left out.
+    """Networks that tell objects apart; a measure without weights is left out.
 
-    dino: folder of a DINO or DINOv2 model (config.json, model.safetensors, preprocessor_config.json). clip: the same
-    of a CLIP model. Mind their licences.
+    dino: a DINOv2 model, 'dinov2' once it is fetched, or a folder. clip: folder of a CLIP model (config.json,
+    model.safetensors, preprocessor_config.json). Mind their licences.
     """
 
-    dino: Path | None = None
+    dino: str | None = None
     clip: Path | None = None
 
 
@@ -36,30 +38,27 @@ class Identity:
     maps its name to the SHA-256 of its weights."""
 
     def __init__(self, config: IdentityConfig) -> None:
-        given = {name: path for name, path in (('DINO', config.dino), ('CLIP', config.clip)) if path is not None}
-        missing = [f'{name.lower()}: expected a folder of weights, found none at {path}' for name, path in given.items()
-                   if not path.is_dir()]
-        if missing:
-            raise WeightsError('; '.join(missing))
-        readers = {'DINO': dino_features, 'CLIP': clip_features}
-        self._networks: dict[str, Features] = {name: readers[name](path) for name, path in given.items()}
-        self.weights = {name: sha256_of(path / 'model.safetensors') for name, path in given.items()}
+        self._networks: dict[str, Callable[[list[np.ndarray]], torch.Tensor]] = {}
+        self.weights: dict[str, str] = {}
+        if config.dino is not None:
+            from hoigen.editing.data.models import load_likeness  # here: who gives no weights need not wait for it
+
+            likeness = load_likeness(config.dino)
+            self._networks['DINO'] = lambda pictures: torch.from_numpy(likeness(pictures))
+            self.weights['DINO'] = sha256_of(weights_of(config.dino) / 'model.safetensors')
+        if config.clip is not None:
+            if not config.clip.is_dir():
+                raise WeightsError(f'clip: expected a folder of weights, found none at {config.clip}')
+            self._networks['CLIP'] = clip_features(config.clip)
+            self.weights['CLIP'] = sha256_of(config.clip / 'model.safetensors')
 
     @torch.no_grad()
     def compare(self, picture: np.ndarray, mask: np.ndarray, reference: np.ndarray) -> dict[str, float]:
         """Cosine similarity by network's name; picture [H,W,3] uint8, the object where mask [H,W] bool says, reference
         [S,S,3] uint8 the object alone on white."""
-        pair = (cut_out(picture, mask)[None], reference[None])
-        return {name: float(torch.cosine_similarity(*(network(one) for one in pair)))
+        alone = cut_out(picture, mask)
+        return {name: float(torch.cosine_similarity(network([alone]), network([reference])))
                 for name, network in self._networks.items()}
-
-
-def dino_features(folder: Path) -> Features:
-    """Pictures through DINO or DINOv2: the class token of the last layer."""
-    from transformers import AutoImageProcessor, AutoModel
-
-    network, prepare = pretrained(folder, AutoModel, AutoImageProcessor)
-    return lambda frames: network(**prepare(list(frames), return_tensors='pt')).last_hidden_state[:, 0]
 
 
 def cut_out(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
