@@ -1,10 +1,9 @@
-"""pose_editor alone, over real DDS, with a stand-in for the model: streams, poses in all frames, goals, refusals."""
+"""pose_editor alone, over real DDS, with a stand-in for the model: streams, poses in all frames, parameters."""
 
 from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,75 +15,18 @@ import pytest
 pytest.importorskip('rclpy', reason='needs ROS 2: source install/setup.bash')
 pytest.importorskip('hoigen.msg', reason='needs the built messages: source install/setup.bash')
 
-from action_msgs.msg import GoalStatus
+from edit_bench import BEFORE, FRAMES, RESULTS, editor, frames_of, head, pose, send, tell, up
 from fake_graph import FakeInserter, fake_insertion, fake_subject
-from geometry_msgs.msg import PoseStamped
 from PIL import Image
-from rclpy.action import ActionClient
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
-from ros_bench import START_NS, Bench, scene
+from ros_bench import Bench
 
 from hoigen import decode
-from hoigen.action import EditPose
 from hoigen.editing.placement import PlacementError, place
 from hoigen.geometry.transforms import invert, rigid
-from hoigen.records import SceneFrame
 from hoigen.ros import convert, topics
 from hoigen.ros.nodes.pose_editor import PoseEditor, PoseEditorConfig, chosen_subject
-
-FRAMES = 5
-CHOSEN = 'camera/image camera/camera_info camera/depth camera/pose labels'
-RESULTS = ('edit/image', 'edit/depth', 'edit/mask', 'edit/object', 'edit/labels')
-BEFORE = rigid(np.eye(3), np.array([0.0, 0.0, 0.6]))
-"""In a camera's optical frame: before it."""
-
-
-def frames_of(episode: int = 0, depth_m: float = 2.0) -> list[SceneFrame]:
-    """The moving scene before a wall, under stamps of its own."""
-    start_ns = START_NS + episode * 10**9
-    return [replace(frame, stamp_ns=start_ns + frame.stamp_ns,
-                    depth_m=np.full(frame.rgb.shape[:2], depth_m, np.float32)) for frame in scene(episode)[1]]
-
-
-def send(bench: Bench, frames: list[SceneFrame], change: Callable[[dict[str, Any]], None] = lambda messages: None
-         ) -> None:
-    for frame in frames:
-        messages = convert.frame_to_msgs(frame, frame.stamp_ns)
-        change(messages)
-        bench.send(messages)
-
-
-def up(bench: Bench, inserter: FakeInserter | None = None, **parameters: Any) -> FakeInserter:
-    inserter = inserter or FakeInserter()
-    bench.up(PoseEditor, lambda config: (inserter, fake_subject()), **{'inputs': CHOSEN, 'queue': 64} | parameters)
-    return inserter
-
-
-def pose(T: np.ndarray, frame_id: str, stamp_ns: int = 0) -> PoseStamped:
-    return PoseStamped(header=convert.header(stamp_ns, frame_id), pose=convert.pose_to_msg(T))
-
-
-def head(message: Any, frame_id: str) -> Any:
-    return convert.header(decode.stamp_ns(message.header), frame_id)
-
-
-def tell(bench: Bench, node: PoseEditor, message: PoseStamped) -> None:
-    """Publish a pose and wait until the node has it."""
-    before = node.diagnostics._counts['received']
-    bench.publisher('edit/pose').publish(message)
-    bench.until(lambda: node.diagnostics._counts['received'] > before)
-
-
-def client_of(bench: Bench) -> Any:
-    client = ActionClient(bench.io, EditPose, 'edit_pose')
-    bench.until(client.server_is_ready)
-    return client
-
-
-def answer(bench: Bench, future: Any) -> Any:
-    bench.until(future.done)
-    return future.result()
 
 
 def test_every_frame_of_a_stream_is_edited_under_its_stamp_with_true_labels(bench: Bench) -> None:
@@ -138,7 +80,7 @@ def test_an_object_in_a_scene_without_one_becomes_the_labels_object(bench: Bench
 def test_poses_on_the_topic_take_over_from_their_stamps_on(bench: Bench) -> None:
     """In the world; in the camera, where it stands then, after which the object stays in the world."""
     inserter = up(bench)
-    [node] = [node for node in bench.executor.get_nodes() if isinstance(node, PoseEditor)]
+    node = editor(bench)
     frames = frames_of()
     send(bench, frames[:1])
     world = rigid(np.eye(3), np.array([0.02, 0.03, 0.1]))
@@ -221,7 +163,7 @@ def test_an_instant_that_does_not_fit_together_is_refused(bench: Bench, reason: 
     """By name, with what was expected; the next good frame is edited."""
     errors: list[str] = []
     up(bench, at='0 0 0.6', frame='camera')
-    [node] = [node for node in bench.executor.get_nodes() if isinstance(node, PoseEditor)]
+    node = editor(bench)
     node.get_logger().error = errors.append
     good, bad, *_ = frames_of()
     send(bench, [good])
@@ -232,134 +174,10 @@ def test_an_instant_that_does_not_fit_together_is_refused(bench: Bench, reason: 
     bench.until(lambda: len(bench.heard['edit/image']) == 1 + FRAMES)
 
 
-@pytest.mark.parametrize(('message', 'reason', 'match'), [
-    (pose(BEFORE, 'base_link'), 'unknown frame', "'world' (the world) or 'camera_optical' (the camera), got 'base_"),
-    (pose(rigid(np.eye(3), np.array([0, 0, -0.6])), convert.OPTICAL), 'not placed', 'expected the object before the'),
-    (pose(rigid(np.eye(3), np.array([9.0, 0, 0.6])), convert.OPTICAL), 'not placed', 'inside the 60x40 picture'),
-    (PoseStamped(header=convert.header(0, convert.WORLD)), 'bad pose', 'a quaternion of norm 1, got')])
-def test_a_pose_that_cannot_be_is_refused_with_its_reason(bench: Bench, message: PoseStamped, reason: str, match: str
-                                                          ) -> None:
-    """On the stream: counted, logged, nothing published. As a goal: the reason is the result's message."""
-    if reason == 'bad pose':
-        message.pose.orientation.w = 0.5
-    up(bench)
-    [node] = [node for node in bench.executor.get_nodes() if isinstance(node, PoseEditor)]
-    errors: list[str] = []
-    node.get_logger().error = errors.append
-    tell(bench, node, message)
-    send(bench, frames_of()[:1])
-    bench.until(lambda: bench.count('pose_editor', f'refused: {reason}') == 1)
-    assert match in errors[0]
-    handle = answer(bench, client_of(bench).send_goal_async(EditPose.Goal(pose=message)))
-    result = answer(bench, handle.get_result_async())
-    assert result.status == GoalStatus.STATUS_ABORTED
-    assert match in result.result.message
-    assert not bench.heard['edit/image']
-
-
-def test_the_action_edits_the_newest_frame_and_tells_progress_with_preview(bench: Bench) -> None:
-    """A feedback for each step; picture, depth, mask and label in the result, and on the topics."""
-    up(bench, FakeInserter(step_s=0.1), automatic=False)  # rclpy drops feedback after the end
-    frames = frames_of()
-    send(bench, frames)
-    bench.until(lambda: bench.count('pose_editor', 'received') == 5 * FRAMES)
-    told: list[Any] = []
-    goal = EditPose.Goal(pose=pose(BEFORE, convert.OPTICAL), seed=9, steps=4)
-    handle = answer(bench, client_of(bench).send_goal_async(goal, lambda message: told.append(message.feedback)))
-    result = answer(bench, handle.get_result_async())
-    assert result.status == GoalStatus.STATUS_SUCCEEDED
-    made = result.result
-    assert made.success
-    assert decode.stamp_ns(made.image.header) == frames[-1].stamp_ns
-    np.testing.assert_allclose(decode.pose(made.object.pose), frames[-1].camera.T_world_cam @ BEFORE, atol=1e-9)
-    assert decode.rgb(made.image)[0, 0, 0] == 9
-    assert (json.loads(made.provenance)['seed'], json.loads(made.provenance)['config']['steps']) == (9, 4)
-    bench.until(lambda: len(told) == 4)
-    assert [(f.step, f.steps) for f in told] == [(step, 4) for step in range(1, 5)]
-    assert told[-1].eta_s == 0
-    assert decode.rgb(told[0].preview).shape == (40, 60, 3)
-    bench.until(lambda: all(len(bench.heard[name]) == 1 for name in RESULTS))
-    assert bytes(bench.heard['edit/image'][0].data) == bytes(made.image.data)
-
-
-def test_a_goal_names_its_frame_by_the_stamp(bench: Bench) -> None:
-    """An older frame while it is kept; one that is not is refused with those that are."""
-    up(bench, automatic=False, keep=3)
-    client = client_of(bench)
-    goal = EditPose.Goal(pose=pose(BEFORE, convert.OPTICAL))
-    nothing = answer(bench, answer(bench, client.send_goal_async(goal)).get_result_async())
-    assert nothing.result.message == 'expected one of the 0 frames that are kept, none has come'
-    frames = frames_of()
-    send(bench, frames)
-    bench.until(lambda: bench.count('pose_editor', 'received') == 5 * FRAMES)
-
-    def result_of(stamp_ns: int) -> Any:
-        asked = EditPose.Goal(pose=pose(BEFORE, convert.OPTICAL, stamp_ns))
-        return answer(bench, answer(bench, client.send_goal_async(asked)).get_result_async()).result
-
-    assert decode.stamp_ns(result_of(frames[2].stamp_ns).image.header) == frames[2].stamp_ns
-    refused = result_of(frames[1].stamp_ns)
-    assert not refused.success
-    assert f'{frames[2].stamp_ns} to {frames[4].stamp_ns} ns, got {frames[1].stamp_ns} ns' in refused.message
-
-
-def test_a_cancelled_goal_ends_at_its_next_step(bench: Bench) -> None:
-    """The status says so, nothing is published, and the node edits on."""
-    up(bench, FakeInserter(steps=500, step_s=0.02), automatic=False)
-    send(bench, frames_of())
-    bench.until(lambda: bench.count('pose_editor', 'received') == 5 * FRAMES)
-    told: list[Any] = []
-    client, goal = client_of(bench), EditPose.Goal(pose=pose(BEFORE, convert.OPTICAL))
-    handle = answer(bench, client.send_goal_async(goal, told.append))
-    bench.until(lambda: told)
-    answer(bench, handle.cancel_goal_async())
-    result = answer(bench, handle.get_result_async())
-    assert result.status == GoalStatus.STATUS_CANCELED
-    assert (result.result.success, result.result.message) == (False, 'cancelled')
-    assert not bench.heard['edit/image']
-    goal.steps = 2
-    again = answer(bench, client.send_goal_async(goal))
-    assert answer(bench, again.get_result_async()).result.success
-
-
-class Held(FakeInserter):
-    """Waits in its first frame until it may go on."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.go_on, self.begun = threading.Event(), threading.Event()
-
-    def insert(self, *args: Any, **settings: Any) -> Any:
-        self.begun.set()
-        self.go_on.wait(30)
-        return super().insert(*args, **settings)
-
-
-def test_when_it_cannot_keep_up_the_newest_frame_wins_and_a_goal_is_kept(bench: Bench) -> None:
-    """A live camera does not wait: old frames are dropped and counted; what somebody asked for is not."""
-    held = Held()
-    up(bench, held, at='0 0 0.6', frame='camera', queue=2)
-    frames = frames_of()
-    send(bench, frames[:1])
-    bench.until(held.begun.is_set)
-    client = client_of(bench)
-    goal = EditPose.Goal(pose=pose(BEFORE, convert.OPTICAL), seed=5)
-    handle = answer(bench, client.send_goal_async(goal))
-    bench.until(lambda: int(bench.values('pose_editor').get('queue', 0)) == 1)
-    send(bench, frames[1:])
-    bench.until(lambda: bench.count('pose_editor', 'refused: too slow') == 3)
-    held.go_on.set()
-    assert answer(bench, handle.get_result_async()).result.success
-    bench.until(lambda: len(bench.heard['edit/image']) == 3)
-    assert {asked['seed'] for asked in held.asked} == {0, 5}
-    stamps = [decode.stamp_ns(message.header) for message in bench.heard['edit/image']]
-    assert sorted(stamps) == [frames[0].stamp_ns, frames[0].stamp_ns, frames[-1].stamp_ns]
-
-
 def test_frames_without_the_object_are_published_as_they_are_where_every_frame_is_wanted(bench: Bench) -> None:
     """With visibility 0; an episode that has it in no frame is a failure, with the reason."""
     up(bench, at='0 0 0.6', frame='camera', unedited=True)
-    [node] = [node for node in bench.executor.get_nodes() if isinstance(node, PoseEditor)]
+    node = editor(bench)
     frames = frames_of()
     tell(bench, node, pose(rigid(np.eye(3), np.array([9.0, 0, 0.6])), convert.OPTICAL, frames[3].stamp_ns))
     send(bench, frames)
@@ -372,28 +190,6 @@ def test_frames_without_the_object_are_published_as_they_are_where_every_frame_i
     send(bench, frames_of(1))
     bench.until(lambda: bench.count('pose_editor', 'failed') == 1)
     assert bench.message('pose_editor').startswith('episode 1: the object is in none of its frames: pose: expected')
-
-
-def test_a_model_that_raises_fails_its_frame_only(bench: Bench) -> None:
-    """The error names the frame and the reason; the worker lives on."""
-
-    class Picky(FakeInserter):
-        def insert(self, *args: Any, **settings: Any) -> Any:
-            if settings['seed'] == 1:
-                raise RuntimeError('no memory left')
-            return super().insert(*args, **settings)
-
-    up(bench, Picky(), automatic=False)
-    frames = frames_of()
-    send(bench, frames)
-    bench.until(lambda: bench.count('pose_editor', 'received') == 5 * FRAMES)
-    client = client_of(bench)
-    for seed, success in ((1, False), (0, True)):
-        goal = EditPose.Goal(pose=pose(BEFORE, convert.OPTICAL), seed=seed)
-        result = answer(bench, answer(bench, client.send_goal_async(goal)).get_result_async()).result
-        assert result.success == success
-    bench.until(lambda: bench.count('pose_editor', 'failed') == 1)
-    bench.until(lambda: len(bench.heard['edit/image']) == 1)
 
 
 def test_the_object_is_a_shape_a_mesh_file_or_a_size_with_pictures(tmp_path: Path) -> None:
