@@ -74,8 +74,7 @@ def start_from(config: EditConfig) -> InsertionTransformer:
     base, lora = _sources(config)
     file = lora.folder() / TRAINED
     tensors = load_file(file) if file.is_file() else from_uno(load_file(read_checkpoint(lora.folder(), lora).files[0]))
-    insertion = _insertion(config, base, tensors, lora.folder(), torch.float32)
-    insertion.requires_grad_(False)
+    insertion = _insertion(config, base, tensors, lora.folder(), torch.float32)  # FLUX is frozen by its adapter
     for parameter in _learnt(insertion):
         parameter.requires_grad_(True)
     return insertion

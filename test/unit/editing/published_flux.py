@@ -21,7 +21,7 @@ WIDTH = 32
 AUTOENCODER = {'block_out_channels': [8, 16, 16], 'down_block_types': ['DownEncoderBlock2D'] * 3,
                'up_block_types': ['UpDecoderBlock2D'] * 3, 'latent_channels': 4, 'norm_num_groups': 4,
                'layers_per_block': 1, 'mid_block_add_attention': True, 'use_quant_conv': False,
-               'use_post_quant_conv': False, 'scaling_factor': 0.5, 'shift_factor': 0.1}
+               'use_post_quant_conv': False, 'scaling_factor': 0.5, 'shift_factor': 0.1, 'sample_size': 16}
 CLIP = {'vocab_size': 520, 'hidden_size': 8, 'intermediate_size': 16, 'num_hidden_layers': 2, 'num_attention_heads': 2,
         'max_position_embeddings': 9, 'hidden_act': 'quick_gelu'}
 T5 = {'d_model': 12, 'd_ff': 16, 'd_kv': 8, 'num_heads': 2, 'num_layers': 2, 'vocab_size': 140,
