@@ -21,6 +21,7 @@ from hoigen.conditioning import ClipBuilder, ConditioningConfig, build_condition
 from hoigen.episodes import EpisodeReader, EpisodeWriteFailed, EpisodeWriter
 from hoigen.records import Provenance
 from hoigen.ros import convert, topics
+from hoigen.ros.edits import PARTS, edited_to_msgs, seen_of, untouched
 from hoigen.ros.nodes.episode_recorder import EpisodeRecorder
 
 FRAMES = 5
@@ -72,6 +73,60 @@ def test_every_episode_becomes_a_whole_bag(bench: Bench, tmp_path: Path) -> None
         assert {f'/{topic.name}': FRAMES for topic in per_frame}.items() <= reader.counts.items()
         assert (reader.counts['/mesh_assets'], reader.counts['/provenance']) == (1, 1)
         np.testing.assert_array_equal(reader.clip().rgb[3], scene(1)[1][3].rgb)
+
+
+def edits_of(seen: list[dict[str, Any]], episode: int) -> list[dict[str, Any]]:
+    """What pose_editor publishes of the frames that source and condition_builder published."""
+    made = []
+    for messages in seen:
+        frame = seen_of({topic.name: messages[topic.name] for topic in PARTS if topic is not topics.CONDITION_DEPTH})
+        edited = untouched(frame, np.eye(4), Provenance(0, {'episode': episode}, '', {}, {}, {}))
+        made.append(edited_to_msgs(frame, edited, 'a cup'))
+    made[0]['edit/provenance'] = convert.provenance_to_msg(edited.provenance)
+    return made
+
+
+def test_an_edited_episode_is_whole_without_generated_frames(bench: Bench, tmp_path: Path) -> None:
+    """Where pose_editor's frames are awaited, what a synthesizer makes is left out, none of its frames is missed."""
+    bench.up(EpisodeRecorder, output=str(tmp_path / 'edited'), made_by='pose_editor')
+    for episode in (0, 1):
+        seen, generated = messages_of(episode)
+        for part in (seen, generated[:3], edits_of(seen, episode)):
+            send(bench, part)
+    bench.until(lambda: bench.count('episode_recorder', 'recorded') == 2)
+    with EpisodeReader(bag(tmp_path / 'edited', 1)) as reader:
+        assert not reader.faults()
+        assert '/synth/image' not in reader.counts
+        assert {reader.counts[f'/edit/{name}'] for name in ('image', 'depth', 'mask', 'object', 'labels')} == {FRAMES}
+        assert reader.provenance('edit/provenance').config == {'episode': 1}
+
+
+def test_edits_beside_generated_frames_are_left_out(bench: Bench, tmp_path: Path) -> None:
+    """A live pose_editor drops frames: a bag of generated video does not depend on it."""
+    bench.up(EpisodeRecorder, output=str(tmp_path))
+    seen, generated = messages_of(0)
+    for part in (seen, edits_of(seen, 0)[:2], generated):
+        send(bench, part)
+    bench.until(lambda: bench.count('episode_recorder', 'recorded') == 1)
+    with EpisodeReader(bag(tmp_path, 0)) as reader:
+        assert not reader.faults()
+        assert not [topic for topic in reader.counts if topic.startswith('/edit/')]
+
+
+def test_an_edited_episode_that_lacks_a_frame_is_told(bench: Bench, tmp_path: Path) -> None:
+    """It is closed when the next one is whole, and its fault names the topic and the instant."""
+    bench.up(EpisodeRecorder, output=str(tmp_path), made_by='pose_editor')
+    for episode in (0, 1):
+        seen, _ = messages_of(episode)
+        edits = edits_of(seen, episode)
+        if episode == 0:
+            del edits[2]['edit/mask']
+        for part in (seen, edits):
+            send(bench, part)
+    bench.until(lambda: bench.count('episode_recorder', 'recorded') == 1)
+    bench.until(lambda: bench.count('episode_recorder', 'failed') == 1)
+    with EpisodeReader(bag(tmp_path, 0)) as reader:
+        assert [fault.topic for fault in reader.faults()] == ['/edit/mask']
 
 
 def test_messages_that_come_before_their_labels_find_their_episode(bench: Bench, tmp_path: Path) -> None:
