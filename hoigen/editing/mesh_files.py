@@ -59,7 +59,7 @@ def read(path: Path) -> dict[str, np.ndarray]:
     if beside.lacking:
         raise ValueError(f'expected the file {beside.lacking[0]!r} that it refers to beside it, got none')
     if not meshes:
-        raise ValueError('expected a mesh with triangles, got no faces (a cloud of points, or lines)')
+        raise ValueError('expected a mesh with triangles, got no faces (a cloud of points, lines, or a file cut short)')
     count = sum(len(mesh.faces) for mesh in meshes)
     if count > MOST_TRIANGLES:
         raise ValueError(f'expected at most {MOST_TRIANGLES} triangles, got {count}: simplify it')

@@ -57,17 +57,23 @@ def _piece(part: Part, largest: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _cells(colours: np.ndarray, largest: int) -> tuple[np.ndarray, np.ndarray]:
-    """A cell of 2x2 texels for each triangle, in which colours between its corners are linear."""
+    """A cell of 2x2 texels for each triangle, in which colours between its corners are linear.
+
+    The fourth texel of a cell goes on where its triangle ends: the corner across from it is the one for which that can
+    be a colour."""
     across = int(np.ceil(np.sqrt(len(colours))))
     if 2 * across > largest:
         raise ValueError(f'colours: expected at most {(largest // 2)**2} triangles with colours, got {len(colours)}')
-    a, b, c = (colours[:, corner].astype(int) for corner in range(3))
+    fourth = colours.sum(1, dtype=int, keepdims=True) - 2 * colours.astype(int)
+    first = np.abs(fourth - np.clip(fourth, 0, 255)).sum(-1).argmin(1)
+    order = (first[:, None] + np.arange(3)) % 3
+    a, b, c = np.take_along_axis(colours.astype(int), order[..., None], 1).swapaxes(0, 1)
     cells = np.zeros((across * across, 2, 2, 3), np.uint8)
     cells[:len(colours)] = np.stack([np.stack([a, b], 1), np.stack([c, np.clip(b + c - a, 0, 255)], 1)], 1)
     picture = cells.reshape(across, across, 2, 2, 3).swapaxes(1, 2).reshape(2 * across, 2 * across, 3)
     rows, columns = np.divmod(np.arange(len(colours)), across)
     low, high = 0.5 + INSET, 1.5 - INSET
-    inside = np.array([[low, low], [high, low], [low, high]])
+    inside = np.array([[low, low], [high, low], [low, high]])[(np.arange(3) - first[:, None]) % 3]
     return picture, 2 * np.stack([columns, rows], -1)[:, None] + inside
 
 
