@@ -128,10 +128,11 @@ def look_of(asset: MeshAsset, caption: str) -> Look:
     return Look(thing, replace(asset, vertices=vertices, uv=uv, texture=texture), caption)
 
 
-def chooser(library: Sequence[LibraryMesh], share: float) -> Callable[[Draws, int], tuple[Look, ...]]:
+def chooser(library: Sequence[LibraryMesh], share: float) -> Callable[[Draws, int, int], tuple[Look, ...]]:
     """Draws a scene's things: each with this probability one of the library, else one of ours."""
-    def choose(draws: Draws, count: int) -> tuple[Look, ...]:
-        drawn = [draws.pick(library).look() if draws.chance(share) else draw_looks(draws, 1)[0] for _ in range(count)]
+    def choose(draws: Draws, count: int, texture: int) -> tuple[Look, ...]:
+        drawn = [draws.pick(library).look() if draws.chance(share) else draw_looks(draws, 1, texture)[0]
+                 for _ in range(count)]
         return tuple(replace(look, asset=replace(look.asset, id=f'thing_{number}'))
                      for number, look in enumerate(drawn))
     return choose

@@ -43,7 +43,7 @@ class _Tools:
     """What a worker process makes once."""
 
     renderer: Renderer
-    choose: Callable[[Draws, int], tuple[Look, ...]]
+    choose: Callable[[Draws, int, int], tuple[Look, ...]]
     likeness: Likeness | None
 
 

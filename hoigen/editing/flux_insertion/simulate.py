@@ -12,7 +12,17 @@ from hoigen.editing.placement import box_of, place
 from hoigen.editing.records import Placement, Reference
 from hoigen.editing.views import random_views
 from hoigen.geometry.shading import draw
-from hoigen.sources.mujoco.clutter import Clutter, Look, Sight, build_clutter, draw_looks, lift, look_from, reach
+from hoigen.sources.mujoco.clutter import (
+    TEXTURE,
+    Clutter,
+    Look,
+    Sight,
+    build_clutter,
+    draw_looks,
+    lift,
+    look_from,
+    reach,
+)
 from hoigen.sources.mujoco.draws import Draws
 from hoigen.sources.mujoco.render import Renderer
 
@@ -72,11 +82,12 @@ class SceneExamples:
 
 
 def simulate(config: SimulationConfig, renderer: Renderer, seed: int, index: int,
-             choose: Callable[[Draws, int], tuple[Look, ...]] = draw_looks) -> SceneExamples:
-    """Scene ``index`` of a seed: always the same, whatever was made before. choose: gives so many things."""
-    draws = Draws(config.split, seed, index)
-    looks = choose(draws, config.things)
-    scene = build_clutter(looks, draws)
+             choose: Callable[[Draws, int, int], tuple[Look, ...]] = draw_looks) -> SceneExamples:
+    """Scene ``index`` of a seed: always the same, whatever was made before. choose: gives so many things with textures
+    of so many pixels a side."""
+    draws, texture = Draws(config.split, seed, index), max(TEXTURE, config.size)
+    looks = choose(draws, config.things, texture)
+    scene = build_clutter(looks, draws, texture)
     examples = [example for number in range(config.things) for _ in range(config.sights)
                 if (example := _sight(scene, number, config, renderer, draws)) is not None]
     views = tuple(random_views(look.asset, config.views, draws.rng, config.size) for look in looks)

@@ -27,6 +27,7 @@ HIDDEN_GROUP = 5  # not drawn
 AWAY_M = 3.0  # where the hand waits, above the ceiling
 FREE_SHAPES = tuple(shape for shape in SHAPES if shape != 'chest')  # a chest's lid hangs on its base
 TEXTURE = 128
+"""Side of a thing's texture, pixels; the table's has twice as many."""
 WIDE_M = 0.07
 """No thing of ours reaches further from its own axis than this; wider ones are put further apart."""
 
@@ -99,12 +100,12 @@ class Clutter:
         mujoco.mj_camlight(self.model, self.data)
 
 
-def draw_looks(draws: Draws, count: int) -> tuple[Look, ...]:
-    """``count`` things of any shape, each with a look of its own."""
+def draw_looks(draws: Draws, count: int, texture: int = TEXTURE) -> tuple[Look, ...]:
+    """``count`` things of any shape, each with a look of its own; texture: its side, pixels."""
     found = []
     for number in range(count):
         thing = make_thing(draws.pick(FREE_SHAPES), draws)
-        picture, colour = draw_look(draws, TEXTURE)
+        picture, colour = draw_look(draws, texture)
         mesh = thing.mesh
         asset = MeshAsset(f'thing_{number}', OBJECT, mesh.vertices.astype(np.float32), mesh.triangles,
                           mesh.uv.astype(np.float32), np.ascontiguousarray(picture))
@@ -112,9 +113,9 @@ def draw_looks(draws: Draws, count: int) -> tuple[Look, ...]:
     return tuple(found)
 
 
-def build_clutter(looks: Sequence[Look], draws: Draws) -> Clutter:
+def build_clutter(looks: Sequence[Look], draws: Draws, texture: int = TEXTURE) -> Clutter:
     """The things dropped close together on a table, at rest; their looks are as given, all others are drawn."""
-    spec = begin_scene(draws, 2 * TEXTURE)
+    spec = begin_scene(draws, 2 * texture)
     for look in looks:
         add_free_thing(spec, look.asset.id, look.thing, look.asset.texture, draws)
     model = finish_scene(spec, draws)

@@ -69,8 +69,8 @@ def test_what_cannot_stand_on_a_table_is_refused():
 def test_the_share_of_a_users_meshes(tmp_path):
     """Things of both kinds come, and the same draw gives the same things."""
     choose = chooser([kept(block(0.03, 0.03, 0.03), 'block', tmp_path)], 0.5)
-    drawn = [look.caption for n in range(12) for look in choose(Draws('train', n), 4)]
-    assert drawn == [look.caption for n in range(12) for look in choose(Draws('train', n), 4)]
+    drawn = [look.caption for n in range(12) for look in choose(Draws('train', n), 4, 32)]
+    assert drawn == [look.caption for n in range(12) for look in choose(Draws('train', n), 4, 32)]
     assert 12 < drawn.count('block') < 36
 
 

@@ -13,7 +13,7 @@ from hoigen.editing.data.records import DataError, write_scene
 def scenes(tmp_path):
     """Three scenes of 2, 1 and 3 rows."""
     rng = np.random.default_rng(0)
-    arrays = [rng.integers(0, 255, (count, 4, 5), np.uint8) for count in (2, 1, 3)]
+    arrays = [rng.integers(0, 4, (count, 40, 50), np.uint8) for count in (2, 1, 3)]
     paths = [tmp_path / f'scene_{n:06d}.npz' for n in range(3)]
     for path, array in zip(paths, arrays, strict=True):
         write_scene(path, {'view_rgb': array}, compress=True)

@@ -51,6 +51,21 @@ def test_a_set_is_what_training_reads(made):
         assert all(changed[e][seen[e]].mean() > 0.5 for e in range(len(seen))), 'the object is where its mask says'
 
 
+def test_a_set_larger_than_memory_trains_alike(made, monkeypatch):
+    """Read from the disk one by one, examples are the same to the bit."""
+    held = ExampleSet(made)
+    monkeypatch.setattr('hoigen.editing.flux_insertion.training.examples.MEMORY', 0)
+    read = ExampleSet(made)
+    assert not isinstance(read.arrays['rgb'], np.ndarray)
+    assert read.views.shape == held.views.shape
+    for index in range(len(held)):
+        for kind in ({}, {'box': True}, {'guided': True}):
+            a, b = held.given(index, **kind), read.given(index, **kind)
+            assert all(np.array_equal(getattr(a, name), getattr(b, name)) for name in ('target', 'masked', 'depth',
+                                                                                       'paint'))
+        assert np.array_equal(held.views[held.thing[index], 1], read.views[read.thing[index], 1])
+
+
 def test_a_killed_run_goes_on(made):
     """What is there stays as it is; what is missing is made again, byte for byte."""
     first, second = (made / f'scene_00000{n}.npz' for n in (0, 1))

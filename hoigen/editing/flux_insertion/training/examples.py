@@ -1,14 +1,16 @@
-"""The examples of a training set in memory, and what of each the model is given."""
+"""The examples of a training set, and what of each the model is given."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from hoigen.editing.data.reading import Rows, bytes_of
 from hoigen.editing.flux_insertion.conditions import as_signed, depth_picture, flat
 from hoigen.editing.flux_insertion.synthesis import GREY, TOLERANCE
 from hoigen.editing.orientation import Orientation, rotation_of
@@ -16,8 +18,10 @@ from hoigen.training.checkpoint import TrainingError
 
 __all__ = ['ExampleSet', 'Given', 'channels_first', 'order_of']
 
-FIELDS = ('rgb', 'without', 'depth_without_m', 'mask', 'object_depth_m', 'box_mask', 'insertion_depth_m', 'orientation',
-          'guide')
+PICTURES = ('rgb', 'without', 'depth_without_m', 'mask', 'object_depth_m', 'box_mask', 'guide', 'view_rgb')
+NUMBERS = ('insertion_depth_m', 'orientation', 'view_orientation', 'thing')
+MEMORY = 8 << 30
+"""Pictures of a set that takes more bytes than this stay on the disk."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +36,7 @@ class Given:
 
 
 class ExampleSet:
-    """All examples of a folder of scenes (``hoigen edit data``), held in memory.
+    """All examples of a folder of scenes (``hoigen edit data``), in memory unless they are large.
 
     thing: [E] rows of ``views`` [N,V,S,S,3] uint8, whose orientations are ``view_features`` [N,V,9]; features [E,9] of
     the targets, zeros where an orientation is not known; captions: N. without_known: [E] bool, whether the scene behind
@@ -43,20 +47,25 @@ class ExampleSet:
         paths = sorted(folder.glob('scene_*.npz'))
         if not paths:
             raise TrainingError(f'{folder}: expected scenes (scene_*.npz), found none; make some: hoigen edit data')
-        fields: dict[str, list[np.ndarray]] = {name: [] for name in (*FIELDS, 'thing', 'view_rgb', 'view_orientation')}
+        held = NUMBERS if bytes_of(paths) > MEMORY else (*NUMBERS, *PICTURES)
+        fields: dict[str, list[np.ndarray]] = {name: [] for name in held}
+        counts: list[tuple[int, int]] = []
         captions: list[str] = []
         known: list[np.ndarray] = []
         for path in paths:
             with np.load(path) as scene:
-                lacks = sorted((fields.keys() | {'caption'}) - set(scene.files))
+                lacks = sorted({*NUMBERS, *PICTURES, 'caption'} - set(scene.files))
                 if lacks:
                     raise TrainingError(f'{path}: expected the fields of a scene, {lacks} are missing; make it again: '
                                         'hoigen edit data')
                 for name in fields:
                     fields[name].append(scene[name] + len(captions) if name == 'thing' else scene[name])
                 captions += scene['caption'].tolist()
+                counts.append((len(scene['thing']), len(scene['caption'])))
                 known.append(scene.get('without_known', np.ones(len(scene['thing']), bool)))
-        self.arrays = {name: np.concatenate(parts) for name, parts in fields.items()}
+        self.arrays: dict[str, Any] = {name: np.concatenate(parts) for name, parts in fields.items()}
+        for name in set(PICTURES) - set(held):
+            self.arrays[name] = Rows(paths, name, [count[name == 'view_rgb'] for count in counts])
         self.captions, self.without_known = tuple(captions), np.concatenate(known)
         self.thing, self.views = self.arrays['thing'], self.arrays['view_rgb']
         self.features = _features(self.arrays['orientation'])
