@@ -12,7 +12,7 @@ import torch
 from accelerate import init_empty_weights
 from diffusers import FluxTransformer2DModel
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from hoigen.editing.flux.autoencoder import PublishedAutoencoder
 from hoigen.editing.flux.configuration import EditConfig, ModelError
@@ -65,8 +65,8 @@ def load_published(config: EditConfig) -> tuple[InsertionTransformer, PublishedA
 
 
 def start_from(config: EditConfig) -> InsertionTransformer:
-    """The transformer to train, on the CPU: FLUX frozen in the type that ``memory`` says, the adapter and the
-    projectors in float32, which alone are learnt.
+    """The transformer to train: FLUX frozen in the type and place that ``memory`` says, the adapter and the projectors
+    in float32, which alone are learnt.
 
     They come from ``lora``: a folder that training left, or UNO's adapter (stage 0), where the projectors begin as
     nothing.
@@ -74,10 +74,7 @@ def start_from(config: EditConfig) -> InsertionTransformer:
     base, lora = _sources(config)
     file = lora.folder() / TRAINED
     tensors = load_file(file) if file.is_file() else from_uno(load_file(read_checkpoint(lora.folder(), lora).files[0]))
-    insertion = _insertion(config, base, tensors, lora.folder(), torch.float32)  # FLUX is frozen by its adapter
-    for parameter in _learnt(insertion):
-        parameter.requires_grad_(True)
-    return insertion
+    return _insertion(config, base, tensors, lora.folder(), torch.float32)
 
 
 def load_autoencoder(config: EditConfig) -> PublishedAutoencoder:
@@ -111,11 +108,6 @@ def save_trained(tensors: dict[str, Tensor], folder: Path) -> None:
     growing.rename(folder / TRAINED)
 
 
-def _learnt(insertion: InsertionTransformer) -> list[nn.Parameter]:
-    adapters = [p for name, p in insertion.transformer.named_parameters() if '.lora_' in name]
-    return [*adapters, *insertion.target.parameters(), *insertion.own.parameters()]
-
-
 def _sources(config: EditConfig) -> tuple[Source, Source]:
     """Where FLUX and the adapter lie; ModelError names both where both are missing."""
     sources = Source(str(config.base), config.licence), Source(str(config.lora), config.licence)
@@ -138,7 +130,7 @@ def _parts(config: EditConfig) -> dict[str, dict]:
 
 def _insertion(config: EditConfig, base: Source, tensors: dict[str, Tensor], where: Path,
                dtype: torch.dtype) -> InsertionTransformer:
-    """FLUX with the adapter and, where ``tensors`` has them, the projectors; those two in ``dtype``."""
+    """FLUX, frozen by its adapter, and, where ``tensors`` has them, the projectors; those two in ``dtype``."""
     for part, want in _parts(config).items():
         refuse_other_config(want, base.folder() / part / 'config.json', base)
     device = config.memory.loading_device()
