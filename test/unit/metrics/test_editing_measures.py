@@ -77,6 +77,7 @@ def test_what_is_painted_over_its_occluder_is_told(truth) -> None:
     over = np.where(truth.outline[..., None], truth.alone, truth.without)
     right, iou, depth = all_of(over, truth)
     assert right == 0
+    assert colour_error(over, truth) == 0
     assert iou == pytest.approx(truth.visible.sum() / truth.outline.sum())
     hidden = truth.outline & ~truth.visible
     assert depth == pytest.approx(100 * (OBJECT_M - NEAR_M) / NEAR_M * hidden.sum() / truth.outline.sum(), rel=1e-5)
@@ -94,7 +95,8 @@ def test_what_is_painted_a_few_pixels_off_is_told(truth) -> None:
     moved = np.where(np.roll(truth.visible, -6, 1)[..., None], np.roll(truth.alone, -6, 1), truth.without)
     _, iou, depth = all_of(moved, truth)
     assert iou == pytest.approx((14 - 6) / (14 + 6), abs=0.02)
-    assert depth > 20
+    missing, beyond = 100 * (FAR_M - OBJECT_M) / OBJECT_M, 100 * (FAR_M - OBJECT_M) / FAR_M
+    assert depth == pytest.approx((6 * missing + 6 * beyond) / (18 + 6), rel=0.03)
 
 
 def test_grey_paint_is_nobodys(truth) -> None:
@@ -112,6 +114,7 @@ def test_between_both_is_unclear(truth) -> None:
     reading = read(half.astype(np.uint8), truth)
     assert (reading[truth.visible] == UNCLEAR).mean() > 0.3
     assert unclear_share(reading, truth) > 0.2
+    assert np.isnan(depth_error_percent(np.full_like(reading, UNCLEAR), truth))
 
 
 def test_an_object_that_looks_like_the_wall_is_not_judged(truth) -> None:
@@ -121,6 +124,33 @@ def test_an_object_that_looks_like_the_wall_is_not_judged(truth) -> None:
     reading = read(hard.rgb, hard)
     assert np.isnan([occlusion_right(reading, hard), object_iou(reading, hard)]).all()
     assert unclear_share(reading, hard) > 0.7
+
+
+def test_a_texture_that_softens_into_the_wall_is_not_judged(truth) -> None:
+    """Fine red and cyan painted softly is grey as the wall: no model is blamed for what nobody could tell."""
+    fine = np.where((np.indices((SIZE, SIZE)).sum(0) % 2)[..., None], (250, 70, 70), (70, 250, 250)).astype(np.uint8)
+    alone = np.where(truth.outline[..., None], fine, truth.without)
+    hard = replace(truth, alone=alone, rgb=np.where(truth.visible[..., None], alone, truth.without))
+    assert unclear_share(read(hard.rgb, hard), hard) > 0.7
+
+
+def test_a_like_thing_beside_it_is_left_out(truth) -> None:
+    """Another red thing in the scene, and a blue stripe of the object beside the blue board: neither is counted."""
+    def with_thing(picture: np.ndarray) -> np.ndarray:
+        picture = picture.copy()
+        picture[38:46, 2:10] = (200, 30, 30)
+        return picture
+
+    striped = truth.alone.copy()
+    striped[14:34, 22:26] = (30, 40, 200)
+    without, alone = with_thing(truth.without), with_thing(striped)
+    rgb = np.where(truth.visible[..., None], alone, without)
+    hard = replace(truth, rgb=rgb, without=without, alone=alone)
+    brighter = rgb.copy()
+    brighter[38:46, 2:10] = (220, 30, 30)
+    for picture in (rgb, brighter):
+        assert object_iou(read(picture, hard), hard) == 1
+    assert not hard.tellable[20:30, 24:30].any()
 
 
 def test_a_shadow_is_scene(truth) -> None:
