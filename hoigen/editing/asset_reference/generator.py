@@ -11,7 +11,6 @@ from torch import Tensor
 
 from hoigen.editing.asset_reference.conditions import AssetViews, PointCode, asset_views, code_of
 from hoigen.editing.asset_reference.loading import AssetModel, load_asset_model
-from hoigen.editing.asset_reference.look import refined
 from hoigen.editing.asset_reference.model import Layout, Views
 from hoigen.editing.asset_reference.pose import find_view
 from hoigen.editing.flux.sampling import noise, sample, schedule
@@ -84,12 +83,10 @@ class AssetReference:
         start = noise(seed, 2 * side**2, model.width, model.device)
         report = None
         if on_step is not None:
-            report = lambda step, count, tokens: on_step(step, count, self._pictures(tokens)[0])  # noqa: E731
+            report = lambda step, count, tokens: on_step(step, count, self._pictures(tokens, shown)[0])  # noqa: E731
         shown = asset_views(mesh, config.references, config.reference_side)
         tokens = sample(self._velocity(shown, caption, scale), start, schedule(steps, side**2), report)
-        rgb, colours = self._pictures(tokens)
-        if model.refiner is not None:
-            rgb = refined(model.refiner, rgb, colours, shown)
+        rgb, colours = self._pictures(tokens, shown)
         made = {'model': config.name, 'caption': caption, 'steps': steps, 'size': config.size, 'image_guidance': scale}
         return _labelled(rgb, colours, code_of(mesh), seed, Provenance(
             seed, made, mesh.id, model.weights, versions_of(), {config.name: config.licence}))
@@ -119,11 +116,13 @@ class AssetReference:
             tokens = [encode(self.model.autoencoder, self.model.placed(pictures))[None] for pictures in (rgb, points)]
         return Views(*tokens)
 
-    def _pictures(self, tokens: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    def _pictures(self, tokens: Tensor, shown: AssetViews) -> tuple[np.ndarray, np.ndarray]:
         """Picture and coloured point map [S,S,3] uint8 of tokens [1,2T,D]."""
-        side = self.model.config.size // self.model.config.pixels_per_token
-        with self.model.autocast():
-            both = decode(self.model.autoencoder, tokens[0].unflatten(0, (2, -1)).to(self.model.dtype), side, side)
+        model, side = self.model, self.model.config.size // self.model.config.pixels_per_token
+        with model.autocast():
+            both = decode(model.autoencoder, tokens[0].unflatten(0, (2, -1)).to(model.dtype), side, side).float()
+            if model.refiner is not None:
+                both = torch.cat(model.refiner(both[:1], both[1:], [shown]))
         rgb, colours = as_uint8(both.permute(0, 2, 3, 1).float().cpu().numpy())
         return rgb, colours
 

@@ -11,6 +11,7 @@ import torch
 from diffusers import FluxTransformer2DModel
 from torch import Tensor, nn
 
+from hoigen.editing.asset_reference.look import AssetRefiner
 from hoigen.editing.asset_reference.lora import RANK
 from hoigen.editing.asset_reference.model import AssetTransformer
 from hoigen.editing.asset_reference.published import load_published
@@ -18,7 +19,6 @@ from hoigen.editing.flux.autoencoder import Autoencoder, PatchAutoencoder, Patch
 from hoigen.editing.flux.configuration import CONFIG, EditConfig, Memory, ModelError, read_config
 from hoigen.editing.flux.words import WordTable
 from hoigen.editing.flux_insertion.loading import Text
-from hoigen.editing.flux_insertion.refiner import Refiner
 from hoigen.episodes.provenance import sha256_of
 from hoigen.video.model import load_strictly
 
@@ -49,7 +49,7 @@ class AssetModel:
     autoencoder: Autoencoder
     text: Text
     weights: dict[str, str]
-    refiner: Refiner | None = None
+    refiner: AssetRefiner | None = None
 
     @property
     def device(self) -> torch.device:
@@ -80,11 +80,11 @@ class AssetModel:
         return (batch.float() / 127.5 - 1).to(self.device, self.dtype)
 
 
-def build_parts(config: EditConfig) -> tuple[Parts, PatchAutoencoder, Refiner]:
+def build_parts(config: EditConfig) -> tuple[Parts, PatchAutoencoder, AssetRefiner]:
     """The untrained parts of a model of the small kind, in the order of FILES; :func:`load_asset_model` is for use."""
     if config.refiner is None:
         raise ModelError(f'model {config.name}: expected a refiner of a small asset model, got none')
-    return Parts(config), PatchAutoencoder(PatchConfig(**config.autoencoder)), Refiner(config.refiner)
+    return Parts(config), PatchAutoencoder(PatchConfig(**config.autoencoder)), AssetRefiner(config.refiner)
 
 
 def load_asset_model(model: str = 'asset-tiny', memory: Memory | None = None) -> AssetModel:

@@ -1,18 +1,25 @@
-"""What a generated point map says of the picture: each pixel's place on the asset has a colour in the asset's views."""
+"""What a small model's picture and point map tell of each other: both are mended by it, at full resolution.
+
+The picture shows where the asset is, and so where its point map ends; the point map says which place of the asset a
+pixel shows, and so which colour it has in the asset's views.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 import torch
 from scipy.spatial import cKDTree
+from torch import Tensor, nn
 
 from hoigen.editing.asset_reference.conditions import AssetViews, is_asset
 from hoigen.editing.flux_insertion.conditions import as_signed, as_uint8
 from hoigen.editing.flux_insertion.refiner import Refiner
 from hoigen.editing.flux_insertion.synthesis import GREY
 
-__all__ = ['looked_up', 'refined']
+__all__ = ['AssetRefiner', 'looked_up']
 
 FAR = 0.2
 """A place so far from all that the views show, as a share of the asset's box, has no known colour."""
@@ -35,11 +42,30 @@ def looked_up(colours: np.ndarray, views: AssetViews) -> tuple[np.ndarray, np.nd
     return picture, sure
 
 
-@torch.no_grad()
-def refined(refiner: Refiner, rgb: np.ndarray, colours: np.ndarray, views: AssetViews) -> np.ndarray:
-    """A small model's picture [S,S,3] uint8 mended by what its point map looks up on the asset."""
-    device = next(refiner.parameters()).device
-    known, sure = looked_up(colours, views)
-    pictures = [torch.from_numpy(as_signed(picture)).permute(2, 0, 1)[None].to(device) for picture in (rgb, known)]
-    shares = [torch.from_numpy(share.astype(np.float32))[None, None].to(device) for share in (sure, is_asset(colours))]
-    return as_uint8(refiner(*pictures, *shares)[0].permute(1, 2, 0).float().cpu().numpy())
+class AssetRefiner(nn.Module):
+    """Two networks that begin as nothing: ``points`` mends the point map, ``picture`` then the picture."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.points, self.picture = Refiner(width), Refiner(width)
+
+    def forward(self, rgb: Tensor, colours: Tensor, views: Sequence[AssetViews]) -> tuple[Tensor, Tensor]:
+        """The pictures and coloured point maps [B,3,S,S] in [-1, 1], mended; views: of each one's asset."""
+        rough = _shares([is_asset(one) for one in _bytes(colours)], rgb)
+        colours = self.points(colours, rgb, torch.zeros_like(rough), rough)
+        maps = _bytes(colours)
+        found = [looked_up(one, of) for one, of in zip(maps, views, strict=True)]
+        known = torch.from_numpy(np.stack([as_signed(picture) for picture, _ in found])).permute(0, 3, 1, 2)
+        sure = _shares([share for _, share in found], rgb)
+        mask = _shares([is_asset(one) for one in maps], rgb)
+        return self.picture(rgb, known.to(rgb), sure, mask), colours
+
+
+def _bytes(pictures: Tensor) -> np.ndarray:
+    """[B,S,S,3] uint8 of pictures [B,3,S,S] in [-1, 1]."""
+    return as_uint8(pictures.detach().permute(0, 2, 3, 1).float().cpu().numpy())
+
+
+def _shares(maps: Sequence[np.ndarray], like: Tensor) -> Tensor:
+    """[B,1,S,S] of maps [S,S]."""
+    return torch.from_numpy(np.stack(maps).astype(np.float32))[:, None].to(like)

@@ -75,7 +75,7 @@ def test_a_point_map_looks_up_the_assets_colours():
     rgb, sure = looked_up(views.points[2], views)
     apart = np.abs(rgb[inner].astype(int) - views.rgb[2][inner]).max(-1)
     assert (apart < 30).mean() > 0.85
-    assert sure[inner].min() > 0.8
+    assert sure[inner].mean() > 0.95
     background = ~is_asset(views.points[2])
     assert (rgb[background] == 127).all()
     assert (sure[background] == 0).all()

@@ -13,10 +13,12 @@ from hoigen.editing.asset_reference.pose import find_pose
 from hoigen.editing.asset_reference.training import stages
 from hoigen.editing.asset_reference.training.examples import AssetExamples
 from hoigen.editing.asset_reference.training.objective import AssetLoss, AssetObjective
+from hoigen.editing.asset_reference.training.refining import AssetRefinerObjective
 from hoigen.editing.asset_reference.training.scenes import ScenesConfig, make_scenes, simulate_assets
 from hoigen.editing.asset_reference.training.start import start_from
 from hoigen.editing.flux.configuration import EditConfig, ModelError
 from hoigen.editing.flux_insertion.loading import build_parts as build_insertion
+from hoigen.editing.flux_insertion.training.refining import RefinerLoss
 from hoigen.editing.orientation import angle_between
 from hoigen.editing.things import made_thing
 from hoigen.geometry.transforms import invert, rigid
@@ -87,6 +89,21 @@ def test_recoloured_examples_keep_their_geometry_and_say_no_colour(scenes, confi
         assert torch.equal(a['words'], parts.words.numbers([str(examples.arrays['plain'][1])])[0])
         changed += not torch.equal(a['targets'][0], b['targets'][0])
     assert changed > 2
+
+
+def test_what_mends_begins_as_nothing_and_learns_both(scenes, config: EditConfig):
+    """Picture and point map stay as the model made them until the refiner has learnt, and both get a gradient."""
+    torch.manual_seed(0)
+    parts, autoencoder, refiner = build_parts(config)
+    source = AssetObjective(parts, autoencoder, AssetExamples(scenes), AssetLoss())
+    mending = AssetRefinerObjective(refiner, source, RefinerLoss())
+    example = mending.example(0, torch.Generator().manual_seed(0))
+    terms = mending({name: value[None] for name, value in example.items()})
+    assert torch.equal(terms['picture'], terms['picture_before'])
+    assert torch.equal(terms['points'], terms['points_before'])
+    terms['loss'].sum().backward()
+    assert all(part.leave.weight.grad.abs().max() > 0 for part in (refiner.picture, refiner.points))
+    assert {name for name, _ in mending.named_parameters()} == {f'refiner.{n}' for n, _ in refiner.named_parameters()}
 
 
 def test_a_run_goes_on_and_ends_as_a_model(scenes, config: EditConfig, tmp_path, monkeypatch):
