@@ -103,17 +103,22 @@ def picture_subject(rgb: np.ndarray, mask: np.ndarray, camera: Camera, T_world_o
     T_world_object: its pose [4,4] in that frame; None where nobody knows it. Where it is known, the picture says how
     the object is turned in it, and a mesh without a texture takes its look from the picture: as seen from this camera,
     so that what the camera did not see looks as what is before it. PlacementError where the mask is of another size or
-    shows too little.
+    shows too little, or the mesh is not before the camera.
     """
     if rgb.shape[:2] != (camera.height, camera.width) or mask.shape != rgb.shape[:2]:
         raise PlacementError(f'mask: expected one of the picture\'s size {camera.width}x{camera.height}, got picture '
                              f'{rgb.shape[1]}x{rgb.shape[0]} and mask {mask.shape[1]}x{mask.shape[0]}')
     if mask.sum() < LEAST_PIXELS:
         raise PlacementError(f'mask: expected {LEAST_PIXELS} pixels of the object at least, got {int(mask.sum())}')
-    turned = None if T_world_object is None else apparent(camera, T_world_object)
-    if T_world_object is not None and mesh.texture is None:
+    if T_world_object is None:
+        return Subject(caption, (Reference(_cut_out(rgb, mask), None),), mesh)
+    depth = project(camera, apply(T_world_object, np.concatenate([mesh.vertices, np.zeros((1, 3))])))[1]
+    if not (depth > 0).all():
+        raise PlacementError(f'mesh {mesh.id!r}: expected all of it before the camera that shows it, got a part '
+                             f'{depth.min():.3g} m along the optical axis')
+    if mesh.texture is None:
         mesh = _with_look(rgb, mask, camera, T_world_object, mesh)
-    return Subject(caption, (Reference(_cut_out(rgb, mask), turned),), mesh)
+    return Subject(caption, (Reference(_cut_out(rgb, mask), apparent(camera, T_world_object)),), mesh)
 
 
 def _cut_out(rgb: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -133,10 +138,7 @@ def _with_look(rgb: np.ndarray, mask: np.ndarray, camera: Camera, T_world_object
     """The mesh with the picture as its texture, without the light that a drawing of it there would have."""
     vertices, triangles = _fine(mesh)
     fine = replace(mesh, vertices=vertices, triangles=triangles)
-    pixels, depth = project(camera, apply(T_world_object, vertices))
-    if not (depth > 0).all():
-        raise PlacementError(f'mesh {mesh.id!r}: expected all of it before the camera that shows it, got '
-                             f'{int((depth <= 0).sum())} of {len(depth)} vertices behind')
+    pixels, _ = project(camera, apply(T_world_object, vertices))
     light = brightness(fine, T_world_object, camera)
     inner = cv2.erode(mask.astype(np.uint8), np.ones((2 * EDGE + 1, 2 * EDGE + 1), np.uint8)) > 0
     own = inner & np.isfinite(light)
