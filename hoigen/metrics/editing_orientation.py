@@ -6,7 +6,7 @@ The papers ask Orient Anything, a network, instead. This reads all three angles,
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import cv2
@@ -14,7 +14,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from hoigen.geometry.camera import crop_camera, project, resize_camera
-from hoigen.geometry.shading import draw
+from hoigen.geometry.shading import brightness, draw
 from hoigen.geometry.transforms import rigid
 from hoigen.metrics.editing import EditTruth
 from hoigen.records import Camera, MeshAsset
@@ -33,10 +33,12 @@ REFINED = ((6, 10.0), (2, 5.0))
 """So many of the likest candidates, APART_DEG from each other, are drawn again as the camera sees them, also turned by
 so much to either side about each axis; then the likest of those."""
 GOLDEN = np.pi * (3 - np.sqrt(5))
+TEXELS = 64
+"""Side of the texture that is drawn, pixels."""
 SOFT = 0.7
 """Deviation of the blur of what is compared, pixels of the window."""
-GAIN = (0.5, 1.7)
-"""Light may make the object so much darker or brighter than it is drawn."""
+GAIN = (0.3, 1.7)
+"""Light may make the object so much darker or brighter than its own colours."""
 NEARER = 0.005
 """Relative difference of depth from which the scene hides the object."""
 ALIKE_DEG, APART_DEG = 15.0, 25.0
@@ -74,12 +76,12 @@ class OrientationReader:
 
     def __init__(self, asset: MeshAsset, T_world_object: np.ndarray, camera: Camera, truth: EditTruth) -> None:
         low, high = asset.vertices.min(0).astype(float), asset.vertices.max(0).astype(float)
-        self._asset, self._true, self._middle = asset, T_world_object[:3, :3], (low + high) / 2
+        self._asset, self._true, self._middle = _small(asset), T_world_object[:3, :3], (low + high) / 2
         self._place = self._true @ self._middle + T_world_object[:3, 3]
         radius = float(np.linalg.norm(asset.vertices - self._middle, axis=1).max())
         (u, v), far = project(camera, self._place)
         side = int(np.ceil(2 * ROOM * radius * camera.K[0, 0] / far))
-        self._corner, self._side, self._far = (round(u - side / 2), round(v - side / 2)), side, float(far)
+        self._corner, self._side, self._far = (round(u - (side - 1) / 2), round(v - (side - 1) / 2)), side, float(far)
         self._camera = resize_camera(crop_camera(camera, *self._corner, side, side), WINDOW, WINDOW)
         self._scene_depth = np.nan_to_num(self._window(truth.scene_depth_m, cv2.INTER_NEAREST), nan=np.inf)
         self._truth = truth
@@ -127,11 +129,12 @@ class OrientationReader:
         """Orientations all over: the object drawn from all sides, each picture turned about its middle."""
         ray = self._place - self._camera.T_world_cam[:3, 3]
         ray = ray / np.linalg.norm(ray)
+        middle = project(self._camera, self._place)[0].tolist()
         rotations, colours, shares = [], [], []
         for rotation in _facing(self._camera, DIRECTIONS):
             colour, share, depth = self._draw(rotation)
             for turn in 360 / TURNS * np.arange(TURNS):
-                about = cv2.getRotationMatrix2D(((WINDOW - 1) / 2, (WINDOW - 1) / 2), -turn, 1)
+                about = cv2.getRotationMatrix2D(middle, -turn, 1)
                 rotations.append(_turn(turn * ray) @ rotation)
                 turned = [cv2.warpAffine(part, about, (WINDOW, WINDOW), borderValue=self._far if part is depth else 0)
                           for part in (colour, share, depth)]
@@ -146,9 +149,13 @@ class OrientationReader:
                       np.stack([share for _, share in shown]))
 
     def _draw(self, rotation: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Colour times share [S,S,3], share [S,S] and depth in metres [S,S] of the object alone, float32."""
-        view = draw(self._asset, rigid(rotation, self._place - rotation @ self._middle), self._camera)
-        colour = view.rgb - 255 * (1 - view.share[..., None])
+        """Colour times share [S,S,3], share [S,S] and depth in metres [S,S] of the object alone, float32; unlit, as
+        nobody knows the light of a picture."""
+        pose = rigid(rotation, self._place - rotation @ self._middle)
+        view = draw(self._asset, pose, self._camera)
+        light = brightness(self._asset, pose, self._camera)
+        light = np.where(view.mask, light, np.nanmean(light) if view.mask.any() else 1)
+        colour = ((view.rgb - 255 * (1 - view.share[..., None])) / light[..., None]).astype(np.float32)
         return colour, view.share, np.where(view.mask, view.depth_m, np.float32(self._far))
 
     def _shown(self, colour: np.ndarray, share: np.ndarray, depth_m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -175,6 +182,14 @@ class OrientationReader:
         wide = cv2.copyMakeBorder(picture, *around, cv2.BORDER_REPLICATE)
         top, left = top + around[0], left + around[2]
         return cv2.resize(wide[top:top + side, left:left + side], (WINDOW, WINDOW), interpolation=how)
+
+
+def _small(asset: MeshAsset) -> MeshAsset:
+    """The asset with a texture no finer than the window shows."""
+    if asset.texture is None or max(asset.texture.shape) <= TEXELS:
+        return asset
+    texture = cv2.resize(asset.texture, (TEXELS, TEXELS), interpolation=cv2.INTER_AREA)
+    return replace(asset, texture=texture)
 
 
 def _errors(seen: _Seen, views: _Views) -> np.ndarray:
