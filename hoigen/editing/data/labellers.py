@@ -10,6 +10,7 @@ import numpy as np
 from hoigen.conventions import OBJECT, ROLE_CODE
 from hoigen.editing.data.filters import FilterOptions
 from hoigen.editing.data.labels import Labellers, LabelOptions
+from hoigen.perception.learned.detector import Detector
 from hoigen.perception.records import Boxes
 from hoigen.records import Footage
 
@@ -38,7 +39,7 @@ def _box(name: str, rgb: np.ndarray, caption: str) -> tuple[np.ndarray, float] |
 
 
 @cache
-def _detector(name: str, phrase: str):
+def _detector(name: str, phrase: str) -> Detector:
     from hoigen.perception.learned.detector_models import load
 
     return load(name, phrases={phrase: OBJECT})

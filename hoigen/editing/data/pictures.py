@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from hoigen.editing.data.filters import FilterOptions, Likeness
@@ -106,10 +107,11 @@ def _example(picture: Labelled, size: int) -> dict[str, np.ndarray]:
     box = np.zeros_like(mask)
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     box[rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1] = True
-    hidden = np.where(mask[..., None], np.uint8(GREY), rgb)
+    mixed = cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0  # pixels at the outline show both
+    hidden = np.where(mixed[..., None], np.uint8(GREY), rgb)
     return {'rgb': rgb, 'without': hidden if picture.without is None else region.cut(picture.without),
             'without_known': np.array(picture.without is not None),
-            'depth_without_m': np.where(mask, np.float32(np.nan), depth), 'mask': mask,
+            'depth_without_m': np.where(mixed, np.float32(np.nan), depth), 'mask': mask,
             'object_depth_m': np.where(mask, own, np.float32(np.inf)), 'guide': np.full_like(rgb, GREY),
             'box_mask': box, 'box_depth_m': flat(box, insertion), 'insertion_depth_m': np.array(insertion, np.float32)}
 

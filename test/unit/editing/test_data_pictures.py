@@ -9,13 +9,14 @@ from PIL import Image
 
 from hoigen.editing.data.filters import FilterOptions
 from hoigen.editing.data.labels import (
+    Labelled,
     Labellers,
     LabelOptions,
     PictureFault,
     cutout,
     label,
 )
-from hoigen.editing.data.pictures import PictureJob, make_pictures, object_folders
+from hoigen.editing.data.pictures import PictureJob, arrays_of_pictures, make_pictures, object_folders
 from hoigen.editing.data.records import DataError
 from hoigen.editing.flux_insertion.synthesis import GREY
 from hoigen.editing.orientation import Orientation
@@ -68,7 +69,8 @@ def test_pictures_with_all_labels_beside_them(mugs, tmp_path):
         assert (scene['without'][mask] == GREY).all()
         assert not scene['without_known'].any()
         assert np.isnan(scene['depth_without_m'][mask]).all()
-        assert np.allclose(scene['depth_without_m'][~mask], 1.5, atol=1.1)
+        shown = ~np.isnan(scene['depth_without_m'])
+        assert (scene['depth_without_m'][shown] == 1.5).all()
         assert (scene['object_depth_m'][mask] < 0.6).mean() > 0.95
         assert np.isinf(scene['object_depth_m'][~mask]).all()
         assert np.isnan(scene['T_world_object']).all()
@@ -79,6 +81,16 @@ def test_pictures_with_all_labels_beside_them(mugs, tmp_path):
             views = scene['view_rgb'][scene['thing'][e]]
             assert not any(np.array_equal(view, own[e]) for view in views), 'its own picture would be the answer'
             assert all(any(np.array_equal(view, other) for other in own) for view in views)
+
+
+def test_the_outline_does_not_tell_what_was_there():
+    """Pixels that show both object and ground are not given as the scene's."""
+    mask = ellipse((90, 80), (41, 57))
+    picture = np.where(mask[..., None], np.uint8((200, 30, 30)), np.uint8(90))
+    depth = np.where(mask, 0.5, 1.5).astype(np.float32)
+    arrays = arrays_of_pictures([Labelled(picture, mask, depth, None, None)] * 2, [cutout(picture, mask, 48)] * 2,
+                                'red mug', 48, 2)
+    assert set(np.unique(arrays['without'])) == {90, GREY}
 
 
 def test_the_picture_without_the_object_is_used_where_it_lies_beside(mugs, tmp_path):
