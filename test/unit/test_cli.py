@@ -23,6 +23,6 @@ def test_a_longer_verb_does_not_hide_the_shorter_one(monkeypatch):
 
 def test_half_a_verb_says_what_exists(capsys):
     assert main(['train']) == 2
-    assert "expected one of train video, got 'train'" in capsys.readouterr().err
+    assert "expected one of train video, train asset, train insertion, got 'train'" in capsys.readouterr().err
     assert main(['film']) == 2
     assert f"expected one of {', '.join(VERBS)}, got 'film'" in capsys.readouterr().err
