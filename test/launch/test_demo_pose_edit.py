@@ -13,7 +13,6 @@ pytest.importorskip('hoigen.msg', reason='needs the built messages: source insta
 from up_job import Job
 
 from hoigen.editing.flux_insertion.inserter import load_inserter
-from hoigen.editing.flux_insertion.loading import FILES, WEIGHTS
 from hoigen.editing.subjects import mesh_subject
 from hoigen.editing.things import made_thing
 from hoigen.episodes import EpisodeReader
@@ -23,7 +22,6 @@ SEED, MODEL, AT = 0, 'insertion-tiny', '0.13 0.03 0.05'
 FRAMES = (0, 9, 16)
 
 
-@pytest.mark.skipif(not (WEIGHTS / MODEL / FILES[0]).is_file(), reason='needs the trained weights of insertion-tiny')
 def test_the_bag_holds_what_the_model_gives_of_the_scene(real_job: Callable[..., Job]) -> None:
     """One episode through all processes: no step on the way (messages, order, processes) changes a bit, the object is
     before the table and behind the hand, and its mask is where the picture has changed."""
