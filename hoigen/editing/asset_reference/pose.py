@@ -18,8 +18,9 @@ LEAST_SHARE = 0.5
 TRIES = 400
 VIEWS_DEG = (12.0, 20.0, 30.0, 45.0, 60.0)
 """How wide a generated picture's view may be: it has no camera of its own."""
-REACH = 0.025
-"""A pixel agrees with a pose that puts its point so near, as a share of the picture's side."""
+REACH = 0.05
+"""A pixel agrees with a pose that puts its point so near, as a share of the picture's side: 3 pixels of a small model,
+whose maps are that rough. How well a pose fits is told with it."""
 
 
 @dataclass(frozen=True, eq=False)
