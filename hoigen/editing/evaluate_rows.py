@@ -15,8 +15,8 @@ from hoigen.editing.placement import box_of
 from hoigen.editing.records import Subject
 from hoigen.geometry.shading import draw
 
-__all__ = ['ANY_REFERENCES', 'BASELINES', 'MODEL', 'MOVEMENT', 'NOTHING', 'NO_DEPTH', 'NO_STAGE_1', 'ROWS', 'TRUE',
-           'Made', 'Row', 'make']
+__all__ = ['BASELINES', 'MODEL', 'MOVEMENT', 'NOTHING', 'NO_DEPTH', 'NO_STAGE_1', 'ROWS', 'STAGE_1', 'TRUE', 'Made',
+           'Row', 'make']
 
 RIM = 2
 """Pixels about an object that is moved which are taken away with it."""
@@ -53,7 +53,8 @@ class Made:
 MODEL, MOVEMENT = 'model', 'model, movement: taken away, then inserted'
 NO_DEPTH = 'model, without geometry-aware synthesis'
 PAPER, ANY_REFERENCES = "the paper's conditions", "the paper's conditions, any references"
-NO_STAGE_1 = "the paper's conditions, any references, without stage 1"
+STAGE_1 = "the paper's conditions, any references, no refiner"
+NO_STAGE_1 = f'{STAGE_1}, without stage 1'
 
 ROWS = {
     MODEL: Row(),
@@ -65,7 +66,8 @@ ROWS = {
     "the paper's conditions, without geometry-aware synthesis": Row(guided=False, geometry_aware=False),
     "the paper's conditions, without caption": Row(guided=False, caption=False),
     ANY_REFERENCES: Row(guided=False, references_by='order'),
-    NO_STAGE_1: Row(guided=False, references_by='order', stage_1=False),
+    STAGE_1: Row(guided=False, references_by='order', refined=False),
+    NO_STAGE_1: Row(guided=False, references_by='order', refined=False, stage_1=False),
 }
 
 

@@ -52,8 +52,8 @@ class Paster:
 
 @cache
 def simulated(task: str = 'lift', shape: str = 'mug', camera: str = 'corner', **settings: Any) -> Episode:
-    config = MujocoConfig(**{'width': 96, 'height': 64, 'frames': 9, 'rate_hz': 4.0, 'depth': False, 'task': task, 'shape': shape,
-                             'camera': camera, **settings})
+    config = MujocoConfig(**{'width': 96, 'height': 64, 'frames': 9, 'rate_hz': 4.0, 'depth': False, 'task': task,
+                             'shape': shape, 'camera': camera, **settings})
     return MujocoSource(config).episode(3)
 
 

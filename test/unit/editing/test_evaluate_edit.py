@@ -27,13 +27,13 @@ from hoigen.editing.evaluate import (
 )
 from hoigen.editing.evaluate_identity import Identity, IdentityConfig
 from hoigen.editing.evaluate_rows import (
-    ANY_REFERENCES,
     BASELINES,
     MODEL,
     NO_DEPTH,
     NO_STAGE_1,
     NOTHING,
     ROWS,
+    STAGE_1,
     TRUE,
     Made,
 )
@@ -156,7 +156,7 @@ def test_one_command_writes_table_results_and_sheet(small_edit_config, tmp_path,
     assert list(told['means']) == [*ROWS, *BASELINES]
     assert told['insertions'][MODEL][0].keys() >= {'insertion', *MEASURES} - {'DINO', 'CLIP'}
     assert told['means'][MODEL]['label IoU']['mean'] > 0.9
-    assert told['means'][ANY_REFERENCES][IOU]['mean'] == told['means'][NO_STAGE_1][IOU]['mean']
+    assert told['means'][STAGE_1][IOU]['mean'] == told['means'][NO_STAGE_1][IOU]['mean']
     assert set(told['weights'][MODEL]) == {f'small/{name}' for name in FILES}
     assert len(told['missed']) >= 2
     table = (out / 'table.md').read_text()
@@ -180,12 +180,12 @@ def test_without_the_ablation_its_row_is_left_out() -> None:
     (MODEL, OCCLUSION, 0.79, 'occlusion right: 0.79 is not 0.8 or more'),
     (MODEL, IOU, 0.59, 'object IoU: 0.59 is not 0.6 or more'), (MODEL, IOU, float('nan'), 'object IoU: nan'),
     (MODEL, ABSREL, 2.0, 'depth AbsRel, %: 2.000 is not below 2.000'),
-    (ANY_REFERENCES, TURNED, 0.3, 'within 30°: 0.30')])
+    (STAGE_1, TURNED, 0.3, 'within 30°: 0.30')])
 def test_a_missed_bound_is_said(method, name, value, fault) -> None:
     """Each bound by itself, the others kept; an equal value is not better."""
     good = {OCCLUSION: 0.9, IOU: 0.8, ABSREL: 1.0, TURNED: 0.5}
     worse = good | {ABSREL: 2.0, TURNED: 0.3}
-    values = {MODEL: good, NO_DEPTH: worse, ANY_REFERENCES: good, NO_STAGE_1: worse}
+    values = {MODEL: good, NO_DEPTH: worse, STAGE_1: good, NO_STAGE_1: worse}
 
     def summaries(of):
         return {row: {m: Summary(v, v, v, 9) for m, v in measures.items()} for row, measures in of.items()}

@@ -102,7 +102,8 @@ def test_an_object_larger_than_the_scene_is_refused() -> None:
     """Both sizes are told; one that is smaller, and a scene of unknown depth, are not refused."""
     scene = np.full((80, 100), 0.5, np.float32)  # 0.5 m x 0.4 m at 0.5 m
     sofa = box('sofa', 'object', (2.0, 0.8, 0.9))
-    with pytest.raises(PlacementError, match=r"'sofa': .* got 2.33 m across in a view of 0.633 m; it may be in centimetres"):
+    told = r"'sofa': .* got 2.33 m across in a view of 0.633 m; it may be in centimetres"
+    with pytest.raises(PlacementError, match=told):
         refuse_larger(sofa, scene, AHEAD)
     refuse_larger(MUG, scene, AHEAD)
     refuse_larger(sofa, np.full((80, 100), np.nan, np.float32), AHEAD)
