@@ -75,7 +75,7 @@ def _read(path: Path) -> Mapping[str, np.ndarray]:
     """The file's arrays, read by a child."""
     own = {'PYTHONPATH': os.pathsep.join(filter(None, sys.path)), 'OMP_NUM_THREADS': '1', 'OPENBLAS_NUM_THREADS': '1'}
     try:
-        child = subprocess.run([sys.executable, '-P', '-m', 'hoigen.editing.mesh_files', str(path.absolute())],
+        child = subprocess.run([sys.executable, '-P', '-m', 'hoigen.editing.meshes.files', str(path.absolute())],
                                capture_output=True, env=os.environ | own, timeout=TIMEOUT_S)
     except subprocess.TimeoutExpired:
         raise PlacementError(f'{path}: reading it took longer than {TIMEOUT_S:g} s') from None

@@ -13,8 +13,8 @@ pytest.importorskip('hoigen.msg', reason='needs the built messages: source insta
 from up_job import Job
 
 from hoigen.editing.flux_insertion.inserter import load_inserter
+from hoigen.editing.meshes.things import made_thing
 from hoigen.editing.subjects import mesh_subject
-from hoigen.editing.things import made_thing
 from hoigen.episodes import EpisodeReader
 from hoigen.geometry.transforms import rigid
 

@@ -16,8 +16,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from hoigen.editing.asset_reference.conditions import code_of, describe
 from hoigen.editing.asset_reference.generator import AssetPicture, AssetReference, load_asset_reference
+from hoigen.editing.commands.sheet import marked, sheet
 from hoigen.editing.orientation import Orientation
-from hoigen.editing.sheet import marked, sheet
 from hoigen.editing.subjects import load_mesh
 from hoigen.editing.views import view_of
 from hoigen.geometry.shading import draw

@@ -15,8 +15,8 @@ from rich.progress import track
 from hoigen.editing.asset_reference.conditions import AssetViews, asset_views, describe, is_asset
 from hoigen.editing.asset_reference.generator import AssetPicture, AssetReference, load_asset_reference
 from hoigen.editing.asset_reference.look import looked_up
+from hoigen.editing.commands.sheet import sheet
 from hoigen.editing.orientation import Orientation, apparent
-from hoigen.editing.sheet import sheet
 from hoigen.editing.views import view_of
 from hoigen.geometry.shading import draw
 from hoigen.metrics.statistics import Summary, summarise

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from hoigen.editing.commands.sheet import marked
 from hoigen.editing.flux_insertion.conditions import as_uint8, depth_picture
-from hoigen.editing.sheet import marked
 from hoigen.geometry.camera import resize_camera
 from hoigen.records import Camera
 

@@ -110,9 +110,9 @@ def insertion(config: PoseEditorConfig) -> tuple[Inserts, Subject]:
 
 def chosen_subject(config: PoseEditorConfig) -> Subject:
     """The object that the parameters name; raises PlacementError for one that there is not."""
-    from hoigen.editing.commands_input import SubjectOptions, subject_of
+    from hoigen.editing.commands.inputs import SubjectOptions, subject_of
+    from hoigen.editing.meshes.things import made_thing
     from hoigen.editing.subjects import mesh_subject
-    from hoigen.editing.things import made_thing
 
     size, pictures = _three('size', config.size), tuple(map(Path, filter(None, config.pictures.split(':'))))
     if size is None and not Path(config.object).suffix:

@@ -14,8 +14,8 @@ from hoigen.editing.asset_reference.conditions import (
     is_asset,
 )
 from hoigen.editing.asset_reference.look import looked_up
+from hoigen.editing.meshes.things import made_thing
 from hoigen.editing.orientation import Orientation
-from hoigen.editing.things import made_thing
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)

@@ -19,8 +19,8 @@ from hoigen.editing.asset_reference.training.start import start_from
 from hoigen.editing.flux.configuration import EditConfig, ModelError
 from hoigen.editing.flux_insertion.loading import build_parts as build_insertion
 from hoigen.editing.flux_insertion.training.refining import RefinerLoss
+from hoigen.editing.meshes.things import made_thing
 from hoigen.editing.orientation import angle_between
-from hoigen.editing.things import made_thing
 from hoigen.geometry.transforms import invert, rigid
 from hoigen.sources.mujoco.clutter import Clutter
 from hoigen.sources.mujoco.render import Renderer

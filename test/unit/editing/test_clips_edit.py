@@ -10,9 +10,9 @@ import pytest
 from edited_scenes import Paster, simulated, write_episode_bag, write_footage_bag
 
 from hoigen.conventions import HAND, OBJECT, ROLE_CODE, SCENE
-from hoigen.editing.clips import ClipEdit, EditedClip, edit_clip
-from hoigen.editing.clips_overlap import inside, reach_m
-from hoigen.editing.clips_recorded import Recorded, object_meshes, object_poses, read_recorded, seen_shape
+from hoigen.editing.clips.edit import ClipEdit, EditedClip, edit_clip
+from hoigen.editing.clips.overlap import inside, reach_m
+from hoigen.editing.clips.recorded import Recorded, object_meshes, object_poses, read_recorded, seen_shape
 from hoigen.editing.placement import PlacementError, box_of
 from hoigen.editing.records import Reference, Subject
 from hoigen.geometry.transforms import apply, invert, rigid

@@ -12,8 +12,9 @@ from PIL import Image
 
 from hoigen.cli import main
 from hoigen.conventions import OBJECT, ROLE_CODE
-from hoigen.editing import commands, commands_input
-from hoigen.editing.commands_input import handled
+from hoigen.editing.commands import inputs as commands_input
+from hoigen.editing.commands import verbs as commands
+from hoigen.editing.commands.inputs import handled
 from hoigen.editing.records import Edited
 from hoigen.episodes import EpisodeReader, load_clip, provenance_from_json
 

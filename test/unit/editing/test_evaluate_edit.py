@@ -13,7 +13,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from scipy.spatial.transform import Rotation
 
-from hoigen.editing.evaluate import (
+from hoigen.editing.evaluation.evaluate import (
     ABSREL,
     IOU,
     MEASURES,
@@ -25,8 +25,8 @@ from hoigen.editing.evaluate import (
     missed_bounds,
     table_of,
 )
-from hoigen.editing.evaluate_identity import Identity, IdentityConfig
-from hoigen.editing.evaluate_rows import (
+from hoigen.editing.evaluation.identity import Identity, IdentityConfig
+from hoigen.editing.evaluation.rows import (
     BASELINES,
     MODEL,
     NO_DEPTH,
@@ -37,7 +37,7 @@ from hoigen.editing.evaluate_rows import (
     TRUE,
     Made,
 )
-from hoigen.editing.evaluate_scenes import SIZE, Insertion, heldout_insertions
+from hoigen.editing.evaluation.scenes import SIZE, Insertion, heldout_insertions
 from hoigen.editing.flux.configuration import save_config
 from hoigen.editing.flux_insertion.loading import FILES, build_parts
 from hoigen.geometry.shading import draw

@@ -14,7 +14,7 @@ from transformers import (
 )
 from transformers.models.bit.image_processing_pil_bit import BitImageProcessorPil
 
-from hoigen.editing.evaluate_identity import Identity, IdentityConfig, cut_out
+from hoigen.editing.evaluation.identity import Identity, IdentityConfig, cut_out
 from hoigen.episodes import sha256_of
 from hoigen.metrics.weights import WeightsError
 from hoigen.weights import ModelError

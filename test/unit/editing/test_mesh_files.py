@@ -12,7 +12,7 @@ from trimesh.visual import ColorVisuals, TextureVisuals
 from trimesh.visual.material import PBRMaterial, SimpleMaterial
 
 from hoigen.conventions import OBJECT
-from hoigen.editing.mesh_files import read
+from hoigen.editing.meshes.files import read
 from hoigen.editing.orientation import Orientation
 from hoigen.editing.views import view_of
 from hoigen.geometry.shading import AMBIENT, DIFFUSE
@@ -63,7 +63,7 @@ def test_a_mesh_that_is_inside_out_is_turned() -> None:
     """Triangles are counter-clockwise from outside, whatever the file thought."""
     mesh = block()
     mesh.faces = mesh.faces[:, ::-1]
-    from hoigen.editing.mesh_files import _indexed
+    from hoigen.editing.meshes.files import _indexed
 
     found = _indexed(mesh.vertices[mesh.faces])
     corners = found['vertices'][found['triangles']]

@@ -7,7 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from hoigen.editing.sheet import OUTLINE, ROWS, marked, sheet, write_mp4
+from hoigen.editing.commands.sheet import OUTLINE, ROWS, marked, sheet, write_mp4
 from hoigen.geometry.transforms import rigid
 from hoigen.records import Camera
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from hoigen.editing.meshes.things import made_thing
 from hoigen.editing.placement import PlacementError
-from hoigen.editing.things import made_thing
 from hoigen.sources.mujoco.clutter import FREE_SHAPES
 
 

@@ -8,10 +8,10 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from hoigen.editing.clips_labels import relabelled
-from hoigen.editing.clips_overlap import reach_m
-from hoigen.editing.clips_plate import plates_of
-from hoigen.editing.clips_recorded import Recorded, object_meshes, object_poses
+from hoigen.editing.clips.labels import relabelled
+from hoigen.editing.clips.overlap import reach_m
+from hoigen.editing.clips.plate import plates_of
+from hoigen.editing.clips.recorded import Recorded, object_meshes, object_poses
 from hoigen.editing.placement import PlacementError, place
 from hoigen.editing.records import Edited, Subject
 from hoigen.records import Camera, Clip, MeshAsset, Provenance

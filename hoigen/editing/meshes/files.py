@@ -1,4 +1,4 @@
-"""The process that reads a mesh file of anyone's making: ``python -m hoigen.editing.mesh_files PATH`` within limits.
+"""The process that reads a mesh file of anyone's making: ``python -m hoigen.editing.meshes.files PATH`` within limits.
 
 It writes numpy arrays to its output, or one that says what failed; nothing is unpickled.
 """
@@ -17,7 +17,7 @@ from PIL import Image
 from trimesh.resolvers import FilePathResolver
 from trimesh.visual.material import PBRMaterial, SimpleMaterial
 
-from hoigen.editing.mesh_looks import Part, joined
+from hoigen.editing.meshes.looks import Part, joined
 from hoigen.sources.recording.child import limit
 from hoigen.sources.recording.options import Limits
 

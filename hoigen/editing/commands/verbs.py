@@ -16,10 +16,10 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from hoigen.editing.clips import ClipEdit, EditedClip, edit_clip
-from hoigen.editing.clips_recorded import Recorded, is_metric, object_poses, read_recorded
-from hoigen.editing.clips_store import FrameStore, same_settings, write_arrays
-from hoigen.editing.commands_input import (
+from hoigen.editing.clips.edit import ClipEdit, EditedClip, edit_clip
+from hoigen.editing.clips.recorded import Recorded, is_metric, object_poses, read_recorded
+from hoigen.editing.clips.store import FrameStore, same_settings, write_arrays
+from hoigen.editing.commands.inputs import (
     PictureOptions,
     SubjectOptions,
     is_picture,
@@ -28,8 +28,8 @@ from hoigen.editing.commands_input import (
     recorded_subjects,
     subject_of,
 )
+from hoigen.editing.commands.sheet import marked, sheet, write_mp4
 from hoigen.editing.flux_insertion.inserter import Inserter, load_inserter
-from hoigen.editing.sheet import marked, sheet, write_mp4
 from hoigen.editing.trajectory import MoveOptions, PoseOptions, moved, poses_of
 from hoigen.episodes import save_clip
 from hoigen.records import Provenance

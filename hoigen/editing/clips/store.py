@@ -10,7 +10,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from hoigen.editing.clips import EditedClip, EditedFrame
+from hoigen.editing.clips.edit import EditedClip, EditedFrame
 from hoigen.episodes import provenance_from_json, provenance_to_json
 
 __all__ = ['FrameStore', 'same_settings', 'write_arrays']
@@ -19,7 +19,7 @@ FIELDS = ('rgb', 'depth_m', 'mask', 'hidden', 'carried', 'visibility', 'agreemen
 
 
 class FrameStore:
-    """A :class:`hoigen.editing.clips.Store` in a folder; one that was begun with other settings (JSON) is refused."""
+    """A :class:`hoigen.editing.clips.edit.Store` in a folder; one that was begun with other settings (JSON) is refused."""
 
     def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
         self.folder, file = folder, folder / 'settings.json'

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from hoigen.conventions import OBJECT, ROLE_CODE, SCENE
-from hoigen.editing.clips_recorded import Recorded, pixels_of
+from hoigen.editing.clips.recorded import Recorded, pixels_of
 from hoigen.geometry.camera import pixel_grid, unproject
 from hoigen.geometry.meshes import mesh_table
 from hoigen.geometry.raster import Raster, rasterise

@@ -14,8 +14,8 @@ from PIL import Image, ImageDraw, ImageFont
 from rich.console import Console
 from rich.progress import track
 
-from hoigen.editing.evaluate_identity import Identity, IdentityConfig
-from hoigen.editing.evaluate_rows import (
+from hoigen.editing.evaluation.identity import Identity, IdentityConfig
+from hoigen.editing.evaluation.rows import (
     BASELINES,
     MODEL,
     NO_DEPTH,
@@ -27,7 +27,7 @@ from hoigen.editing.evaluate_rows import (
     Made,
     make,
 )
-from hoigen.editing.evaluate_scenes import Insertion, heldout_insertions
+from hoigen.editing.evaluation.scenes import Insertion, heldout_insertions
 from hoigen.editing.flux_insertion.inserter import Inserter, load_inserter
 from hoigen.editing.views import nearest
 from hoigen.metrics.editing import (

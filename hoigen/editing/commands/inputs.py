@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from hoigen.conventions import OBJECT, ROLE_CODE
-from hoigen.editing.clips_recorded import Recorded, object_meshes, object_poses, read_recorded, seen_shape
+from hoigen.editing.clips.recorded import Recorded, object_meshes, object_poses, read_recorded, seen_shape
 from hoigen.editing.orientation import angle_between
 from hoigen.editing.placement import PlacementError, box_of, place
 from hoigen.editing.records import Reference, Subject

@@ -9,7 +9,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from hoigen.editing.evaluate_scenes import Insertion
+from hoigen.editing.evaluation.scenes import Insertion
 from hoigen.editing.flux_insertion.inserter import Inserter
 from hoigen.editing.placement import box_of
 from hoigen.editing.records import Subject

@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 from hoigen.conditioning import ConditioningConfig, build_clip
 from hoigen.conditioning.lookup import picture_of, point_colours
 from hoigen.conventions import OBJECT, ROLE_CODE, SCENE
-from hoigen.editing.clips_recorded import Instant, Recorded, is_metric, pixels_of
+from hoigen.editing.clips.recorded import Instant, Recorded, is_metric, pixels_of
 from hoigen.geometry.meshes import mesh_table
 from hoigen.geometry.raster import rasterise
 from hoigen.geometry.surface import sample_surface, seed_of
@@ -21,7 +21,7 @@ from hoigen.perception.clip import touching
 from hoigen.records import Clip, Contacts, Labels, MeshAsset, SceneFrame
 
 if TYPE_CHECKING:
-    from hoigen.editing.clips import ClipEdit, EditedFrame
+    from hoigen.editing.clips.edit import ClipEdit, EditedFrame
 
 __all__ = ['has_object', 'relabelled']
 

@@ -1,0 +1,1 @@
+"""Edits over all frames of a clip, with labels that stay true."""

@@ -1,0 +1,1 @@
+"""``hoigen edit insert``, ``move`` and ``remove``: what they read, do and show."""

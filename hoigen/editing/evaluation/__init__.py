@@ -1,0 +1,1 @@
+"""``hoigen evaluate edit``: insertion measured on held-out scenes."""

@@ -1,0 +1,1 @@
+"""Meshes of objects: from files, with their look, or made by name."""
