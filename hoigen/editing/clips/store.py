@@ -19,7 +19,7 @@ FIELDS = ('rgb', 'depth_m', 'mask', 'hidden', 'carried', 'visibility', 'agreemen
 
 
 class FrameStore:
-    """A :class:`hoigen.editing.clips.edit.Store` in a folder; one that was begun with other settings (JSON) is refused."""
+    """A :class:`hoigen.editing.clips.edit.Store` in a folder; one begun with other settings (JSON) is refused."""
 
     def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
         self.folder, file = folder, folder / 'settings.json'
