@@ -35,9 +35,12 @@ class ReferenceConfig:
     """Makes pictures of a 3D asset from a text, each with its point map: for every pixel the place on the asset that it
     shows. From that follow the asset's mask and its 6DoF pose, where the map tells one.
 
+    The small model's own pictures are rough: where the pose is found, the asset is painted again there by the insertion
+    model, and the point map is then the mesh's; both are kept as they were generated, too.
+
     Writes for picture N NAME_N.png and NAME_N.npz (rgb, points in the asset's frame, mask, K, T_cam_object or NaN,
-    residual_px) and NAME.png, a sheet to look at. A generated picture has no camera of its own: the pose is for the K,
-    one of a few, that fits best and is written beside it. A stopped run goes on where it was.
+    residual_px, generated) and NAME.png, a sheet to look at. A generated picture has no camera of its own: the pose is
+    for the K, one of a few, that fits best and is written beside it. A stopped run goes on where it was.
     """
 
     mesh: Annotated[Path, tyro.conf.Positional]
@@ -119,13 +122,14 @@ def _picture(config: ReferenceConfig, generator: AssetReference, mesh: MeshAsset
     partial = stem.with_suffix('.partial.npz')
     np.savez_compressed(partial, **arrays)
     partial.rename(store)
-    print(f'{stem.with_suffix(".png")}  ' + _says(arrays))
+    print(f'{stem.with_suffix(".png")}  {_says(arrays)}')
     return arrays
 
 
 def _arrays(made: AssetPicture) -> dict[str, np.ndarray]:
     pose = np.full((4, 4), np.nan) if made.T_cam_object is None else made.T_cam_object
-    return {'rgb': made.rgb, 'points': made.points, 'colours': made.colours, 'mask': made.mask, 'K': made.K,
+    return {'rgb': made.rgb, 'points': made.points, 'colours': made.colours, 'mask': made.mask,
+            'generated': made.generated, 'K': made.K,
             'T_cam_object': pose, 'residual_px': np.array(made.residual_px),
             'provenance': np.array(json.dumps(asdict(made.provenance)))}
 
@@ -140,22 +144,22 @@ def _sheet(mesh: MeshAsset, pictures: list[dict[str, np.ndarray]], seeds: range)
     """The asset, each picture, its point map, and the asset drawn again at the pose that was found."""
     size = pictures[0]['rgb'].shape[0]
     extent = float(np.linalg.norm(code_of(mesh).high - code_of(mesh).low))
-    columns: dict[str, list[np.ndarray]] = {'asset': [], 'picture': [], 'point map': [], 'asset at the pose found': []}
+    columns: dict[str, list[np.ndarray]] = {name: [] for name in (
+        'asset', 'as generated', 'its point map', 'picture', 'point map', 'outline and axes')}
     for arrays in pictures:
         columns['asset'].append(view_of(mesh, SHOWN_FROM, size).rgb)
+        columns['as generated'].append(arrays['generated'][0])
+        columns['its point map'].append(arrays['generated'][1])
         columns['picture'].append(arrays['rgb'])
         columns['point map'].append(arrays['colours'])
-        columns['asset at the pose found'].append(_again(mesh, arrays, extent))
+        columns['outline and axes'].append(_again(mesh, arrays, extent))
     return sheet(columns, [f'seed {seed}: {_says(arrays)}' for seed, arrays in zip(seeds, pictures, strict=True)])
 
 
 def _again(mesh: MeshAsset, arrays: dict[str, np.ndarray], extent: float) -> np.ndarray:
-    """The mesh drawn into the picture at its pose, with its outline and axes; grey where no pose was found."""
+    """The picture with the outline and axes of the mesh at its pose; grey where no pose was found."""
     rgb, pose = arrays['rgb'], arrays['T_cam_object']
     if np.isnan(pose).any():
         return cv2.addWeighted(rgb, 0.3, np.full_like(rgb, 128), 0.7, 0)
     camera = Camera(arrays['K'], rgb.shape[1], rgb.shape[0], np.eye(4))
-    view = draw(mesh, pose, camera)
-    share = view.share[..., None]
-    return marked((share * view.rgb + (1 - share) * rgb).round().astype(np.uint8), view.mask, camera, pose,
-                  0.4 * extent)
+    return marked(rgb, draw(mesh, pose, camera).mask, camera, pose, 0.4 * extent)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +59,8 @@ class EvaluateReferenceConfig:
 
 def evaluate(config: EvaluateReferenceConfig) -> None:
     """Run the evaluation."""
-    generator, rows, shown = load_asset_reference(config.model), [], {'asset': [], 'picture': [], 'point map': []}
+    generator = replace(load_asset_reference(config.model), inserter=None)  # pictures as they are generated
+    rows, shown = [], {'asset': [], 'picture': [], 'point map': []}
     notes = []
     for number in track(range(config.assets), description='held-out assets'):
         scene, place = divmod(number, RIVALS)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -16,9 +17,12 @@ from hoigen.editing.asset_reference.pose import find_view
 from hoigen.editing.flux.sampling import noise, sample, schedule
 from hoigen.editing.flux.tokens import decode, encode
 from hoigen.editing.flux_insertion.conditions import as_uint8
-from hoigen.editing.placement import refuse_size
+from hoigen.editing.flux_insertion.inserter import Inserter, load_inserter
+from hoigen.editing.placement import PlacementError, place, refuse_size
+from hoigen.editing.subjects import mesh_subject
 from hoigen.episodes.provenance import versions_of
-from hoigen.records import Check, MeshAsset, Provenance
+from hoigen.geometry.shading import draw
+from hoigen.records import Camera, Check, MeshAsset, Provenance
 from hoigen.video.configuration import Memory
 
 __all__ = ['AssetPicture', 'AssetReference', 'OnStep', 'load_asset_reference']
@@ -28,6 +32,10 @@ OnStep = Callable[[int, int, np.ndarray], None]
 it raises ends the work."""
 BLACK = np.uint8(0)
 """The colour of views that show nothing, for guidance."""
+TRIES = 6
+"""Noises that are tried for a picture whose point map tells a pose."""
+RIM = 3
+"""Pixels about a generated asset that are taken away with it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +51,7 @@ class AssetPicture:
     rgb: np.ndarray
     points: np.ndarray
     colours: np.ndarray
+    generated: np.ndarray
     mask: np.ndarray
     K: np.ndarray
     T_cam_object: np.ndarray | None
@@ -54,6 +63,7 @@ class AssetPicture:
         check.array('rgb', self.rgb, 'uint8', ('S', 'S', 3), sizes=sizes)
         check.array('points', self.points, 'float32', ('S', 'S', 3), sizes=sizes, finite=False)
         check.array('colours', self.colours, 'uint8', ('S', 'S', 3), sizes=sizes)
+        check.array('generated', self.generated, 'uint8', (2, 'S', 'S', 3), sizes=sizes)
         check.array('mask', self.mask, 'bool', ('S', 'S'), sizes=sizes)
         if self.T_cam_object is not None:
             check.rigid('T_cam_object', self.T_cam_object)
@@ -62,20 +72,43 @@ class AssetPicture:
 
 @dataclass(frozen=True, eq=False)
 class AssetReference:
-    """A model that is ready."""
+    """A model that is ready. inserter: paints the asset again where its pose was found (a small model's own picture of
+    it is rough); None leaves pictures as they were generated."""
 
     model: AssetModel
+    inserter: Inserter | None = None
 
-    @torch.no_grad()
     def generate(self, mesh: MeshAsset, caption: str, *, seed: int = 0, steps: int | None = None,
                  image_guidance: float | None = None, on_step: OnStep | None = None) -> AssetPicture:
         """A picture of the mesh as the caption says, with its point map and the pose that follows from that.
 
+        With an inserter up to TRIES noises of the seed are tried for a point map that tells a pose; then picture, point
+        map and mask are those of the mesh at that pose. Where none does, the first is left as it was generated.
         The tiny model's captions are 'a red mug seen from the front left, from above' (:func:`describe`).
         image_guidance: how much the picture follows the views, 1 is not at all beyond the model's own; by default the
         model's. PlacementError for a mesh of an unlikely size.
         """
         refuse_size(mesh)
+        first = None
+        for attempt in range(1 if self.inserter is None else TRIES):
+            noise_seed = seed if not attempt else int(np.random.SeedSequence((seed, attempt)).generate_state(1)[0])
+            made = self._generate(mesh, caption, noise_seed, steps, image_guidance, on_step)
+            made = replace(made, provenance=replace(made.provenance, seed=seed,
+                                                    config=made.provenance.config | {'attempt': attempt}))
+            first = made if first is None else first
+            if self.inserter is None:
+                return made
+            if made.T_cam_object is not None:
+                again = repainted(made, mesh, caption, self.inserter)
+                if again is not None:
+                    return again
+        assert first is not None
+        return first
+
+    @torch.no_grad()
+    def _generate(self, mesh: MeshAsset, caption: str, seed: int, steps: int | None, image_guidance: float | None,
+                  on_step: OnStep | None) -> AssetPicture:
+        """One picture, as the model makes it."""
         model, config = self.model, self.model.config
         side = config.size // config.pixels_per_token
         steps = steps or config.steps
@@ -131,11 +164,36 @@ def _labelled(rgb: np.ndarray, colours: np.ndarray, code: PointCode, seed: int,
               provenance: Provenance) -> AssetPicture:
     points = code.decode(colours)
     K, pose = find_view(points, seed)
-    return AssetPicture(rgb, points, colours, np.isfinite(points).all(-1), K,
+    return AssetPicture(rgb, points, colours, np.stack([rgb, colours]), np.isfinite(points).all(-1), K,
                         None if pose is None else pose.T_cam_object,
                         float('nan') if pose is None else pose.residual_px, provenance)
 
 
+def repainted(picture: AssetPicture, mesh: MeshAsset, caption: str, inserter: Inserter) -> AssetPicture | None:
+    """A picture with a pose whose asset is taken away and put in again at that pose; its point map is then the mesh's
+    own. None where the asset cannot be put there."""
+    size = picture.rgb.shape[0]
+    camera, pose = Camera(picture.K, size, size, np.eye(4)), picture.T_cam_object
+    try:
+        outline = place(mesh, pose, camera).mask
+    except PlacementError:
+        return None
+    rim = np.ones((2 * RIM + 1, 2 * RIM + 1), np.uint8)
+    hole = cv2.dilate((picture.mask | outline).astype(np.uint8), rim) > 0
+    seed = picture.provenance.seed
+    scene = inserter.remove(picture.rgb, hole, seed=seed)
+    edited = inserter.insert(scene, np.full((size, size), np.inf, np.float32), camera,
+                             mesh_subject(mesh, caption, seed), pose, seed=seed)
+    points = draw(mesh, pose, camera).points
+    made, by = picture.provenance, edited.provenance
+    made = replace(made, config=made.config | {'repainted': by.config}, weights=made.weights | by.weights,
+                   licences=made.licences | by.licences)
+    return replace(picture, rgb=edited.rgb, points=points, colours=code_of(mesh).encode(points), mask=edited.mask,
+                   provenance=made)
+
+
 def load_asset_reference(model: str = 'asset-tiny', memory: Memory | None = None) -> AssetReference:
     """A model by name or by the folder that training left; ModelError says what to do where weights are missing."""
-    return AssetReference(load_asset_model(model, memory))
+    parts = load_asset_model(model, memory)
+    repaint = parts.config.repaint
+    return AssetReference(parts, None if repaint is None else load_inserter(repaint))

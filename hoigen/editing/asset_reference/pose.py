@@ -66,7 +66,7 @@ def find_pose(points: np.ndarray, K: np.ndarray, seed: int = 0) -> FoundPose | N
     pixels = np.stack([columns, rows], 1).astype(np.float64)
     if np.linalg.svd(places - places.mean(0), compute_uv=False)[1] < 1e-9:  # a point or a line
         return None
-    cv2.setRNGSeed(seed)
+    cv2.setRNGSeed(seed % 2**31)
     try:
         found, turn, shift, inliers = cv2.solvePnPRansac(
             places, pixels, K, None, iterationsCount=TRIES, reprojectionError=REACH * points.shape[1],

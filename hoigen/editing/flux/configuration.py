@@ -23,7 +23,8 @@ class EditConfig:
     side, by default ``size``. guidance: the scale that a guidance-distilled FLUX reads, None for others.
     image_guidance: classifier-free guidance on the references, 1 is off. refiner: width of
     the network that mends what a small model paints, None for none. words: rows of the word table that stands for
-    the text encoders; or clip and t5: theirs, and text_length tokens of a caption. base: where the published parts
+    the text encoders; or clip and t5: theirs, and text_length tokens of a caption. repaint: the insertion model that
+    paints an asset again at the pose that was found, None for none. base: where the published parts
     lie, a folder or a repository of the hub; a model without it has weights of its own. lora: the same for what was
     trained beside them.
     """
@@ -40,6 +41,7 @@ class EditConfig:
     image_guidance: float = 1.0
     refiner: int | None = None
     words: int | None = None
+    repaint: str | None = None
     clip: dict[str, Any] | None = None
     t5: dict[str, Any] | None = None
     text_length: int | None = None

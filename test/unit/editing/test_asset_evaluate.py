@@ -27,8 +27,8 @@ def true_picture() -> AssetPicture:
     view, code = draw(MUGS[0], pose, Camera(K, 64, 64, np.eye(4))), code_of(MUGS[0])
     colours = code.encode(view.points)
     points = code.decode(colours)
-    return AssetPicture(view.rgb, points, colours, np.isfinite(points).all(-1), K, pose, 0.1,
-                        Provenance(0, {}, '', {}, {}, {}))
+    return AssetPicture(view.rgb, points, colours, np.stack([view.rgb, colours]), np.isfinite(points).all(-1), K, pose,
+                        0.1, Provenance(0, {}, '', {}, {}, {}))
 
 
 def test_a_true_picture_is_best(true_picture: AssetPicture):

@@ -6,11 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from hoigen.editing.asset_reference.generator import AssetReference
+from hoigen.editing.asset_reference.generator import AssetPicture, AssetReference, repainted
 from hoigen.editing.asset_reference.loading import FILES, AssetModel, build_parts, load_asset_model
+from hoigen.editing.asset_reference.pose import plain_camera
 from hoigen.editing.flux.configuration import EditConfig, ModelError, save_config
-from hoigen.editing.placement import PlacementError
-from hoigen.records import MeshAsset
+from hoigen.editing.placement import PlacementError, place
+from hoigen.editing.records import Edited, Subject
+from hoigen.geometry.shading import draw
+from hoigen.geometry.transforms import rigid
+from hoigen.records import Camera, MeshAsset, Provenance
 from hoigen.video.model import save_tensors
 
 
@@ -88,3 +92,61 @@ def test_a_folder_with_weights_is_a_model_and_without_them_is_not(config: EditCo
     assert sorted(model.weights) == [f'small/{name}' for name in sorted(FILES)]
     picture = AssetReference(model).generate(tetrahedron(), 'a thing')
     assert picture.provenance.weights == model.weights
+
+
+class Paints:
+    """A stand-in for the insertion model: one colour for what is taken away, another for what is put in."""
+
+    def remove(self, rgb: np.ndarray, mask: np.ndarray, *, seed: int = 0) -> np.ndarray:
+        return np.where(mask[..., None], np.uint8(10), rgb)
+
+    def insert(self, rgb: np.ndarray, depth_m: np.ndarray, camera: Camera, subject: Subject,
+               T_world_object: np.ndarray, *, seed: int = 0) -> Edited:
+        placement = place(subject.mesh, T_world_object, camera)
+        return Edited(camera, np.where(placement.mask[..., None], np.uint8(200), rgb), placement.mask,
+                      np.where(placement.mask, placement.depth_m, depth_m), 1.0, T_world_object, 1.0,
+                      Provenance(seed, {'model': 'paints'}, '', {'paints': '1'}, {}, {'paints': 'free'}))
+
+
+def generated_at(pose: np.ndarray | None) -> AssetPicture:
+    """A picture whose asset was generated as a square in the middle."""
+    rgb = np.random.default_rng(0).integers(50, 150, (48, 48, 3), np.uint8)
+    mask = np.zeros((48, 48), bool)
+    mask[16:32, 16:32] = True
+    points = np.where(mask[..., None], np.float32(0.01), np.float32('nan')) * np.ones(3, np.float32)
+    return AssetPicture(rgb, points, rgb, np.stack([rgb, rgb]), mask, plain_camera(48), pose, 1.0,
+                        Provenance(0, {}, '', {'asset': '0'}, {}, {}))
+
+
+def test_an_asset_is_painted_again_where_its_pose_says() -> None:
+    """Point map and mask are then the mesh's at that pose, the picture far from the asset is as it was, what the model
+    generated is kept, and the provenance names both models."""
+    pose = rigid(np.eye(3), np.array([-0.03, -0.03, 0.4]))
+    before, mesh = generated_at(pose), tetrahedron()
+    after = repainted(before, mesh, 'a thing', Paints())
+    view = draw(mesh, pose, Camera(before.K, 48, 48, np.eye(4)))
+    np.testing.assert_array_equal(after.mask, view.mask)
+    np.testing.assert_array_equal(after.points, view.points)
+    assert (after.rgb[after.mask] == 200).all()
+    assert (after.rgb[before.mask & ~after.mask] == 10).all()
+    np.testing.assert_array_equal(after.rgb[:8], before.rgb[:8])
+    np.testing.assert_array_equal(after.generated, before.generated)
+    assert after.provenance.weights == {'asset': '0', 'paints': '1'}
+
+
+def test_an_asset_out_of_the_picture_is_not_painted() -> None:
+    """The point map may tell a pose that nothing can be put at."""
+    assert repainted(generated_at(rigid(np.eye(3), np.array([9.0, 0, 0.4]))), tetrahedron(), '', Paints()) is None
+
+
+def test_without_a_pose_the_picture_stays_as_it_was_generated(generator: AssetReference) -> None:
+    """An untrained model's maps tell none, in any of the tries; the first try is what comes out."""
+    with_inserter = replace(generator, inserter=Paints()).generate(tetrahedron(), 'a red thing', seed=3)
+    assert with_inserter.T_cam_object is None
+    np.testing.assert_array_equal(with_inserter.rgb, generator.generate(tetrahedron(), 'a red thing', seed=3).rgb)
+    assert with_inserter.provenance.config['attempt'] == 0
+
+
+def test_any_seed_is_taken(generator: AssetReference) -> None:
+    """Also one that OpenCV's generator of random numbers cannot hold."""
+    assert generator.generate(tetrahedron(), '', seed=2**40).provenance.seed == 2**40

@@ -26,7 +26,7 @@ from hoigen.video.model import load_strictly
 Stage = Literal['scenes', 'autoencoder', 'asset', 'refiner']
 STAGES: tuple[Stage, ...] = ('scenes', 'autoencoder', 'asset', 'refiner')
 
-SMALL = LoopConfig(steps=4500, schedule='cosine', batch=8, learning_rate=1e-3, ema=0.999, checkpoint_every=300)
+SMALL = LoopConfig(steps=1700, schedule='cosine', batch=8, learning_rate=1e-3, ema=0.999, checkpoint_every=300)
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class TrainAssetConfig:
     autoencoder: LoopConfig = field(default_factory=lambda: replace(
         SMALL, steps=600, batch=16, ema=0.99, warmup=50, weight_decay=1e-4))
     asset: LoopConfig = SMALL
-    refiner: LoopConfig = field(default_factory=lambda: replace(SMALL, steps=500, ema=0.99, warmup=50))
+    refiner: LoopConfig = field(default_factory=lambda: replace(SMALL, steps=400, ema=0.99, warmup=50))
     autoencoder_loss: AutoencoderLoss = field(default_factory=AutoencoderLoss)
     loss: AssetLoss = field(default_factory=AssetLoss)
     refiner_loss: RefinerLoss = field(default_factory=RefinerLoss)

@@ -64,10 +64,10 @@ def recipe(model: str = 'insertion-tiny', **given: Any) -> TrainInsertionConfig:
             'loss': InsertionLoss(terminal=0.0, times='logit_normal', recolour=0.0), **given})
     small = LoopConfig(schedule='cosine', batch=8, learning_rate=6e-4, ema=0.999, checkpoint_every=300)
     return TrainInsertionConfig(**{
-        **where, 'views': replace(small, steps=2200), 'insertion': replace(small, steps=3300),
+        **where, 'views': replace(small, steps=2200), 'insertion': replace(small, steps=2400),
         'autoencoder': replace(small, steps=1000, batch=16, learning_rate=1e-3, ema=0.99, warmup=50,
                                weight_decay=1e-4),
-        'refiner': replace(small, steps=1000, learning_rate=1e-3, ema=0.99), **given})
+        'refiner': replace(small, steps=500, learning_rate=1e-3, ema=0.99), **given})
 
 
 def recipe_of(arguments: list[str]) -> TrainInsertionConfig:
