@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hoigen.editing.asset_reference.conditions import AssetViews, PointCode, asset_views, code_of
+from hoigen.editing.asset_reference.conditions import AssetViews, asset_views, code_of
 from hoigen.editing.asset_reference.loading import AssetModel, load_asset_model
 from hoigen.editing.asset_reference.model import Layout, Views
 from hoigen.editing.asset_reference.pose import find_view
@@ -34,6 +34,8 @@ BLACK = np.uint8(0)
 """The colour of views that show nothing, for guidance."""
 TRIES = 6
 """Noises that are tried for a picture whose point map tells a pose."""
+AGREES = 0.5
+"""A pose is told where the mesh's outline there covers the point map that well (intersection over union)."""
 RIM = 3
 """Pixels about a generated asset that are taken away with it."""
 
@@ -99,9 +101,7 @@ class AssetReference:
             if self.inserter is None:
                 return made
             if made.T_cam_object is not None:
-                again = repainted(made, mesh, caption, self.inserter)
-                if again is not None:
-                    return again
+                return repainted(made, mesh, caption, self.inserter)
         assert first is not None
         return first
 
@@ -121,7 +121,7 @@ class AssetReference:
         tokens = sample(self._velocity(shown, caption, scale), start, schedule(steps, side**2), report)
         rgb, colours = self._pictures(tokens, shown)
         made = {'model': config.name, 'caption': caption, 'steps': steps, 'size': config.size, 'image_guidance': scale}
-        return _labelled(rgb, colours, code_of(mesh), seed, Provenance(
+        return _labelled(rgb, colours, mesh, seed, Provenance(
             seed, made, mesh.id, model.weights, versions_of(), {config.name: config.licence}))
 
     def _velocity(self, shown: AssetViews, caption: str, scale: float) -> Callable[[Tensor, Tensor], Tensor]:
@@ -160,24 +160,32 @@ class AssetReference:
         return rgb, colours
 
 
-def _labelled(rgb: np.ndarray, colours: np.ndarray, code: PointCode, seed: int,
+def _labelled(rgb: np.ndarray, colours: np.ndarray, mesh: MeshAsset, seed: int,
               provenance: Provenance) -> AssetPicture:
-    points = code.decode(colours)
+    """The picture with what its point map tells; a pose whose outline is not that of the map is none."""
+    points = code_of(mesh).decode(colours)
+    mask = np.isfinite(points).all(-1)
     K, pose = find_view(points, seed)
-    return AssetPicture(rgb, points, colours, np.stack([rgb, colours]), np.isfinite(points).all(-1), K,
-                        None if pose is None else pose.T_cam_object,
-                        float('nan') if pose is None else pose.residual_px, provenance)
+    told = pose is not None and _agreement(mesh, pose.T_cam_object, K, mask) >= AGREES
+    return AssetPicture(rgb, points, colours, np.stack([rgb, colours]), mask, K if told else np.full((3, 3), np.nan),
+                        pose.T_cam_object if told else None, pose.residual_px if told else float('nan'), provenance)
 
 
-def repainted(picture: AssetPicture, mesh: MeshAsset, caption: str, inserter: Inserter) -> AssetPicture | None:
-    """A picture with a pose whose asset is taken away and put in again at that pose; its point map is then the mesh's
-    own. None where the asset cannot be put there."""
-    size = picture.rgb.shape[0]
-    camera, pose = Camera(picture.K, size, size, np.eye(4)), picture.T_cam_object
+def _agreement(mesh: MeshAsset, T_cam_object: np.ndarray, K: np.ndarray, mask: np.ndarray) -> float:
+    """Intersection over union of a mask with the mesh's outline at a pose; 0 where it cannot be put there."""
     try:
-        outline = place(mesh, pose, camera).mask
+        outline = place(mesh, T_cam_object, Camera(K, mask.shape[1], mask.shape[0], np.eye(4))).mask
     except PlacementError:
-        return None
+        return 0.0
+    return float((outline & mask).sum() / (outline | mask).sum())
+
+
+def repainted(picture: AssetPicture, mesh: MeshAsset, caption: str, inserter: Inserter) -> AssetPicture:
+    """A picture with a pose whose asset is taken away and put in again at that pose; its point map is then the mesh's
+    own."""
+    size, pose = picture.rgb.shape[0], picture.T_cam_object
+    camera = Camera(picture.K, size, size, np.eye(4))
+    outline = place(mesh, pose, camera).mask
     rim = np.ones((2 * RIM + 1, 2 * RIM + 1), np.uint8)
     hole = cv2.dilate((picture.mask | outline).astype(np.uint8), rim) > 0
     seed = picture.provenance.seed

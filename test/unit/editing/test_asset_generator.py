@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from hoigen.editing.asset_reference.conditions import code_of
 from hoigen.editing.asset_reference.generator import AssetPicture, AssetReference, repainted
 from hoigen.editing.asset_reference.loading import FILES, AssetModel, build_parts, load_asset_model
-from hoigen.editing.asset_reference.pose import plain_camera
+from hoigen.editing.asset_reference.pose import FoundPose, plain_camera
 from hoigen.editing.flux.configuration import EditConfig, ModelError, save_config
 from hoigen.editing.placement import PlacementError, place
 from hoigen.editing.records import Edited, Subject
@@ -134,9 +135,21 @@ def test_an_asset_is_painted_again_where_its_pose_says() -> None:
     assert after.provenance.weights == {'asset': '0', 'paints': '1'}
 
 
-def test_an_asset_out_of_the_picture_is_not_painted() -> None:
-    """The point map may tell a pose that nothing can be put at."""
-    assert repainted(generated_at(rigid(np.eye(3), np.array([9.0, 0, 0.4]))), tetrahedron(), '', Paints()) is None
+@pytest.mark.parametrize(('pose', 'told'), [
+    (rigid(np.eye(3), np.array([-0.03, -0.03, 0.4])), True),  # where the map was drawn
+    (rigid(np.eye(3), np.array([-0.03, -0.03, 0.15])), False),  # far too near
+    (rigid(np.eye(3), np.array([9.0, 0, 0.4])), False)])  # out of the picture
+def test_a_pose_is_told_where_the_outline_there_is_that_of_the_map(pose: np.ndarray, told: bool, monkeypatch) -> None:
+    """Whatever a robust fit makes of a rough map."""
+    from hoigen.editing.asset_reference import generator as module
+
+    mesh, K = tetrahedron(), plain_camera(48)
+    drawn = draw(mesh, rigid(np.eye(3), np.array([-0.03, -0.03, 0.4])), Camera(K, 48, 48, np.eye(4)))
+    monkeypatch.setattr(module, 'find_view', lambda points, seed: (K, FoundPose(pose, 1.0, 1.0)))
+    made = module._labelled(np.zeros((48, 48, 3), np.uint8), code_of(mesh).encode(drawn.points), mesh, 0,
+                            Provenance(0, {}, '', {}, {}, {}))
+    assert (made.T_cam_object is not None) == told
+    assert np.isnan(made.residual_px) == np.isnan(made.K).all() == (not told)
 
 
 def test_without_a_pose_the_picture_stays_as_it_was_generated(generator: AssetReference) -> None:
