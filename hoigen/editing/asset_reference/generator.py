@@ -16,7 +16,7 @@ from hoigen.editing.asset_reference.model import Layout, Views
 from hoigen.editing.asset_reference.pose import find_view
 from hoigen.editing.flux.sampling import noise, sample, schedule
 from hoigen.editing.flux.tokens import decode, encode
-from hoigen.editing.flux_insertion.conditions import as_uint8
+from hoigen.editing.flux_insertion.conditions import as_signed, as_uint8
 from hoigen.editing.flux_insertion.inserter import Inserter, load_inserter
 from hoigen.editing.placement import PlacementError, place, refuse_size
 from hoigen.editing.subjects import mesh_subject
@@ -146,7 +146,8 @@ class AssetReference:
 
     def _encoded(self, rgb: np.ndarray, points: np.ndarray) -> Views:
         with self.model.autocast():
-            tokens = [encode(self.model.autoencoder, self.model.placed(pictures))[None] for pictures in (rgb, points)]
+            tokens = [encode(self.model.autoencoder, self.model.placed(as_signed(pictures)))[None]
+                      for pictures in (rgb, points)]
         return Views(*tokens)
 
     def _pictures(self, tokens: Tensor, shown: AssetViews) -> tuple[np.ndarray, np.ndarray]:

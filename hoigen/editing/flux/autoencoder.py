@@ -10,7 +10,7 @@ from diffusers import AutoencoderKL
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ['Autoencoder', 'PatchAutoencoder', 'PatchConfig', 'PublishedAutoencoder']
+__all__ = ['Autoencoder', 'ConvBlock', 'PatchAutoencoder', 'PatchConfig', 'PublishedAutoencoder']
 
 
 class Autoencoder(Protocol):
@@ -66,10 +66,10 @@ class PatchAutoencoder(nn.Module):
         self.config, self.pixels = config, config.pixels
         c, p, w = config.channels, config.pixels, config.width
         self.analysis, self.synthesis = nn.Conv2d(3, c, p, p), nn.ConvTranspose2d(c, 3, p, p)
-        self.inner = nn.Sequential(nn.Conv2d(3 * p * p, w, 3, padding=1), nn.SiLU(), _Block(w), nn.Conv2d(w, c, 1))
-        self.coarse = nn.Sequential(nn.Conv2d(c, 2 * w, 3, padding=1), nn.SiLU(), _Block(2 * w), _Block(2 * w),
+        self.inner = nn.Sequential(nn.Conv2d(3 * p * p, w, 3, padding=1), nn.SiLU(), ConvBlock(w), nn.Conv2d(w, c, 1))
+        self.coarse = nn.Sequential(nn.Conv2d(c, 2 * w, 3, padding=1), nn.SiLU(), ConvBlock(2 * w), ConvBlock(2 * w),
                                     nn.Conv2d(2 * w, 16 * p * p, 1), nn.PixelShuffle(p))
-        self.fine = nn.Sequential(nn.Conv2d(16 + 3, 32, 3, padding=1), nn.SiLU(), _Block(32),
+        self.fine = nn.Sequential(nn.Conv2d(16 + 3, 32, 3, padding=1), nn.SiLU(), ConvBlock(32),
                                   nn.Conv2d(32, 3, 3, padding=1))
         for last in (self.inner[-1], self.fine[-1]):
             nn.init.zeros_(last.weight)
@@ -107,7 +107,9 @@ class PatchAutoencoder(nn.Module):
         return rough + self.fine(torch.cat([self.coarse(latents), rough], 1))
 
 
-class _Block(nn.Module):
+class ConvBlock(nn.Module):
+    """Two convolutions beside a shortcut; [B,width,H,W] stays as large as it is."""
+
     def __init__(self, width: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(nn.Conv2d(width, width, 3, padding=1), nn.SiLU(),

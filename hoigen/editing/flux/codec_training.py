@@ -9,10 +9,10 @@ from typing import Protocol
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from hoigen.editing.flux.autoencoder import PatchAutoencoder
 from hoigen.training.loop import Batch, Hardware, LoopConfig, Objective, train
+from hoigen.video.training.autoencoder import local_ssim
 
 __all__ = ['AutoencoderLoss', 'Pictures', 'dissimilarity', 'train_autoencoder']
 
@@ -69,15 +69,8 @@ class AutoencoderObjective(Objective):
 
 
 def dissimilarity(a: Tensor, b: Tensor) -> Tensor:
-    """[B,1,H,W]: one minus SSIM of the grey pictures over 7x7 boxes (a box, not a Gaussian, for speed; a loss, not a
-    measure)."""
-    a, b = a.mean(1, keepdim=True), b.mean(1, keepdim=True)
-    pool = lambda x: F.avg_pool2d(x, 7, 1, 3, count_include_pad=False)  # noqa: E731
-    mean_a, mean_b = pool(a), pool(b)
-    var_a, var_b, both = pool(a * a) - mean_a**2, pool(b * b) - mean_b**2, pool(a * b) - mean_a * mean_b
-    c1, c2 = 0.02**2, 0.06**2
-    return 1 - ((2 * mean_a * mean_b + c1) * (2 * both + c2)
-                / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2)))
+    """[B,1,H,W]: one minus the local SSIM of the grey pictures."""
+    return 1 - local_ssim(a.mean(1, keepdim=True), b.mean(1, keepdim=True))
 
 
 def train_autoencoder(model: PatchAutoencoder, pictures: Pictures, folder: Path, loop: LoopConfig,

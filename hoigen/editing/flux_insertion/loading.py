@@ -2,50 +2,32 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
-import numpy as np
-import torch
 from diffusers import FluxTransformer2DModel
-from torch import Tensor, nn
 
 from hoigen.editing.flux.autoencoder import Autoencoder, PatchAutoencoder, PatchConfig
-from hoigen.editing.flux.configuration import CONFIG, EditConfig, Memory, ModelError, read_config
-from hoigen.editing.flux.words import WordTable
+from hoigen.editing.flux.configuration import EditConfig, Memory, ModelError, read_config
+from hoigen.editing.flux.loading import PlacedModel, Text, WordedParts, read_small
 from hoigen.editing.flux_insertion.model import InsertionTransformer
 from hoigen.editing.flux_insertion.refiner import Refiner
-from hoigen.episodes.provenance import sha256_of
-from hoigen.video.model import load_strictly
 
-__all__ = ['FILES', 'WEIGHTS', 'InsertionModel', 'Parts', 'Text', 'build_parts', 'load_insertion']
+__all__ = ['FILES', 'InsertionModel', 'Parts', 'build_parts', 'load_insertion']
 
-WEIGHTS = Path(__file__).parents[1] / 'weights'
 FILES = ('insertion.safetensors', 'autoencoder.safetensors', 'refiner.safetensors')
 
 
-class Text(Protocol):
-    """What embeds captions: [B,L,T] for the tokens and [B,P] pooled."""
-
-    def __call__(self, captions: list[str]) -> tuple[Tensor, Tensor]: ...
-
-
-class Parts(nn.Module):
+class Parts(WordedParts):
     """What is trained together at the tiny size: its ``state_dict`` is the first of FILES."""
 
     def __init__(self, config: EditConfig) -> None:
-        super().__init__()
+        super().__init__(config)
         self.insertion = InsertionTransformer(FluxTransformer2DModel(**config.transformer))
-        self.words = WordTable(int(config.words or 0), config.transformer['joint_attention_dim'])
-
-    def text(self, captions: list[str]) -> tuple[Tensor, Tensor]:
-        return self.words(self.words.numbers(captions))
 
 
 @dataclass(frozen=True, eq=False)
-class InsertionModel:
+class InsertionModel(PlacedModel):
     """The parts, in evaluation mode; weights maps each file to its SHA-256. refiner: None for published models."""
 
     config: EditConfig
@@ -54,29 +36,6 @@ class InsertionModel:
     text: Text
     weights: dict[str, str]
     refiner: Refiner | None = None
-
-    @property
-    def device(self) -> torch.device:
-        return self.config.memory.torch_device()
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """What the parts take: published weights compute in their own type, the small models' under autocast."""
-        return torch.float32 if self.config.base is None else self.config.memory.dtype()
-
-    @property
-    def guidance(self) -> Tensor | None:
-        """[1], for a model that was distilled with a guidance scale."""
-        return None if self.config.guidance is None else torch.tensor([self.config.guidance], device=self.device)
-
-    def autocast(self) -> AbstractContextManager:
-        """The context to compute in."""
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.base is None)
-
-    def placed(self, pictures: list[np.ndarray]) -> Tensor:
-        """Pictures [H,W,3] in [-1, 1] as a batch [B,3,H,W] on the model's device."""
-        batch = torch.from_numpy(np.stack(pictures).transpose(0, 3, 1, 2).copy())
-        return batch.to(self.device, self.dtype)
 
 
 def build_parts(config: EditConfig) -> tuple[Parts, PatchAutoencoder, Refiner]:
@@ -97,16 +56,7 @@ def load_insertion(model: str = 'insertion-tiny', memory: Memory | None = None) 
 
         config = replace(config, lora=model) if (folder / TRAINED).is_file() else config
         return InsertionModel(config, *load_published(config))
-    folder = folder if (folder / CONFIG).is_file() else WEIGHTS / model
-    missing = [name for name in FILES if not (folder / name).is_file()]
-    if missing:
-        raise ModelError(f'model {model}: expected {list(FILES)} in {folder}, missing {missing}; '
-                         + ('install hoigen again' if model == 'insertion-tiny' else
-                            'train it: hoigen train insertion --help'))
     modules = build_parts(config)
-    for module, name in zip(modules, FILES, strict=True):
-        load_strictly(module, folder / name)
-        module.to(config.memory.torch_device()).eval()
+    weights = read_small(model, config, modules, FILES, 'hoigen train insertion')
     parts, autoencoder, refiner = modules
-    weights = {f'{config.name}/{name}': sha256_of(folder / name) for name in FILES}
     return InsertionModel(config, parts.insertion, autoencoder, parts.text, weights, refiner)

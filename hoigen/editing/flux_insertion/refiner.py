@@ -10,7 +10,8 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+
+from hoigen.editing.flux.autoencoder import ConvBlock
 
 __all__ = ['CHANNELS', 'Refiner']
 
@@ -27,7 +28,7 @@ class Refiner(nn.Module):
         self.enter = nn.Conv2d(CHANNELS, width, 3, padding=1)
         self.down = nn.ModuleList(nn.Conv2d(a, b, 2, 2) for a, b in pairwise(sizes))
         self.up = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, 2) for a, b in pairwise(sizes))
-        self.before, self.after = (nn.ModuleList(_Block(size) for size in sizes) for _ in range(2))
+        self.before, self.after = (nn.ModuleList(ConvBlock(size) for size in sizes) for _ in range(2))
         self.leave = nn.Conv2d(width, 3, 3, padding=1)
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)
@@ -45,13 +46,3 @@ class Refiner(nn.Module):
                 x = self.up[level](x) + kept[level]
             x = self.after[level](x)
         return painted + self.leave(x)
-
-
-class _Block(nn.Module):
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(nn.Conv2d(width, width, 3, padding=1), nn.SiLU(),
-                                    nn.Conv2d(width, width, 3, padding=1))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.silu(x + self.layers(x))
