@@ -20,7 +20,7 @@ import numpy as np
 from hoigen.sources.recording.fit import Fit, SizeChange, fit_of
 from hoigen.sources.recording.instants import Faults, Instant, Source, chosen, estimate
 from hoigen.sources.recording.kinds import open_source
-from hoigen.sources.recording.options import Damaged, Limits, RecordingError, RecordingOptions
+from hoigen.sources.recording.options import Damaged, Limits, NotRead, RecordingError, RecordingOptions
 from hoigen.sources.recording.pipe import send
 
 MB = 1 << 20
@@ -80,18 +80,20 @@ def _deliver(pipe: int, path: Path, options: RecordingOptions) -> None:
 
 
 def _decoded(instants: Iterator[Instant], faults: Faults, limits: Limits) -> Iterator[Decoded]:
-    """The instants that are whole."""
-    gap = False
+    """The instants that are whole; raises NotRead where the first that is whole is not read: the others will not be."""
+    gap, read = False, False
     for instant in instants:
         _allow_time(limits.timeout_s)
         try:
             picture, depth_m = instant.picture(), None if instant.depth_m is None else instant.depth_m()
-        except Damaged as error:
-            faults.damaged(error)
+        except (Damaged, NotRead) as error:
+            if isinstance(error, NotRead) and not read:
+                raise
+            faults.left_out(error)
             gap = True
         else:
             yield instant.stamp_ns, gap, picture, depth_m
-            gap = False
+            gap, read = False, True
 
 
 def _opened(source: Source, fit: Fit, depth: bool, options: RecordingOptions) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from hoigen.sources.recording.calibration import Calibration
-from hoigen.sources.recording.options import RecordingOptions
+from hoigen.sources.recording.options import Damaged, RecordingError, RecordingOptions
 
 __all__ = ['Faults', 'Instant', 'Source', 'Span', 'chosen', 'estimate']
 
@@ -43,12 +43,13 @@ class Faults:
     def __init__(self) -> None:
         self._counts: dict[str, int] = {}
         self._told: list[str] = []
-        self._first_damage = ''
+        self._first = dict[str, str]()
 
-    def damaged(self, error: Exception) -> None:
-        """One more frame that is left out; the first of them is named."""
-        self._first_damage = self._first_damage or str(error)
-        self.count('{} damaged frames left out, the first: ' + self._first_damage.replace('{', '(').replace('}', ')'))
+    def left_out(self, error: RecordingError) -> None:
+        """One more frame that is left out, as damaged or as not read; the first of either is named."""
+        what = 'damaged frames left out' if isinstance(error, Damaged) else 'frames left out that are not read'
+        first = self._first.setdefault(what, str(error).replace('{', '(').replace('}', ')'))
+        self.count(f'{{}} {what}, the first: {first}')
 
     def tell(self, sentence: str) -> None:
         self._told.append(sentence)

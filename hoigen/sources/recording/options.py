@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-__all__ = ['Damaged', 'Limits', 'RecordingError', 'RecordingOptions']
+__all__ = ['Damaged', 'Limits', 'NotRead', 'RecordingError', 'RecordingOptions']
 
 
 class RecordingError(ValueError):
@@ -15,6 +15,10 @@ class RecordingError(ValueError):
 
 class Damaged(RecordingError):
     """One frame cannot be decoded; those around it may be whole."""
+
+
+class NotRead(RecordingError):
+    """One frame is whole, but of an encoding, mode, size or range of values that is not read."""
 
 
 @dataclass(frozen=True)

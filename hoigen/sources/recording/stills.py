@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hoigen.sources.recording.options import Damaged
+from hoigen.sources.recording.options import Damaged, NotRead
 
 __all__ = ['DEPTHS', 'PICTURES', 'depth_metres', 'read_depth', 'read_picture']
 
@@ -23,7 +23,7 @@ def read_picture(source: Path | bytes, name: str, pixels: int) -> np.ndarray:
     """[H,W,3] uint8 RGB of a PNG or JPEG, from its file or bytes; ``pixels`` is the most that are decoded."""
     picture = _open(source, name, pixels, ('PNG', 'JPEG'))
     if picture.mode not in _COLOURS:
-        raise Damaged(f'{name}: expected a picture with 8 bits a channel, got mode {picture.mode}')
+        raise NotRead(f'{name}: expected a picture with 8 bits a channel, got mode {picture.mode}')
     return np.array(_load(picture.convert, 'RGB', name=name))
 
 
@@ -40,13 +40,13 @@ def read_depth(source: Path | bytes, name: str, pixels: int, unit_m: float) -> n
 def depth_metres(values: np.ndarray, name: str, unit_m: float) -> np.ndarray:
     """[H,W] float32 metres, NaN unknown, of integers in steps of ``unit_m`` or floats in metres; 0 is unknown."""
     if values.ndim != 2 or values.dtype.kind not in 'uif' or values.dtype == np.uint8:
-        raise Damaged(f'{name}: expected depth [H,W] of 16 bit integers or floats, '
-                             f'got {values.dtype} {list(values.shape)}')
+        raise NotRead(f'{name}: expected depth [H,W] of 16 bit integers or floats, '
+                      f'got {values.dtype} {list(values.shape)}')
     metres = values.astype(np.float32) * np.float32(1 if values.dtype.kind == 'f' else unit_m)
     metres[~np.isfinite(metres) | (metres == 0)] = np.nan
     behind = int((metres < 0).sum())
     if behind:
-        raise Damaged(f'{name}: expected depth > 0 m, 0 or NaN where unknown, got {behind} values < 0')
+        raise NotRead(f'{name}: expected depth > 0 m, 0 or NaN where unknown, got {behind} values < 0')
     return metres
 
 
@@ -56,7 +56,7 @@ def _open(source: Path | bytes, name: str, pixels: int, formats: tuple[str, ...]
     except _DAMAGED as error:
         raise Damaged(f'{name}: expected a {" or ".join(formats)} picture, got: {error}') from None
     if picture.width * picture.height > pixels:
-        raise Damaged(f'{name}: expected at most {pixels} pixels, got {picture.width}x{picture.height}')
+        raise NotRead(f'{name}: expected at most {pixels} pixels, got {picture.width}x{picture.height}')
     return picture
 
 
@@ -73,5 +73,5 @@ def _numpy(path: Path, name: str, pixels: int) -> np.ndarray:
     except _DAMAGED as error:
         raise Damaged(f'{name}: expected a numpy array, got: {error}') from None
     if values.size > pixels:
-        raise Damaged(f'{name}: expected at most {pixels} values, got {list(values.shape)}')
+        raise NotRead(f'{name}: expected at most {pixels} values, got {list(values.shape)}')
     return np.asarray(values)

@@ -20,7 +20,7 @@ from rosbags.typesys import Stores, get_typestore
 from hoigen.sources.recording import RecordingOptions
 from hoigen.sources.recording.instants import chosen
 from hoigen.sources.recording.kinds import open_source
-from hoigen.sources.recording.options import Damaged
+from hoigen.sources.recording.options import Damaged, NotRead
 
 SIZE = (96, 64)
 
@@ -165,11 +165,11 @@ class BagFile:
 
 
 class Read:
-    """What :func:`read_here` found. damaged: frames that could not be decoded, by their place."""
+    """What :func:`read_here` found. damaged, not_read: frames left out, by their position."""
 
     def __init__(self) -> None:
         self.stamps_ms, self.rgb, self.depth_m = list[float](), list[np.ndarray](), list[np.ndarray | None]()
-        self.damaged, self.faults, self.says = list[int](), list[str](), ''
+        self.damaged, self.not_read, self.faults, self.says = list[int](), list[int](), list[str](), ''
 
 
 def read_here(path: Path, **options: Any) -> Read:
@@ -181,8 +181,8 @@ def read_here(path: Path, **options: Any) -> Read:
                                            source.faults)):
         try:
             rgb, depth = instant.picture(), None if instant.depth_m is None else instant.depth_m()
-        except Damaged:
-            read.damaged.append(place)
+        except (Damaged, NotRead) as error:
+            (read.damaged if isinstance(error, Damaged) else read.not_read).append(place)
             continue
         read.stamps_ms.append(instant.stamp_ns / 1e6)
         read.rgb.append(rgb)

@@ -190,6 +190,20 @@ def test_cut_picture_is_left_out(tmp_path: Path) -> None:
     assert read_here(folder, frame_rate_hz=1.0).damaged == [1]
 
 
+def test_a_mode_that_is_not_read_is_not_damage(tmp_path: Path) -> None:
+    """16 bits a channel: refused at once where it is the first, left out and counted as what it is among others."""
+    folder = write_frames(tmp_path / 'frames', [f'{n}.png' for n in range(4)])
+    Image.fromarray(np.zeros((64, 96), np.uint16)).save(folder / '2.png')
+    with open_recording(folder, RecordingOptions(frame_rate_hz=1.0)) as recording:
+        assert [len(footage.rgb) for footage in recording.stretches(8)] == [2, 1]
+        (fault,) = recording.faults
+    assert fault.startswith('1 frames left out that are not read, the first: 2.png: expected a picture with 8 bits')
+    (folder / '2.png').replace(folder / '0.png')
+    with pytest.raises(RecordingError, match=r'0\.png: expected a picture with 8 bits') as refused:
+        open_recording(folder, RecordingOptions(frame_rate_hz=1.0))
+    assert 'left out' not in str(refused.value)
+
+
 def test_which_folder(tmp_path: Path) -> None:
     """Of two that could be meant none is guessed."""
     for name in ('image_1', 'image_2'):
