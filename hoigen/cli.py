@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
 
@@ -98,8 +98,9 @@ EXPECTED = (ValueError, RuntimeError, OSError)
 """What bad input or a bad machine raises; anything else is a fault of ours and shows its traceback."""
 
 
-def usage() -> str:
-    rows = '\n'.join(f'  {name:20} {verb.says}\n{"":23}{verb.example}' for name, verb in VERBS.items())
+def usage(verbs: Iterable[str] = VERBS) -> str:
+    """The verbs with what they do and an example each."""
+    rows = '\n'.join(f'  {name:20} {VERBS[name].says}\n{"":23}{VERBS[name].example}' for name in verbs)
     return f'usage: hoigen VERB [options]; hoigen VERB --help tells the options\n\n{rows}\n'
 
 
@@ -117,6 +118,9 @@ def main(arguments: list[str] | None = None) -> int:
     name = verb_of(arguments)
     if name is None:
         longer = [verb for verb in VERBS if verb.startswith(f'{arguments[0]} ')]
+        if longer and arguments[1:] in (['-h'], ['--help']):
+            print(usage(longer))
+            return 0
         print(f'hoigen: expected one of {", ".join(longer or VERBS)}, got {" ".join(arguments[:2])!r}\n\n{usage()}',
               file=sys.stderr)
         return 2

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import torch
 import yaml
 
 from hoigen.resources import ResourceError, find
-from hoigen.weights.published import ModelError
+from hoigen.weights.catalogue import ModelError
+
+if TYPE_CHECKING:
+    import torch
 
 CONFIG = 'model.yaml'
 
@@ -36,19 +38,27 @@ class Memory:
             raise ModelError('memory: expected weights int8 or offload group, got both')
 
     def torch_device(self) -> torch.device:
+        import torch  # takes seconds: not for --help of what has memory among its options
+
         if self.device == 'auto':
             return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
         return torch.device(self.device)
 
     def text_device(self) -> torch.device:
+        import torch
+
         return self.torch_device() if self.offload == 'none' else torch.device('cpu')
 
     def loading_device(self) -> torch.device:
         """Where the weights are read to: straight to the device where they stay, else to the CPU."""
+        import torch
+
         return self.torch_device() if self.offload == 'none' and self.weights != 'int8' else torch.device('cpu')
 
     def dtype(self) -> torch.dtype:
         """The type in which the parts compute."""
+        import torch
+
         return torch.float32 if self.weights == 'float32' else torch.bfloat16
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import av
 import numpy as np
@@ -18,10 +19,13 @@ from hoigen.episodes import load_clip, provenance_to_json
 from hoigen.episodes.view import episode_folders
 from hoigen.records import Clip, GeneratedClip
 from hoigen.sources.mujoco import MujocoConfig, MujocoSource
+from hoigen.video.configuration import read_config
 from hoigen.video.faithful import ACCEPTANCE, Acceptance, FidelityTooLow, first_accepted
-from hoigen.video.generator import Generator, load_generator, with_source
 from hoigen.video.sampling import DEFAULT, Sampling
 from hoigen.video.views import consistency, view_conditions
+
+if TYPE_CHECKING:
+    from hoigen.video.generator import Generator
 
 
 @dataclass(frozen=True)
@@ -66,9 +70,12 @@ class _Episode:
 
 def generate(config: GenerateConfig) -> int:
     """Write the episodes that are not there yet; 0, or 1 when every one was rejected."""
+    frames = read_config(config.model).frames
+    episodes = _recorded(config) if config.clips else _simulated(config, config.frames or frames)
+    from hoigen.video.generator import load_generator  # torch takes seconds: not for --help and wrong arguments
+
     generator = load_generator(config.model)
     config.out.mkdir(parents=True, exist_ok=True)
-    episodes = _recorded(config) if config.clips else _simulated(config, generator)
     rejected = 0
     for episode in track(episodes, description='episodes'):
         if all(path.exists() for path in episode.paths):
@@ -82,8 +89,8 @@ def generate(config: GenerateConfig) -> int:
     return 1 if rejected == len(episodes) else 0
 
 
-def _simulated(config: GenerateConfig, generator: Generator) -> list[_Episode]:
-    source = MujocoSource(MujocoConfig(frames=config.frames or generator.frames, task=config.task, shape=config.shape,
+def _simulated(config: GenerateConfig, frames: int) -> list[_Episode]:
+    source = MujocoSource(MujocoConfig(frames=frames, task=config.task, shape=config.shape,
                                        camera=config.camera[0], depth=False))
 
     def make(seed: int) -> tuple[list[Clip], str]:
@@ -116,6 +123,8 @@ def _recorded(config: GenerateConfig) -> list[_Episode]:
 
 def _generate_views(generator: Generator, config: GenerateConfig, episode: _Episode) -> None:
     """Write one episode, a pair of files for each view; with several, print and record how well they agree."""
+    from hoigen.video.generator import with_source
+
     clips, origin = episode.make()
     views = view_conditions(clips, width=generator.width, height=generator.height)
 

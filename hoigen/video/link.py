@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from hoigen.video.assembly import weight_files
 from hoigen.video.configuration import Memory, read_config, save_config
-from hoigen.weights.published import ModelError
+from hoigen.weights.catalogue import ModelError
 
 
 @dataclass(frozen=True)
@@ -28,6 +27,8 @@ class LinkConfig:
 
 def link(config: LinkConfig) -> None:
     """Check that the weights are there and fit, then write the folder."""
+    from hoigen.video.assembly import weight_files  # torch takes seconds: not for --help
+
     model = read_config(config.model)
     if model.base is None:
         raise ModelError(f'model {model.name}: expected one with a published backbone, its weights are its own')

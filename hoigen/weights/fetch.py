@@ -10,7 +10,7 @@ from typing import Annotated
 
 import tyro
 
-from hoigen.weights import fit, origins
+from hoigen.weights import origins
 from hoigen.weights.catalogue import Entry, ModelError, catalogue, entry
 from hoigen.weights.origins import Origin
 from hoigen.weights.published import fingerprint
@@ -85,6 +85,8 @@ def fetch_entry(one: Entry, folder: Path | None) -> Path:
 
 def _bring(one: Entry, origin: Origin, growing: Path) -> None:
     """Every file, each verified; then the keys; then the manifest, which says that all is well."""
+    from hoigen.weights import fit  # torch takes seconds: not for --help and the list
+
     (growing / MANIFEST).unlink(missing_ok=True)
     there = sum(f.stat().st_size for f in growing.rglob('*') if f.is_file())
     needed = sum(item.size * (2 if item.file.endswith('.pt') else 1) for item in origin.items) - there

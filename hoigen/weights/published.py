@@ -14,17 +14,19 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import rich.progress
-import torch
 from rich.console import Console
 from rich.progress import track
 from safetensors import SafetensorError, safe_open
-from torch import nn
 
 from hoigen.weights.catalogue import ModelError
 from hoigen.weights.store import Source
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 TERMINAL = Console(stderr=True)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from hoigen.cli import VERBS, main, verb_of
@@ -26,3 +29,44 @@ def test_half_a_verb_says_what_exists(capsys):
     assert "expected one of train video, train asset, train insertion, got 'train'" in capsys.readouterr().err
     assert main(['film']) == 2
     assert f"expected one of {', '.join(VERBS)}, got 'film'" in capsys.readouterr().err
+
+
+def test_half_a_verb_with_help_shows_its_verbs(capsys):
+    assert main(['edit', '--help']) == 0
+    shown = capsys.readouterr().out
+    assert 'edit insert' in shown
+    assert 'hoigen extract' not in shown
+
+
+AT_ONCE = """
+import contextlib, os, sys
+from hoigen.cli import VERBS, main
+
+def check(*arguments, status):
+    with open(os.devnull, 'w') as nowhere, contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
+        try:
+            got = main(list(arguments))
+        except SystemExit as end:
+            got = end.code
+    heavy = sorted({'torch', 'diffusers', 'transformers', 'matplotlib'} & sys.modules.keys())
+    assert got == status and not heavy, (arguments, got, heavy)
+
+check('--help', status=0)
+for group in ('up', 'edit', 'models'):
+    check(group, '--help', status=0)
+for name, verb in VERBS.items():
+    if not verb.function.startswith(('make_', 'evaluate', 'ablate', 'plan')) and not name.startswith('train'):
+        check(*name.split(), '--help', status=0)
+check('generate', '--episodes', 'many', status=2)
+check('generate', '--model', 'none', status=1)
+check('generate', '--clips', 'none', status=1)
+check('edit', 'insert', 'none.png', '--at', '0', '0', '1', '--mesh', 'none.glb', status=1)
+check('edit', 'move', 'none', '--by', '0', '0', '1', status=1)
+check('edit', 'reference', 'none.glb', '--caption', 'a mug', status=1)
+"""
+
+
+def test_help_and_wrong_arguments_wait_for_no_heavy_library():
+    """Verbs at which a person waits answer wrong use and missing files before torch and its kin are imported."""
+    done = subprocess.run([sys.executable, '-c', AT_ONCE], capture_output=True, text=True)
+    assert not done.returncode, done.stderr

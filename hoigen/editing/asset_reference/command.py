@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import cv2
 import numpy as np
@@ -15,7 +15,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from hoigen.editing.asset_reference.conditions import code_of, describe
-from hoigen.editing.asset_reference.generator import AssetPicture, AssetReference, load_asset_reference
 from hoigen.editing.commands.sheet import marked, sheet
 from hoigen.editing.orientation import Orientation
 from hoigen.editing.subjects import load_mesh
@@ -23,6 +22,9 @@ from hoigen.editing.views import view_of
 from hoigen.geometry.shading import draw
 from hoigen.records import Camera, MeshAsset
 from hoigen.video.configuration import Memory
+
+if TYPE_CHECKING:
+    from hoigen.editing.asset_reference.generator import AssetPicture, AssetReference
 
 __all__ = ['ReferenceConfig', 'reference']
 
@@ -86,6 +88,8 @@ class ReferenceConfig:
 def reference(config: ReferenceConfig) -> None:
     """Make the pictures that are not there yet, and the sheet of all."""
     mesh = load_mesh(config.mesh, config.scale)
+    from hoigen.editing.asset_reference.generator import load_asset_reference  # torch takes seconds: not for --help
+
     generator = load_asset_reference(config.model, config.memory)
     config.out.mkdir(parents=True, exist_ok=True)
     console = Console()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import tyro
@@ -29,12 +29,14 @@ from hoigen.editing.commands.inputs import (
     subject_of,
 )
 from hoigen.editing.commands.sheet import marked, sheet, write_mp4
-from hoigen.editing.flux_insertion.inserter import Inserter, load_inserter
 from hoigen.editing.trajectory import MoveOptions, PoseOptions, moved, poses_of
 from hoigen.episodes import save_clip
 from hoigen.records import Provenance
 from hoigen.sources.recording.options import Limits
 from hoigen.sources.recording.stills import read_picture
+
+if TYPE_CHECKING:
+    from hoigen.editing.flux_insertion.inserter import Inserter
 
 __all__ = ['InsertConfig', 'MoveConfig', 'RemoveConfig', 'insert', 'move', 'remove']
 
@@ -57,6 +59,8 @@ class ModelOptions:
     """Folder for what is made."""
 
     def load(self) -> Inserter:
+        from hoigen.editing.flux_insertion.inserter import load_inserter  # torch takes seconds: not for --help
+
         return load_inserter(self.model)
 
 

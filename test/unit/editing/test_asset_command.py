@@ -11,7 +11,7 @@ import trimesh
 from PIL import Image
 
 from hoigen.cli import main
-from hoigen.editing.asset_reference import command
+from hoigen.editing.asset_reference.generator import AssetReference
 from hoigen.editing.asset_reference.loading import FILES, build_parts
 from hoigen.editing.flux.configuration import EditConfig, save_config
 from hoigen.video.model import save_tensors
@@ -56,8 +56,8 @@ def test_pictures_with_their_arrays_and_a_sheet(mesh: Path, model: Path, monkeyp
     assert Image.open(out / 'thing.png').size[1] > 2 * 32
 
     calls = []
-    generate = command.AssetReference.generate
-    monkeypatch.setattr(command.AssetReference, 'generate',
+    generate = AssetReference.generate
+    monkeypatch.setattr(AssetReference, 'generate',
                         lambda *a, **k: calls.append(k['seed']) or generate(*a, **k))
     (out / 'thing_0001.npz').unlink()
     assert made(mesh, model, '--azimuth', '90', '--elevation', '10') == 0

@@ -13,8 +13,8 @@ from PIL import Image
 from hoigen.cli import main
 from hoigen.conventions import OBJECT, ROLE_CODE
 from hoigen.editing.commands import inputs as commands_input
-from hoigen.editing.commands import verbs as commands
 from hoigen.editing.commands.inputs import handled
+from hoigen.editing.flux_insertion import inserter
 from hoigen.editing.records import Edited
 from hoigen.episodes import EpisodeReader, load_clip, provenance_from_json
 
@@ -25,7 +25,7 @@ BOX_OBJ = '\n'.join([*(f'v {x} {y} {z}' for x in (-.05, .05) for y in (-.05, .05
 @pytest.fixture
 def paster(monkeypatch: pytest.MonkeyPatch) -> Paster:
     model = Paster()
-    monkeypatch.setattr(commands, 'load_inserter', lambda name: model)
+    monkeypatch.setattr(inserter, 'load_inserter', lambda name: model)
     return model
 
 
@@ -57,7 +57,7 @@ def moved(bag: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the counterfactual with the mug 3 cm further left was written."""
     folder = tmp_path_factory.mktemp('moved')
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(commands, 'load_inserter', lambda name: Paster())
+        patch.setattr(inserter, 'load_inserter', lambda name: Paster())
         assert main(['edit', 'move', str(bag), '--by', '-0.03', '0', '0', '--out', str(folder)]) == 0
     return folder
 
@@ -174,10 +174,10 @@ def test_a_stopped_edit_goes_on_where_it_was(bag: Path, moved: Path, tmp_path: P
             return super().insert(*given, **named)
 
     arguments = ['edit', 'move', str(bag), '--by', '-0.03', '0', '0', '--out', str(tmp_path)]
-    monkeypatch.setattr(commands, 'load_inserter', lambda name: Stopping())
+    monkeypatch.setattr(inserter, 'load_inserter', lambda name: Stopping())
     assert main(arguments) == 1
     again = Paster()
-    monkeypatch.setattr(commands, 'load_inserter', lambda name: again)
+    monkeypatch.setattr(inserter, 'load_inserter', lambda name: again)
     assert main(arguments) == 0
     one, other = load_clip(moved / 'episode_0000_moved'), load_clip(tmp_path / 'episode_0000_moved')
     assert again.inserted == len(one.labels) - 4
