@@ -90,7 +90,6 @@ class Renderer:
         """
         with drawing():
             stage = _Stage.of(scene, self._size)
-            scene.model.cam_fovy[0] = np.degrees(2 * np.arctan(0.5 * camera.height / camera.K[1, 1]))
             data.cam_xpos[0] = camera.T_world_cam[:3, 3]
             data.cam_xmat[0] = (camera.T_world_cam[:3, :3] @ OPTICAL_TO_GL).ravel()
             flags = stage.visual.flags
@@ -98,10 +97,23 @@ class Renderer:
             flags[FLAG.mjRND_SHADOW] = not plain
             mujoco.mjv_updateScene(scene.model, data, self._option, None, self._lens, mujoco.mjtCatBit.mjCAT_ALL,
                                    stage.visual)
+            _set_frustum(stage.visual, camera)
             area = mujoco.MjrRect(0, 0, camera.width, camera.height)
             mujoco.mjr_render(area, stage.visual, stage.gl)
             mujoco.mjr_readPixels(rgb, depth, area, stage.gl)
             return _codes(stage.visual)
+
+
+def _set_frustum(visual: mujoco.MjvScene, camera: Camera) -> None:
+    """Give both eyes the view of all of K: MuJoCo's own has one focal length and a principal point in the centre."""
+    (fx, skew, cx), (_, fy, cy), _ = camera.K
+    if skew:
+        raise ValueError(f'K: expected no skew, which OpenGL cannot draw, got {skew:.6g}')
+    for eye in visual.camera:
+        near = eye.frustum_near
+        eye.frustum_center = near * ((camera.width - 1) / 2 - cx) / fx
+        eye.frustum_width = near * camera.width / 2 / fx  # half of it, despite its name
+        eye.frustum_bottom, eye.frustum_top = near * (cy + 0.5 - camera.height) / fy, near * (cy + 0.5) / fy
 
 
 def _codes(visual: mujoco.MjvScene) -> np.ndarray:

@@ -11,6 +11,7 @@ import mujoco
 import numpy as np
 
 from hoigen.conventions import HAND, OBJECT
+from hoigen.geometry.camera import resize_camera
 from hoigen.geometry.transforms import apply
 from hoigen.records import Camera, Labels, MeshAsset, SceneFrame
 from hoigen.sources.mujoco.cameras import place_cameras
@@ -167,9 +168,4 @@ def _small(camera: Camera) -> Camera:
     """The same view in fewer pixels."""
     if camera.height <= CHECK_HEIGHT:
         return camera
-    scale = CHECK_HEIGHT / camera.height
-    width = round(camera.width * scale)
-    K = camera.K.copy()
-    K[:2] *= scale
-    K[:2, 2] = (width - 1) / 2, (CHECK_HEIGHT - 1) / 2
-    return Camera(K, width, CHECK_HEIGHT, camera.T_world_cam)
+    return resize_camera(camera, round(camera.width * CHECK_HEIGHT / camera.height), CHECK_HEIGHT)
