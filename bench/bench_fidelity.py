@@ -70,7 +70,7 @@ def main(count: int) -> None:
         scores = [fidelity(video(n), clips[n].conditions) for n in range(count)]
         cells = []
         for part in ('mask', 'motion', 'value'):
-            means = [float(getattr(score, part).mean()) for score in scores]
+            means = [float(np.nanmean(getattr(score, part))) for score in scores]
             cells.append(f'{min(means):.2f} {np.median(means):.2f} {max(means):.2f}')
         print(f'| {name} | {" | ".join(cells)} |', flush=True)
 

@@ -367,7 +367,7 @@ class Fidelity:
     """How truly T generated frames follow the scene that drove them; each [T] float32 in [0, 1].
 
     mask: where hand and object are. motion: how they move from the frame before. Both are found in the frames alone
-    again; NaN where they were not measured. value: of both together.
+    again. value: of both together. NaN where there is nothing to measure, or nothing was measured.
     """
 
     value: np.ndarray
@@ -379,7 +379,7 @@ class Fidelity:
         for name in ('value', 'mask', 'motion'):
             scores = getattr(self, name)
             before = len(check.faults)
-            check.array(name, scores, 'float32', ('T',), sizes=sizes, finite=name == 'value')
+            check.array(name, scores, 'float32', ('T',), sizes=sizes, finite=False)
             if len(check.faults) == before:
                 outside = scores[(scores < 0) | (scores > 1)]
                 check.that(not outside.size, name, 'scores in [0, 1]', outside[:3].tolist())
@@ -387,8 +387,9 @@ class Fidelity:
 
     @property
     def mean(self) -> float:
-        """Of the clip: the mean of its frames' values."""
-        return float(self.value.mean())
+        """Of the clip: the mean of its measured frames' values; NaN if none was measured."""
+        measured = self.value[~np.isnan(self.value)]
+        return float(measured.mean()) if measured.size else float('nan')
 
 
 @dataclass(frozen=True, eq=False)
@@ -411,6 +412,6 @@ class GeneratedClip:
             sizes |= {'H': self.cameras[0].height, 'W': self.cameras[0].width}
         check.array('stamps_ns', self.stamps_ns, 'int64', ('T',), sizes=sizes)
         check.array('frames', self.frames, 'uint8', ('T', 'H', 'W', 3), sizes=sizes)
-        check.array('fidelity', self.fidelity.value, 'float32', ('T',), sizes=sizes)
+        check.array('fidelity', self.fidelity.value, 'float32', ('T',), sizes=sizes, finite=False)
         check.that(len(self.labels) == sizes['T'], 'labels', f'{sizes["T"]} rows', len(self.labels))
         check.done()

@@ -14,6 +14,7 @@ from hoigen.episodes.provenance import (
     provenance_to_json,
     rejection_of,
     sha256_of,
+    strict_json,
     versions_of,
 )
 from hoigen.episodes.reader import EpisodeReader
@@ -22,4 +23,4 @@ from hoigen.episodes.writer import EpisodeSummary, EpisodeWriter
 
 __all__ = ['EpisodeDamaged', 'EpisodeError', 'EpisodeExists', 'EpisodeMismatch', 'EpisodeReader', 'EpisodeSummary',
            'EpisodeWriteFailed', 'EpisodeWriter', 'load_clip', 'provenance_from_json', 'provenance_of',
-           'provenance_to_json', 'recover', 'rejection_of', 'save_clip', 'sha256_of', 'versions_of']
+           'provenance_to_json', 'recover', 'rejection_of', 'save_clip', 'sha256_of', 'strict_json', 'versions_of']

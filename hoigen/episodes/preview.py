@@ -90,14 +90,16 @@ def _draw(view: EpisodeView, frame: int, boxes: dict[str, Box], size: tuple[int,
     _write(pen, (left[0], caption), 'source', 22, INK, 'lm')
     _write(pen, (middle[0], caption), 'condition', 22, INK, 'lm')
     _write(pen, (right[0], caption), 'edited' if view.edited else 'generated', 22, ACCENT, 'lm')
-    _write(pen, (size[0] - MARGIN, caption), _missing(view) if fidelity is None else f'fidelity {fidelity:.2f}', 20,
-           FAINT, 'rm')
+    score = _missing(view, frame) if fidelity is None else f'fidelity {fidelity:.2f}'
+    _write(pen, (size[0] - MARGIN, caption), score, 20, FAINT, 'rm')
     return np.asarray(canvas)
 
 
-def _missing(view: EpisodeView) -> str:
+def _missing(view: EpisodeView, frame: int) -> str:
     if view.edited:
         return ''
+    if view.panels['generated'][frame] is not None:
+        return 'fidelity not measured'
     return 'rejected' if view.rejection else 'not generated'
 
 

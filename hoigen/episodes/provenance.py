@@ -12,7 +12,8 @@ from typing import Any
 
 from hoigen.records import Provenance
 
-__all__ = ['provenance_from_json', 'provenance_of', 'provenance_to_json', 'rejection_of', 'sha256_of', 'versions_of']
+__all__ = ['provenance_from_json', 'provenance_of', 'provenance_to_json', 'rejection_of', 'sha256_of', 'strict_json',
+           'versions_of']
 
 PACKAGES = ('hoigen', 'numpy', 'torch', 'diffusers', 'mujoco', 'rosbags')
 
@@ -48,7 +49,12 @@ def rejection_of(provenance: Provenance) -> str:
 
 def provenance_to_json(provenance: Provenance) -> str:
     """One JSON object with the record's fields, keys in order: equal records give equal texts."""
-    return json.dumps(asdict(provenance), sort_keys=True)
+    return strict_json(asdict(provenance), sort_keys=True)
+
+
+def strict_json(value: Any, **options: Any) -> str:
+    """``json.dumps`` with null for NaN and infinities, which JSON does not have."""
+    return json.dumps(json.loads(json.dumps(value), parse_constant=lambda _: None), allow_nan=False, **options)
 
 
 def provenance_from_json(text: str) -> Provenance:

@@ -24,10 +24,13 @@ _SPECK = np.ones((3, 3), np.uint8)
 
 
 def fidelity(frames: np.ndarray, conditions: Conditions) -> Fidelity:
-    """Mask and motion of frames [T,H,W,3] uint8 compared with the conditions of their size, and the lesser of both."""
+    """Mask and motion of frames [T,H,W,3] uint8 compared with the conditions of their size, and the lesser of both.
+
+    Where only one of them can be measured it is the value; where neither can, the value is NaN.
+    """
     frames, expected = judged_video(frames, conditions)
     mask, motion = mask_fidelity(frames, expected), motion_fidelity(frames, expected)
-    return Fidelity(np.minimum(mask, motion), mask, motion)
+    return Fidelity(np.fmin(mask, motion), mask, motion)
 
 
 def mask_fidelity(frames: np.ndarray, expected: Expected) -> np.ndarray:
@@ -36,7 +39,7 @@ def mask_fidelity(frames: np.ndarray, expected: Expected) -> np.ndarray:
     Where the background is known, a pixel that differs from it is hand or object; so is one that is nearer to the
     colour of its coloured point than to the background. Not judged are pixels with neither, those outside the mask
     that differ in brightness only (a shadow may have come or gone), and those whose point has the background's
-    colour. A frame without any foreground on both sides scores 1.
+    colour. NaN for a frame of which no judged pixel should show hand or object.
     """
     return np.array([_overlap(frame, expected, t) for t, frame in enumerate(frames)], np.float32)
 
@@ -51,8 +54,9 @@ def _overlap(frame: np.ndarray, expected: Expected, t: int) -> float:
     shadow = known & ~wanted & changed & lit
     alike = coloured & known & (cv2.absdiff(point, background).max(-1) <= CHANGE)
     judged = (known | coloured) & ~shadow & ~alike
-    union = ((found | wanted) & judged).sum()
-    return (found & wanted & judged).sum() / union if union else 1.0
+    if not (wanted & judged).any():
+        return np.nan
+    return (found & wanted & judged).sum() / ((found | wanted) & judged).sum()
 
 
 def _changes(frame: np.ndarray, background: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

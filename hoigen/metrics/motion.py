@@ -39,8 +39,8 @@ def motion_fidelity(frames: np.ndarray, expected: Expected) -> np.ndarray:
     frames: [T,H,W,3] uint8. A point that is seen in both frames agrees when the optical flow
     (DIS) at it is its own displacement; where flow and displacement differ, the one that fits the colours around the
     point better is right. Where both fit them equally well (a plain surface), the point is not judged. Points that
-    should move and points that should rest count half each. Frame 0 has the score of the step after it; a clip of one
-    frame, and a step without such points, scores 1.
+    should move and points that should rest count half each. Frame 0 has the score of the step after it. NaN for a step
+    without such points, and for a clip of one frame.
     """
     grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
     smooth = [cv2.GaussianBlur(frame, (3, 3), 0) for frame in frames]
@@ -48,14 +48,14 @@ def motion_fidelity(frames: np.ndarray, expected: Expected) -> np.ndarray:
     dense.setFinestScale(0)
     scores = [_step(dense.calc(grey[t], grey[t + 1], None), smooth[t:t + 2], expected, t)
               for t in range(len(frames) - 1)]
-    return np.asarray(scores[:1] + scores if scores else [1.0], np.float32)
+    return np.asarray(scores[:1] + scores if scores else [np.nan], np.float32)
 
 
 def _step(flow: np.ndarray, pictures: list[np.ndarray], expected: Expected, t: int) -> float:
     """The score of the step from frame t to frame t+1."""
     seen = (expected.point_visible[t:t + 2].all(axis=0)) & (expected.point_role != ROLE_CODE[SCENE])
     if not seen.any():
-        return 1.0
+        return np.nan
     before, after = expected.point_pixels[t][seen], expected.point_pixels[t + 1][seen]
     path, found = after - before, _at(flow, before)
     length = np.linalg.norm(path, axis=1)

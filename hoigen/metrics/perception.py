@@ -52,13 +52,16 @@ def average_jaccard(errors: np.ndarray, visible: np.ndarray, true_visible: np.nd
     """Mean over thresholds of TP / (TP + FP + FN) of points [T,M] (TAP-Vid; Doersch et al. 2022, section 3).
 
     A point said and truly visible, nearer to the truth than the threshold, is a true positive; one said visible that is
-    hidden or farther is a false positive; one truly visible that is said hidden or is farther, a false negative.
+    hidden or farther is a false positive; one truly visible that is said hidden or is farther, a false negative. NaN if
+    no point is visible, said or truly.
     """
+    if not (visible | true_visible).any():
+        return float('nan')
     scores = []
     for threshold in thresholds:
         near = errors <= threshold
         right = (visible & true_visible & near).sum()
         false = (visible & ~(true_visible & near)).sum()
         missed = (true_visible & ~(visible & near)).sum()
-        scores.append(right / max(right + false + missed, 1))
+        scores.append(right / (right + false + missed))
     return float(np.mean(scores))

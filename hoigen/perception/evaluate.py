@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from rich.progress import track
 
 from hoigen.conditioning import ConditioningConfig, build_clip
 from hoigen.conventions import HAND, OBJECT, ROLE_CODE
+from hoigen.episodes import strict_json
 from hoigen.geometry.alignment import Similarity, align
 from hoigen.geometry.camera import pixel_grid, project, unproject
 from hoigen.metrics.perception import TRACK_PX, absrel, average_jaccard, camera_errors, mask_iou, place_errors_mm
@@ -198,7 +198,7 @@ def _write(config: EvaluatePerceptionConfig, rows: dict[str, list[dict[str, floa
     table = table_of(rows)
     (config.out / 'table.md').write_text(markdown(table))
     told = {name: {'clips': of, 'means': {m: asdict(s) for m, s in summarise(of).items()}} for name, of in rows.items()}
-    (config.out / 'results.json').write_text(json.dumps(told, indent=1))
+    (config.out / 'results.json').write_text(strict_json(told, indent=1))
     Console().print(markdown(table), markup=False)
     print(f'table, results and pictures: {config.out}')
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from rich.progress import track
 from rich.table import Table
 
 from hoigen.conditioning import pasted_baseline
+from hoigen.episodes import strict_json
 from hoigen.metrics.distribution import Distribution
 from hoigen.metrics.learned import Comparison, LearnedConfig, LearnedMeasures
 from hoigen.metrics.measures import CONTACT_FOUND, higher_is_better, measure
@@ -174,13 +174,8 @@ def _write(config: EvaluateConfig, results: dict[str, Measures], faults: list[st
             'clips': {name: of.rows for name, of in results.items()},
             'distributions': {name: [asdict(d) for d in of.distributions] for name, of in results.items()},
             'weights': weights, 'missed': faults}
-    (config.out / 'results.json').write_text(json.dumps(_without_nan(told), indent=1))
+    (config.out / 'results.json').write_text(strict_json(told, indent=1))
     console.print(f'table, results and picture sheet: {config.out}')
-
-
-def _without_nan(told: dict) -> dict:
-    """The same with null for NaN, which JSON does not know."""
-    return json.loads(json.dumps(told), parse_constant=lambda _: None)
 
 
 def _rich(rows: Rows, title: str) -> Table:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 
+from hoigen.episodes import versions_of
 from hoigen.records import Conditions, GeneratedClip, Labels, Provenance
 from hoigen.video.sampling import DEFAULT, Sampling
 
 __all__ = ['ACCEPTANCE', 'Acceptance', 'Draws', 'FidelityTooLow', 'OnStep', 'first_accepted',
            'generate_faithful', 'seed_of_try']
+
+NOTHING_IN_VIEW = ('conditions: expected hand or object in one frame at least, got none in {}; is camera/pose the '
+                   'optical frame (x right, y down, z forward)?')
 
 OnStep = Callable[[int, int, np.ndarray], None]
 """Called after each denoising step with (done, steps, preview [H,W,3] uint8); raise to stop."""
@@ -22,8 +26,8 @@ OnStep = Callable[[int, int, np.ndarray], None]
 class Acceptance:
     """Which clips are kept.
 
-    min_fidelity: what the mean fidelity of a clip's frames must reach; 0 keeps every clip. tries: seeds that are drawn
-    before the scene is given up.
+    min_fidelity: what the mean fidelity of a clip's frames must reach; 0 keeps every clip of which it can be measured.
+    tries: seeds that are drawn before the scene is given up.
     """
 
     min_fidelity: float = 0.5
@@ -50,7 +54,8 @@ class Draws(Protocol):
 class FidelityTooLow(RuntimeError):
     """No seed gave a clip that may be kept.
 
-    ``fidelity``: of the best one. ``provenance``: how that was made, with every try, and ``rejected``: why.
+    ``fidelity``: of the best one, NaN if it cannot be measured. ``provenance``: how that was made, with every try, and
+    ``rejected``: why.
     """
 
     def __init__(self, reason: str, fidelity: float, provenance: Provenance) -> None:
@@ -71,35 +76,45 @@ def generate_faithful(generator: Draws, conditions: Conditions, labels: tuple[La
         return [generator.generate(conditions, labels, seed=drawn, sampling=sampling,
                                    on_step=_counting(on_step, number))]
 
-    return first_accepted(draw, seed, acceptance)[0]
+    return first_accepted(draw, [conditions], seed, acceptance)[0]
 
 
-def first_accepted(draw: Callable[[int, int], list[GeneratedClip]], seed: int, acceptance: Acceptance
-                   ) -> list[GeneratedClip]:
+def first_accepted(draw: Callable[[int, int], list[GeneratedClip]], views: Sequence[Conditions], seed: int,
+                   acceptance: Acceptance) -> list[GeneratedClip]:
     """The clips of the first ``draw(seed, number of the try)`` of which each may be kept; else :class:`FidelityTooLow`.
 
-    Several clips of one seed (views of one scene) are kept or rejected together, by the least of their fidelities.
+    Several clips of one seed (of one scene's ``views``) are kept or rejected together, by the least of their
+    fidelities. Nothing is drawn where a view never shows hand or object, and nothing kept whose fidelity is NaN: what
+    cannot be measured is not known to be true.
     """
-    tries: list[dict[str, int | float]] = []
+    for conditions in views:
+        if not conditions.mask.any():
+            raise FidelityTooLow(NOTHING_IN_VIEW.format(len(conditions.mask)), np.nan,
+                                 Provenance(seed, {'tries': []}, '', {}, versions_of(), {}))
+    tries: list[dict[str, int | float | None]] = []
     best: list[GeneratedClip] = []
     for number in range(acceptance.tries):
         drawn = seed_of_try(seed, number)
         clips = draw(drawn, number)
-        tries.append({'seed': drawn, 'fidelity': round(_least(clips), 4)})
-        best = clips if not best or _least(clips) > _least(best) else best
-        if _least(clips) >= acceptance.min_fidelity:
+        least = _least(clips)
+        tries.append({'seed': drawn, 'fidelity': None if np.isnan(least) else round(least, 4)})
+        best = clips if not best or least > _least(best) else best
+        if least >= acceptance.min_fidelity or np.isnan(least):  # of another seed it can be measured as little
             break
     told = {'min_fidelity': acceptance.min_fidelity, 'tries': tries}
     best = [replace(clip, provenance=replace(clip.provenance, config=clip.provenance.config | told)) for clip in best]
-    if _least(best) < acceptance.min_fidelity:
+    reached = _least(best)
+    if not reached >= acceptance.min_fidelity:
         seeds = ', '.join(str(one['seed']) for one in tries)
-        raise FidelityTooLow(f'fidelity: expected {acceptance.min_fidelity:.3g} or more, got {_least(best):.3f} '
-                             f'at best with the seeds {seeds}', _least(best), best[0].provenance)
+        got = 'nothing that can be measured' if np.isnan(reached) else f'{reached:.3f} at best'
+        raise FidelityTooLow(f'fidelity: expected {acceptance.min_fidelity:.3g} or more, got {got} with the seeds '
+                             f'{seeds}', reached, best[0].provenance)
     return best
 
 
 def _least(clips: list[GeneratedClip]) -> float:
-    return min(clip.fidelity.mean for clip in clips)
+    """NaN if that of one clip cannot be measured."""
+    return float(np.min([clip.fidelity.mean for clip in clips]))
 
 
 def seed_of_try(seed: int, number: int) -> int:

@@ -132,7 +132,7 @@ def _generate_views(generator: Generator, config: GenerateConfig, episode: _Epis
         return [with_source(generator.generate(conditions, clip.labels, seed=drawn, sampling=config.sampling),
                             origin) for conditions, clip in zip(views, clips, strict=True)]
 
-    made = first_accepted(draw, episode.seed, config.acceptance)
+    made = first_accepted(draw, views, episode.seed, config.acceptance)
     scenes = [scene_pictures(clip, (generator.height, generator.width)) for clip in clips]
     if len(views) > 1:
         found = consistency([clip.frames for clip in made], scenes, views)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from hoigen.editing.asset_reference.look import looked_up
 from hoigen.editing.commands.sheet import sheet
 from hoigen.editing.orientation import Orientation, apparent
 from hoigen.editing.views import view_of
+from hoigen.episodes import strict_json
 from hoigen.geometry.shading import draw
 from hoigen.metrics.statistics import Summary, summarise
 from hoigen.metrics.tables import Rows, markdown, said
@@ -113,8 +113,7 @@ def _write(config: EvaluateReferenceConfig, rows: list[dict[str, float]], pictur
     table = markdown(_table(summaries))
     (config.out / 'table.md').write_text(table)
     told = {'means': {name: asdict(summary) for name, summary in summaries.items()}, 'assets': rows}
-    plain = json.loads(json.dumps(told), parse_constant=lambda _: None)  # JSON knows no NaN
-    (config.out / 'results.json').write_text(json.dumps(plain, indent=1))
+    (config.out / 'results.json').write_text(strict_json(told, indent=1))
     pictures.save(config.out / 'sheet.png')
     Console().print(table, f'table, results and picture sheet: {config.out}', sep='\n', markup=False, soft_wrap=True)
 

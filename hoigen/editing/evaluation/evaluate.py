@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -30,6 +29,7 @@ from hoigen.editing.evaluation.rows import (
 from hoigen.editing.evaluation.scenes import Insertion, heldout_insertions
 from hoigen.editing.flux_insertion.inserter import Inserter, load_inserter
 from hoigen.editing.views import nearest
+from hoigen.episodes import strict_json
 from hoigen.metrics.editing import (
     background_error,
     colour_error,
@@ -191,8 +191,7 @@ def _write(config: EvaluateEditConfig, results: Results, summaries: Mapping[str,
             'insertions': {name: [{'insertion': i, **row} for i, row in zip(results.names, of, strict=True)]
                            for name, of in results.rows.items()},
             'chance': results.chance, 'weights': dict(weights), 'missed': list(faults)}
-    plain = json.loads(json.dumps(told), parse_constant=lambda _: None)  # JSON knows no NaN
-    (config.out / 'results.json').write_text(json.dumps(plain, indent=1))
+    (config.out / 'results.json').write_text(strict_json(told, indent=1))
     sheet(results.pictures).save(config.out / 'sheet.png')
     console = Console()
     console.print(table, note, sep='\n', markup=False, soft_wrap=True)

@@ -134,6 +134,23 @@ def test_a_rejected_episode_is_shown_with_its_reason_and_its_tries(tmp_path: Pat
     assert content['provenance']['settings']['tries'] == 'seed 7, fidelity 0.3'
 
 
+def test_frames_whose_fidelity_is_not_known_are_shown_as_generated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+                                                                   ) -> None:
+    """NaN is read back, is null on the page, and the video does not say "not generated" of a frame that it shows."""
+    known = fidelity
+    monkeypatch.setattr('episode_factory.fidelity', lambda scene, frame: np.nan if frame == 2 else known(scene, frame))
+    captions: list[str] = []
+    monkeypatch.setattr('hoigen.episodes.preview._write', lambda pen, place, text, *_: captions.append(text))
+    write_episode(tmp_path / 'episode_0000', SHOWN)
+    write_report(tmp_path)
+    content = contents(tmp_path)[0]
+    assert [value is None for value in content['fidelity']['value']] == [n == 2 for n in range(SHOWN.frames)]
+    assert content['panels']['generated'][2]
+    assert content['faults'] == []
+    assert captions.count('fidelity not measured') == 1
+    assert 'not generated' not in captions
+
+
 def test_a_recovered_recording_is_shown_once(tmp_path: Path) -> None:
     """The bag that recover made stands for the recording it was made of."""
     write_episode(tmp_path / 'episode_0000', SHOWN)

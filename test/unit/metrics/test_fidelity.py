@@ -78,12 +78,37 @@ def test_a_video_on_which_nothing_can_be_seen_does_not_follow_the_scene():
     np.testing.assert_allclose(motion_fidelity(np.full((FRAMES, 64, 96, 3), 90, np.uint8), expected), 0.5, atol=0.01)
 
 
-def test_nothing_to_compare_scores_one():
+def test_nothing_to_compare_is_nan():
     """A clip of one frame, and frames in which no point of hand or object is seen."""
     video, expected = card_that_moves()
-    assert motion_fidelity(video[:1], expected).tolist() == [1]
+    assert np.isnan(motion_fidelity(video[:1], expected)).tolist() == [True]
     hidden = replace(expected, point_visible=np.zeros_like(expected.point_visible))
-    assert motion_fidelity(video, hidden).tolist() == [1] * FRAMES
+    assert np.isnan(motion_fidelity(video, hidden)).tolist() == [True] * FRAMES
+
+
+def test_where_hand_and_object_are_away_nothing_is_measured_and_elsewhere_it_is():
+    """Away in frames 2 and 3: their masks, and the three steps to or from them, are NaN, whatever is shown."""
+    video, expected = card_that_moves()
+    away = np.isin(np.arange(FRAMES), (2, 3))
+    expected = replace(expected, mask=np.where(away[:, None, None], np.uint8(0), expected.mask),
+                       coloured_state=np.where(away[:, None, None], np.uint8(0), expected.coloured_state),
+                       point_visible=expected.point_visible & ~away[:, None])
+    mask, motion = mask_fidelity(video, expected), motion_fidelity(video, expected)
+    assert np.isnan(mask).tolist() == away.tolist()
+    assert np.isnan(motion).tolist() == [False, False, True, True, True, False]
+    assert min(np.nanmin(mask), np.nanmin(motion)) > 0.95
+
+
+def test_a_clip_of_a_camera_in_another_convention_has_no_fidelity(make_scene):
+    """OpenGL's frame puts hand and object behind the camera: whatever is generated, nothing is measured, none is 1."""
+    assets, frames = make_scene(3, 0.0, 90, 60)
+    flipped = [replace(frame, camera=replace(frame.camera, T_world_cam=frame.camera.T_world_cam @ np.diag([
+        1.0, -1, -1, 1]))) for frame in frames]
+    clip = build_clip(assets, flipped)
+    found = fidelity(clip.rgb, build_conditions(clip, width=90, height=60))
+    for name in ('value', 'mask', 'motion'):
+        assert np.isnan(getattr(found, name)).all()
+    assert np.isnan(found.mean)
 
 
 def test_true_masks_score_high_and_frames_that_stand_still_or_lack_the_object_low():
@@ -118,7 +143,7 @@ def test_wide_videos_are_judged_as_narrow_ones(make_scene):
         true, frozen = scores[width]
         assert true.value.min() > 0.85
         assert frozen.value[1:].max() < 0.6
-        np.testing.assert_array_equal(true.value, np.minimum(true.mask, true.motion))
+        np.testing.assert_array_equal(true.value, np.fmin(true.mask, true.motion))
     for narrow, wide in zip(scores[180], scores[540], strict=True):
         np.testing.assert_allclose(narrow.value, wide.value, atol=0.12)
 
@@ -130,8 +155,9 @@ def test_frames_of_another_size_are_refused(clip):
 
 
 def test_the_record_refuses_scores_that_are_none():
-    """Unknown parts are NaN, an unknown value is no fidelity."""
+    """What was not measured is NaN, and does not count; anything else is in [0, 1]."""
     half, unknown = np.full(3, 0.5, np.float32), np.full(3, np.nan, np.float32)
     assert Fidelity(half, unknown, unknown).mean == 0.5
-    with pytest.raises(RecordError, match=r'value: expected finite.*motion: expected scores in \[0, 1\]'):
-        Fidelity(unknown, half, half * 3)
+    assert Fidelity(np.array([np.nan, 1, 0.5], np.float32), half, half).mean == 0.75
+    with pytest.raises(RecordError, match=r'value: expected scores in \[0, 1\].*motion: expected scores in \[0, 1\]'):
+        Fidelity(-half, half, half * np.inf)

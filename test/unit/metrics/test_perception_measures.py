@@ -55,3 +55,10 @@ def test_average_jaccard_punishes_place_and_visibility() -> None:
     assert average_jaccard(errors, seen, seen) == pytest.approx(3 / 5)
     assert average_jaccard(np.zeros((1, 4)), seen, np.array([[True, True, True, False]])) == pytest.approx(3 / 4)
     assert average_jaccard(np.full((1, 1), 15.0), seen[:, :1], seen[:, :1]) == pytest.approx(3 / 5)
+
+
+def test_average_jaccard_of_nothing_is_nan() -> None:
+    """No point visible, said or truly: neither right nor wrong."""
+    none = np.zeros((2, 3), bool)
+    assert np.isnan(average_jaccard(np.zeros((2, 3)), none, none))
+    assert average_jaccard(np.zeros((2, 3)), ~none, none) == 0

@@ -1,16 +1,22 @@
 """Rejecting clips that do not follow their scene: which seeds are drawn, what is told, and what happens at the end."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from hoigen.episodes import provenance_from_json, provenance_to_json, rejection_of
 from hoigen.records import Camera, Contacts, Fidelity, GeneratedClip, Labels, Provenance
 from hoigen.video.faithful import Acceptance, FidelityTooLow, first_accepted, generate_faithful, seed_of_try
 from hoigen.video.sampling import Sampling
 
 CAMERA = Camera(np.array([[8.0, 0, 3.5], [0, 8, 3.5], [0, 0, 1]]), 8, 8, np.eye(4))
 LABELS = Labels((), np.zeros(0, np.float32), np.zeros(0, np.float32), np.eye(4), Contacts(), 'lift', 0, 0, True)
+
+
+VIEW = SimpleNamespace(mask=np.ones((1, 8, 8), np.uint8))
+"""Of the conditions only the mask is read: hand or object is in view."""
 
 
 class Drawing:
@@ -24,13 +30,15 @@ class Drawing:
         for step in (1, 2):
             if on_step is not None:
                 on_step(step, 2, np.zeros((8, 8, 3), np.uint8))
-        score = np.array([self.scores[len(self.seeds) - 1]], np.float32)
-        return GeneratedClip(np.array([5]), (CAMERA,), np.zeros((1, 8, 8, 3), np.uint8), Fidelity(score, score, score),
-                             labels, Provenance(seed, {'model': 'drawn', 'steps': sampling.steps}, '', {}, {}, {}))
+        score = np.atleast_1d(np.array(self.scores[len(self.seeds) - 1], np.float32))
+        frames = len(score)
+        return GeneratedClip(np.arange(frames), (CAMERA,) * frames, np.zeros((frames, 8, 8, 3), np.uint8),
+                             Fidelity(score, score, score), labels * frames,
+                             Provenance(seed, {'model': 'drawn', 'steps': sampling.steps}, '', {}, {}, {}))
 
 
 def draw(generator, min_fidelity=0.5, tries=3, **more):
-    return generate_faithful(generator, None, (LABELS,), seed=7, sampling=Sampling(steps=2),
+    return generate_faithful(generator, VIEW, (LABELS,), seed=7, sampling=Sampling(steps=2),
                              acceptance=Acceptance(min_fidelity, tries), **more)
 
 
@@ -75,9 +83,39 @@ def test_views_of_one_scene_are_kept_or_rejected_together():
     def draw_two(seed, _):
         return [generator.generate(None, (LABELS,), seed=seed, sampling=Sampling(), on_step=None) for _ in range(2)]
 
-    made = first_accepted(draw_two, 7, Acceptance(0.5, 2))
+    made = first_accepted(draw_two, [VIEW, VIEW], 7, Acceptance(0.5, 2))
     assert [clip.provenance.seed for clip in made] == [seed_of_try(7, 1)] * 2
     assert [one['fidelity'] for one in made[1].provenance.config['tries']] == [0.25, 0.5]
+
+
+@pytest.mark.parametrize('min_fidelity', [0.5, 0.0])
+def test_a_scene_without_hand_or_object_in_view_is_refused_before_anything_is_drawn(min_fidelity):
+    """Also of one view among several, and where every clip is kept: the usual slip is named."""
+    generator, unseen = Drawing(1.0), SimpleNamespace(mask=np.zeros((5, 8, 8), np.uint8))
+    with pytest.raises(FidelityTooLow, match=r'got none in 5; is camera/pose the optical frame \(x right, y down'
+                       ) as failure:
+        first_accepted(lambda seed, _: [generator.generate(None, (LABELS,), seed=seed, sampling=Sampling(),
+                                                           on_step=None)] * 2,
+                       [VIEW, unseen], 7, Acceptance(min_fidelity))
+    assert generator.seeds == []
+    assert np.isnan(failure.value.fidelity)
+    assert rejection_of(provenance_from_json(provenance_to_json(failure.value.provenance))) == str(failure.value)
+
+
+@pytest.mark.parametrize('min_fidelity', [0.5, 0.0])
+def test_a_clip_whose_fidelity_cannot_be_measured_is_never_kept(min_fidelity):
+    """NaN passes no comparison by chance, is null in the JSON, and asks for no further seed."""
+    generator = Drawing(np.nan, 1.0)
+    with pytest.raises(FidelityTooLow, match='got nothing that can be measured with the seeds 7') as failure:
+        draw(generator, min_fidelity=min_fidelity)
+    assert generator.seeds == [7]
+    told = provenance_to_json(failure.value.provenance)
+    assert provenance_from_json(told).config['tries'] == [{'seed': 7, 'fidelity': None}]
+
+
+def test_frames_that_cannot_be_measured_do_not_count():
+    generator = Drawing([0.25, np.nan, 0.75])
+    assert draw(generator).fidelity.mean == 0.5
 
 
 def test_zero_switches_rejection_off():
