@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -31,9 +32,14 @@ FRAMES = 5
 PER_FRAME = ('synth/image', 'synth/camera_info', 'synth/fidelity', 'synth/labels')
 
 
-def send_conditioned(bench: Bench, episode: int = 0, skip: Iterable[int] = ()) -> None:
-    """Send scene and conditions of an episode, as source and condition_builder do."""
+def send_conditioned(bench: Bench, episode: int = 0, skip: Iterable[int] = (), T_cam_published: np.ndarray | None = None
+                     ) -> None:
+    """Send scene and conditions of an episode, as source and condition_builder do; the camera's pose in another frame.
+    """
     assets, frames = scene(episode)
+    if T_cam_published is not None:
+        frames = [replace(f, camera=replace(f.camera, T_world_cam=f.camera.T_world_cam @ T_cam_published))
+                  for f in frames]
     builder = ClipBuilder(assets, ConditioningConfig(points=300, tracks=20))
     start_ns = START_NS + episode * 10**9
     for number, frame in enumerate(frames):
@@ -199,6 +205,22 @@ def test_an_episode_that_no_seed_gives_a_good_clip_is_told_as_rejected_and_the_n
     assert (rejected['config']['episode'], fidelities(rejected)) == (0, [0.25, 0.375])
     assert 'expected 0.5 or more, got 0.375 at best' in rejected['config']['rejected']
     assert 'rejected' not in made['config']
+    bench.until(lambda: bench.count('synthesizer', 'refused: fidelity too low') == 1)
+    assert bench.count('synthesizer', 'failed') == 0
+
+
+def test_an_episode_with_hand_and_object_in_no_frame_is_rejected_undrawn(bench: Bench) -> None:
+    """A camera pose in OpenGL's frame, also where every clip is kept: no frame, a reason with the hint, no failure."""
+    generator = FakeGenerator()
+    bench.up(Synthesizer, lambda config: generator, min_fidelity=0.0)
+    send_conditioned(bench, 0, T_cam_published=np.diag([1.0, -1, -1, 1]))
+    send_conditioned(bench, 1)
+    bench.until(lambda: len(bench.heard['synth/labels']) == FRAMES and len(bench.heard['provenance']) == 2)
+    assert {message.episode for message in bench.heard['synth/labels']} == {1}
+    assert len(generator.asked) == 1
+    rejected = json.loads(bench.heard['provenance'][0].data)['config']
+    assert (rejected['episode'], rejected['tries']) == (0, [])
+    assert 'is camera/pose the optical frame (x right, y down, z forward)?' in rejected['rejected']
     bench.until(lambda: bench.count('synthesizer', 'refused: fidelity too low') == 1)
     assert bench.count('synthesizer', 'failed') == 0
 
