@@ -18,6 +18,7 @@ from hoigen.editing.records import Reference, Subject
 from hoigen.editing.subjects import load_mesh, mesh_subject, picture_subject
 from hoigen.records import Camera, Clip, Contacts, Labels, MeshAsset
 from hoigen.sources.recording.calibration import camera_of, read_calibration
+from hoigen.sources.recording.depth import DepthUnit
 from hoigen.sources.recording.options import Limits
 from hoigen.sources.recording.stills import PICTURES, read_depth, read_picture
 
@@ -39,10 +40,9 @@ class PictureOptions:
     """What is known of a scene that is a single picture; a recorded clip says these itself."""
 
     depth: Path | None = None
-    """Its depth map, of the same size: PNG or TIFF of integers in steps of DEPTH_UNIT_M (0 unknown), TIFF or npy of
-    metres."""
-    depth_unit_m: float = 0.001
-    """Metres for a step of integer depth."""
+    """Its depth map, of the same size: PNG, TIFF or npy, 0 unknown."""
+    depth_unit_m: float | None = None
+    """Metres for a step of the depth values; none: 1 of floats, 0.001 of integers."""
     depth_model: str = ''
     """In place of DEPTH, a network that tells metres: a folder, or a name of `hoigen models list`. With neither,
     nothing hides the object."""
@@ -193,7 +193,9 @@ def _depth(options: PictureOptions, rgb: np.ndarray) -> np.ndarray:
     if options.depth is not None and options.depth_model:
         raise PlacementError('depth: expected a depth map or a network that tells it (depth_model), got both')
     if options.depth is not None:
-        depth = read_depth(options.depth, options.depth.name, Limits().pixels, options.depth_unit_m)
+        unit = DepthUnit(options.depth_unit_m)
+        depth = read_depth(options.depth, options.depth.name, Limits().pixels, unit)
+        print(f'{options.depth.name}: {unit.says}')
         if depth.shape != rgb.shape[:2]:
             raise PlacementError(f'{options.depth}: expected depth of the picture\'s size {rgb.shape[1]}x{rgb.shape[0]}'
                                  f', got {depth.shape[1]}x{depth.shape[0]}')

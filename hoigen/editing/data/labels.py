@@ -12,6 +12,7 @@ import numpy as np
 from hoigen.editing.data.filters import Likeness
 from hoigen.editing.data.records import DataError
 from hoigen.editing.orientation import Orientation
+from hoigen.sources.recording.depth import DepthUnit
 from hoigen.sources.recording.options import Limits
 from hoigen.sources.recording.stills import PICTURES, read_depth, read_picture
 
@@ -24,7 +25,6 @@ CUTOUT = 256
 """Side of a cut-out that models look at, pixels."""
 LEAST = 24
 """An object smaller than this in both directions is not learned from, pixels."""
-MILLIMETRE = 0.001
 MASK, DEPTH, WITHOUT = '.mask.png', '.depth', '.without'
 
 
@@ -90,7 +90,7 @@ def label(path: Path, caption: str, labellers: Labellers, options: LabelOptions)
         raise PictureFault('cut off by the border')
     beside = [path.with_suffix(DEPTH + ending) for ending in ('.png', '.tif', '.tiff', '.npy')]
     measured = next((file for file in beside if file.is_file()), None)
-    depth = labellers.depth(rgb) if measured is None else read_depth(measured, measured.name, limit, MILLIMETRE)
+    depth = labellers.depth(rgb) if measured is None else read_depth(measured, measured.name, limit, DepthUnit())
     _same_size(depth, rgb, path if measured is None else measured)
     if not np.isfinite(depth[mask]).any():
         raise PictureFault('no depth')

@@ -16,6 +16,7 @@ from hoigen.sources.recording.bag_camera import Lens, calibration_of, lens_of, s
 from hoigen.sources.recording.bag_messages import Sorter, depth_of, header_ns, rgb_of
 from hoigen.sources.recording.bag_topics import RECTIFIED, depth_topic, image_topic, info_topic
 from hoigen.sources.recording.calibration import Calibration, read_calibration
+from hoigen.sources.recording.depth import DepthUnit
 from hoigen.sources.recording.instants import NS, Faults, Instant, Span
 from hoigen.sources.recording.options import Damaged, RecordingError, RecordingOptions
 from hoigen.sources.recording.pairing import Pairing
@@ -43,6 +44,7 @@ class BagSource:
 
     def __init__(self, reader: AnyReader, options: RecordingOptions) -> None:
         self.faults, self._reader, self._options = Faults(), reader, options
+        self._unit = DepthUnit(options.depth_unit_m)
         connections = reader.connections
         self._image = image_topic(connections, options.image)
         self._depth = depth_topic(connections, options.depth, self._image)
@@ -51,9 +53,13 @@ class BagSource:
         self._lens, self.calibration = self._camera()
         self._refuse_unusable_depth()
         self.span = Span(sum(c.msgcount for c in connections if c.topic == self._image.topic), reader.duration / NS)
+
+    @property
+    def says(self) -> str:
         topics = [c.topic for c in (self._image, self._depth, self._info) if c is not None]
-        kind = 'rosbag2' if reader.is2 else 'ROS 1 bag'
-        self.says = f'{kind}: {", ".join(topics)}' + (', distortion taken out' if self._lens else '')
+        kind = 'rosbag2' if self._reader.is2 else 'ROS 1 bag'
+        unit = '' if self._depth is None else f'; {self._unit.says}'
+        return f'{kind}: {", ".join(topics)}{unit}' + (', distortion taken out' if self._lens else '')
 
     def instants(self, start_s: float) -> Iterator[Instant]:
         if self._depth is None:
@@ -118,7 +124,7 @@ class BagSource:
 
     def _depth_map(self, raw: bytes) -> np.ndarray:
         assert self._depth is not None
-        depth_m = depth_of(self._message(raw, self._depth), self._depth.topic, self._options.limits.pixels)
+        depth_m = depth_of(self._message(raw, self._depth), self._depth.topic, self._options.limits.pixels, self._unit)
         if self._lens is None or RECTIFIED.search(self._depth.topic):
             return depth_m
         return self._lens.straighten(depth_m)

@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from hoigen.decode import MessageError, depth, picture
+from hoigen.decode import MessageError, picture
+from hoigen.sources.recording.depth import DepthUnit
 from hoigen.sources.recording.options import Damaged, RecordingError
-from hoigen.sources.recording.stills import depth_metres, read_depth, read_picture
+from hoigen.sources.recording.stills import read_depth, read_picture
 
 __all__ = ['Sorter', 'depth_of', 'header_ns', 'rgb_of']
 
 REORDER = 16
 """Messages of a topic among which header stamps may be out of order."""
-MM_M = 0.001
 _DEPTH_HEAD = 12
 """Bytes that compressed_depth_image_transport writes before the PNG."""
 
@@ -71,15 +71,14 @@ def rgb_of(message: Any, topic: str, pixels: int) -> np.ndarray:
     return np.ascontiguousarray(values[..., ::-1]) if message.encoding == 'bgr8' else values
 
 
-def depth_of(message: Any, topic: str, pixels: int) -> np.ndarray:
-    """[H,W] float32 metres, NaN unknown, of an Image (16UC1 mm, 32FC1 m) or CompressedImage (PNG of 16 bit mm)."""
+def depth_of(message: Any, topic: str, pixels: int, unit: DepthUnit) -> np.ndarray:
+    """[H,W] float32 metres, NaN unknown, of an Image (16UC1, 32FC1) or CompressedImage (PNG of 16 bit)."""
     if hasattr(message, 'format'):
         data = bytes(message.data)
         head = _DEPTH_HEAD if 'compressedDepth' in message.format else 0
-        return read_depth(data[head:], topic, pixels, MM_M)
+        return read_depth(data[head:], topic, pixels, unit)
     try:
-        if message.encoding == '32FC1':
-            return depth_metres(picture(message, ('32FC1',), topic), topic, MM_M)
-        return depth(message, topic)
+        values = picture(message, ('32FC1', '16UC1'), topic)
     except MessageError as error:
         raise Damaged(str(error)) from None
+    return unit.metres(values, topic)

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from hoigen.sources.recording.calibration import NAMES, Calibration, read_calibration
+from hoigen.sources.recording.depth import INTEGER_M, TUM_M, DepthUnit
 from hoigen.sources.recording.instants import NS, Faults, Instant, Span
 from hoigen.sources.recording.options import RecordingError, RecordingOptions
 from hoigen.sources.recording.pairing import nearest_pairs
@@ -21,8 +22,6 @@ COLOUR = re.compile(r'rgb|colou?r|image|img|left|frames', re.IGNORECASE)
 DEPTH = re.compile(r'depth', re.IGNORECASE)
 PREFERRED = re.compile(r'left|^(rgb|colou?r|images?)$', re.IGNORECASE)
 """Of several folders that could be meant, the one that is."""
-MM_M, TUM_M = 0.001, 1 / 5000
-"""Metres for each step of integer depth, as most write it and as TUM's RGB-D data sets do."""
 EPOCH_DIGITS = {13: 1_000_000, 16: 1_000, 19: 1}
 """Digits of a whole number that is a time since 1970, and its unit in ns."""
 
@@ -81,7 +80,7 @@ class FolderSource:
             raise RecordingError(f'{colour.name}: expected file names that end in seconds (1305031102.175304.png), got '
                                  f'{pictures[0].name}: say with frame_rate_hz how fast the frames were taken')
         self._period = None if timed or options.frame_rate_hz is None else Decimal(NS) / Decimal(options.frame_rate_hz)
-        self._unit_m = options.depth_unit_m or (TUM_M if (path / 'depth.txt').is_file() else MM_M)
+        self._unit = DepthUnit(options.depth_unit_m, TUM_M if (path / 'depth.txt').is_file() else INTEGER_M)
         self._depths = None if depth is None else self._paired(depth, timed, options.pairing_s)
         self.calibration = _calibration(path, colour, options)
         if depth is not None and self.calibration is None:
@@ -89,7 +88,7 @@ class FolderSource:
                                  'none: name one with the option calibration')
         stamps = [self._stamp(0), self._stamp(len(self._stills) - 1)]
         self.span = Span(len(self._stills), (stamps[1] - stamps[0]) / NS, stamps[0])
-        self.says = self._describe(colour, depth)
+        self._colour, self._depth = colour, depth
 
     def instants(self, start_s: float) -> Iterator[Instant]:
         for number, still in enumerate(self._stills):
@@ -99,7 +98,7 @@ class FolderSource:
             else:
                 file = self._depths[number]
                 name = f'{file.parent.name}/{file.name}'
-                yield Instant(self._stamp(number), picture, partial(read_depth, file, name, self._pixels, self._unit_m))
+                yield Instant(self._stamp(number), picture, partial(read_depth, file, name, self._pixels, self._unit))
 
     def _stamp(self, number: int) -> int:
         return self._stills[number].order if self._period is None else round(number * self._period)
@@ -122,10 +121,11 @@ class FolderSource:
         self._stills = [self._stills[a] for a, _ in pairs]
         return [depths[b].path for _, b in pairs]
 
-    def _describe(self, colour: Path, depth: Path | None) -> str:
-        says = f'folder of frames ({colour.name})'
-        if depth is not None:
-            says = f'RGB-D folder ({colour.name}, {depth.name}; integer depth in steps of {self._unit_m * 1000:g} mm)'
+    @property
+    def says(self) -> str:
+        says = f'folder of frames ({self._colour.name})'
+        if self._depth is not None:
+            says = f'RGB-D folder ({self._colour.name}, {self._depth.name}; {self._unit.says})'
         says += f', stamps {"from the names" if self._period is None else "from frame_rate_hz"}'
         if self.calibration is not None:
             says += f'; K from {self.calibration.file}'

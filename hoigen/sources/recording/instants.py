@@ -66,14 +66,16 @@ class Faults:
 class Source(Protocol):
     """An opened recording, in the child process.
 
-    says: a sentence about what it is and how it is read. calibration: of its pictures, None where there is none.
-    faults: grows while instants are read.
+    says: a sentence about what it is and how it is read, complete once an instant was decoded. calibration: of its
+    pictures, None where there is none. faults: grows while instants are read.
     """
 
-    says: str
     calibration: Calibration | None
     span: Span
     faults: Faults
+
+    @property
+    def says(self) -> str: ...
 
     def instants(self, start_s: float) -> Iterator[Instant]:
         """Instants with rising stamps; those before ``start_s`` after the first may be left out, where that is fast.

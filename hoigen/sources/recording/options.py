@@ -60,7 +60,8 @@ class RecordingOptions:
     frame_rate_hz: float | None = None
     """Of frames whose names hold no time."""
     depth_unit_m: float | None = None
-    """Metres for a step of integer depth in a folder; none: 0.001, and 1/5000 in TUM's layout."""
+    """Metres for a step of the depth values, floats and integers alike; none: 1 of floats, 0.001 of integers, 1/5000 of
+    integers in TUM's layout."""
     pairing_s: float = 0.02
     """How far apart the stamps of a picture and its depth may be."""
     decoder: Literal['auto', 'pyav'] = 'auto'

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from hoigen.sources.recording.depth import DepthUnit
 from hoigen.sources.recording.options import Damaged, NotRead
 
-__all__ = ['DEPTHS', 'PICTURES', 'depth_metres', 'read_depth', 'read_picture']
+__all__ = ['DEPTHS', 'PICTURES', 'read_depth', 'read_picture']
 
 PICTURES = ('.png', '.jpg', '.jpeg')
 DEPTHS = ('.png', '.tif', '.tiff', '.npy')
@@ -27,27 +28,14 @@ def read_picture(source: Path | bytes, name: str, pixels: int) -> np.ndarray:
     return np.array(_load(picture.convert, 'RGB', name=name))
 
 
-def read_depth(source: Path | bytes, name: str, pixels: int, unit_m: float) -> np.ndarray:
-    """[H,W] float32 metres, NaN unknown: integers in steps of ``unit_m`` (PNG, TIFF), floats in metres (TIFF, npy)."""
-    if isinstance(source, Path) and source.suffix == '.npy':
+def read_depth(source: Path | bytes, name: str, pixels: int, unit: DepthUnit) -> np.ndarray:
+    """[H,W] float32 metres, NaN unknown: integers (PNG, TIFF, npy) or floats (TIFF, npy) in ``unit``."""
+    if isinstance(source, Path) and source.suffix.lower() == '.npy':
         values = _numpy(source, name, pixels)
     else:
         picture = _open(source, name, pixels, ('PNG', 'TIFF'))
         values = _load(np.array, picture, name=name)
-    return depth_metres(values, name, unit_m)
-
-
-def depth_metres(values: np.ndarray, name: str, unit_m: float) -> np.ndarray:
-    """[H,W] float32 metres, NaN unknown, of integers in steps of ``unit_m`` or floats in metres; 0 is unknown."""
-    if values.ndim != 2 or values.dtype.kind not in 'uif' or values.dtype == np.uint8:
-        raise NotRead(f'{name}: expected depth [H,W] of 16 bit integers or floats, '
-                      f'got {values.dtype} {list(values.shape)}')
-    metres = values.astype(np.float32) * np.float32(1 if values.dtype.kind == 'f' else unit_m)
-    metres[~np.isfinite(metres) | (metres == 0)] = np.nan
-    behind = int((metres < 0).sum())
-    if behind:
-        raise NotRead(f'{name}: expected depth > 0 m, 0 or NaN where unknown, got {behind} values < 0')
-    return metres
+    return unit.metres(values, name)
 
 
 def _open(source: Path | bytes, name: str, pixels: int, formats: tuple[str, ...]) -> Image.Image:

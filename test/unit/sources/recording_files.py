@@ -176,7 +176,6 @@ def read_here(path: Path, **options: Any) -> Read:
     """All instants that the options choose, decoded in this process at the recording's own size."""
     asked, read = RecordingOptions(**options), Read()
     source = open_source(path, asked)
-    read.says = source.says
     for place, instant in enumerate(chosen(source.instants(asked.start_s), source.span.first_ns, asked,
                                            source.faults)):
         try:
@@ -187,7 +186,7 @@ def read_here(path: Path, **options: Any) -> Read:
         read.stamps_ms.append(instant.stamp_ns / 1e6)
         read.rgb.append(rgb)
         read.depth_m.append(depth)
-    read.faults = source.faults.told
+    read.faults, read.says = source.faults.told, source.says
     return read
 
 
