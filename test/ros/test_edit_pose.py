@@ -148,8 +148,25 @@ def test_when_it_cannot_keep_up_the_newest_frame_wins_and_a_goal_is_kept(bench: 
     assert sorted(stamps) == [frames[0].stamp_ns, frames[0].stamp_ns, frames[-1].stamp_ns]
 
 
+def test_a_goal_out_of_range_is_rejected(bench: Bench) -> None:
+    """The log names the field; every seed is one."""
+    inserter = up(bench, automatic=False)
+    node = editor(bench)
+    errors: list[str] = []
+    node.get_logger().error = errors.append
+    send(bench, frames_of())
+    bench.until(lambda: bench.count('pose_editor', 'received') == 5 * FRAMES)
+    client, asked = client_of(bench), pose(BEFORE, convert.OPTICAL)
+    for steps in (1001, 2**32 - 1):
+        assert not answer(bench, client.send_goal_async(EditPose.Goal(pose=asked, steps=steps))).accepted
+        assert 'steps: expected [0, 1000]' in errors[-1]
+    handle = answer(bench, client.send_goal_async(EditPose.Goal(pose=asked, steps=1000, seed=2**64 - 1)))
+    assert answer(bench, handle.get_result_async()).result.success
+    assert [(made['steps'], made['seed']) for made in inserter.asked] == [(1000, 2**64 - 1)]
+
+
 def test_a_model_that_raises_fails_its_frame_only(bench: Bench) -> None:
-    """The error names the frame and the reason; the worker lives on."""
+    """The error names the frame and the reason; the worker lives on. A goal's failure is not the node's."""
 
     class Picky(FakeInserter):
         def insert(self, *args: Any, **settings: Any) -> Any:
@@ -166,5 +183,6 @@ def test_a_model_that_raises_fails_its_frame_only(bench: Bench) -> None:
         goal = EditPose.Goal(pose=pose(BEFORE, convert.OPTICAL), seed=seed)
         result = answer(bench, answer(bench, client.send_goal_async(goal)).get_result_async()).result
         assert result.success == success
-    bench.until(lambda: bench.count('pose_editor', 'failed') == 1)
+    bench.until(lambda: bench.count('pose_editor', 'refused: goal not done') == 1)
     bench.until(lambda: len(bench.heard['edit/image']) == 1)
+    assert bench.count('pose_editor', 'failed') == 0

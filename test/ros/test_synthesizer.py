@@ -244,7 +244,39 @@ def test_a_goal_may_ask_for_more_fidelity_and_learns_what_was_reached(bench: Ben
     assert result_of(min_fidelity=0.8).result.success
     bench.until(lambda: len(bench.heard['synth/image']) == FRAMES)
     assert len(bench.heard['provenance']) == 1
-    assert not answer(bench, client.send_goal_async(Synthesize.Goal(min_fidelity=2.0))).accepted
+
+
+def test_a_goal_out_of_range_is_rejected_and_one_that_fails_is_not_the_nodes_failure(bench: Bench) -> None:
+    """What the node's parameters may not be a goal may not ask for; the log says which field. A failure of the node
+    would end the job of everybody, for one client's goal."""
+
+    class Picky(FakeGenerator):
+        def generate(self, *args: Any, **settings: Any) -> Any:
+            if settings['sampling'].steps == 7:
+                raise RuntimeError('no memory left')
+            return super().generate(*args, **settings)
+
+    node = bench.up(Synthesizer, lambda config: Picky(), automatic=False)
+    errors: list[str] = []
+    node.get_logger().error = errors.append
+    send_conditioned(bench)
+    bench.until(lambda: bench.values('synthesizer').get('held') == '[0]')
+    client = client_of(bench)
+    for goal, field in (({'steps': 1001}, 'steps: expected'), ({'steps': 2**32 - 1}, 'steps: expected'),
+                        ({'tries': 101}, 'tries: expected'), ({'min_fidelity': 1.5}, 'min_fidelity: expected'),
+                        ({'min_fidelity': float('nan')}, 'min_fidelity: expected'), ({'episode': 9}, 'the episodes [0]')):
+        assert not answer(bench, client.send_goal_async(Synthesize.Goal(**goal))).accepted, goal
+        assert field in errors[-1]
+
+    def result_of(**goal: Any) -> Any:
+        return answer(bench, answer(bench, client.send_goal_async(Synthesize.Goal(**goal))).get_result_async()).result
+
+    failed = result_of(steps=7)
+    assert (failed.success, failed.message) == (False, 'no memory left')
+    bench.until(lambda: bench.count('synthesizer', 'refused: goal not done') == 1)
+    for goal in ({'steps': 1000}, {'seed': 2**64 - 1, 'tries': 100, 'min_fidelity': -1.0}):
+        assert result_of(**goal).success
+    assert bench.count('synthesizer', 'failed') == 0
 
 
 def test_parameters_say_how_to_sample(bench: Bench) -> None:

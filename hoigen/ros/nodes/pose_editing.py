@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -67,7 +67,8 @@ class EditPoseServer:
     """The action server; goals wait in the node's worker like every other frame, but are not dropped for newer ones.
 
     Callbacks run on the executor's thread, feedback is sent from the worker's. ``find``: the instant of a stamp, 0 for
-    the newest; raises :class:`Refused` where there is none. A goal that cannot be done is aborted with its reason.
+    the newest; raises :class:`Refused` where there is none. A goal with a field out of its range is rejected, one that
+    cannot be done is aborted with its reason; neither is the node's failure.
     """
 
     def __init__(self, node: ManagedNode[Any], find: Callable[[int], Instant], enqueue: Callable[[Job], None]) -> None:
@@ -83,7 +84,16 @@ class EditPoseServer:
         if not self._node.active:
             self._node.get_logger().error(f'{ACTION}: expected an active node, got a goal before it is')
             return GoalResponse.REJECT
+        try:
+            self._steps(goal)
+        except ValueError as error:
+            self._node.get_logger().error(f'{ACTION}: {error}')
+            return GoalResponse.REJECT
         return GoalResponse.ACCEPT
+
+    def _steps(self, goal: EditPose.Goal) -> int | None:
+        """As the goal asks for, else the node's; ValueError for what its parameter may not be either."""
+        return replace(self._node.config, steps=goal.steps or self._node.config.steps).steps or None
 
     def _on_cancel(self, handle: ServerGoalHandle[Any, Any, Any]) -> CancelResponse:
         job = self._jobs.get(bytes(handle.goal_id.uuid))
@@ -97,7 +107,7 @@ class EditPoseServer:
         ended: Future[Outcome] = Future()
         try:
             instant = self._find(decode.stamp_ns(goal.pose.header))
-            job = Job(instant, to_world(goal.pose, instant), goal.seed, goal.steps or self._node.config.steps or None,
+            job = Job(instant, to_world(goal.pose, instant), goal.seed, self._steps(goal),
                       report=partial(self._feedback, handle, instant), end=ended.set_result)
         except Refused as error:
             self._node.report(error)

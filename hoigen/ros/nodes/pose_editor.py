@@ -240,10 +240,11 @@ class PoseEditor(ManagedNode[PoseEditorConfig]):
         except CancelledEdit:
             job.end('cancelled' if job.cancelled else 'the node stopped')
         except Exception as error:
-            job.end(str(error))
+            job.end(str(error) or type(error).__name__)
             if isinstance(error, Refused):
                 raise
-            raise RuntimeError(f'frame at {stamp_of(job.instant)} ns not edited: {error}') from error
+            what = f'frame at {stamp_of(job.instant)} ns not edited: {error}'
+            raise (RuntimeError(what) if job.automatic else Refused('goal not done', what)) from error
         finally:
             self._progress = {}
 

@@ -85,11 +85,12 @@ class SynthesizeServer:
         return GoalResponse.ACCEPT
 
     def _settings(self, goal: Synthesize.Goal) -> tuple[Sampling, Acceptance]:
-        """The node's own, changed by what the goal asks for."""
-        sampling, acceptance = self._node.config.sampling(), self._node.config.acceptance()
-        return (replace(sampling, steps=goal.steps or sampling.steps),
-                Acceptance(max(goal.min_fidelity, 0.0) if goal.min_fidelity else acceptance.min_fidelity,
-                           goal.tries or acceptance.tries))
+        """The node's own, changed by what the goal asks for; ValueError for what its parameters may not be either."""
+        asked = {name: getattr(goal, name) for name in ('steps', 'min_fidelity', 'tries') if getattr(goal, name)}
+        if asked.get('min_fidelity', 0.0) < 0:
+            asked['min_fidelity'] = 0.0
+        config = replace(self._node.config, **asked)
+        return config.sampling(), config.acceptance()
 
     def _on_cancel(self, handle: ServerGoalHandle[Any, Any, Any]) -> CancelResponse:
         job = self._jobs.get(bytes(handle.goal_id.uuid))

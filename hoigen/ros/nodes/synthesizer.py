@@ -154,8 +154,9 @@ class Synthesizer(ManagedNode[SynthesizerConfig]):
         except FidelityTooLow as error:
             self._reject(job, error)
         except Exception as error:
-            job.end(str(error))
-            raise RuntimeError(f'episode {job.episode} not generated: {error}') from error
+            job.end(str(error) or type(error).__name__)
+            what = f'episode {job.episode} not generated: {error}'
+            raise (RuntimeError(what) if job.automatic else Refused('goal not done', what)) from error
         finally:
             self._progress = {}
 
