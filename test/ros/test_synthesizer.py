@@ -264,7 +264,8 @@ def test_a_goal_out_of_range_is_rejected_and_one_that_fails_is_not_the_nodes_fai
     client = client_of(bench)
     for goal, field in (({'steps': 1001}, 'steps: expected'), ({'steps': 2**32 - 1}, 'steps: expected'),
                         ({'tries': 101}, 'tries: expected'), ({'min_fidelity': 1.5}, 'min_fidelity: expected'),
-                        ({'min_fidelity': float('nan')}, 'min_fidelity: expected'), ({'episode': 9}, 'the episodes [0]')):
+                        ({'min_fidelity': float('nan')}, 'min_fidelity: expected'),
+                        ({'episode': 9}, 'the episodes [0]')):
         assert not answer(bench, client.send_goal_async(Synthesize.Goal(**goal))).accepted, goal
         assert field in errors[-1]
 
