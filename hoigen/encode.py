@@ -6,7 +6,7 @@ Per-frame messages come as a dictionary by topic name, all with one stamp.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -15,10 +15,27 @@ from hoigen.conventions import ROLE_CODE
 from hoigen.decode import CLOUD_FIELDS
 from hoigen.records import Camera, GeneratedClip, Labels, MeshAsset, SceneFrame
 
-__all__ = ['OPTICAL', 'WORLD', 'Encoder', 'Make']
+__all__ = ['OPTICAL', 'WORLD', 'Encoder', 'FrameNames', 'Make', 'frame_names']
 
 WORLD = 'world'
 OPTICAL = 'camera_optical'
+
+
+class FrameNames(NamedTuple):
+    """What headers call the fixed frame of a scene and the optical frame of its camera."""
+
+    world: str = WORLD
+    optical: str = OPTICAL
+
+
+NAMES = FrameNames()
+"""Of hoigen's own sources."""
+
+
+def frame_names(messages: Mapping[str, Any]) -> FrameNames:
+    """As a source's messages, by topic, call them: what is made of these goes under the same names."""
+    return FrameNames(messages['labels'].header.frame_id, messages['camera/image'].header.frame_id)
+
 
 _ENCODINGS = {('uint8', 3): 'rgb8', ('uint8', 2): 'mono8', ('float32', 2): '32FC1'}
 _POINT_LAYOUT = np.dtype(list(CLOUD_FIELDS.items()))
@@ -105,21 +122,22 @@ class Encoder:
                       for place, normal, force in zip(contacts.positions_m, contacts.normals, contacts.forces_n,
                                                       strict=True)])
 
-    def frame(self, frame: SceneFrame, stamp_ns: int) -> dict[str, Any]:
+    def frame(self, frame: SceneFrame, stamp_ns: int, names: FrameNames = NAMES) -> dict[str, Any]:
         """What a source publishes of one instant, by topic, the clock first; ``stamp_ns`` replaces the frame's own."""
-        world, optical = self.header(stamp_ns, WORLD), self.header(stamp_ns, OPTICAL)
+        world, optical = self._headers(stamp_ns, names)
         depth = {} if frame.depth_m is None else {'camera/depth': self.image(frame.depth_m, optical)}
         return {'/clock': self.clock(stamp_ns), 'mesh_frame': self.mesh_frame(frame, world),
                 'camera/image': self.image(frame.rgb, optical), **depth,
                 'camera/camera_info': self.camera_info(frame.camera, optical),
                 'camera/pose': self.camera_pose(frame.camera, world), 'labels': self.labels(frame.labels, world)}
 
-    def recorded(self, camera: Camera, labels: Labels, conditions: FrameConditions) -> dict[str, Any]:
+    def recorded(self, camera: Camera, labels: Labels, conditions: FrameConditions, names: FrameNames = NAMES
+                 ) -> dict[str, Any]:
         """What is known of one recorded instant, by topic; its picture is not among it."""
-        world, optical = (self.header(conditions.stamp_ns, name) for name in (WORLD, OPTICAL))
+        world, optical = self._headers(conditions.stamp_ns, names)
         return {'camera/camera_info': self.camera_info(camera, optical),
                 'camera/pose': self.camera_pose(camera, world), 'labels': self.labels(labels, world),
-                **self.conditions(conditions)}
+                **self.conditions(conditions, names)}
 
     def points(self, conditions: FrameConditions, head: Any) -> Any:
         """Surface points as :data:`hoigen.decode.CLOUD_FIELDS` with the ids 0 to N-1."""
@@ -140,16 +158,16 @@ class Encoder:
         return self._make('hoigen/msg/PointTracks', header=head, ids=np.arange(len(conditions.tracks), dtype=np.uint32),
                           points=conditions.tracks.ravel(), visible=conditions.track_visible)
 
-    def conditions(self, conditions: FrameConditions) -> dict[str, Any]:
+    def conditions(self, conditions: FrameConditions, names: FrameNames = NAMES) -> dict[str, Any]:
         """The conditions of one instant, by topic."""
-        world, optical = (self.header(conditions.stamp_ns, name) for name in (WORLD, OPTICAL))
+        world, optical = self._headers(conditions.stamp_ns, names)
         return {'condition/points': self.points(conditions, world), 'condition/tracks': self.tracks(conditions, world),
                 'condition/mask': self.image(conditions.mask, optical),
                 'condition/depth': self.image(conditions.depth_m, optical)}
 
-    def generated(self, clip: GeneratedClip, row: int) -> dict[str, Any]:
+    def generated(self, clip: GeneratedClip, row: int, names: FrameNames = NAMES) -> dict[str, Any]:
         """What the synthesizer publishes of one generated frame, by topic."""
-        world, optical = (self.header(int(clip.stamps_ns[row]), name) for name in (WORLD, OPTICAL))
+        world, optical = self._headers(int(clip.stamps_ns[row]), names)
         scores = {name: float(getattr(clip.fidelity, name)[row]) for name in ('value', 'mask', 'motion')}
         return {'synth/image': self.image(clip.frames[row], optical),
                 'synth/camera_info': self.camera_info(clip.cameras[row], optical),
@@ -159,6 +177,10 @@ class Encoder:
     def text(self, text: str) -> Any:
         """A std_msgs/String."""
         return self._make('std_msgs/msg/String', data=text)
+
+    def _headers(self, stamp_ns: int, names: FrameNames) -> tuple[Any, Any]:
+        """Of the world and of the camera."""
+        return self.header(stamp_ns, names.world), self.header(stamp_ns, names.optical)
 
     def _time(self, stamp_ns: int) -> Any:
         return self._make('builtin_interfaces/msg/Time', sec=stamp_ns // 1_000_000_000,

@@ -15,6 +15,11 @@ from hoigen.records import Camera, Contacts, Labels, MeshAsset, SceneFrame
 __all__ = ['assets', 'camera', 'intrinsics', 'labels', 'mesh_frame', 'scene_frame']
 
 
+_FRAMES = {'world': ('mesh_frame', 'camera/pose', 'labels'),
+           'optical': ('camera/image', 'camera/camera_info', 'camera/depth')}
+"""The topics of a source that are told in the same frame."""
+
+
 def camera(info: Any, stamped_pose: Any) -> Camera:
     """Camera of a sensor_msgs/CameraInfo and the geometry_msgs/PoseStamped of its optical frame in world."""
     return Camera(intrinsics(info), info.width, info.height, pose(stamped_pose.pose, 'camera/pose'))
@@ -80,14 +85,16 @@ def _vectors(messages: Sequence[Any]) -> np.ndarray:
 def scene_frame(messages: Mapping[str, Any]) -> SceneFrame:
     """One instant from a source's messages by topic, ``camera/depth`` if there is one.
 
-    They must agree on the stamp; ``mesh_frame``, ``camera/pose`` and ``labels`` on the world frame.
+    They must agree on the stamp; ``mesh_frame``, ``camera/pose`` and ``labels`` on the name of the world frame, image,
+    depth and lens on that of the camera's.
     """
     stamps = {topic: stamp_ns(message.header) for topic, message in messages.items()}
     if len(set(stamps.values())) > 1:
         raise MessageError('header.stamp', 'one stamp on all topics', f'{stamps} ns')
-    worlds = {topic: messages[topic].header.frame_id for topic in ('mesh_frame', 'camera/pose', 'labels')}
-    if len(set(worlds.values())) > 1:
-        raise MessageError('header.frame_id', 'one world frame', worlds)
+    for kind, topics in _FRAMES.items():
+        names = {topic: messages[topic].header.frame_id for topic in topics if topic in messages}
+        if len(set(names.values())) > 1 or not all(names.values()):
+            raise MessageError('header.frame_id', f'one {kind} frame, by its name', names)
     poses, vertices = mesh_frame(messages['mesh_frame'])
     return SceneFrame(
         stamp_ns=stamps['mesh_frame'], camera=camera(messages['camera/camera_info'], messages['camera/pose']),

@@ -19,8 +19,8 @@ class TransformsOf:
     """Collects, per stamp, the camera's pose and the meshes' poses into one tf2_msgs/msg/TFMessage.
 
     Parents are the messages' own frame_ids (the world), children the camera's optical frame, as its camera_info names
-    it, and the ids of the rigid meshes. A clip of footage, whose first message is the provenance of its conditions, has
-    no meshes.
+    it, and the ids of the rigid meshes. A camera that is the world, or of which no camera_info tells the name, moves
+    in none. A clip of footage, whose first message is the provenance of its conditions, has no meshes.
     """
 
     def __init__(self, types: Typestore) -> None:
@@ -52,8 +52,8 @@ class TransformsOf:
 
     def _message(self, parts: dict[str, Any]) -> Any:
         found = []
-        if pose := parts.get(_POSE):
-            found.append(self._transform(pose.header, parts.get(_INFO, 'camera_optical'), pose.pose))
+        if (pose := parts.get(_POSE)) and parts.get(_INFO, '') not in ('', pose.header.frame_id):
+            found.append(self._transform(pose.header, parts[_INFO], pose.pose))
         if mesh := parts.get(_MESH):
             found += [self._transform(mesh.header, id, pose) for id, pose in zip(mesh.ids, mesh.poses, strict=True)]
         return self._make('tf2_msgs/msg/TFMessage', transforms=found) if found else None

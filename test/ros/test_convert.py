@@ -305,6 +305,7 @@ def _spoil(path: str, value: Any) -> Callable[[dict[str, Any]], None]:
     ('camera/image:width', 0, r'width, height: expected positive sizes, got \(0, 48\)'),
     ('camera/image:header.stamp.sec', 4, r'header.stamp: expected one stamp on all topics'),
     ('camera/pose:header.frame_id', 'map', r'header.frame_id: expected one world frame'),
+    ('camera/camera_info:header.frame_id', 'left_eye', r'header.frame_id: expected one optical frame, by its name'),
     ('camera/pose:pose.orientation.x', 2.0, r'camera/pose.orientation: expected a quaternion of norm 1'),
     ('camera/pose:pose.position.y', float('nan'), r'camera/pose.position: expected finite metres'),
     ('camera/camera_info:k.0', 0.0, r'camera_info.k\[0\]: expected a focal length, got 0, which means uncalibrated'),

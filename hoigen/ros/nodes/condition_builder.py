@@ -109,7 +109,7 @@ class ConditionBuilder(ManagedNode[ConditionBuilderConfig]):
         self._order.accept(stamp_ns, labels.frame)
         if not self._frames:
             self.wait_for_readers(self.config.wait_for)
-        self.publish(convert.conditions_to_msgs(conditions))
+        self.publish(convert.conditions_to_msgs(conditions, convert.frame_names(messages)))
         self._frames += 1
 
     def _begin(self, stamp_ns: int) -> None:

@@ -196,9 +196,10 @@ class Perception(ManagedNode[PerceptionNodeConfig]):
         self._tell(stretch, provenance)
         self.publisher(topics.CONDITION_PROVENANCE).wait_for_all_acked(Duration(seconds=ACK_S))
         episode, frames = self.config.first_episode + stretch.number, len(clip.labels)
+        names = convert.FrameNames(optical=stretch.instants[0][topics.IMAGE.name].header.frame_id)
         for row in range(frames):
             labels = replace(clip.labels[row], episode=episode, frame=row, last=row == frames - 1)
-            messages = convert.recorded_to_msgs(clip.cameras[row], labels, row_of(clip, row))
+            messages = convert.recorded_to_msgs(clip.cameras[row], labels, row_of(clip, row), names)
             if not estimated:
                 del messages[topics.CAMERA_INFO.name]
             self.publish(messages)

@@ -12,7 +12,6 @@ from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
 from rclpy.task import Future
 
-from hoigen import decode
 from hoigen.action import Synthesize
 from hoigen.records import GeneratedClip
 from hoigen.ros import convert, topics
@@ -115,8 +114,7 @@ class SynthesizeServer:
                   preview: np.ndarray | None) -> None:
         feedback = Synthesize.Feedback(step=step, steps=steps, eta_s=eta_s)
         if preview is not None:
-            stamp_ns = decode.stamp_ns(rows[-1][topics.LABELS.name].header)
-            feedback.preview = convert.image_to_msg(preview, convert.header(stamp_ns, convert.OPTICAL))
+            feedback.preview = convert.image_to_msg(preview, rows[-1][topics.IMAGE.name].header)
         handle.publish_feedback(feedback)
 
     @staticmethod

@@ -147,7 +147,7 @@ class Synthesizer(ManagedNode[SynthesizerConfig]):
         try:
             with self.diagnostics.stage('synthesize'):
                 clip = self._generate(job)
-            self._send(clip)
+            self._send(job, clip)
             job.end(clip)
         except CancelledJob:
             job.end('cancelled')
@@ -196,10 +196,10 @@ class Synthesizer(ManagedNode[SynthesizerConfig]):
         self.wait_for_readers(self.config.wait_for)
         self.publish({topics.PROVENANCE.name: convert.provenance_to_msg(provenance)})
 
-    def _send(self, clip: GeneratedClip) -> None:
+    def _send(self, job: Job, clip: GeneratedClip) -> None:
         self._publish_provenance(clip.provenance)
         for row in range(len(clip.frames)):
-            self.publish(convert.generated_to_msgs(clip, row))
+            self.publish(convert.generated_to_msgs(clip, row, convert.frame_names(job.rows[row])))
         self._generated += 1
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from episode_factory import WORLD, Message, Scene, messages, write_episode
+from episode_factory import WORLD, Message, Messages, Scene, messages, write_episode
 from mcap.reader import make_reader
 from mcap.records import Chunk
 from mcap.stream_reader import StreamReader, breakup_chunk
@@ -20,7 +20,9 @@ from rosbags.interfaces import QosDurability
 from rosbags.rosbag2 import Reader
 
 from hoigen.episodes import EpisodeError, EpisodeExists, EpisodeMismatch, EpisodeWriteFailed, EpisodeWriter
+from hoigen.episodes.definitions import typestore
 from hoigen.episodes.storage import CHUNK_BYTES, BagWriter
+from hoigen.episodes.tf import TransformsOf
 from hoigen.episodes.topics import PER_FRAME
 
 WRITTEN = [topic for topic in PER_FRAME if not topic.startswith('/edit/')]
@@ -100,6 +102,21 @@ def test_tf_holds_camera_and_meshes_of_every_frame(episode: Path, scene: Scene) 
         assert [t.child_frame_id for t in transforms] == ['camera_optical'] + [f'ball_{n}' for n in range(6)]
         last = transforms[-1].transform.translation
         np.testing.assert_allclose([last.x, last.y, last.z], scene.balls(frame)[0][-1])
+
+
+@pytest.mark.parametrize('optical', ['eye', WORLD, None])
+def test_the_camera_moves_in_the_world_under_its_own_name(optical: str | None) -> None:
+    """One that is the world itself, or whose name nobody tells, is no child of it: a viewer refuses such a loop."""
+    made, types = Messages(Scene()), typestore()
+    transforms, found = TransformsOf(types), []
+    for topic, name, message in (
+            ('/camera/pose', 'geometry_msgs/msg/PoseStamped', types.types['geometry_msgs/msg/PoseStamped'](
+                header=made.header(0, WORLD), pose=made.pose(np.eye(4)))),
+            ('/camera/camera_info', 'sensor_msgs/msg/CameraInfo', made.camera_info(0, (60, 40)))):
+        message.header = made.header(0, WORLD if topic == '/camera/pose' else optical or '')
+        found += transforms.add(topic, made.cdr(name, message))
+    moved = [transform for _, message in (*found, *transforms.rest()) for transform in message.transforms]
+    assert [transform.child_frame_id for transform in moved] == (['eye'] if optical == 'eye' else [])
 
 
 @pytest.mark.parametrize('topic', ['camera/image', 'condition/points', 'synth/fidelity', 'labels', 'camera/pose'])
