@@ -13,7 +13,8 @@ from rosbags.interfaces import Connection
 from rosbags.typesys import Stores, get_typestore
 
 from hoigen.sources.recording.bag_camera import Lens, calibration_of, lens_of, same_camera
-from hoigen.sources.recording.bag_messages import Sorter, depth_of, header_ns, rgb_of
+from hoigen.sources.recording.bag_depth import depth_values_of
+from hoigen.sources.recording.bag_messages import Sorter, header_ns, rgb_of
 from hoigen.sources.recording.bag_topics import RECTIFIED, depth_topic, image_topic, info_topic
 from hoigen.sources.recording.calibration import Calibration, read_calibration
 from hoigen.sources.recording.depth import DepthUnit
@@ -124,7 +125,8 @@ class BagSource:
 
     def _depth_map(self, raw: bytes) -> np.ndarray:
         assert self._depth is not None
-        depth_m = depth_of(self._message(raw, self._depth), self._depth.topic, self._options.limits.pixels, self._unit)
+        values = depth_values_of(self._message(raw, self._depth), self._depth.topic, self._options.limits.pixels)
+        depth_m = self._unit.metres(values, self._depth.topic)
         if self._lens is None or RECTIFIED.search(self._depth.topic):
             return depth_m
         return self._lens.straighten(depth_m)

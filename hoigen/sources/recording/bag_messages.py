@@ -10,17 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from hoigen.decode import MessageError, picture
-from hoigen.sources.recording.depth import DepthUnit
-from hoigen.sources.recording.options import Damaged, RecordingError
-from hoigen.sources.recording.stills import read_depth, read_picture
+from hoigen.decode import EncodingError, MessageError, rgb
+from hoigen.sources.recording.options import Damaged, NotRead, RecordingError
+from hoigen.sources.recording.stills import read_picture
 
-__all__ = ['Sorter', 'depth_of', 'header_ns', 'rgb_of']
+__all__ = ['Sorter', 'header_ns', 'rgb_of']
 
 REORDER = 16
 """Messages of a topic among which header stamps may be out of order."""
-_DEPTH_HEAD = 12
-"""Bytes that compressed_depth_image_transport writes before the PNG."""
 
 
 def header_ns(raw: bytes, *, cdr: bool) -> int:
@@ -59,26 +56,12 @@ class Sorter:
 
 
 def rgb_of(message: Any, topic: str, pixels: int) -> np.ndarray:
-    """[H,W,3] uint8 of an Image (rgb8, bgr8, mono8) or CompressedImage (JPEG, PNG)."""
+    """[H,W,3] uint8 of an Image in one of the encodings of ``hoigen.decode``, or of a CompressedImage (JPEG, PNG)."""
     if hasattr(message, 'format'):
         return read_picture(bytes(message.data), topic, pixels)
     try:
-        values = picture(message, ('rgb8', 'bgr8', 'mono8'), topic)
+        return rgb(message, topic)
+    except EncodingError as error:
+        raise NotRead(str(error)) from None
     except MessageError as error:
         raise Damaged(str(error)) from None
-    if values.ndim == 2:
-        return np.repeat(values[..., None], 3, -1)
-    return np.ascontiguousarray(values[..., ::-1]) if message.encoding == 'bgr8' else values
-
-
-def depth_of(message: Any, topic: str, pixels: int, unit: DepthUnit) -> np.ndarray:
-    """[H,W] float32 metres, NaN unknown, of an Image (16UC1, 32FC1) or CompressedImage (PNG of 16 bit)."""
-    if hasattr(message, 'format'):
-        data = bytes(message.data)
-        head = _DEPTH_HEAD if 'compressedDepth' in message.format else 0
-        return read_depth(data[head:], topic, pixels, unit)
-    try:
-        values = picture(message, ('32FC1', '16UC1'), topic)
-    except MessageError as error:
-        raise Damaged(str(error)) from None
-    return unit.metres(values, topic)

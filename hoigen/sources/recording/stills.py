@@ -11,7 +11,7 @@ from PIL import Image
 from hoigen.sources.recording.depth import DepthUnit
 from hoigen.sources.recording.options import Damaged, NotRead
 
-__all__ = ['DEPTHS', 'PICTURES', 'read_depth', 'read_picture']
+__all__ = ['DEPTHS', 'PICTURES', 'depth_values', 'read_depth', 'read_picture']
 
 PICTURES = ('.png', '.jpg', '.jpeg')
 DEPTHS = ('.png', '.tif', '.tiff', '.npy')
@@ -30,12 +30,15 @@ def read_picture(source: Path | bytes, name: str, pixels: int) -> np.ndarray:
 
 def read_depth(source: Path | bytes, name: str, pixels: int, unit: DepthUnit) -> np.ndarray:
     """[H,W] float32 metres, NaN unknown: integers (PNG, TIFF, npy) or floats (TIFF, npy) in ``unit``."""
+    return unit.metres(depth_values(source, name, pixels), name)
+
+
+def depth_values(source: Path | bytes, name: str, pixels: int) -> np.ndarray:
+    """[H,W] integers (PNG, TIFF, npy) or floats (TIFF, npy) of a depth map, as they are written."""
     if isinstance(source, Path) and source.suffix.lower() == '.npy':
-        values = _numpy(source, name, pixels)
-    else:
-        picture = _open(source, name, pixels, ('PNG', 'TIFF'))
-        values = _load(np.array, picture, name=name)
-    return unit.metres(values, name)
+        return _numpy(source, name, pixels)
+    picture = _open(source, name, pixels, ('PNG', 'TIFF'))
+    return _load(np.array, picture, name=name)
 
 
 def _open(source: Path | bytes, name: str, pixels: int, formats: tuple[str, ...]) -> Image.Image:

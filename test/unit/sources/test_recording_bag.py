@@ -85,20 +85,10 @@ def test_compressed(tmp_path: Path, kind: str, form: str, tolerance: float) -> N
     assert [None if d is None else round(float(d[5, 5]), 4) for d in read.depth_m] == [0.9, 0.901, 0.902]
 
 
-@pytest.mark.parametrize(('encoding', 'pixels'), [
-    ('bgr8', picture(3)[..., ::-1]), ('mono8', picture(3)[..., 0])])
-def test_encodings(tmp_path: Path, encoding: str, pixels: np.ndarray) -> None:
-    """Colours come in the order red, green, blue; grey as three equal channels."""
-    with BagFile(tmp_path / 'x', 'mcap') as file:
-        file.image('/image', pixels, encoding, 1000)
-    (rgb,) = read_here(tmp_path / 'x').rgb
-    np.testing.assert_array_equal(rgb, picture(3) if encoding == 'bgr8' else np.repeat(picture(3)[..., :1], 3, -1))
-
-
 def test_unknown_encoding_is_named(tmp_path: Path) -> None:
     with BagFile(tmp_path / 'x', 'mcap') as file:
-        file.image('/image', picture(0)[..., 0], 'bayer_rggb8', 1000)
-    with pytest.raises(RecordingError, match='bayer_rggb8'):
+        file.image('/image', np.zeros((8, 8), np.int32), '32SC1', 1000)
+    with pytest.raises(RecordingError, match="'32SC1'"):
         open_recording(tmp_path / 'x')
 
 
