@@ -25,13 +25,16 @@ def param(default: Any, doc: str, *, unit: str = '', low: float | None = None, h
 
 
 def validate(config: Any) -> None:
-    """Raise one ValueError that names every field outside its range or choices."""
+    """Raise one ValueError that names every field of another type or outside its range or choices."""
     faults = []
     for field in dataclasses.fields(config):
         value, low, choices = getattr(config, field.name), field.metadata['low'], field.metadata['choices']
-        if low is not None and not low <= value <= field.metadata['high']:
+        kind = type(field.default)
+        if type(value) not in ((int, float) if kind is float else (kind,)):
+            faults.append(f'{field.name}: expected {kind.__name__}, got {value!r}')
+        elif low is not None and not low <= value <= field.metadata['high']:
             faults.append(f'{field.name}: expected [{low}, {field.metadata["high"]}], got {value!r}')
-        if choices and value not in choices:
+        elif choices and value not in choices:
             faults.append(f'{field.name}: expected one of {choices}, got {value!r}')
     if faults:
         raise ValueError('; '.join(faults))
@@ -43,7 +46,8 @@ def describe(field: dataclasses.Field[Any]) -> ParameterDescriptor:
     text = f'{meta["doc"]} [{meta["unit"]}]' if meta['unit'] else meta['doc']
     if meta['choices']:
         text += f' One of: {", ".join(meta["choices"])}.'
-    descriptor = ParameterDescriptor(description=text, read_only=meta['read_only'])
+    kind = Parameter.Type.from_parameter_value(field.default)
+    descriptor = ParameterDescriptor(type=kind.value, description=text, read_only=meta['read_only'])
     if meta['low'] is not None and isinstance(field.default, int):
         descriptor.integer_range = [IntegerRange(from_value=meta['low'], to_value=meta['high'])]
     elif meta['low'] is not None:
@@ -52,17 +56,28 @@ def describe(field: dataclasses.Field[Any]) -> ParameterDescriptor:
     return descriptor
 
 
+def _as_declared(value: Any, field: dataclasses.Field[Any]) -> Any:
+    """A whole number is a float where one is expected: users write rate:=1."""
+    return float(value) if type(field.default) is float and type(value) is int else value
+
+
 class Parameters(Generic[C]):
     """A frozen configuration, kept equal to the parameters that a node has accepted.
 
-    A change is refused if the configuration cannot be constructed with it; ``value`` is swapped as a whole after
-    all changes of a request are accepted, so a reader on any thread sees a consistent one.
+    The node's first ones and every change are refused if the configuration cannot be constructed with them, the first
+    ones by the configuration's ValueError; ``value`` is swapped as a whole after all changes of a request are accepted,
+    so a reader on any thread sees a consistent one.
     """
 
     def __init__(self, node: Node, kind: type[C]) -> None:
-        values = {field.name: node.declare_parameter(field.name, field.default, describe(field)).value
-                  for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
-        self.value: C = kind(**values)
+        fields = dataclasses.fields(kind)  # type: ignore[arg-type]
+        # Untyped at first: rclpy would tell of the first fault alone, in words of its own, and refuse 1 for 1.0.
+        values = {field.name: node.declare_parameter(field.name, field.default, ParameterDescriptor(
+            dynamic_typing=True)).value for field in fields}
+        self.value: C = kind(**{field.name: _as_declared(values[field.name], field) for field in fields})
+        for field in fields:
+            node.set_descriptor(field.name, describe(field), Parameter(
+                field.name, value=getattr(self.value, field.name)).get_parameter_value())
         node.add_on_set_parameters_callback(self._check)
         node.add_post_set_parameters_callback(self._swap)
 

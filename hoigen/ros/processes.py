@@ -25,6 +25,21 @@ class NodeFailed(RuntimeError):
         self.node = node
 
 
+def interrupt_once() -> None:
+    """Let the first SIGINT or SIGTERM raise KeyboardInterrupt, and further ones nothing.
+
+    A terminal and launch both send one, and what ends in good order must not be interrupted in that.
+    """
+
+    def interrupt(*_: object) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)  # also where a shell's background job inherited an ignored SIGINT
+
+
 def _end_with_parent() -> None:
     """In the child: have the kernel interrupt it when the parent is gone, however that ended."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from hoigen.ros import dds
 from hoigen.ros.graph import SOURCES, Value, load_graph
-from hoigen.ros.processes import NODE_COMMAND, NodeFailed, NodeProcesses
+from hoigen.ros.processes import NODE_COMMAND, NodeFailed, NodeProcesses, interrupt_once
 from hoigen.ros.progress import ProgressDisplay, conclude
 from hoigen.video.faithful import ACCEPTANCE
 from hoigen.video.sampling import CONDITIONS
@@ -186,8 +186,7 @@ def run(config: UpConfig, node_command: Sequence[str] = NODE_COMMAND) -> int:
     """Run the job; 0 when it is done, 1 when a node failed or nothing was recorded, 130 when interrupted."""
     console = Console(highlight=False)
     parameters = load_graph(config.graph).parameters(config.arguments())
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)  # a shell's background jobs inherit an ignored SIGINT
+    interrupt_once()
     os.environ.update(dds.environment(len(parameters) + 1))
     logs = config.out / 'logs'
     logs.mkdir(parents=True, exist_ok=True)
@@ -205,7 +204,11 @@ def run(config: UpConfig, node_command: Sequence[str] = NODE_COMMAND) -> int:
     finally:
         _stop(nodes, console)
     if progress is not None:
-        status = conclude(progress, config.out, console)
+        try:
+            status = conclude(progress, config.out, console)
+        except KeyboardInterrupt:
+            console.print(f'interrupted: hoigen report {config.out} makes the report', markup=False, soft_wrap=True)
+            status = INTERRUPTED
     _print_results(config.out, console)
     return status
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 pytest.importorskip('rclpy', reason='needs ROS 2: source install/setup.bash')
 pytest.importorskip('hoigen.msg', reason='needs the built messages: source install/setup.bash')
 
+import rclpy
 from rclpy.parameter import Parameter
 from ros_bench import Bench
 
@@ -70,6 +73,25 @@ def test_the_dataclass_own_rule_refuses_a_parameter_with_its_words(bench: Bench,
     """A rule between fields is a rule between parameters."""
     change(bench, mode='fast')
     assert change(bench, count=6)[0].reason == 'count: expected at most 5 when fast'
+
+
+def test_a_whole_number_is_a_float_where_one_is_expected(bench: Bench) -> None:
+    """`-p distance:=1` is what users write; the parameter is a float all the same."""
+    node = rclpy.create_node('given', parameter_overrides=[Parameter('distance', value=1)])
+    config = Parameters(node, Config).value
+    assert (config.distance, type(config.distance)) == (1.0, float)
+    assert node.get_parameter('distance').type_ == Parameter.Type.DOUBLE
+    node.destroy_node()
+
+
+def test_wrong_parameters_at_the_start_are_one_line() -> None:
+    """Every one of them by its name, and status 1; no traceback."""
+    done = subprocess.run([sys.executable, '-m', 'hoigen.ros.nodes', 'condition_builder', '--ros-args', '-p',
+                           'points:=0', '-p', 'tracks:=many', '-p', 'contact_distance:=.nan'],
+                          capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, '')
+    assert done.stderr == ("condition_builder: points: expected [1, 1000000], got 0; tracks: expected int, got 'many'; "
+                           'contact_distance: expected [0.0001, 0.1], got nan\n')
 
 
 def test_all_faults_are_named_at_once() -> None:

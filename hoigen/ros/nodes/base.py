@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 import rclpy
+from rclpy.exceptions import NameValidationException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecyclePublisher, LifecycleState, TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
@@ -33,7 +35,10 @@ class ManagedNode(LifecycleNode, Generic[C]):
 
     def __init__(self, name: str, kind: type[C], **node_kwargs: Any) -> None:
         super().__init__(name, **node_kwargs)
-        self._live = Parameters(self, kind)
+        try:
+            self._live = Parameters(self, kind)
+        except ValueError as error:
+            raise ValueError(f'{name}: {error}') from error
         self._publishers_by_topic: dict[str, LifecyclePublisher[Any]] = {}
         self._readers: list[Subscription[Any]] = []
         self._unheard: set[str] = set()
@@ -189,13 +194,23 @@ class ManagedNode(LifecycleNode, Generic[C]):
 
 
 def spin(make: Callable[[], LifecycleNode]) -> int:
-    """Run a node until SIGINT or SIGTERM, then close it while the ROS context still works; the exit status."""
+    """Run a node until SIGINT or SIGTERM, then close it while the ROS context still works; the exit status.
+
+    That is 1, with one line, for ROS arguments or parameters that the node cannot have.
+    """
     stop = threading.Event()
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
+    try:
+        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+        node = make()
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except (RuntimeError, NameValidationException) as error:
+        print(f'ROS arguments: expected ones that a node can have, got: {error}', file=sys.stderr)
+        return 1
     executor = SingleThreadedExecutor()
-    node = make()
     executor.add_node(node)
     try:
         while not stop.is_set():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from rich.console import Console
 
 from hoigen.ros.conductor import Conductor
 from hoigen.ros.graph import load_graph
-from hoigen.ros.processes import NodeFailed
+from hoigen.ros.processes import NodeFailed, interrupt_once
 from hoigen.ros.progress import ProgressDisplay, conclude
 
 
@@ -37,14 +36,14 @@ def conduct(config: ConductorConfig) -> int:
             conductor.bring_up()
             with ProgressDisplay(console) as display:
                 progress = conductor.follow(display.show)
+        return conclude(progress, config.output, console)
     except NodeFailed as error:
         console.print(f'conductor: {error}', style='bold red', markup=False)
         return 1
     except KeyboardInterrupt:
         return 130
-    return conclude(progress, config.output, console)
 
 
 def main() -> int:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    interrupt_once()
     return conduct(tyro.cli(ConductorConfig, args=remove_ros_args(sys.argv)[1:], prog='conductor'))
