@@ -3,7 +3,7 @@ SHELL := /bin/bash
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test setup bench clean
+.PHONY: help demo test check setup bench clean
 
 help: ## Show this
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 16
@@ -13,6 +13,9 @@ demo: ## Set up, then from a simulated hand to generated video in out/demo (ARGS
 
 test: ## Set up, then run every test
 	@scripts/test.sh
+
+check: ## Set up, then lint, types and the fast tests, in about a minute
+	@scripts/check.sh
 
 setup: ## Make .venv with pinned packages and build with colcon; quick when nothing has changed
 	@scripts/setup.sh

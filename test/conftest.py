@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import os
+
+# One thread of work for each test process, and for what it starts: several of them share the cores (pytest-xdist).
+os.environ['OMP_NUM_THREADS'] = os.environ['OPENBLAS_NUM_THREADS'] = os.environ['OPENCV_FOR_THREADS_NUM'] = '1'
+
 from collections.abc import Callable
 
 import pytest
+from hypothesis import HealthCheck, settings
 from synthetic_scene import moving_scene
 
 from hoigen.conditioning import build_clip
 from hoigen.records import Clip, MeshAsset, SceneFrame
+
+settings.register_profile('hoigen', deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile('hoigen')  # nothing fails because the machine is slow
 
 
 @pytest.fixture(scope='session')

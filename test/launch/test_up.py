@@ -18,8 +18,9 @@ pytest.importorskip('hoigen.msg', reason='needs the built messages: source insta
 
 import rclpy
 from fake_graph import fidelity_of
+from ros_domain import own_domain
 from sensor_msgs.msg import CameraInfo
-from up_job import DOMAIN, NODES, Job, wait
+from up_job import NODES, Job, wait
 
 from hoigen.episodes import EpisodeReader
 from hoigen.msg import DeformedMesh, MeshAsset, MeshAssets, MeshFrame
@@ -30,7 +31,7 @@ from hoigen.ros.nodes.synthesizer import clip_seed
 @pytest.fixture
 def meddle(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Job], None]]:
     """Publishes on a job's topics what no source should, each time under another stamp, until the job ends."""
-    for name, value in (dds.environment() | {'ROS_DOMAIN_ID': DOMAIN}).items():
+    for name, value in (dds.environment() | {'ROS_DOMAIN_ID': own_domain()}).items():
         monkeypatch.setenv(name, value)
     context = rclpy.Context()
     rclpy.init(context=context, args=[])

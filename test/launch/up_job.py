@@ -10,11 +10,12 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ros_domain import own_domain
+
 import hoigen
 
-DEADLINE_S = 180.0
+DEADLINE_S = 900.0
 COUNT = itertools.count()
-DOMAIN = str(1 + os.getpid() % 100)
 NODES = ('episode_recorder', 'synthesizer', 'condition_builder', 'sim_source')
 ALL_NODES = (*NODES, 'perception', 'video_source', 'pose_editor')
 REAL = ('-m', 'hoigen', 'up')
@@ -39,7 +40,7 @@ class Job:
         self.out, self.namespace = out, f'/job_{os.getpid()}_{next(COUNT)}'
         self._log = out.parent / f'{out.name}.txt'
         source = os.pathsep.join([str(Path(hoigen.__file__).parents[1]), os.environ.get('PYTHONPATH', '')])
-        environment = os.environ | {'ROS_DOMAIN_ID': DOMAIN, 'ROS_HOME': str(out.parent / 'ros'),
+        environment = os.environ | {'ROS_DOMAIN_ID': own_domain(), 'ROS_HOME': str(out.parent / 'ros'),
                                     'PYTHONPATH': source}
         with self._log.open('wb') as log:
             self.process = subprocess.Popen(

@@ -22,7 +22,7 @@ from PIL import Image
 FLAGS = ('--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking',
          '--disable-component-update', '--disable-sync', '--no-first-run', '--hide-scrollbars',
          '--remote-debugging-pipe', '--enable-unsafe-swiftshader')  # the last for WebGL without a graphics card
-PATIENCE_S = 60.0
+PATIENCE_S = 600.0
 
 
 def find_chromium() -> str | None:
@@ -58,7 +58,7 @@ class Chromium:
         self._session = None
         try:
             self.call('Browser.close')
-            self._process.wait(10)
+            self._process.wait(PATIENCE_S)
         except (TimeoutError, OSError, subprocess.TimeoutExpired):
             self._process.kill()
             self._process.wait()

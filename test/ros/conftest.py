@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ros_domain import own_domain
 
 
 @pytest.fixture
 def ros_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """This machine only, a domain that other test runs hardly use, logs in the test's folder."""
+    """This machine only, a domain of this test run, logs in the test's folder."""
     from hoigen.ros import dds
 
     for name, value in dds.environment().items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv('ROS_DOMAIN_ID', str(1 + os.getpid() % 100))
+    monkeypatch.setenv('ROS_DOMAIN_ID', own_domain())
     monkeypatch.setenv('ROS_HOME', str(tmp_path / 'ros'))
 
 

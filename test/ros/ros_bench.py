@@ -21,7 +21,7 @@ from hoigen.ros import convert, topics
 from hoigen.ros.nodes.base import ManagedNode
 
 N = TypeVar('N', bound=ManagedNode[Any])
-DEADLINE_S = 60.0
+DEADLINE_S = 600.0
 START_NS = 2_000_000_000
 COUNT = itertools.count()
 BY_NAME = {topic.name: topic for topic in topics.TOPICS}

@@ -78,7 +78,13 @@ def test_a_node_that_cannot_be_configured_is_named(spinning: Bench, tmp_path: Pa
 def test_a_job_that_stands_still_is_given_up_with_what_everyone_waits_for(
         spinning: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is waited for without end: the error holds the diagnostics of all nodes."""
-    monkeypatch.setattr(conductor, 'STALL_S', 3.0)
     graph(spinning, tmp_path)
-    with pytest.raises(NodeFailed, match=r'the graph has done nothing for 3 s.*condition_builder on mesh_frame'):
-        follow(spinning)
+    with Conductor(ORDER, spinning.namespace, lambda: None) as waiting:
+        waiting.bring_up()
+
+        def lose_patience(_: Progress) -> None:
+            if 'waiting_for' in waiting._values[topics.SOURCE]:
+                monkeypatch.setattr(conductor, 'STALL_S', 0.5)
+
+        with pytest.raises(NodeFailed, match=r'the graph has done nothing for 0 s.*condition_builder on mesh_frame'):
+            waiting.follow(lose_patience)

@@ -123,7 +123,7 @@ class Held(FakeInserter):
 
     def insert(self, *args: Any, **settings: Any) -> Any:
         self.begun.set()
-        self.go_on.wait(30)
+        self.go_on.wait(600)
         return super().insert(*args, **settings)
 
 

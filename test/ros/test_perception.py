@@ -187,7 +187,7 @@ def test_when_it_cannot_keep_up_the_newest_stretch_wins(bench: Bench) -> None:
     class Slow(FakePerceiver):
         def __call__(self, seen: Footage, source: str) -> Any:
             begun.set()
-            go_on.wait(30)
+            go_on.wait(600)
             return super().__call__(seen, source)
 
     up(bench, Slow(), queue=1)
@@ -210,8 +210,9 @@ def test_a_live_camera_with_sensor_data_qos_is_heard_when_asked_for(bench: Bench
     node.trigger_activate()
     publisher = bench.io.create_publisher(topics.IMAGE.type, 'camera/image', qos.STREAM_BEST_EFFORT)
     bench.until(lambda: publisher.get_subscription_count() == 1)
-    for picture in shades(6):
-        stamp_ns = bench.io.get_clock().now().nanoseconds
+    now_ns = bench.io.get_clock().now().nanoseconds
+    for number, picture in enumerate(shades(6)):
+        stamp_ns = now_ns + number * SECOND // 20
         publisher.publish(convert.image_to_msg(picture, convert.header(stamp_ns, 'head_camera')))
         bench.executor.spin_once(timeout_sec=0.05)
     bench.until(lambda: bench.count('perception', 'clips') == 1)

@@ -6,7 +6,7 @@ import threading
 
 from hoigen.ros.worker import Worker
 
-DEADLINE_S = 30.0
+DEADLINE_S = 600.0
 
 
 def fail(error: Exception) -> None:

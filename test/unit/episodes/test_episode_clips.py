@@ -129,7 +129,7 @@ def test_a_killed_writer_leaves_no_bag(tmp_path: Path) -> None:
     """Nobody who looks for bags finds a part of one."""
     path = [str(Path(__file__).parents[2]), *sys.path]
     child = subprocess.run([sys.executable, '-c', f'import sys; sys.path[:0] = {path!r}\n{KILLED}',
-                            str(tmp_path / 'bag')], capture_output=True, text=True, timeout=60, env=os.environ)
+                            str(tmp_path / 'bag')], capture_output=True, text=True, timeout=600, env=os.environ)
     assert child.returncode == -signal.SIGKILL, child.stdout + child.stderr
     assert not (tmp_path / 'bag').exists()
     assert episode_folders(tmp_path) == []

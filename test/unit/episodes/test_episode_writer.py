@@ -202,7 +202,7 @@ def test_full_disk_is_one_clear_error_and_a_readable_bag(tmp_path: Path, limit: 
     folder = tmp_path / 'bag'
     path = [str(Path(__file__).parents[2]), *sys.path]
     child = subprocess.run([sys.executable, '-c', f'import sys; sys.path[:0] = {path!r}\n{FULL_DISK}', str(folder),
-                            str(limit)], capture_output=True, text=True, timeout=60)
+                            str(limit)], capture_output=True, text=True, timeout=600)
     assert child.returncode == 0, child.stdout + child.stderr
     done, said = child.stdout.split(' ', 1)
     written = [(f'/{topic}', stamp, cdr) for topic, _, stamp, cdr, _ in messages(Scene(frames=6))][:int(done) + 1]

@@ -126,7 +126,7 @@ def test_same_seed_same_bytes_in_another_process(lifted_ball: Clip) -> None:
     code = ('import hashlib; from hoigen.sources.mujoco import *; '
             f'source = MujocoSource({lifted_ball.episode.config!r}); '
             'print(hashlib.sha256(b"".join(f.rgb.tobytes() for f in source.episode(3, 5).frames())).hexdigest())')
-    said = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=240, check=True)
+    said = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=600, check=True)
     own = hashlib.sha256(b''.join(frame.rgb.tobytes() for frame in lifted_ball.frames)).hexdigest()
     assert said.stdout.strip() == own
 
