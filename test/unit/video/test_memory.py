@@ -1,7 +1,6 @@
 """The planner: what it counts is what a computation really takes, and it refuses with a way out."""
 
-import os
-import subprocess
+import runpy
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +19,7 @@ from hoigen.video.trace import flops, peak_bytes
 from hoigen.video.training_needs import training_needs
 from hoigen.video.transformer import ControlledCogVideoX
 
-ROOT = Path(__file__).parents[3]
+BENCH = Path(__file__).parents[3] / 'bench'
 
 
 @pytest.fixture(scope='module')
@@ -87,15 +86,18 @@ def test_the_count_of_the_autoencoder_is_what_the_allocator_gives(config):
     assert real >= 0.95 * counted  # never counted too much; a machine's kernels may take more
 
 
-def test_the_bench_runs_at_a_toy_size_and_wants_a_gpu_for_the_full_one():
+def test_the_bench_runs_at_a_toy_size_and_wants_a_gpu_for_the_full_one(monkeypatch, capsys):
     """It is written here and run where there is a GPU: it must not fail there for a slip."""
-    run = [sys.executable, ROOT / 'bench' / 'bench_full_size.py']
-    alone = {'capture_output': True, 'text': True, 'check': True,
-             'env': os.environ | {'PYTHONPATH': str(ROOT), 'CUDA_VISIBLE_DEVICES': ''}}
-    rows = subprocess.run([*run, '--toy'], **alone).stdout.splitlines()
-    assert [row.split(':')[0] for row in rows] == ['diffusers, one pass', 'with all conditions, one pass',
-                                                   'training step, all in bfloat16']
-    assert 'expected a GPU' in subprocess.run(run, **alone).stderr
+    monkeypatch.syspath_prepend(BENCH)
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    run = runpy.run_path(str(BENCH / 'bench_full_size.py'))['main']
+    monkeypatch.setattr(sys, 'argv', ['bench_full_size.py', '--toy'])
+    assert run() == 0
+    assert [row.split(':')[0] for row in capsys.readouterr().out.splitlines()] == [
+        'diffusers, one pass', 'with all conditions, one pass', 'training step, all in bfloat16']
+    monkeypatch.setattr(sys, 'argv', ['bench_full_size.py'])
+    assert run() == 0
+    assert 'expected a GPU' in capsys.readouterr().err
 
 
 def test_the_work_is_the_marks(reference):
