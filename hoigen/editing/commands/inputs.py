@@ -85,7 +85,8 @@ def read_scene(path: Path, options: PictureOptions) -> Recorded:
     """A recorded clip, or a picture as a clip of one frame whose world is the camera's optical frame."""
     if not is_picture(path):
         return read_recorded(path)
-    rgb = read_picture(path, path.name, Limits().pixels)
+    rgb = read_picture(path, path.name, Limits().pixels,
+                       as_stored=options.depth is not None or options.calibration is not None)
     camera = _camera(options, rgb.shape[1], rgb.shape[0])
     depth = _depth(options, rgb)
     nothing = np.zeros(0, np.float32)

@@ -92,7 +92,8 @@ class FolderSource:
 
     def instants(self, start_s: float) -> Iterator[Instant]:
         for number, still in enumerate(self._stills):
-            picture = partial(read_picture, still.path, still.path.name, self._pixels)
+            picture = partial(read_picture, still.path, still.path.name, self._pixels,
+                              as_stored=self.calibration is not None)
             if self._depths is None:
                 yield Instant(self._stamp(number), picture)
             else:

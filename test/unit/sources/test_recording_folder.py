@@ -197,9 +197,9 @@ def test_a_mode_that_is_not_read_is_not_damage(tmp_path: Path) -> None:
     with open_recording(folder, RecordingOptions(frame_rate_hz=1.0)) as recording:
         assert [len(footage.rgb) for footage in recording.stretches(8)] == [2, 1]
         (fault,) = recording.faults
-    assert fault.startswith('1 frames left out that are not read, the first: 2.png: expected a picture with 8 bits')
+    assert fault.startswith('1 frames left out that are not read, the first: 2.png: expected an image in RGB or grey')
     (folder / '2.png').replace(folder / '0.png')
-    with pytest.raises(RecordingError, match=r'0\.png: expected a picture with 8 bits') as refused:
+    with pytest.raises(RecordingError, match=r'0\.png: expected an image in RGB or grey') as refused:
         open_recording(folder, RecordingOptions(frame_rate_hz=1.0))
     assert 'left out' not in str(refused.value)
 
