@@ -10,7 +10,7 @@ from importlib import import_module
 
 import tyro
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 
 @dataclass(frozen=True)
@@ -134,5 +134,6 @@ def main(arguments: list[str] | None = None) -> int:
                           description=f'{verb.says}.\n\nexample: {verb.example}\n\n{inspect.getdoc(kind)}')
         return run(config) or 0
     except EXPECTED as error:
-        Console(stderr=True).print(f'[bold red]hoigen {name}:[/] {escape(str(error))}', highlight=False, soft_wrap=True)
+        words = Text.assemble((f'hoigen {name}:', 'bold red'), f' {error}')
+        Console(stderr=True, markup=False).print(words, highlight=False, soft_wrap=True)
         return 1

@@ -199,7 +199,7 @@ def _write(config: EvaluatePerceptionConfig, rows: dict[str, list[dict[str, floa
     (config.out / 'table.md').write_text(markdown(table))
     told = {name: {'clips': of, 'means': {m: asdict(s) for m, s in summarise(of).items()}} for name, of in rows.items()}
     (config.out / 'results.json').write_text(strict_json(told, indent=1))
-    Console().print(markdown(table), markup=False)
+    Console(markup=False).print(markdown(table))
     print(f'table, results and pictures: {config.out}')
 
 

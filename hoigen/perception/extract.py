@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
+from zipfile import BadZipFile
 
 import numpy as np
 import tyro
@@ -56,66 +57,82 @@ class ExtractConfig:
 
 def extract(config: ExtractConfig) -> int:
     """Extract every stretch; COMPLETE, NOTHING or PARTLY."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     perceiver = Perceiver(config.perception)
     with open_recording(config.recording, config.reading) as recording:
         _claim(config)
-        console.print(recording.describe(), markup=False)
-        made, failed = _stretches(config, recording, perceiver, console)
+        console.print(recording.describe())
+        done = _stretches(config, recording, perceiver, console)
         for fault in recording.faults:
-            console.print(fault, style='yellow', markup=False, soft_wrap=True)
-    if config.report and made:
-        console.print(str(write_index(config.folder, config.recording.name)), markup=False, soft_wrap=True)
-    if not made:
-        raise PerceptionError(f'{config.recording}: nothing could be extracted: ' + '; '.join(failed))
-    clips = sum((config.folder / path.stem).is_dir() for path in made)
-    console.print(f'{clips} clips of {len(made)} stretches in {config.folder}', markup=False, soft_wrap=True)
-    return COMPLETE if clips == len(made) and not failed else PARTLY
+            console.print(fault, style='yellow')
+    if config.report and done.made:
+        console.print(str(write_index(config.folder, config.recording.name)))
+    counted = [f'{number} of {done.number} stretches: {why}' for why, number in done.without.items()]
+    if not done.made:
+        raise PerceptionError(f'{config.recording}: nothing could be extracted: '
+                              + '; '.join([*counted, *filter(None, [done.ended])]))
+    clips = done.number - done.without.total()
+    console.print(f'{clips} clips of {done.number} stretches in {config.folder}')
+    for line in counted:
+        console.print(f'no clip of {line}', style='yellow')
+    return COMPLETE if clips == done.number and not done.ended else PARTLY
 
 
-def _stretches(config: ExtractConfig, recording: Recording, perceiver: Perceiver, console: Console
-               ) -> tuple[list[Path], list[str]]:
-    """Extract what is not there yet. The arrays of every stretch that is there, and why others are not."""
-    made, failed, told = [], [], set[str]()
+@dataclass
+class _Done:
+    """How far the stretches have come. number: of stretches. made: of those whose arrays are there. without: why how
+    many of them are no clip. ended: why the recording could not be read to its end."""
+
+    number: int = 0
+    made: int = 0
+    without: Counter[str] = field(default_factory=Counter)
+    ended: str = ''
+
+
+def _stretches(config: ExtractConfig, recording: Recording, perceiver: Perceiver, console: Console) -> _Done:
+    """Extract what is not there yet."""
+    done, stretches = _Done(), recording.stretches(config.frames)
     with _progress(console) as progress:
         bar = progress.add_task(config.recording.name, total=recording.count)
-        stretches, number = recording.stretches(config.frames), 0
-        while (footage := _next(stretches, failed, console)) is not None:
-            name = f'clip_{number:04d}'
-            path = config.folder / f'{name}.npz'
-            try:
-                if not path.exists():
-                    _save(config, name, number, perceiver(footage, f'{config.recording.name}, {name}'), console, told)
-                made.append(path)
-            except (PerceptionError, RecordError) as error:
-                _warn(f'{name} skipped: {error}', failed, console)
-            progress.advance(bar, len(footage.stamps_ns))
-            number += 1
-    return made, failed
+        try:
+            for footage in stretches:
+                why = _stretch(config, done, footage, perceiver, console)
+                if why:
+                    if not done.without[why]:  # once is enough while it runs; in the end each is counted
+                        console.print(f'{_name(done.number)}: {why}', style='yellow')
+                    done.without[why] += 1
+                done.number += 1
+                progress.advance(bar, len(footage.stamps_ns))
+        except RecordingError as error:  # what came before stays
+            done.ended = str(error)
+            console.print(done.ended, style='yellow')
+    return done
 
 
-def _next(stretches: Iterator[Footage], failed: list[str], console: Console) -> Footage | None:
-    """The next stretch; None at the end, also where the recording cannot be read any further: what came before stays.
-    """
-    try:
-        return next(stretches, None)
-    except RecordingError as error:
-        _warn(str(error), failed, console)
-        return None
+def _name(number: int) -> str:
+    return f'clip_{number:04d}'
 
 
-def _warn(text: str, failed: list[str], console: Console) -> None:
-    failed.append(text)
-    console.print(text, style='yellow', markup=False, soft_wrap=True)
+def _stretch(config: ExtractConfig, done: _Done, footage: Footage, perceiver: Perceiver, console: Console) -> str:
+    """Extract one stretch, if it is not there; why it is no clip, '' where it is one."""
+    name = _name(done.number)
+    path, source = config.folder / f'{name}.npz', f'{config.recording.name}, {name}'
+    why = reason_of(path)
+    if why is None or not (why or (config.folder / name).is_dir()):
+        try:
+            perceived = perceiver(footage, source)
+            _save(config, name, done.number, perceived, console)
+        except (PerceptionError, RecordError) as error:
+            return str(error).removeprefix(f'{source}: ')
+        why = perceived.reason
+    done.made += 1
+    return why
 
 
-def _save(config: ExtractConfig, name: str, number: int, perceived: Perceived, console: Console, told: set[str]
-          ) -> None:
+def _save(config: ExtractConfig, name: str, number: int, perceived: Perceived, console: Console) -> None:
     """Write what was perceived, its arrays last: they say that the stretch is done."""
-    for note in dict.fromkeys([*perceived.notes, *filter(None, [perceived.reason])]):
-        if note not in told:
-            console.print(f'{name}: {note}', markup=False, soft_wrap=True)
-        told |= {perceived.reason}  # once is enough
+    for note in perceived.notes:
+        console.print(f'{name}: {note}')
     if perceived.clip is not None:
         shutil.rmtree(config.folder / name, ignore_errors=True)  # of a run that ended before the arrays were written
         save_clip(perceived.episode(number), perceived.provenance, config.folder / name)
@@ -124,13 +141,23 @@ def _save(config: ExtractConfig, name: str, number: int, perceived: Perceived, c
     _write_arrays(config.folder / f'{name}.npz', perceived)
 
 
+def reason_of(path: Path) -> str | None:
+    """Why the stretch with the arrays ``path`` is no clip, '' where it is one; None without whole arrays."""
+    try:
+        with np.load(path) as arrays:
+            return str(arrays['reason'])
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+        return None
+
+
 def _write_arrays(path: Path, perceived: Perceived) -> None:
     """What is seen in the pictures, and with geometry where it is; the file appears whole or not at all."""
     tracks, geometry = perceived.tracks, perceived.geometry
     arrays: dict[str, Any] = {'stamps_ns': perceived.footage.stamps_ns, 'role': perceived.segmentation.role,
               'instance': perceived.segmentation.instance, 'boxes': boxes_of(perceived.segmentation),
               'track_pixels': tracks.pixels, 'track_visible': tracks.visible, 'track_instance': tracks.instance,
-              'track_query': tracks.query, 'provenance': np.array(provenance_to_json(perceived.provenance))}
+              'track_query': tracks.query, 'reason': np.array(perceived.reason),
+              'provenance': np.array(provenance_to_json(perceived.provenance))}
     if geometry is not None and tracks.places is not None:
         arrays |= {'track_places': tracks.places, 'K': np.stack([camera.K for camera in geometry.cameras]),
                    'T_world_cam': np.stack([camera.T_world_cam for camera in geometry.cameras]),
@@ -147,13 +174,20 @@ def _claim(config: ExtractConfig) -> None:
     file = config.folder / SETTINGS
     config.folder.mkdir(parents=True, exist_ok=True)
     if file.exists():
-        before = json.loads(file.read_text())
+        try:
+            before = dict(json.loads(file.read_text()))
+        except (ValueError, TypeError) as error:
+            raise ValueError(f'{file}: expected the settings of an extraction as JSON, got a damaged file: {error}; '
+                             'remove it, or choose another --out') from None
         if changed := {key: (before.get(key), value) for key, value in settings.items() if before.get(key) != value}:
             raise ValueError(f'{config.folder}: expected the settings with which it was begun, got others for '
                              f'{", ".join(changed)}; choose another --out')
-    file.write_text(json.dumps(settings, indent=1))
+        return
+    partial = file.with_suffix('.partial')
+    partial.write_text(json.dumps(settings, indent=1))
+    partial.rename(file)
 
 
 def _progress(console: Console) -> Progress:
-    return Progress(TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TextColumn('frames'),
-                    TimeRemainingColumn(), console=console)
+    return Progress(TextColumn('{task.description}', markup=False), BarColumn(), MofNCompleteColumn(),
+                    TextColumn('frames'), TimeRemainingColumn(), console=console)

@@ -27,7 +27,8 @@ from hoigen.weights import MissingWeights, entry, weights_of
 __all__ = ['Perceived', 'Perceiver', 'PerceptionConfig']
 
 LEAST_FRAMES = 2
-NOBODY = 'no clip, for neither hand nor object is in view in any frame'
+NOBODY = ('neither hand nor object is in view in any frame (masks sam2 with boxes rtdetr finds also what does not '
+          'move)')
 PACKAGES = ('hoigen', 'numpy', 'opencv-python-headless', 'scipy', 'torch', 'transformers')
 
 
@@ -208,7 +209,7 @@ def _licence(weights: str) -> str:
 def _refusal(config: PerceptionConfig) -> str:
     """Why there is no point map of plain RGB video."""
     if config.geometry == 'none':
-        return 'no point map, as asked for'
+        return 'no point map, as asked for with --geometry none'
     try:
         weights_of(config.vggt)
     except MissingWeights as error:

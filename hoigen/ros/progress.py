@@ -25,8 +25,9 @@ class ProgressDisplay:
         self._begun_at = time.monotonic()
         self._recorded = self._rejected = 0
         self._reason = ''
-        self._bars = Bars(TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-                          TextColumn('{task.fields[note]}'), console=console, disable=not console.is_terminal)
+        self._bars = Bars(TextColumn('{task.description}', markup=False), BarColumn(), MofNCompleteColumn(),
+                          TimeElapsedColumn(), TextColumn('{task.fields[note]}', markup=False), console=console,
+                          disable=not console.is_terminal)
         self._job = self._bars.add_task('episodes', total=None, note='')
         self._clip = self._bars.add_task('clip', total=None, note='waiting')
 

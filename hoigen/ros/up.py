@@ -184,7 +184,7 @@ class PoseEditVideoConfig(EditedConfig, RecordedConfig):
 
 def run(config: UpConfig, node_command: Sequence[str] = NODE_COMMAND) -> int:
     """Run the job; 0 when it is done, 1 when a node failed or nothing was recorded, 130 when interrupted."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     parameters = load_graph(config.graph).parameters(config.arguments())
     interrupt_once()
     os.environ.update(dds.environment(len(parameters) + 1))

@@ -31,9 +31,10 @@ class Curves:
         self._board = SummaryWriter(str(folder), purge_step=first + 1)
         self._first, self._began = first, time.monotonic()
         self._shown = self._drawn = self._step_began = self._began
-        console = Console()
-        self._bar = Progress(TextColumn(name), BarColumn(), MofNCompleteColumn(), TextColumn('{task.fields[say]}'),
-                             TimeElapsedColumn(), TimeRemainingColumn(), refresh_per_second=1, console=console,
+        console = Console(markup=False)
+        self._bar = Progress(TextColumn('{task.description}', markup=False), BarColumn(), MofNCompleteColumn(),
+                             TextColumn('{task.fields[say]}', markup=False), TimeElapsedColumn(),
+                             TimeRemainingColumn(), refresh_per_second=1, console=console,
                              disable=not console.is_terminal)
         self._task = self._bar.add_task(name, total=steps, completed=first, say='')
 

@@ -106,7 +106,7 @@ def ablate(config: AblateConfig) -> None:
     text = told(config, trained, given)
     config.table.parent.mkdir(parents=True, exist_ok=True)
     config.table.write_text(text)
-    Console().print(text, markup=False, highlight=False)
+    Console(markup=False).print(text, highlight=False)
 
 
 def train_variant(config: AblateConfig, variant: Variant) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
@@ -85,7 +86,7 @@ def evaluate_frames(render: Render, clips: Sequence[HeldOut], learned: LearnedMe
     """Any method measured on the clips; frame 0, which every method is given, does not count."""
     rows: list[dict[str, float]] = []
     comparisons: list[Comparison] = []
-    for i in track(range(len(clips)), description=name):
+    for i in track(range(len(clips)), description=escape(name)):
         held, frames = clips[i], render(i)
         rows.append(measure(frames, held.truth, held.clip, held.conditions))
         if learned is not None and learned.weights:
@@ -164,18 +165,18 @@ def _write(config: EvaluateConfig, results: dict[str, Measures], faults: list[st
     summaries = {name: summarise(of.rows) for name, of in results.items()}
     tables = [measure_table(summaries, weights), margin_table(results),
               distribution_table({name: of.distributions for name, of in results.items()})]
-    console = Console()
+    console = Console(markup=False)
     for rows in filter(None, tables):
         console.print(_rich(rows, f'{config.model}: {config.clips} held-out clips, without frame 0'))
     for fault in faults:
-        console.print(f'[red]missed:[/] {fault}')
+        console.print(f'missed: {fault}', style='red', soft_wrap=True)
     (config.out / 'table.md').write_text('\n'.join(markdown(rows) for rows in filter(None, tables)))
     told = {'means': {name: {m: asdict(s) for m, s in of.items()} for name, of in summaries.items()},
             'clips': {name: of.rows for name, of in results.items()},
             'distributions': {name: [asdict(d) for d in of.distributions] for name, of in results.items()},
             'weights': weights, 'missed': faults}
     (config.out / 'results.json').write_text(strict_json(told, indent=1))
-    console.print(f'table, results and picture sheet: {config.out}')
+    console.print(f'table, results and picture sheet: {config.out}', soft_wrap=True)
 
 
 def _rich(rows: Rows, title: str) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
@@ -116,9 +117,18 @@ def _recorded(config: GenerateConfig) -> list[_Episode]:
     folders = [bag for given in config.clips
                for bag in ([given] if any(given.glob('*.mcap')) else episode_folders(given))]
     if not folders:
-        raise ValueError(f'clips: expected bags or folders of bags, got {", ".join(map(str, config.clips))}')
+        raise ValueError(f'clips: expected bags or folders of bags, got {"; ".join(map(_without_bags, config.clips))}')
     return [_Episode(bag.name, [config.out / f'{bag.absolute().parent.name}_{bag.name}.npz'], config.seed * 10_000 + n,
                      partial(make, bag)) for n, bag in enumerate(folders)]
+
+
+def _without_bags(given: Path) -> str:
+    """What a folder without bags is; of an extraction, why its stretches are no clips."""
+    from hoigen.perception.extract import reason_of
+
+    why = Counter(filter(None, map(reason_of, given.glob('clip_*.npz'))))
+    return '; '.join([str(given), *(f'an extraction without a clip of {number} stretches: {reason}'
+                                    for reason, number in why.items())])
 
 
 def _generate_views(generator: Generator, config: GenerateConfig, episode: _Episode) -> None:

@@ -30,7 +30,7 @@ class PlanConfig:
 
 def plan(config: PlanConfig) -> int:
     """Print the tables; 0 when something fits or no memory is given."""
-    console, model = Console(), read_config(config.model)
+    console, model = Console(markup=False), read_config(config.model)
     has = _memory(config.memory)
     with console.status('counting one generation ...'):
         need = needs(model)

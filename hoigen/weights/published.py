@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import rich.progress
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import track
 from safetensors import SafetensorError, safe_open
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-TERMINAL = Console(stderr=True)
+TERMINAL = Console(stderr=True, markup=False)
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -97,7 +98,7 @@ def assign(module: nn.Module, checkpoint: Checkpoint, dtype: torch.dtype, device
     """
     where = checkpoint.files[0].parent
     refuse_misfits(where, {k: tuple(v.shape) for k, v in module.state_dict().items()}, checkpoint.shapes, may_lack)
-    for path in track(checkpoint.files, f'loading {where.name}', console=TERMINAL, transient=True,
+    for path in track(checkpoint.files, escape(f'loading {where.name}'), console=TERMINAL, transient=True,
                       disable=not TERMINAL.is_terminal):
         with safe_open(path, 'pt', device=str(device)) as file:
             tensors = {k: file.get_tensor(k) for k, held_by in checkpoint.file_of.items() if held_by == path}

@@ -92,10 +92,10 @@ def reference(config: ReferenceConfig) -> None:
 
     generator = load_asset_reference(config.model, config.memory)
     config.out.mkdir(parents=True, exist_ok=True)
-    console = Console()
+    console = Console(markup=False)
     pictures = []
-    with Progress(TextColumn('picture'), BarColumn(), MofNCompleteColumn(), TextColumn('{task.fields[say]}'),
-                  TimeRemainingColumn(), console=console, disable=not console.is_terminal) as bar:
+    with Progress(TextColumn('picture'), BarColumn(), MofNCompleteColumn(),
+                  TextColumn('{task.fields[say]}', markup=False), TimeRemainingColumn(), console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task('picture', total=config.count, say='')
         for seed in range(config.seed, config.seed + config.count):
             tell = lambda step, steps, _: bar.update(task, say=f'step {step} of {steps}')  # noqa: E731

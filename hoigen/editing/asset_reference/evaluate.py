@@ -115,7 +115,7 @@ def _write(config: EvaluateReferenceConfig, rows: list[dict[str, float]], pictur
     told = {'means': {name: asdict(summary) for name, summary in summaries.items()}, 'assets': rows}
     (config.out / 'results.json').write_text(strict_json(told, indent=1))
     pictures.save(config.out / 'sheet.png')
-    Console().print(table, f'table, results and picture sheet: {config.out}', sep='\n', markup=False, soft_wrap=True)
+    Console(markup=False).print(table, f'table, results and picture sheet: {config.out}', sep='\n', soft_wrap=True)
 
 
 def _table(summaries: dict[str, Summary]) -> Rows:

@@ -231,8 +231,8 @@ def _account(edited: EditedClip) -> list[str]:
 
 @contextmanager
 def _bar(name: str, frames: int) -> Iterator[Callable[[int], None]]:
-    columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TextColumn('frames'),
+    columns = (TextColumn('{task.description}', markup=False), BarColumn(), MofNCompleteColumn(), TextColumn('frames'),
                TimeRemainingColumn())
-    with Progress(*columns, console=Console(highlight=False)) as progress:
+    with Progress(*columns, console=Console(highlight=False, markup=False)) as progress:
         task = progress.add_task(name, total=frames)
         yield lambda frame: progress.update(task, completed=frame + 1)

@@ -78,7 +78,7 @@ class DataConfig:
 
 def make_data(config: DataConfig) -> int:
     """Make what is not there yet; NOTHING if not one example was good enough."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     with Ledger(config.out, _provenance(config)) as ledger:
         if config.pictures is None:
             job = SceneJob(config.out, config.seed, config.simulation, config.filters, _meshes(config, console),
@@ -101,7 +101,7 @@ def _run(work: Callable[[int], Outcome], numbers: Sequence[int], ledger: Ledger,
          ) -> None:
     """Do every number in worker processes, each noted as it is through."""
     os.environ.setdefault('OMP_NUM_THREADS', '1')  # for the workers, each of which has a core of its own
-    columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+    columns = (TextColumn('{task.description}', markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
                TextColumn('left'), TimeRemainingColumn())
     context = multiprocessing.get_context('spawn')
     with Progress(*columns, console=console) as progress, ProcessPoolExecutor(

@@ -193,11 +193,11 @@ def _write(config: EvaluateEditConfig, results: Results, summaries: Mapping[str,
             'chance': results.chance, 'weights': dict(weights), 'missed': list(faults)}
     (config.out / 'results.json').write_text(strict_json(told, indent=1))
     sheet(results.pictures).save(config.out / 'sheet.png')
-    console = Console()
-    console.print(table, note, sep='\n', markup=False, soft_wrap=True)
+    console = Console(markup=False)
+    console.print(table, note, sep='\n', soft_wrap=True)
     for fault in faults:
-        console.print(f'[red]missed:[/] {fault}')
-    console.print(f'table, results and picture sheet: {config.out}')
+        console.print(f'missed: {fault}', style='red', soft_wrap=True)
+    console.print(f'table, results and picture sheet: {config.out}', soft_wrap=True)
 
 
 def sheet(pictures: Mapping[str, Sequence[np.ndarray]]) -> Image.Image:

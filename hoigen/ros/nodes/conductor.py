@@ -30,7 +30,7 @@ class ConductorConfig:
 
 def conduct(config: ConductorConfig) -> int:
     """Bring the nodes up, follow the job and report; 0 when it is done, 1 when nothing was recorded."""
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     try:
         with Conductor(list(load_graph(config.graph).nodes), config.namespace, lambda: None) as conductor:
             conductor.bring_up()

@@ -26,6 +26,8 @@ __all__ = ['Recording', 'open_recording']
 MODULE = 'hoigen.sources.recording.child'
 SLOWEST_DISK = 20e6
 """Bytes a second at which a file is read, at least."""
+FIRST_FRAMES = 64
+"""Frames for which there is room at first: no more is taken for a stretch than twice what comes."""
 LAST_WORDS = 300
 """Characters of what the child wrote last, told when it died."""
 
@@ -119,8 +121,8 @@ class Recording:
 
     def _stretch(self, frames: int) -> tuple[Footage | None, RecordingError | None]:
         stamps, error, timeout_s = list[int](), None, self.options.limits.timeout_s
-        rgb = np.empty((frames, *self._size, 3), np.uint8)
-        depth = np.empty((frames, *self._size), np.float32) if self._depth else None
+        rgb = np.empty((min(frames, FIRST_FRAMES), *self._size, 3), np.uint8)
+        depth = np.empty(rgb.shape[:3], np.float32) if self._depth else None
         try:
             while len(stamps) < frames and not self._ended:
                 head, self._next = self._next or self._head(timeout_s), None
@@ -130,6 +132,10 @@ class Recording:
                 if 'ended' in head:
                     self._ended, self.faults = True, tuple(map(str, head['ended']))
                     break
+                if len(stamps) == len(rgb):
+                    _grow(rgb, frames)
+                    if depth is not None:
+                        _grow(depth, frames)
                 receive_into(self._pipe, rgb[len(stamps)], timeout_s)
                 if depth is not None:
                     receive_into(self._pipe, depth[len(stamps)], timeout_s)
@@ -138,6 +144,10 @@ class Recording:
             error = raised
         except (PipeClosed, PipeSlow) as raised:
             error = self._death(raised)
+        except MemoryError:
+            self._ended = True
+            error = RecordingError(f'{self.path}: expected stretches that fit into memory, got {len(stamps)} frames of '
+                                   f'{self._size[1]}x{self._size[0]} and more: ask for fewer (frames)')
         if not stamps:
             return None, error
         count = len(stamps)
@@ -189,3 +199,8 @@ class Recording:
         words = self._words.read().decode(errors='replace').strip().splitlines()
         return RecordingError(f'{self.path}: the decoder died {how} (it may use {limits.memory_mb} MB)'
                               + (f'; its last words: {words[-1]}' if words else ''))
+
+
+def _grow(array: np.ndarray, most: int) -> None:
+    """Make room for twice as many frames, at most ``most``; those that are there stay."""
+    array.resize((min(most, 2 * len(array)), *array.shape[1:]), refcheck=False)

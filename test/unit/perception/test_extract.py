@@ -134,3 +134,47 @@ def test_a_photo_is_too_few(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 def test_frames_are_checked() -> None:
     with pytest.raises(ValueError, match='frames: expected at least 2'):
         ExtractConfig(Path('x.mp4'), frames=1)
+
+
+def test_every_stretch_without_a_clip_is_counted_with_its_reason(video: Path, tmp_path: Path,
+                                                                 capsys: pytest.CaptureFixture[str]) -> None:
+    """No point map of plain video: said with the command that mends it, however many other notes a stretch has; again
+    when the run goes on; and by `hoigen generate`, which is given such a folder."""
+    out = tmp_path / 'out'
+    for _ in range(2):
+        assert main(['extract', str(video), '--out', str(out), '--frames', '8', '--no-report']) == PARTLY
+        clips, missing, short = capsys.readouterr().out.splitlines()[-3:]
+        assert clips == f'0 clips of 3 stretches in {out}'
+        assert missing.startswith('no clip of 2 of 3 stretches: no point map, for the recording has no depth')
+        assert 'hoigen models fetch vggt' in missing
+        assert short == 'no clip of 1 of 3 stretches: expected at least 2 frames, to see what moves, got 1'
+    assert main(['generate', '--clips', str(out), '--out', str(tmp_path / 'made')]) == 1
+    error = capsys.readouterr().err
+    assert f'got {out}; an extraction without a clip of 2 stretches: no point map, for' in error
+
+
+def test_more_frames_than_there_are(video: Path, tmp_path: Path) -> None:
+    """Memory is taken for the frames that come, not for those asked for."""
+    assert main(['extract', str(video), '--out', str(tmp_path / 'out'), '--frames', '1000000', '--no-report']) == PARTLY
+    assert len(np.load(tmp_path / 'out/clip_0000.npz')['stamps_ns']) == 17
+
+
+@pytest.mark.parametrize('content', ['{"a": "b', '5', '["a"]'])
+def test_damaged_settings_are_named(content: str, video: Path, tmp_path: Path,
+                                    capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / 'extract.json').write_text(content)
+    assert main(['extract', str(video), '--out', str(tmp_path)]) == NOTHING
+    (error,) = capsys.readouterr().err.splitlines()
+    assert f'{tmp_path}/extract.json: expected the settings of an extraction as JSON, got a damaged file' in error
+
+
+def test_names_are_printed_as_they_are(video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Brackets in the name of a file are no markup."""
+    named = tmp_path / '[holiday 2024] clip.mp4'
+    named.symlink_to(video)
+    assert main(['extract', str(named), '--out', str(tmp_path / '[red]out'), '--no-report']) == PARTLY
+    out = capsys.readouterr().out
+    assert out.count('[holiday 2024] clip.mp4') == 2  # the first line and the bar
+    assert f'stretches in {tmp_path}/[red]out' in out
+    assert main(['extract', str(tmp_path / '[bold]none.mp4')]) == NOTHING
+    assert '[bold]none.mp4' in capsys.readouterr().err
