@@ -95,7 +95,8 @@ def reference(config: ReferenceConfig) -> None:
     console = Console(markup=False)
     pictures = []
     with Progress(TextColumn('picture'), BarColumn(), MofNCompleteColumn(),
-                  TextColumn('{task.fields[say]}', markup=False), TimeRemainingColumn(), console=console, disable=not console.is_terminal) as bar:
+                  TextColumn('{task.fields[say]}', markup=False), TimeRemainingColumn(), console=console,
+                  disable=not console.is_terminal) as bar:
         task = bar.add_task('picture', total=config.count, say='')
         for seed in range(config.seed, config.seed + config.count):
             tell = lambda step, steps, _: bar.update(task, say=f'step {step} of {steps}')  # noqa: E731
