@@ -16,6 +16,7 @@ STOP_S = '30'
 def describe(name: str) -> LaunchDescription:
     """Nodes of the graph, their arguments, and a conductor that drives them through their lifecycle and reports."""
     graph = load_graph(name)
+    dds.remove_leftovers()
     return LaunchDescription([
         *(DeclareLaunchArgument(name, default_value=str(argument.default), description=argument.description)
           for name, argument in graph.arguments.items()),

@@ -187,6 +187,7 @@ def run(config: UpConfig, node_command: Sequence[str] = NODE_COMMAND) -> int:
     console = Console(highlight=False, markup=False)
     parameters = load_graph(config.graph).parameters(config.arguments())
     interrupt_once()
+    dds.remove_leftovers()
     os.environ.update(dds.environment(len(parameters) + 1))
     logs = config.out / 'logs'
     logs.mkdir(parents=True, exist_ok=True)
@@ -254,6 +255,7 @@ def _stop(nodes: NodeProcesses, console: Console) -> None:
     handlers = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
     for node in nodes.stop():
         console.print(f'{node} did not end when asked and was killed', markup=False, soft_wrap=True)
+    dds.remove_leftovers()
     for number, handler in handlers.items():
         signal.signal(number, handler)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -68,6 +69,20 @@ def test_small_shared_memory_keeps_the_default(tmp_path: Path) -> None:
 def test_what_the_user_set_stays(name: str, tmp_path: Path) -> None:
     """A site's own DDS settings are not replaced."""
     assert name not in dds.environment(1, {name: 'mine'}, tmp_path)
+
+
+def test_segments_of_killed_processes_are_removed_and_no_others(tmp_path: Path) -> None:
+    """Told by the lock that a process holds beside its segment as long as it lives."""
+    kept = ['fastdds_00000000000000aa', 'fastdds_00000000000000ab', 'fastdds_port7000', 'other']
+    for name in (*kept, 'fastdds_00000000000000ad', 'fastrtps_00000000000000ae'):
+        for path in (tmp_path / name, tmp_path / f'{name}_el'):
+            path.touch()
+            os.utime(path, None if name == 'fastdds_00000000000000ab' else (0, 0))  # that one is being made
+    with (tmp_path / 'fastdds_00000000000000aa_el').open() as alive:
+        fcntl.flock(alive, fcntl.LOCK_EX)
+        dds.remove_leftovers(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*kept, *(f'{name}_el' for name in kept)])
+    dds.remove_leftovers(tmp_path / 'missing')
 
 
 def test_memory_of_a_process_covers_the_profile() -> None:
