@@ -8,6 +8,7 @@ from launch_ros.actions import LifecycleNode, Node
 
 from hoigen.ros import dds
 from hoigen.ros.graph import SOURCES, Graph, load_graph
+from hoigen.ros.refusals import refuse_wrong
 
 STOP_S = '30'
 """How long a node may take to end an episode or a bag after SIGINT; launch's own 5 s cut both off."""
@@ -35,11 +36,13 @@ def start(context: LaunchContext, graph: Graph) -> list[Node]:
     given = {name: LaunchConfiguration(name).perform(context) for name in graph.arguments}
     namespace, level = (LaunchConfiguration(name).perform(context) for name in ('namespace', 'log_level'))
     simulated = LaunchConfiguration('use_sim_time').perform(context) == 'true'
+    parameters = graph.parameters(given)
+    refuse_wrong(parameters, namespace)
     nodes: list[Node] = [
         LifecycleNode(package='hoigen', executable=node, name=node, namespace=namespace, output='both',
                       parameters=[{**values, 'use_sim_time': simulated and node not in SOURCES}],
                       ros_arguments=['--log-level', level], sigterm_timeout=STOP_S, on_exit=died)
-        for node, values in graph.parameters(given).items()]
+        for node, values in parameters.items()]
     conductor = Node(package='hoigen', executable='conductor', output='both', on_exit=finished, arguments=[
         '--graph', graph.name, '--output', given['output'], '--namespace', namespace])
     return [*nodes, conductor]

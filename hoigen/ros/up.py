@@ -186,6 +186,12 @@ def run(config: UpConfig, node_command: Sequence[str] = NODE_COMMAND) -> int:
     """Run the job; 0 when it is done, 1 when a node failed or nothing was recorded, 130 when interrupted."""
     console = Console(highlight=False, markup=False)
     parameters = load_graph(config.graph).parameters(config.arguments())
+    try:
+        from hoigen.ros.refusals import refuse_wrong  # rclpy: only a job needs it, `hoigen up --help` does not
+    except ModuleNotFoundError as error:
+        raise RuntimeError(f'expected ROS 2 and the built messages of hoigen, got {error}; source install/setup.bash, '
+                           'in a ROS 2 workspace where hoigen is built') from error
+    refuse_wrong(parameters, config.namespace)
     interrupt_once()
     dds.remove_leftovers()
     os.environ.update(dds.environment(len(parameters) + 1))
@@ -234,7 +240,7 @@ def _simulated(node: str, config: UpConfig) -> bool:
 
 def _conduct(nodes: NodeProcesses, names: Sequence[str], config: UpConfig, console: Console) -> Progress:
     """Where the job stands at its end."""
-    from hoigen.ros.conductor import Conductor  # rclpy: only a running job needs it, `hoigen up --help` does not
+    from hoigen.ros.conductor import Conductor
 
     console.print(f'starting {", ".join(names)}; logs in {config.out / "logs"}', markup=False, soft_wrap=True)
     with Conductor(names, config.namespace, nodes.check) as conductor:

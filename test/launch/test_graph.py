@@ -15,18 +15,9 @@ pytest.importorskip('hoigen.msg', reason='needs the built messages: source insta
 import hoigen.ros.graph
 from hoigen.ros import topics
 from hoigen.ros.graph import SOURCES, GraphError, episode_folder, load_graph, next_episode
-from hoigen.ros.nodes.condition_builder import ConditionBuilderConfig
-from hoigen.ros.nodes.episode_recorder import EpisodeRecorderConfig
-from hoigen.ros.nodes.perception import PerceptionNodeConfig
-from hoigen.ros.nodes.pose_editor import PoseEditorConfig
-from hoigen.ros.nodes.sim_source import SimSourceConfig
-from hoigen.ros.nodes.synthesizer import SynthesizerConfig
-from hoigen.ros.nodes.video_source import VideoSourceConfig
+from hoigen.ros.refusals import CONFIGS, refuse_wrong
 from hoigen.ros.up import PoseEditConfig, PoseEditVideoConfig, SimToVideoConfig, VideoToVideoConfig
 
-CONFIGS = {'sim_source': SimSourceConfig, 'condition_builder': ConditionBuilderConfig,
-           'perception': PerceptionNodeConfig, 'video_source': VideoSourceConfig, 'synthesizer': SynthesizerConfig,
-           'pose_editor': PoseEditorConfig, 'episode_recorder': EpisodeRecorderConfig}
 NODES = {'sim_to_video': {'sim_source', 'condition_builder', 'synthesizer', 'episode_recorder'},
          'video_to_video': {'video_source', 'perception', 'synthesizer', 'episode_recorder'},
          'pose_edit': {'sim_source', 'condition_builder', 'pose_editor', 'episode_recorder'},
@@ -90,6 +81,32 @@ def test_a_wrong_argument_is_refused(given: dict[str, Any], match: str) -> None:
     """By name, with what was expected."""
     with pytest.raises(GraphError, match=match):
         load_graph('sim_to_video').parameters(given)
+
+
+@pytest.mark.parametrize(('graph', 'given', 'match'), [
+    ('video_to_video', {}, 'video_source: video: expected the path of a recording, got none'),
+    ('video_to_video', {'video': 'none.mp4'}, 'source: video: expected a file or folder, got nothing at none.mp4'),
+    ('video_to_video', {'video': '.', 'frames': 16}, r'perception: frames: expected 4k\+1, got 16'),
+    ('sim_to_video', {'episodes': 0}, r'sim_source: episodes: expected \[1, 1000000\], got 0'),
+    ('sim_to_video', {'camera': 'fornt'}, "sim_source: .*camera: expected one of front.* did you mean 'front'"),
+    ('sim_to_video', {'model': 'huge'}, r"synthesizer: model: expected one of \['cogvideox-5b', 'tiny'\]"),
+    ('pose_edit', {'model': 'huge'}, 'pose_editor: model: expected one of'),
+    ('pose_edit', {'object': 'none.glb'}, 'pose_editor: object: expected a file or folder, got nothing at none.glb'),
+    ('pose_edit', {'object': 'mugg'}, "pose_editor: object: expected a mesh file .* did you mean 'mug'"),
+    ('pose_edit', {'pictures': 'a.png:b.png'}, 'pictures: expected a file or folder, got nothing at a.png'),
+    ('pose_edit', {'trajectory': 'none.csv'}, 'trajectory: expected a file or folder, got nothing at none.csv')])
+def test_what_a_node_would_refuse_is_refused_before_any_is_started(graph: str, given: dict[str, Any], match: str
+                                                                  ) -> None:
+    """With the node's own words: a job of four processes takes ten seconds to say the same."""
+    with pytest.raises(GraphError, match=match):
+        refuse_wrong(load_graph(graph).parameters(given), '')
+
+
+def test_a_namespace_that_ros_does_not_take_is_refused() -> None:
+    parameters = load_graph('sim_to_video').parameters({})
+    with pytest.raises(GraphError, match=r"namespace: expected a ROS name, got 'a-b': Invalid namespace"):
+        refuse_wrong(parameters, 'a-b')
+    refuse_wrong(parameters, '/lab/cell_1/')
 
 
 def test_an_unknown_graph_is_refused_with_the_known_ones() -> None:

@@ -134,11 +134,11 @@ def test_when_the_job_itself_is_killed_its_nodes_end(job: Callable[..., Job]) ->
 
 
 def test_a_node_that_cannot_be_configured_is_named_with_its_reason(job: Callable[..., Job]) -> None:
-    """A missing model is a line that says so and status 1, not a job that hangs."""
-    running = job('--model', 'huge')
+    """Weights that are not there are a line that says so and status 1, not a job that hangs."""
+    running = job('--model', 'cogvideox-5b')
     assert running.status() == 1
     assert 'hoigen up: synthesizer could not be configured' in running.printed
-    assert 'synthesizer not configured: model huge: expected one of tiny' in running.printed
+    assert 'synthesizer not configured: model cogvideox-5b: expected one of tiny' in running.printed
     assert not bags(running.out)
 
 

@@ -43,6 +43,11 @@ class SimSourceConfig:
     def __post_init__(self) -> None:
         validate(self)
 
+    def simulation(self) -> MujocoConfig:
+        """What of it concerns the core; raises ConfigError for names that it does not know."""
+        return MujocoConfig(width=self.width, height=self.height, frames=self.frames, rate_hz=self.frame_rate,
+                            camera=self.camera, task=self.task)
+
 
 class Episode(Protocol):
     """One simulated episode; stamps of its frames begin at 0."""
@@ -61,8 +66,7 @@ class Source(Protocol):
 
 def mujoco(config: SimSourceConfig) -> Source:
     """The simulator with the node's parameters."""
-    return MujocoSource(MujocoConfig(width=config.width, height=config.height, frames=config.frames,
-                                     rate_hz=config.frame_rate, camera=config.camera, task=config.task))
+    return MujocoSource(config.simulation())
 
 
 class SimSource(ManagedNode[SimSourceConfig]):
