@@ -81,6 +81,12 @@ def test_every_interface_is_built() -> None:
     assert not (ROOT / 'hoigen/msg').exists(), 'a source folder hoigen/msg hides the generated package'
 
 
+def test_every_folder_of_tests_is_run() -> None:
+    """Tests that CMakeLists.txt does not name are run by nobody."""
+    run = {name for names in re.findall(r'foreach\(FOLDER ([a-z ]+)\)', CMAKE) for name in names.split()}
+    assert run == {path.relative_to(ROOT / 'test').parts[0] for path in (ROOT / 'test').glob('*/**/test_*.py')}
+
+
 def test_every_node_executable_has_its_main() -> None:
     """`ros2 run hoigen <node>` starts the node."""
     nodes = re.search(r'foreach\(NODE ([\w ]+)\)', CMAKE)
