@@ -122,6 +122,10 @@ def _across(points: np.ndarray) -> float:
 
 
 def _likely(length: float) -> str:
-    """The units in which a length would be that of a handled object, with the metres that it would be then."""
-    return ' or '.join(f'{name} ({length * scale:.3g} m)' for name, scale in UNITS
-                       if HANDLED_M[0] <= length * scale <= HANDLED_M[1])
+    """The units in which a length would be that of a handled object, else of any that can be put in, with the metres
+    that it would be then."""
+    for low, high in (HANDLED_M, (SMALLEST_M, LARGEST_M)):
+        found = [f'{name} ({length * scale:.3g} m)' for name, scale in UNITS if low <= length * scale <= high]
+        if found:
+            return ' or '.join(found)
+    return ''

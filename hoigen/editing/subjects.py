@@ -25,7 +25,7 @@ from hoigen.records import Camera, MeshAsset, RecordError
 
 __all__ = ['KINDS', 'VIEWS', 'load_mesh', 'mesh_subject', 'picture_subject']
 
-KINDS = ('.glb', '.obj', '.ply', '.stl')
+KINDS = ('.glb', '.gltf', '.obj', '.ply', '.stl')
 LARGEST_FILE = 512 << 20
 TIMEOUT_S = 600.0
 VIEWS = 20
@@ -44,9 +44,9 @@ MOST_VERTICES = 200_000
 
 
 def load_mesh(path: Path, scale: float = 1.0) -> MeshAsset:
-    """The mesh of a GLB, OBJ, PLY or STL file with its texture or colours; of the role object, called as the file is.
+    """The mesh of a GLB, glTF, OBJ, PLY or STL file with its texture or colours; of the role object, named as the file.
 
-    scale: metres for one unit of the file. The file's axes are the object's (front +x, up +z); those of GLB, which has
+    scale: metres for one unit of the file. The file's axes are the object's (front +x, up +z); those of glTF, which has
     up +y and front +z by its standard, are turned so. The file is read in a process of its own within limits.
     PlacementError where there is no such file, or it is broken, huge, without faces, with vertices that are no numbers,
     or of an unlikely size, with the likely unit.

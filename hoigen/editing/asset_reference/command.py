@@ -46,7 +46,7 @@ class ReferenceConfig:
     """
 
     mesh: Annotated[Path, tyro.conf.Positional]
-    """GLB, OBJ, PLY or STL in metres; object frame: front +x, up +z."""
+    """GLB, glTF, OBJ, PLY or STL in metres; object frame: front +x, up +z."""
     caption: str
     """What is to be seen: 'a red mug'."""
     azimuth: float | None = None

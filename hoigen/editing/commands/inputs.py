@@ -57,7 +57,7 @@ class SubjectOptions:
     """The object. Its mesh gives outline, depth and labels at any pose; of a size alone, the box of that size does."""
 
     mesh: Path | None = None
-    """GLB, OBJ, PLY or STL in metres; object frame: front +x, up +z."""
+    """GLB, glTF, OBJ, PLY or STL in metres; object frame: front +x, up +z."""
     scale: float = 1.0
     """Metres for one unit of the mesh (millimetres: 0.001)."""
     size: tuple[float, float, float] | None = None

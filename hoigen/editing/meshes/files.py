@@ -7,43 +7,25 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Iterable
 from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import trimesh
-from PIL import Image
-from trimesh.resolvers import FilePathResolver
-from trimesh.visual.material import PBRMaterial, SimpleMaterial
 
+from hoigen.editing.meshes import gltf, obj
+from hoigen.editing.meshes.beside import Beside, MeshError, texels
 from hoigen.editing.meshes.looks import Part, joined
 from hoigen.sources.recording.child import limit
 from hoigen.sources.recording.options import Limits
 
-__all__ = ['read']
+__all__ = ['READERS', 'read']
 
 MOST_TRIANGLES = 1_000_000
-PLAIN = 180
-"""The grey of parts without a look, in a mesh whose other parts have one."""
 GLTF_AXES = np.array([[0.0, 0, 1], [1, 0, 0], [0, 1, 0]])
 """glTF has up +y and front +z; ours are up +z and front +x."""
-UNSAID = SimpleMaterial().diffuse
-
-
-class _Beside(FilePathResolver):
-    """Finds files beside the mesh, never elsewhere, and remembers those that are not there."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(str(path))
-        self.lacking: list[str] = []
-
-    def get(self, name: str) -> bytes:
-        try:
-            return super().get(name)
-        except Exception:
-            self.lacking.append(str(name))
-            raise
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
@@ -53,97 +35,95 @@ def read(path: Path) -> dict[str, np.ndarray]:
     All parts of a scene are one mesh, where the scene puts them. Without an opacity: all is opaque. glTF's linear
     colours become those of pictures. ValueError says what is wrong with the file.
     """
-    kind, beside = path.suffix.lower().lstrip('.'), _Beside(path)
-    with path.open('rb') as stream:
-        meshes = [mesh for mesh in _opened(stream, kind, beside) if len(getattr(mesh, 'faces', ()))]
-    if beside.lacking:
-        raise ValueError(f'expected the file {beside.lacking[0]!r} that it refers to beside it, got none')
-    if not meshes:
-        raise ValueError('expected a mesh with triangles, got no faces (a cloud of points, lines, or a file cut short)')
-    count = sum(len(mesh.faces) for mesh in meshes)
-    if count > MOST_TRIANGLES:
-        raise ValueError(f'expected at most {MOST_TRIANGLES} triangles, got {count}: simplify it')
-    for mesh in meshes:
-        _refuse_bad(np.asarray(mesh.vertices, float), np.asarray(mesh.faces))
-    looks = [_look(mesh, kind == 'glb') for mesh in meshes]
-    corners = [_turned(np.asarray(mesh.vertices, float)[mesh.faces], kind) for mesh in meshes]
-    if not any(looks):
-        return _indexed(np.concatenate(corners))
-    return _indexed(*joined([Part(place, **(look or _plain(place))) for place, look in
-                             zip(corners, looks, strict=True)]))
-
-
-def _opened(stream: BinaryIO, kind: str, beside: _Beside) -> list[Any]:
+    kind, content = path.suffix.lower(), path.read_bytes()
     try:
-        return trimesh.load_scene(stream, file_type=kind, resolver=beside, process=False).dump(concatenate=False)
-    except MemoryError:
+        parts = list(READERS[kind](content, Beside(path), MOST_TRIANGLES))
+    except (MemoryError, MeshError):
         raise
-    except Exception as error:  # whatever a parser raises on a file that is not what it says
-        if beside.lacking:
-            return []
-        raise ValueError(f'expected a whole {kind.upper()} file, got: {error or type(error).__name__}') from None
+    except Exception as error:  # whatever a parser meets in a file that is not what it says
+        told = f'{type(error).__name__}: {error}' if isinstance(error, LookupError) else error or type(error).__name__
+        raise MeshError(f'expected a whole {kind[1:].upper()} file, got: {told}') from None
+    if not parts:
+        raise MeshError(f'expected a mesh with triangles, got {_without_faces(content)}')
+    for part in parts:
+        _refuse_bad(part)
+    if any(part.uv is not None or part.colours is not None for part in parts):
+        corners, *look = joined(parts)
+    else:
+        corners, look = np.concatenate([part.corners for part in parts]), []
+    return _indexed(corners @ GLTF_AXES.T if kind in ('.glb', '.gltf') else corners, *look)
 
 
-def _refuse_bad(vertices: np.ndarray, triangles: np.ndarray) -> None:
-    bad = int((~np.isfinite(vertices).all(1)).sum())
+def _without_faces(content: bytes) -> str:
+    splat = content[:4] == b'ply\n' and b' f_dc_0' in content[:4096]
+    return ('a Gaussian splat, which has no surface: make a mesh of it' if splat else
+            'no faces (a cloud of points, lines, or a file cut short)')
+
+
+def _refuse_bad(part: Part) -> None:
+    bad = int((~np.isfinite(part.corners).all(-1)).sum())
     if bad:
-        raise ValueError(f'expected finite vertices, got {bad} NaN or infinite of {len(vertices)}')
-    low, high = int(triangles.min()), int(triangles.max())
-    if low < 0 or high >= len(vertices):
-        raise ValueError(f'expected triangles of vertices 0 to {len(vertices) - 1}, got {low if low < 0 else high}')
+        raise MeshError(f'expected finite vertices, got {bad} NaN or infinite of {part.corners.size // 3}')
+    if part.uv is not None and not np.isfinite(part.uv).all():
+        raise MeshError(f'expected finite uv, got {int((~np.isfinite(part.uv)).sum())} NaN or infinite of '
+                        f'{part.uv.size}')
 
 
-def _look(mesh: trimesh.Trimesh, linear: bool) -> dict[str, np.ndarray] | None:
-    """uv and image, or colours; None where the file says nothing of it."""
-    visual = mesh.visual
-    if visual.kind in ('vertex', 'face'):
-        given = visual.vertex_colors[mesh.faces] if visual.kind == 'vertex' else \
-            visual.face_colors[:, None].repeat(3, 1)
-        return {'colours': _shown(np.asarray(given)[..., :3], linear)}
-    if visual.kind != 'texture':
+class _Texture:
+    """What trimesh asks for the texture of a PLY; its faults are kept, which trimesh would pass over."""
+
+    def __init__(self, beside: Beside) -> None:
+        self.beside, self.image = beside, None
+        self.fault: MeshError | None = None
+
+    def get(self, name: str) -> bytes:
+        try:
+            content = self.beside.get(name)
+            self.image = texels(content, name)
+        except MeshError as error:
+            self.fault = error
+            raise
+        return content
+
+
+def _by_trimesh(content: bytes, beside: Beside, most: int, kind: str) -> list[Part]:
+    texture = _Texture(beside)
+    mesh = trimesh.load(BytesIO(content), file_type=kind, resolver=texture, process=False)
+    if texture.fault is not None:
+        raise texture.fault
+    faces = np.asarray(getattr(mesh, 'faces', ()))
+    if not len(faces):
+        return []
+    if len(faces) > most:
+        raise MeshError(f'expected at most {most} triangles, got {len(faces)}: simplify it')
+    low, high, count = int(faces.min()), int(faces.max()), len(mesh.vertices)
+    if low < 0 or high >= count:
+        raise MeshError(f'expected triangles of vertices 0 to {count - 1}, got {low if low < 0 else high}')
+    corners = np.asarray(mesh.vertices, float)[faces]
+    if texture.image is not None and mesh.visual.uv is not None:
+        return [Part(corners, np.asarray(mesh.visual.uv, float)[faces], texture.image)]
+    colours = _colours(mesh)
+    return [Part(corners, colours=None if colours is None else colours[faces] if mesh.visual.kind != 'face' else
+                 colours[:, None].repeat(3, 1))]
+
+
+def _colours(mesh: Any) -> np.ndarray | None:
+    """uint8 of the file's own numbers, for vertices [V,3] or faces [F,3]: integers of 8 or 16 bits, or floats to 1."""
+    kind = mesh.visual.kind
+    if kind not in ('vertex', 'face'):
         return None
-    material = visual.material
-    image = material.baseColorTexture if isinstance(material, PBRMaterial) else getattr(material, 'image', None)
-    factor = material.baseColorFactor if isinstance(material, PBRMaterial) else getattr(material, 'diffuse', None)
-    colour = None if factor is None else _shown(np.asarray(factor, np.uint8)[:3], linear)
-    if image is not None and visual.uv is not None:
-        texels = _texels(image)
-        if colour is not None and isinstance(material, PBRMaterial):
-            texels = (texels.astype(np.uint16) * colour // 255).astype(np.uint8)
-        uv = np.asarray(visual.uv, float)[mesh.faces]
-        if not np.isfinite(uv).all():
-            raise ValueError(f'expected finite uv, got {int((~np.isfinite(uv)).sum())} NaN or infinite of {uv.size}')
-        return {'uv': uv, 'image': texels}
-    if colour is None or (isinstance(material, SimpleMaterial) and np.array_equal(factor, UNSAID)):
-        return None
-    return {'uv': np.full((len(mesh.faces), 3, 2), 0.5), 'image': np.full((2, 2, 3), colour, np.uint8)}
+    held = mesh.metadata['_ply_raw'][kind]['data']
+    given = np.stack([np.asarray(held[name]).reshape(-1) for name in ('red', 'green', 'blue')], -1)
+    scale = {'f': 255.0 if given.max() <= 1 else 1.0, 'u': 255 / np.iinfo(np.uint16).max}
+    whole = given.dtype.kind if given.dtype.kind == 'f' or given.dtype == np.uint16 else ''
+    return np.round(np.clip(given * scale.get(whole, 1.0), 0, 255)).astype(np.uint8)
 
 
-def _texels(image: Image.Image) -> np.ndarray:
-    most = Limits().pixels
-    if image.width * image.height > most:
-        raise ValueError(f'expected textures of at most {most} pixels, got {image.width}x{image.height}')
-    try:
-        return np.array(image.convert('RGB'))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise ValueError(f'expected a whole texture, got: {error}') from None
-
-
-def _shown(colour: np.ndarray, linear: bool) -> np.ndarray:
-    """8 bit colours as pictures have them (sRGB), of linear light or as they are."""
-    if not linear:
-        return colour.astype(np.uint8)
-    light = colour / 255
-    return np.round(255 * np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
-                    ).astype(np.uint8)
-
-
-def _plain(corners: np.ndarray) -> dict[str, np.ndarray]:
-    return {'uv': np.full((len(corners), 3, 2), 0.5), 'image': np.full((2, 2, 3), PLAIN, np.uint8)}
-
-
-def _turned(corners: np.ndarray, kind: str) -> np.ndarray:
-    return corners @ GLTF_AXES.T if kind == 'glb' else corners
+READERS: dict[str, Callable[[bytes, Beside, int], Iterable[Part]]] = {
+    '.glb': gltf.parts_of, '.gltf': gltf.parts_of, '.obj': obj.parts_of,
+    '.ply': lambda content, beside, most: _by_trimesh(content, beside, most, 'ply'),
+    '.stl': lambda content, beside, most: _by_trimesh(content, beside, most, 'stl')}
+"""By the file's ending: from its content, what lies beside it and the most triangles, its parts."""
 
 
 def _indexed(corners: np.ndarray, uv: np.ndarray | None = None, texture: np.ndarray | None = None

@@ -8,19 +8,21 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-__all__ = ['Part', 'joined']
+__all__ = ['Part', 'joined', 'linear', 'shown', 'solid']
 
 LARGEST = 8192
 """The longest side of a texture, texels."""
 INSET = 1 / 32
 """Places are looked up in steps of 1/32 texel: so far from a cell's edge its neighbour is never touched."""
 BORDER = 1
+PLAIN = 180
+"""The grey of parts without a look, in a mesh whose other parts have one."""
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
     """Triangles of one look. corners: [F,3,3] float64 metres. Its look is either uv [F,3,2] float64 in image [h,w,3]
-    uint8, (0, 0) its lower left corner, repeated beyond [0, 1]; or colours [F,3,3] uint8 of its corners."""
+    uint8, (0, 0) its lower left corner, repeated beyond [0, 1]; or colours [F,3,3] uint8 of its corners; or none."""
 
     corners: np.ndarray
     uv: np.ndarray | None = None
@@ -28,8 +30,27 @@ class Part:
     colours: np.ndarray | None = None
 
 
+def solid(corners: np.ndarray, colour: np.ndarray) -> Part:
+    """A part [F,3,3] of one colour [3] uint8."""
+    return Part(corners, np.full((len(corners), 3, 2), 0.5), np.full((2, 2, 3), colour, np.uint8))
+
+
+def linear(colours: np.ndarray) -> np.ndarray:
+    """Linear light, 0 to 1, of sRGB colours from 0 to 1."""
+    return np.where(colours <= 0.04045, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4)
+
+
+def shown(light: np.ndarray) -> np.ndarray:
+    """uint8 sRGB, as images have it, of linear light from 0 to 1."""
+    light = np.clip(light, 0, 1)
+    return np.round(255 * np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+                    ).astype(np.uint8)
+
+
 def joined(parts: Sequence[Part]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Corners [F,3,3] float64 of all parts, their uv [F,3,2] float64 and the texture [h,w,3] uint8 that shows all."""
+    parts = _of_one_image([part if part.image is not None or part.colours is not None
+                           else solid(part.corners, np.full(3, PLAIN)) for part in parts])
     corners = np.concatenate([part.corners for part in parts])
     if len(parts) == 1 and parts[0].image is not None:
         assert parts[0].uv is not None
@@ -42,6 +63,18 @@ def joined(parts: Sequence[Part]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return corners, np.stack([uv[..., 0] / width, 1 - uv[..., 1] / height], -1), texture
 
 
+def _of_one_image(parts: Sequence[Part]) -> list[Part]:
+    """Parts that share an image as one, and all with colours as one: each takes its room in the texture once."""
+    alike: dict[int, list[Part]] = {}
+    for part in parts:
+        alike.setdefault(id(part.image), []).append(part)
+    return [group[0] if len(group) == 1 else Part(
+        np.concatenate([part.corners for part in group]),
+        None if group[0].uv is None else np.concatenate([part.uv for part in group]), group[0].image,
+        None if group[0].colours is None else np.concatenate([part.colours for part in group]))
+        for group in alike.values()]
+
+
 def _piece(part: Part, largest: int) -> tuple[np.ndarray, np.ndarray]:
     """The picture of a part alone, and its corners' places [F,3,2] in it, texels from its upper left corner."""
     if part.colours is not None:
@@ -49,8 +82,9 @@ def _piece(part: Part, largest: int) -> tuple[np.ndarray, np.ndarray]:
     assert part.uv is not None
     assert part.image is not None
     first = part.uv - np.floor(part.uv.min(1, keepdims=True))
-    tiles = np.maximum(np.ceil(first.max((0, 1))), 1).astype(int)
-    tiles = np.minimum(tiles, largest)
+    needed = np.maximum(np.ceil(first.max((0, 1))), 1)
+    tiles = np.minimum(needed, largest).astype(int)
+    first = first * (tiles / needed)  # a tile is one texel then: which one does not matter
     image = np.tile(_fitted(part.image, largest // int(tiles.max())), (tiles[1], tiles[0], 1))
     height, width = image.shape[:2]
     return image, np.stack([first[..., 0] / tiles[0] * width, (1 - first[..., 1] / tiles[1]) * height], -1)

@@ -156,9 +156,9 @@ def test_a_material_of_one_colour_is_that_colour(tmp_path: Path) -> None:
     ('points.ply', 'ply\nformat ascii 1.0\nelement vertex 3\nproperty float x\nproperty float y\nproperty float z\n'
                    'end_header\n0 0 0\n1 0 0\n0 1 0\n', 'got no faces'),
     ('line.obj', 'v 0 0 0\nv 1 0 0\nl 1 2\n', 'got no faces|whole OBJ'),
-    ('nan.obj', 'v 0 0 0\nv nan 0 0\nv 0 1 0\nv inf 0 0\nf 1 2 3\nf 1 3 4\n', 'got 2 NaN or infinite of 4'),
+    ('nan.obj', 'v 0 0 0\nv nan 0 0\nv 0 1 0\nv inf 0 0\nf 1 2 3\nf 1 3 4\n', 'got 2 NaN or infinite of 6'),
     ('flat.obj', 'v 0 0 0\nv 1 0 0\nv 2 0 0\nf 1 2 3\n', 'expected triangles with an area, got 1 without'),
-    ('wrong.obj', 'v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 9\n', 'whole OBJ|triangles of vertices 0 to 2, got 8'),
+    ('wrong.obj', 'v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 9\n', 'triangles of vertices 1 to 3, got 9'),
     ('empty.glb', '', 'whole GLB file'), ('empty.stl', '', 'whole STL file|no faces'),
     ('words.glb', 'glTF' + 40 * 'x', 'whole GLB file'), ('words.ply', 'ply\nformat', 'whole PLY file'),
     ('alone.obj', 'mtllib away.mtl\nusemtl a\nv 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n', "'away.mtl'.*beside it, got none"),

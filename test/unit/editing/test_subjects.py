@@ -72,7 +72,7 @@ def test_a_mug_of_300_m_is_refused_with_its_likely_unit(tmp_path: Path, monkeypa
 
 
 @pytest.mark.parametrize(('name', 'scale', 'told'), [
-    ('mug.fbx', 1.0, r"\(.glb, .obj, .ply, .stl\), got '.fbx'"), ('mug', 1.0, "got 'no ending'"),
+    ('mug.fbx', 1.0, r"\(.glb, .gltf, .obj, .ply, .stl\), got '.fbx'"), ('mug', 1.0, "got 'no ending'"),
     ('away.obj', 1.0, 'got nothing there'), ('folder.obj', 1.0, 'got a folder'),
     ('tile.obj', 0.0, 'scale: expected metres > 0 for one unit of tile.obj, got 0.0'),
     ('tile.obj', float('nan'), 'got nan'), ('tile.obj', -1.0, 'got -1.0')])
