@@ -24,12 +24,18 @@ class Raster:
     triangle: np.ndarray
 
 
-def rasterise(camera: Camera, vertices_world: np.ndarray, triangles: np.ndarray) -> Raster:
-    """Draw triangles [F,3] int32 over world vertices [V,3]; both sides are seen, the first listed wins a tie."""
+def rasterise(camera: Camera, vertices_world: np.ndarray, triangles: np.ndarray,
+              window: tuple[int, int, int, int] | None = None) -> Raster:
+    """Draw triangles [F,3] int32 over world vertices [V,3]; both sides are seen, the first listed wins a tie.
+
+    window: left, top, width and height of the part of the image that is drawn; none: all of it.
+    """
+    left, top, width, height = window or (0, 0, camera.width, camera.height)
     points = np.ascontiguousarray(apply(invert(camera.T_world_cam), vertices_world))
-    depth = np.empty((camera.height, camera.width), np.float32)
-    index = np.empty((camera.height, camera.width), np.int32)
-    _draw_mesh(points, triangles, camera.K, NEAR_M, depth, index)
+    depth, index = np.empty((height, width), np.float32), np.empty((height, width), np.int32)
+    K = camera.K.copy()
+    K[:2, 2] -= left, top
+    _draw_mesh(points, triangles, K, NEAR_M, depth, index)
     return Raster(depth, index)
 
 

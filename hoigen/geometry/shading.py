@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
+import numba
 import numpy as np
 
-from hoigen.geometry.camera import resize_camera
-from hoigen.geometry.raster import rasterise
+from hoigen.geometry.camera import project, resize_camera
+from hoigen.geometry.raster import NEAR_M, rasterise
 from hoigen.geometry.surface import barycentric
-from hoigen.geometry.transforms import apply
+from hoigen.geometry.transforms import apply, invert
 from hoigen.records import Camera, MeshAsset
 
 __all__ = ['View', 'brightness', 'draw']
@@ -21,8 +21,8 @@ SKIPPED = 8.0
 """More texels than that between two samples would make a picture of noise: then there are more samples."""
 FINE_PIXELS = 1 << 24
 """The most samples of a picture."""
-ROW = 1 << 12
-"""Texels are looked up in rows of so many: OpenCV has a longest row."""
+BAND_SAMPLES = 1 << 22
+"""Samples that are held at a time."""
 LIGHT = np.array([-0.35, -0.75, -0.56])
 """Where the light comes from, in the camera's frame: above its left shoulder."""
 AMBIENT, DIFFUSE = 0.55, 0.55
@@ -83,17 +83,86 @@ def _samples(asset: MeshAsset, seen: np.ndarray, camera: Camera) -> int:
 
 def _coloured(asset: MeshAsset, world: np.ndarray, camera: Camera, samples: int) -> tuple[np.ndarray, np.ndarray]:
     """The picture on white and the share of each pixel that is covered, from samples x samples of it."""
+    rgb = np.full((camera.height, camera.width, 3), 255, np.uint8)
+    share = np.zeros((camera.height, camera.width), np.float32)
+    light, (left, top, right, bottom) = _light(asset, world, camera), _window(world, camera)
+    corners = apply(invert(camera.T_world_cam), world)[asset.triangles]
+    a, b, c = corners.swapaxes(0, 1)
+    across = np.stack([np.cross(b, c), np.cross(c, a), np.cross(a, b)], 1)
+    textured = asset.uv is not None and asset.texture is not None
+    uv = asset.uv[asset.triangles].astype(float) if textured else np.zeros((len(asset.triangles), 3, 2))
+    texture = asset.texture if textured else np.broadcast_to(PLAIN, (1, 1, 3))
     fine = resize_camera(camera, camera.width * samples, camera.height * samples)
-    raster = rasterise(fine, world, asset.triangles)
-    mask = raster.triangle >= 0
-    rgb = np.full((*mask.shape, 3), 255, np.float32)
-    if mask.any():
-        triangle = raster.triangle[mask]
-        weights = _weights(fine, world, asset.triangles, raster.triangle, mask, raster.depth_m)
-        rgb[mask] = np.clip(_albedo(asset, triangle, weights) * _light(asset, world, camera)[triangle, None], 0, 255)
-    size = (camera.width, camera.height)
-    share = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA).round().astype(np.uint8), share
+    rows = max(1, BAND_SAMPLES // max(1, (right - left) * samples * samples))
+    for first in range(top, bottom, rows):
+        last = min(first + rows, bottom)
+        part = left * samples, first * samples, (right - left) * samples, (last - first) * samples
+        rays = np.linalg.inv(fine.K) @ np.array([[1, 0, part[0]], [0, 1, part[1]], [0, 0, 1.0]])
+        _mix(rasterise(fine, world, asset.triangles, part).triangle, samples, rays, across, uv,
+             np.ascontiguousarray(texture), light, rgb[first:last, left:right], share[first:last, left:right])
+    return rgb, share
+
+
+def _window(world: np.ndarray, camera: Camera) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of the part of the picture in which all of the mesh is."""
+    pixels, depth = project(camera, world)
+    if not (depth > NEAR_M).all():
+        return 0, 0, camera.width, camera.height
+    size = camera.width, camera.height
+    left, top = np.clip(np.floor(pixels.min(0)), 0, size).astype(int).tolist()
+    right, bottom = np.clip(np.ceil(pixels.max(0)) + 1, (left, top), size).astype(int).tolist()
+    return left, top, right, bottom
+
+
+@numba.njit(cache=True, nogil=True)
+def _mix(index: np.ndarray, samples: int, rays: np.ndarray, across: np.ndarray, uv: np.ndarray, texture: np.ndarray,
+         light: np.ndarray, rgb: np.ndarray, share: np.ndarray) -> None:
+    """Fill rgb and share [h,w] from triangles ``index`` [h*samples,w*samples], -1 for none.
+
+    rays: [3,3], from samples to directions in the camera's frame. across: [F,3,3], the products of its corners two by
+    two, whose products with a direction are the weights of the corners in what is seen along it.
+    """
+    height, width = texture.shape[:2]
+    total = np.empty(3)
+    for row in range(rgb.shape[0]):
+        for column in range(rgb.shape[1]):
+            total[:] = 0.0
+            covered = 0
+            for y in range(row * samples, (row + 1) * samples):
+                for x in range(column * samples, (column + 1) * samples):
+                    triangle = index[y, x]
+                    if triangle < 0:
+                        continue
+                    covered += 1
+                    d0 = rays[0, 0] * x + rays[0, 1] * y + rays[0, 2]
+                    d1 = rays[1, 0] * x + rays[1, 1] * y + rays[1, 2]
+                    d2 = rays[2, 0] * x + rays[2, 1] * y + rays[2, 2]
+                    n = across[triangle]
+                    a = n[0, 0] * d0 + n[0, 1] * d1 + n[0, 2] * d2
+                    b = n[1, 0] * d0 + n[1, 1] * d1 + n[1, 2] * d2
+                    c = n[2, 0] * d0 + n[2, 1] * d1 + n[2, 2] * d2
+                    if a + b + c < 0.0:
+                        a, b, c = -a, -b, -c
+                    a, b, c = max(a, 0.0), max(b, 0.0), max(c, 0.0)
+                    whole = a + b + c
+                    if whole == 0.0:  # seen exactly along its plane
+                        a, b, c, whole = 1.0, 1.0, 1.0, 3.0
+                    p = uv[triangle]
+                    u = (a * p[0, 0] + b * p[1, 0] + c * p[2, 0]) / whole
+                    v = (a * p[0, 1] + b * p[1, 1] + c * p[2, 1]) / whole
+                    right = (u - np.floor(u)) * width - 0.5
+                    down = (1.0 - (v - np.floor(v))) * height - 0.5
+                    x0, y0 = int(np.floor(right)), int(np.floor(down))
+                    fx, fy = right - x0, down - y0
+                    x1, y1, x0, y0 = (x0 + 1) % width, (y0 + 1) % height, x0 % width, y0 % height
+                    for k in range(3):
+                        upper = texture[y0, x0, k] * (1.0 - fx) + texture[y0, x1, k] * fx
+                        lower = texture[y1, x0, k] * (1.0 - fx) + texture[y1, x1, k] * fx
+                        total[k] += min(255.0, (upper * (1.0 - fy) + lower * fy) * light[triangle])
+            every = samples * samples
+            share[row, column] = covered / every
+            for k in range(3):
+                rgb[row, column, k] = np.uint8((total[k] + 255.0 * (every - covered)) / every + 0.5)
 
 
 def _weights(camera: Camera, world: np.ndarray, triangles: np.ndarray, index: np.ndarray, mask: np.ndarray,
@@ -103,20 +172,6 @@ def _weights(camera: Camera, world: np.ndarray, triangles: np.ndarray, index: np
     rays = np.stack([u, v, np.ones_like(u)], 1) @ np.linalg.inv(camera.K).T
     places = apply(camera.T_world_cam, rays * depth_m[mask][:, None])
     return barycentric(places, world[triangles[index[mask]]])
-
-
-def _albedo(asset: MeshAsset, triangle: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Colours [n,3] float32 of places on triangles."""
-    if asset.uv is None or asset.texture is None:
-        return np.broadcast_to(PLAIN.astype(np.float32), (len(triangle), 3))
-    uv = np.einsum('nk,nkx->nx', weights, asset.uv[asset.triangles[triangle]])
-    height, width = asset.texture.shape[:2]
-    across, down = (uv[:, 0] % 1) * width - 0.5, (1 - uv[:, 1] % 1) * height - 0.5
-    places = np.zeros((2, -(-len(uv) // ROW) * ROW), np.float32)
-    places[0, :len(uv)], places[1, :len(uv)] = across, down
-    found = cv2.remap(asset.texture, places[0].reshape(-1, ROW), places[1].reshape(-1, ROW), cv2.INTER_LINEAR,
-                      borderMode=cv2.BORDER_WRAP)
-    return found.reshape(-1, 3)[:len(uv)].astype(np.float32)
 
 
 def _light(asset: MeshAsset, world: np.ndarray, camera: Camera) -> np.ndarray:

@@ -26,8 +26,9 @@ def made_thing(shape: str, seed: int) -> tuple[MeshAsset, str]:
     """
     if shape not in FREE_SHAPES:
         near = difflib.get_close_matches(shape, FREE_SHAPES, 1)
-        raise PlacementError(f'object: expected a mesh file (GLB, glTF, OBJ, PLY or STL) or one of {", ".join(FREE_SHAPES)}, '
-                             f'got {shape!r}' + (f'; did you mean {near[0]!r}?' if near else ''))
+        raise PlacementError(f'object: expected a mesh file (GLB, glTF, OBJ, PLY or STL) or one of '
+                             f'{", ".join(FREE_SHAPES)}, got {shape!r}'
+                             + (f'; did you mean {near[0]!r}?' if near else ''))
     draws = Draws('train', seed)
     thing = make_thing(shape, draws)
     picture, colour = draw_look(draws, TEXTURE)
