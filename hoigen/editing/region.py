@@ -56,13 +56,14 @@ class Region:
         piece = self._grown(painted)
         if detail is not None:
             piece = np.clip(piece + detail, 0, 255)
-        whole = frame.astype(np.float32)
+        whole = frame.copy()
         rows = slice(max(0, self.top), min(frame.shape[0], self.top + self.side))
         columns = slice(max(0, self.left), min(frame.shape[1], self.left + self.side))
         inner = piece[rows.start - self.top:rows.stop - self.top, columns.start - self.left:columns.stop - self.left]
         weight = share[rows, columns, None].astype(np.float32)
-        whole[rows, columns] = weight * inner + (1 - weight) * whole[rows, columns]
-        return np.clip(whole.round(), 0, 255).astype(np.uint8)
+        mixed = weight * inner + (1 - weight) * frame[rows, columns].astype(np.float32)
+        whole[rows, columns] = np.clip(mixed.round(), 0, 255)
+        return whole
 
     def _grown(self, painted: np.ndarray) -> np.ndarray:
         """The model's picture at the frame's scale, [side,side,3] float32."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from synthetic_scene import ball, camera_at
 
+from hoigen.geometry import shading
 from hoigen.geometry.camera import pixel_grid, unproject
-from hoigen.geometry.shading import View, draw
+from hoigen.geometry.shading import AMBIENT, DIFFUSE, View, draw
 from hoigen.geometry.transforms import apply, rigid
 from hoigen.records import Camera, MeshAsset
 
@@ -105,3 +107,30 @@ def test_without_a_texture_it_is_plain() -> None:
     assert (rgb[..., 0] == rgb[..., 1]).all()
     inside = rgb[110:130, 150:170, 0]
     assert 80 < inside.min() < inside.max() < 220
+
+
+def test_a_picture_in_bands_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few samples are held at a time; also where a part of the mesh is beside the picture."""
+    pose = rigid(np.eye(3), np.array([0.6, 0.1, 1.0]))
+    texture = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    whole = draw(board(texture), pose, CAMERA)
+    monkeypatch.setattr(shading, 'BAND_SAMPLES', 5000)
+    banded = draw(board(texture), pose, CAMERA)
+    np.testing.assert_array_equal(banded.rgb, whole.rgb)
+    np.testing.assert_array_equal(banded.share, whole.share)
+    np.testing.assert_array_equal(whole.rgb[whole.share == 0], 255)
+
+
+def test_a_texture_that_is_repeated_often_needs_no_more_memory() -> None:
+    """50 times over, seen small: each pixel is the mean of what it shows, from many samples that are not all held."""
+    dots = np.zeros((8, 8, 3), np.uint8)
+    dots[::2, ::2] = 200
+    often = replace(board(dots), uv=board(dots).uv * 50)
+    tracemalloc.start()
+    view = draw(often, AHEAD, CAMERA)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    inside = view.share == 1
+    assert view.rgb[inside].std() < 6
+    assert view.rgb[inside].mean() == pytest.approx(50 * (AMBIENT + DIFFUSE * 0.56), rel=0.1)
+    assert peak < 60 << 20
