@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 from diffusers.training_utils import EMAModel
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor, distribute_tensor
@@ -40,9 +40,17 @@ class State:
                                                                   strict=True)}
         return files
 
-    @torch.no_grad()
     def load(self, folder: Path) -> int:
-        """Take the state of a checkpoint; returns the step that it ends. TrainingError if it is another model's."""
+        """Take the state of a checkpoint; returns the step that it ends. TrainingError if it is damaged or another
+        model's."""
+        try:
+            return self._load(folder)
+        except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+            raise TrainingError(f'{folder}: expected a whole checkpoint, got: {error}; remove it to train from the '
+                                'beginning') from error
+
+    @torch.no_grad()
+    def _load(self, folder: Path) -> int:
         facts = json.loads((folder / STATE).read_text())
         with safe_open(folder / 'trained.safetensors', framework='pt') as file:
             want = {name: list(p.shape) for name, p in self.parameters.items()}

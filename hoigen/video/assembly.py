@@ -12,7 +12,7 @@ from accelerate import init_empty_weights
 from torch import nn
 
 from hoigen.video.autoencoder import PublishedAutoencoder
-from hoigen.video.configuration import ModelConfig, read_config
+from hoigen.video.configuration import ModelConfig, parts_of, read_config
 from hoigen.video.text import PromptEncoder
 from hoigen.video.transformer import BACKBONE, ControlledCogVideoX
 from hoigen.weights.published import (
@@ -64,7 +64,7 @@ def load_autoencoder(config: ModelConfig) -> PublishedAutoencoder:
     """The published autoencoder, on the CPU or where the model's ``memory`` has it."""
     base = Source(str(config.base), config.licence)
     refuse_other_config(config.autoencoder, base.folder() / 'vae' / 'config.json', base)
-    with init_empty_weights(include_buffers=False):
+    with parts_of(config.name), init_empty_weights(include_buffers=False):
         autoencoder = PublishedAutoencoder(**config.autoencoder)
     assign(autoencoder, _part(base, 'vae'), config.memory.dtype(), config.memory.loading_device())
     return autoencoder.eval()
@@ -120,7 +120,7 @@ def _controlled(config: ModelConfig, control: Source) -> tuple[Checkpoint, Model
 def _fill(config: ModelConfig, checkpoint: Checkpoint, may_lack: Callable[[str], bool],
           device: torch.device) -> ControlledCogVideoX:
     """The transformer with the weights of a checkpoint; what may lack starts so that it changes nothing."""
-    with init_empty_weights(include_buffers=False):
+    with parts_of(config.name), init_empty_weights(include_buffers=False):
         model = ControlledCogVideoX(**config.transformer)
     assign(model, checkpoint, config.memory.dtype(), device, may_lack=may_lack)
     like = model.proj_out.weight

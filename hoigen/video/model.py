@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 from diffusers import CogVideoXDPMScheduler
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from hoigen.episodes import sha256_of
@@ -21,12 +21,12 @@ from hoigen.video.assembly import (
     weight_files,
 )
 from hoigen.video.autoencoder import Autoencoder, PublishedAutoencoder, ReferenceAutoencoder
-from hoigen.video.configuration import CONFIG, Memory, ModelConfig, read_config, save_config
+from hoigen.video.configuration import CONFIG, Memory, ModelConfig, parts_of, read_config, save_config
 from hoigen.video.memory import refuse_too_little
 from hoigen.video.placement import place
 from hoigen.video.text import PromptEncoder
 from hoigen.video.transformer import BACKBONE, ControlledCogVideoX
-from hoigen.weights.published import ModelError, fingerprint, refuse_misfits
+from hoigen.weights.published import ModelError, fingerprint, read_tensors, refuse_misfits
 
 __all__ = ['CONFIG', 'CONTROL', 'FILES', 'WEIGHTS', 'Memory', 'Model', 'ModelConfig', 'ModelError', 'build', 'load',
            'load_autoencoder', 'load_strictly', 'load_text', 'read_config', 'save', 'save_config', 'save_control',
@@ -68,9 +68,10 @@ class Model:
 def build(config: ModelConfig) -> Model:
     """The untrained parts, for training and for checks of shape; :func:`load` is for use."""
     published = 'block_out_channels' in config.autoencoder
-    autoencoder = (PublishedAutoencoder if published else ReferenceAutoencoder)(**config.autoencoder)
-    return Model(config, ControlledCogVideoX(**config.transformer).eval(), autoencoder.eval(),
-                 CogVideoXDPMScheduler(**config.scheduler), {})
+    with parts_of(config.name):
+        autoencoder = (PublishedAutoencoder if published else ReferenceAutoencoder)(**config.autoencoder)
+        return Model(config, ControlledCogVideoX(**config.transformer).eval(), autoencoder.eval(),
+                     CogVideoXDPMScheduler(**config.scheduler), {})
 
 
 def load(model: str = 'tiny') -> Model:
@@ -127,10 +128,7 @@ def save_control(tensors: dict[str, Tensor], folder: Path) -> None:
 
 def load_strictly(module: nn.Module, path: Path) -> None:
     """Load ``path`` into ``module``; every key and shape must fit and every value be finite."""
-    try:
-        tensors = load_file(path)
-    except Exception as error:  # safetensors raises its own type for a broken file
-        raise ModelError(f'{path}: expected a safetensors file, got: {error}') from error
+    tensors = read_tensors(path)
     refuse_misfits(path, {k: tuple(v.shape) for k, v in module.state_dict().items()},
                    {k: tuple(v.shape) for k, v in tensors.items()})
     wrong = sorted(k for k, v in tensors.items() if v.is_floating_point() and not v.isfinite().all())

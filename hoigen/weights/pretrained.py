@@ -22,7 +22,7 @@ def pretrained(made: Any, folder: Path, **options: Any) -> Any:
     try:
         model, report = made.from_pretrained(folder, use_safetensors=True, local_files_only=True,
                                              ignore_mismatched_sizes=True, output_loading_info=True, **options)
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f'{folder}: expected weights of {made.__name__} as safetensors, got: '
                          f'{str(error).splitlines()[0]}') from error
     finally:

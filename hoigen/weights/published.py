@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import track
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
 
 from hoigen.weights.catalogue import ModelError
 from hoigen.weights.store import Source
@@ -55,7 +56,10 @@ def read_checkpoint(folder: Path, source: Source) -> Checkpoint:
     """The headers of the safetensors files in ``folder``: the index's shards, or the only file there is."""
     indices = sorted(folder.glob('*.safetensors.index.json'))
     if indices:
-        names = set(json.loads(indices[0].read_text())['weight_map'].values())
+        held = read_json(indices[0]).get('weight_map')
+        if not isinstance(held, dict) or not all(isinstance(name, str) for name in held.values()):
+            raise ModelError(f'{indices[0]}: expected weight_map, which file holds which tensor, got {held!r}')
+        names = set(held.values())
         files = tuple(folder / name for name in sorted(names))
     else:
         files = tuple(sorted(folder.glob('*.safetensors')))
@@ -66,6 +70,22 @@ def read_checkpoint(folder: Path, source: Source) -> Checkpoint:
     return read_files(files)
 
 
+def read_json(file: Path) -> dict[str, Any]:
+    """The fields of a JSON file beside weights; ModelError names one that is damaged."""
+    try:
+        return dict(json.loads(file.read_text(encoding='utf-8')))
+    except (OSError, ValueError, TypeError) as error:
+        raise ModelError(f'{file}: expected JSON with fields and their values, got: {error}') from error
+
+
+def read_tensors(file: Path) -> dict[str, torch.Tensor]:
+    """All tensors of a safetensors file by name, on the CPU; ModelError names one that is damaged."""
+    try:
+        return load_file(file)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ModelError(f'{file}: expected a safetensors file, got: {error}') from error
+
+
 def read_files(files: Iterable[Path]) -> Checkpoint:
     """The headers of these files."""
     found, shapes = {}, {}
@@ -74,7 +94,7 @@ def read_files(files: Iterable[Path]) -> Checkpoint:
             with safe_open(path, 'pt') as file:
                 for key in file.keys():  # noqa: SIM118 - not a mapping
                     found[key], shapes[key] = path, tuple(file.get_slice(key).get_shape())
-        except SafetensorError as error:
+        except (SafetensorError, OSError) as error:
             raise ModelError(f'{path}: expected a safetensors file, got: {error}') from error
     return Checkpoint(tuple(dict.fromkeys(found.values())), found, shapes)
 
@@ -113,7 +133,7 @@ def refuse_other_config(want: Mapping[str, Any], file: Path, source: Source) -> 
     """The published configuration must agree with ours in every field that both have."""
     if not file.is_file():
         raise source.missing(f'no {file.name} in {file.parent}')
-    got = json.loads(file.read_text())
+    got = read_json(file)
     faults = [f'{k}: expected {want[k]}, got {got[k]}' for k in want.keys() & got.keys() if want[k] != got[k]]
     if faults:
         raise ModelError(f'{file}: expected the configuration of this model; {len(faults)} fields differ: '

@@ -14,6 +14,7 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from hoigen.editing.arrays import opened
 from hoigen.editing.asset_reference.conditions import code_of, describe
 from hoigen.editing.commands.sheet import marked, sheet
 from hoigen.editing.orientation import Orientation
@@ -116,7 +117,7 @@ def _picture(config: ReferenceConfig, generator: AssetReference, mesh: MeshAsset
                            'steps': config.steps, 'image_guidance': config.image_guidance,
                            'weights': generator.model.weights})
     if store.is_file():
-        with np.load(store) as file:
+        with opened(store, 'a finished picture') as file:
             found = {name: file[name] for name in file.files}
         if str(found.get('settings')) == settings:
             return found

@@ -13,6 +13,7 @@ from hoigen.editing.asset_reference.published import load_published
 from hoigen.editing.flux.autoencoder import Autoencoder, PatchAutoencoder, PatchConfig
 from hoigen.editing.flux.configuration import EditConfig, Memory, ModelError, read_config
 from hoigen.editing.flux.loading import PlacedModel, Text, WordedParts, read_small
+from hoigen.video.configuration import parts_of
 
 __all__ = ['FILES', 'AssetModel', 'Parts', 'build_parts', 'load_asset_model']
 
@@ -48,7 +49,8 @@ def build_parts(config: EditConfig) -> tuple[Parts, PatchAutoencoder, AssetRefin
     """The untrained parts of a model of the small kind, in the order of FILES; :func:`load_asset_model` is for use."""
     if config.refiner is None:
         raise ModelError(f'model {config.name}: expected a refiner of a small asset model, got none')
-    return Parts(config), PatchAutoencoder(PatchConfig(**config.autoencoder)), AssetRefiner(config.refiner)
+    with parts_of(config.name):
+        return Parts(config), PatchAutoencoder(PatchConfig(**config.autoencoder)), AssetRefiner(config.refiner)
 
 
 def load_asset_model(model: str = 'asset-tiny', memory: Memory | None = None) -> AssetModel:

@@ -7,7 +7,6 @@ from pathlib import Path
 import torch
 from accelerate import init_empty_weights
 from diffusers import FluxTransformer2DModel
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from hoigen.editing.asset_reference.lora import DOMAIN, RANK, REFERENCE, adapt, from_released
@@ -16,8 +15,16 @@ from hoigen.editing.flux.autoencoder import PublishedAutoencoder
 from hoigen.editing.flux.configuration import EditConfig, ModelError
 from hoigen.editing.flux.text import CaptionEncoder
 from hoigen.editing.flux_insertion.lora import refuse_infinite
+from hoigen.video.configuration import parts_of
 from hoigen.video.placement import place, quantise
-from hoigen.weights.published import assign, fingerprint, read_checkpoint, refuse_misfits, refuse_other_config
+from hoigen.weights.published import (
+    assign,
+    fingerprint,
+    read_checkpoint,
+    read_tensors,
+    refuse_misfits,
+    refuse_other_config,
+)
 from hoigen.weights.store import Source
 
 __all__ = ['RELEASED', 'blank_adapter', 'blank_switcher', 'give_released', 'load_published']
@@ -47,7 +54,7 @@ def load_published(config: EditConfig) -> tuple[AssetTransformer, PublishedAutoe
         refuse_other_config(want, base.folder() / part / 'config.json', base)
     memory = config.memory
     asset = _asset(config, base, lora.folder())
-    with init_empty_weights(include_buffers=False):
+    with parts_of(config.name), init_empty_weights(include_buffers=False):
         autoencoder = PublishedAutoencoder(**config.autoencoder)
     assign(autoencoder, read_checkpoint(base.folder() / 'vae', base), memory.dtype(), memory.loading_device())
     files = [path for part in ('transformer', 'vae', 'text_encoder', 'text_encoder_2')
@@ -71,7 +78,7 @@ def _folder(source: Source) -> Path | ModelError:
 def _asset(config: EditConfig, base: Source, released: Path) -> AssetTransformer:
     """FLUX with the released adapters and domain switcher, all in the type that ``memory`` says."""
     dtype, device = config.memory.dtype(), config.memory.loading_device()
-    with init_empty_weights(include_buffers=False):
+    with parts_of(config.name), init_empty_weights(include_buffers=False):
         transformer = FluxTransformer2DModel(**config.transformer)
     assign(transformer, read_checkpoint(base.folder() / 'transformer', base), dtype, device)
     with init_empty_weights(include_buffers=False):
@@ -84,7 +91,7 @@ def give_released(asset: AssetTransformer, folder: Path, dtype: torch.dtype,
                   device: torch.device | str = 'cpu') -> None:
     """Give a transformer the released adapters and domain switcher; every key and shape must fit."""
     for part, name in RELEASED.items():
-        tensors = load_file(folder / name)
+        tensors = read_tensors(folder / name)
         refuse_infinite(tensors, folder / name)
         named = ({f'domain_embedder.{key}': value for key, value in tensors.items()} if part == 'domain_embedder' else
                  {f'transformer.{key}': value for key, value in from_released(tensors, part).items()})

@@ -6,10 +6,10 @@ import json
 import shutil
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
+from hoigen.editing.arrays import opened
 from hoigen.editing.clips.edit import EditedClip, EditedFrame
 from hoigen.episodes import provenance_from_json, provenance_to_json
 
@@ -24,19 +24,16 @@ class FrameStore:
     def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
         self.folder, file = folder, folder / 'settings.json'
         if file.exists():
-            _refuse_others(folder, json.loads(file.read_text()), settings)
+            _refuse_others(folder, _begun(file), settings)
         folder.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(settings, indent=1))
 
     def get(self, frame: int) -> EditedFrame | None:
         try:
-            with np.load(self._path(frame)) as held:
+            with opened(self._path(frame), 'a finished frame') as held:
                 return EditedFrame(*(held[name] if held[name].ndim else float(held[name]) for name in FIELDS))
         except FileNotFoundError:
             return None
-        except (BadZipFile, ValueError, KeyError, EOFError) as error:
-            raise ValueError(f'{self._path(frame)}: expected a finished frame, got a damaged one ({error}); '
-                             'remove it') from None
 
     def put(self, frame: int, edited: EditedFrame) -> None:
         partial = self._path(frame).with_suffix('.partial')
@@ -54,9 +51,18 @@ class FrameStore:
 
 def same_settings(path: Path, settings: dict[str, Any]) -> None:
     """ValueError where a finished edit (:func:`write_arrays`) was made with other settings (JSON)."""
-    with np.load(path) as held:
+    with opened(path, 'a finished edit') as held:
         made = provenance_from_json(str(held['provenance']))
     _refuse_others(path, made.config.get('settings', {}), settings)
+
+
+def _begun(file: Path) -> dict[str, Any]:
+    """The settings of an edit that was begun."""
+    try:
+        return dict(json.loads(file.read_text()))
+    except (ValueError, TypeError) as error:
+        raise ValueError(f'{file}: expected the settings of an edit that was begun, got: {error}; remove '
+                         f'{file.parent}') from None
 
 
 def _refuse_others(path: Path, before: dict[str, Any], settings: dict[str, Any]) -> None:

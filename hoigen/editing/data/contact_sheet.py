@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from hoigen.editing.arrays import opened
 from hoigen.editing.commands.sheet import marked
 from hoigen.editing.flux_insertion.conditions import as_uint8, depth_picture
 from hoigen.geometry.camera import resize_camera
@@ -31,7 +32,7 @@ def draw_contact_sheet(files: Sequence[Path]) -> Image.Image:
     for column, name in enumerate(COLUMNS):
         pen.text((GAP + column * (SIDE + GAP), HEAD / 2), name, fill=INK, font=font, anchor='lm')
     for row, place in enumerate(chosen):
-        with np.load(files[place]) as scene:
+        with opened(files[place], 'a scene') as scene:
             pictures, note = _row(dict(scene), row)
         top = HEAD + row * (SIDE + FOOT + GAP)
         for column, picture in enumerate(pictures):

@@ -13,6 +13,7 @@ from rich.progress import track
 from scipy.spatial import ConvexHull, QhullError
 
 from hoigen.conventions import OBJECT
+from hoigen.editing.arrays import opened
 from hoigen.editing.data.records import DataError, write_scene
 from hoigen.editing.subjects import KINDS, load_mesh
 from hoigen.episodes.provenance import sha256_of
@@ -85,7 +86,7 @@ def prepare_library(folder: Path, scale: float, out: Path, workers: int
 
 @lru_cache(KEPT)
 def _look(arrays: Path, caption: str) -> Look:
-    with np.load(arrays) as kept:
+    with opened(arrays, 'a mesh read before') as kept:
         asset = MeshAsset(arrays.stem, OBJECT, kept['vertices'], kept['triangles'], kept.get('uv'), kept.get('texture'))
     return look_of(asset, caption)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -25,7 +26,7 @@ def bytes_of(paths: Sequence[Path]) -> int:
         try:
             with zipfile.ZipFile(path) as file:
                 total += sum(member.file_size for member in file.infolist())
-        except (OSError, zipfile.BadZipFile) as error:
+        except (OSError, zipfile.BadZipFile, zlib.error) as error:
             raise DataError(f'{path}: expected a scene file, got: {error}') from error
     return total
 
@@ -59,5 +60,5 @@ def _read(path: Path, name: str) -> np.ndarray:
     try:
         with np.load(path) as scene:
             return scene[name]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f'{path}: expected a scene file with {name!r}, got: {error}') from error

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from hoigen.resources import ResourceError, find
-from hoigen.video.configuration import CONFIG, Memory
+from hoigen.video.configuration import CONFIG, Memory, config_of
 from hoigen.weights import ModelError
 
 __all__ = ['CONFIG', 'EditConfig', 'Memory', 'ModelError', 'read_config', 'save_config']
@@ -89,19 +89,7 @@ def read_config(model: str) -> EditConfig:
         except ResourceError:
             known = sorted(p.stem for p in find('config/editing').glob('*.yaml'))
             raise ModelError(f'model: expected one of {known} or a folder with {CONFIG}, got {model!r}') from None
-    return _config(yaml.safe_load(file.read_text()), file)
-
-
-def _config(given: Any, file: Path) -> EditConfig:
-    if not isinstance(given, dict):
-        raise ModelError(f'{file}: expected fields and their values, got {type(given).__name__}')
-    unknown = sorted(given.keys() - {f.name for f in fields(EditConfig)})
-    if unknown:
-        raise ModelError(f'{file}: expected fields of an editing model, got others: {unknown}')
-    try:
-        return EditConfig(**{**given, 'memory': Memory(**given.get('memory', {}))})
-    except (TypeError, KeyError) as error:  # a field that must be there, or of another kind
-        raise ModelError(f'{file}: expected the configuration of an editing model, got: {error}') from error
+    return config_of(EditConfig, file)
 
 
 def save_config(config: EditConfig, folder: Path) -> None:

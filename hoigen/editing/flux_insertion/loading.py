@@ -12,6 +12,7 @@ from hoigen.editing.flux.configuration import EditConfig, Memory, ModelError, re
 from hoigen.editing.flux.loading import PlacedModel, Text, WordedParts, read_small
 from hoigen.editing.flux_insertion.model import InsertionTransformer
 from hoigen.editing.flux_insertion.refiner import Refiner
+from hoigen.video.configuration import parts_of
 
 __all__ = ['FILES', 'InsertionModel', 'Parts', 'build_parts', 'load_insertion']
 
@@ -42,7 +43,8 @@ def build_parts(config: EditConfig) -> tuple[Parts, PatchAutoencoder, Refiner]:
     """The untrained parts of a model of the small kind, in the order of FILES; :func:`load_insertion` is for use."""
     if config.refiner is None:
         raise ModelError(f'model {config.name}: expected a refiner of a small insertion model, got none')
-    return Parts(config), PatchAutoencoder(PatchConfig(**config.autoencoder)), Refiner(config.refiner)
+    with parts_of(config.name):
+        return Parts(config), PatchAutoencoder(PatchConfig(**config.autoencoder)), Refiner(config.refiner)
 
 
 def load_insertion(model: str = 'insertion-tiny', memory: Memory | None = None) -> InsertionModel:

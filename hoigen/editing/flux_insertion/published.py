@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from accelerate import init_empty_weights
 from diffusers import FluxTransformer2DModel
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from hoigen.editing.flux.autoencoder import PublishedAutoencoder
@@ -20,12 +20,14 @@ from hoigen.editing.flux.text import CaptionEncoder
 from hoigen.editing.flux_insertion.lora import adapt, adapter, assign_adapter, from_uno, rank_of, refuse_infinite
 from hoigen.editing.flux_insertion.memory import needs, refuse_too_little
 from hoigen.editing.flux_insertion.model import InsertionTransformer
+from hoigen.video.configuration import parts_of
 from hoigen.video.placement import place
 from hoigen.weights.published import (
     assign,
     fingerprint,
     read_checkpoint,
     read_files,
+    read_tensors,
     refuse_misfits,
     refuse_other_config,
 )
@@ -55,7 +57,7 @@ def load_published(config: EditConfig) -> tuple[InsertionTransformer, PublishedA
     rank = rank_of(read_files([file]).shapes)
     refuse_too_little(config, needs(config, rank))
     memory = config.memory
-    insertion = _insertion(config, base, load_file(file), file, memory.dtype()).eval().requires_grad_(False)
+    insertion = _insertion(config, base, read_tensors(file), file, memory.dtype()).eval().requires_grad_(False)
     autoencoder = load_autoencoder(config)
     hashes = {name: fingerprint(path) for name, path in (files | {f'{lora.label()}/{TRAINED}': file}).items()}
     place(insertion.transformer, autoencoder, memory)
@@ -73,14 +75,15 @@ def start_from(config: EditConfig) -> InsertionTransformer:
     """
     base, lora = _sources(config)
     file = lora.folder() / TRAINED
-    tensors = load_file(file) if file.is_file() else from_uno(load_file(read_checkpoint(lora.folder(), lora).files[0]))
+    tensors = (read_tensors(file) if file.is_file() else
+               from_uno(read_tensors(read_checkpoint(lora.folder(), lora).files[0])))
     return _insertion(config, base, tensors, lora.folder(), torch.float32)
 
 
 def load_autoencoder(config: EditConfig) -> PublishedAutoencoder:
     """The published autoencoder, on the CPU or where the model's ``memory`` has it."""
     base = Source(str(config.base), config.licence)
-    with init_empty_weights(include_buffers=False):
+    with parts_of(config.name), init_empty_weights(include_buffers=False):
         autoencoder = PublishedAutoencoder(**config.autoencoder)
     assign(autoencoder, read_checkpoint(base.folder() / 'vae', base), config.memory.dtype(),
            config.memory.loading_device())
@@ -134,7 +137,7 @@ def _insertion(config: EditConfig, base: Source, tensors: dict[str, Tensor], whe
     for part, want in _parts(config).items():
         refuse_other_config(want, base.folder() / part / 'config.json', base)
     device = config.memory.loading_device()
-    with init_empty_weights(include_buffers=False):
+    with parts_of(config.name), init_empty_weights(include_buffers=False):
         transformer = FluxTransformer2DModel(**config.transformer)
     assign(transformer, read_checkpoint(base.folder() / 'transformer', base), config.memory.dtype(), device)
     tensors = {key: value.to(device, dtype) for key, value in tensors.items()}

@@ -53,8 +53,8 @@ def test_an_unknown_model_names_those_there_are():
 
 @pytest.mark.parametrize(('text', 'says'), [
     ('- 1', 'expected fields and their values, got list'),
-    ('nmae: x', r"got others: \['nmae'\]"),
-    ('name: x', 'missing .* required positional arguments')])
+    ('nmae: x', r"unknown \['nmae'\]"),
+    ('name: x', r'missing \[.*steps.*\], unknown')])
 def test_a_file_of_something_else(tmp_path, text, says):
     """The file is named, and what is wrong in it."""
     (tmp_path / 'model.yaml').write_text(text)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hoigen.editing.arrays import opened
 from hoigen.editing.flux_insertion.conditions import as_signed
 from hoigen.editing.flux_insertion.training.examples import channels_first, order_of
 from hoigen.training.checkpoint import TrainingError
@@ -28,7 +29,7 @@ class AssetExamples:
         fields: dict[str, list[np.ndarray]] = {name: [] for name in (*OF_EXAMPLE, *OF_THING, 'thing')}
         things = 0
         for path in paths:
-            with np.load(path) as scene:
+            with opened(path, 'a scene of assets') as scene:
                 for name in (*OF_EXAMPLE, *OF_THING):
                     fields[name].append(scene[name])
                 fields['thing'].append(scene['thing'] + things)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from safetensors.torch import load_file
-
 from hoigen.editing.asset_reference.loading import Parts
 from hoigen.editing.flux.autoencoder import PatchAutoencoder
 from hoigen.editing.flux.configuration import ModelError
 from hoigen.editing.flux_insertion.loading import FILES
 from hoigen.video.model import load_strictly
-from hoigen.weights.published import refuse_misfits
+from hoigen.weights.published import read_tensors, refuse_misfits
 
 __all__ = ['start_from']
 
@@ -30,7 +28,7 @@ def start_from(parts: Parts, autoencoder: PatchAutoencoder, folder: Path) -> Non
     load_strictly(autoencoder, folder / FILES[1])
     own = {key.replace('.base_layer.', '.'): key for key in parts.state_dict()
            if '.lora_' not in key and '.domain_embedder.' not in key}
-    given = {here + key.removeprefix(there): value.float() for key, value in load_file(folder / FILES[0]).items()
+    given = {here + key.removeprefix(there): value.float() for key, value in read_tensors(folder / FILES[0]).items()
              for there, here in TAKEN.items() if key.startswith(there)}
     shapes = parts.state_dict()
     refuse_misfits(folder / FILES[0], {name: tuple(shapes[key].shape) for name, key in own.items()},

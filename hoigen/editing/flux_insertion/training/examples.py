@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hoigen.editing.arrays import opened
 from hoigen.editing.data.reading import Rows, bytes_of
 from hoigen.editing.flux_insertion.conditions import as_signed, depth_picture, flat
 from hoigen.editing.flux_insertion.synthesis import GREY, TOLERANCE
@@ -53,7 +54,7 @@ class ExampleSet:
         captions: list[str] = []
         known: list[np.ndarray] = []
         for path in paths:
-            with np.load(path) as scene:
+            with opened(path, 'a scene of hoigen edit data') as scene:
                 lacks = sorted({*NUMBERS, *PICTURES, 'caption'} - set(scene.files))
                 if lacks:
                     raise TrainingError(f'{path}: expected the fields of a scene, {lacks} are missing; make it again: '
