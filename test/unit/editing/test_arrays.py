@@ -34,8 +34,7 @@ def test_a_damaged_file_of_a_run_before_is_told(fault: str, tmp_path: Path) -> N
     damaged(tmp_path / 'made.npz', fault)
     with pytest.raises(ValueError, match=r'made\.npz: expected a set, got a damaged one .*; remove it'), \
             opened(tmp_path / 'made.npz', 'a set') as held:
-        assert held['provenance'].size
-        assert held['lacking'].size
+        assert all(held[name].size for name in ('provenance', 'lacking'))
     damaged(tmp_path / 'made.npz', fault)
     with pytest.raises(ValueError, match=r'made\.npz: expected a finished edit'):
         same_settings(tmp_path / 'made.npz', {})
