@@ -11,6 +11,7 @@ from hoigen.conditioning.config import ConditioningConfig, ConditioningError
 from hoigen.conditioning.contact import point_contact
 from hoigen.conditioning.lookup import picture_of, point_colours
 from hoigen.conditioning.sampling import ScenePoints, draw_points
+from hoigen.conditioning.source_check import SourceCheck, SourceMismatch
 from hoigen.conditioning.visibility import point_visibility
 from hoigen.geometry.meshes import mesh_table
 from hoigen.geometry.raster import rasterise
@@ -43,7 +44,11 @@ class FrameConditions:
 
 
 class ClipBuilder:
-    """Builds the clip of one episode. A refused frame raises :class:`ConditioningError` and changes nothing."""
+    """Builds the clip of one episode. A refused frame raises :class:`ConditioningError` and changes nothing.
+
+    An episode whose images do not show its meshes is refused from then on (:class:`SourceMismatch`); ``source_check``
+    says what was compared.
+    """
 
     def __init__(self, assets: Sequence[MeshAsset], config: ConditioningConfig | None = None) -> None:
         ids = [asset.id for asset in assets]
@@ -52,6 +57,7 @@ class ClipBuilder:
             raise ConditioningError(f'assets: expected at least 1, each id once, got {len(ids)}, repeated {twice}')
         self._config = config or ConditioningConfig()
         self._table = mesh_table(assets)
+        self.source_check = SourceCheck(self._table, self._config.min_agreement)
         self._triangle_role = self._table.roles[self._table.triangle_asset]
         self._drawn: ScenePoints | None = None
         self._frames: list[SceneFrame] = []
@@ -59,6 +65,8 @@ class ClipBuilder:
 
     def add(self, frame: SceneFrame) -> FrameConditions:
         """Condition on the next frame, or refuse it."""
+        if self.source_check.refused:
+            raise SourceMismatch(self.source_check.refused)
         self._check(frame)
         world = self._table.posed(frame.poses, frame.vertices)
         if not np.abs(world).max() <= np.finfo(np.float32).max:
@@ -66,6 +74,7 @@ class ClipBuilder:
                                     'got some too far to be told')
         drawn = self._drawn or draw_points(self._table, world, frame.camera, self._config)
         row = self._condition(frame, world, drawn)
+        self.source_check.add(frame, row.mask, row.depth_m)
         self._drawn = drawn
         self._frames.append(frame)
         self._rows.append(row)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import product
 
 import cv2
 import numpy as np
@@ -25,6 +26,10 @@ UNITS = {'millimetres': 1e-3, 'centimetres': 1e-2}
 
 ROUNDS, PRECISION, BLUR = 60, 1e-4, 9
 """Of the alignment of one depth image to another; BLUR: pixels."""
+
+COARSE, FARTHEST, OTHER = 4, 0.25, 0.2
+"""It begins at the best shift by whole blocks of COARSE pixels, up to the part FARTHEST of the image's sides. A larger
+difference of log depth than OTHER is another surface, however large it is."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +95,7 @@ def lens_slips(camera: Camera, shown_m: np.ndarray, meshes_m: np.ndarray) -> lis
                      for depth in (shown_m, meshes_m))
     small = resize_camera(camera, *shown.shape[::-1])
     try:
-        _, found = cv2.findTransformECC(meshes, shown, np.eye(2, 3, dtype=np.float32), cv2.MOTION_AFFINE,
+        _, found = cv2.findTransformECC(meshes, shown, _best_shift(meshes, shown), cv2.MOTION_AFFINE,
                                         (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, ROUNDS, PRECISION), None,
                                         BLUR)
         K = np.vstack([found, [0, 0, 1]]) @ small.K
@@ -102,6 +107,22 @@ def lens_slips(camera: Camera, shown_m: np.ndarray, meshes_m: np.ndarray) -> lis
                   for K in (resize_camera(mended, camera.width, camera.height).K, camera.K))
     return [Slip(f'camera/camera_info: k: expected about {like}, with which camera/depth shows the meshes, got {came}',
                  lambda scene: replace(scene, camera=replace(mended, T_world_cam=scene.camera.T_world_cam)))]
+
+
+def _best_shift(meshes: np.ndarray, shown: np.ndarray) -> np.ndarray:
+    """[2,3] float32: the shift after which two images [h,w] differ least, in coarse steps."""
+    meshes, shown = (cv2.resize(image, None, fx=1 / COARSE, fy=1 / COARSE, interpolation=cv2.INTER_AREA)
+                     for image in (meshes, shown))
+    height, width = meshes.shape
+
+    def difference(shift: tuple[int, int]) -> float:
+        (top, left), (up, before) = (tuple(max(0, sign * part) for part in shift) for sign in (1, -1))
+        apart = shown[top:height - up, left:width - before] - meshes[up:height - top, before:width - left]
+        return float(np.minimum(np.abs(apart), OTHER).mean())
+
+    down, right = (int(FARTHEST * side) for side in (height, width))
+    v, u = min(product(range(-down, down + 1), range(-right, right + 1)), key=difference)
+    return np.array([[1, 0, COARSE * u], [0, 1, COARSE * v]], np.float32)
 
 
 def _with_camera(scene: Posed, mend: Callable[[np.ndarray], np.ndarray]) -> Posed:

@@ -35,7 +35,7 @@ GOOD, CLEAR = 0.9, 0.85
 """Where a smaller part of a role's pixels agrees, or outlines lie on edges of a lower mean rank, slips are tried."""
 
 WEAK = 0.7
-"""Outlines on edges of a lower mean rank are worth a warning: the simulator's have 0.87 or more, a slip's 0.4 to 0.8."""
+"""Outlines on edges of a lower mean rank are worth a warning: the simulator's have 0.87 or more, slips 0.4 to 0.8."""
 
 FAR_BETTER, EXPLAINED = 0.12, 0.8
 """A slip is named that fits better by this, and fits by this part at least."""
@@ -70,7 +70,7 @@ class _Tally:
     """What agrees of what was compared: depth by role, and edges on outlines."""
 
     def __init__(self) -> None:
-        self._near, self._of = np.zeros(len(ROLES)), np.zeros(len(ROLES))
+        self._near, self._of, self._drawn = np.zeros((3, len(ROLES)))
         self._before = 0
         self._edges, self._outlines = 0.0, 0
 
@@ -78,6 +78,7 @@ class _Tally:
         near, compared = agreement(shown_m, small.meshes_m, small.roles)
         self._near += np.bincount(small.roles[near & compared], minlength=len(ROLES))
         self._of += np.bincount(small.roles[compared], minlength=len(ROLES))
+        self._drawn += np.bincount(small.roles[np.isfinite(small.meshes_m)], minlength=len(ROLES))
         self._before += int((compared & ~near & (shown_m < small.meshes_m)).sum())
 
     def add_image(self, edges: np.ndarray, small: _Small) -> None:
@@ -89,6 +90,11 @@ class _Tally:
     def share(self) -> np.ndarray:
         """By role code, NaN where too few pixels were compared."""
         return np.where(self._of >= ENOUGH, self._near / np.maximum(self._of, 1), np.nan)
+
+    def fit(self, roles: list[int]) -> float:
+        """Mean share of these roles: 0 of one that is nowhere in view; one of which little is seen does not count."""
+        share = np.where(self._drawn > 0, self.share, 0.0)[roles]
+        return float(share[~np.isnan(share)].mean()) if not np.isnan(share).all() else 0.0
 
     @property
     def before(self) -> float:
@@ -127,7 +133,7 @@ class SourceCheck:
         self.slip = self.slip or self._likely(frame, small)
         self._before = small
         if self._min_agreement and (self.slip or self._too_little()):
-            self.refused = f'{self.summary()}; {self.slip or "the images do not show these meshes"}'
+            self.refused = self.warning() + ('' if self.slip else '; the images do not show these meshes')
             raise SourceMismatch(self.refused)
 
     @property
@@ -154,8 +160,9 @@ class SourceCheck:
 
     def warning(self) -> str:
         """What is to be looked at though the episode is used; ''."""
-        faults = [f'mesh_assets: no mesh of role {role}' for role in (HAND, OBJECT)
-                  if ROLE_CODE[role] not in self._roles] + ([self.slip] if self.slip else [])
+        faults = [self.slip] if self.slip else []
+        faults += [f'mesh_assets: no mesh of role {role}' for role in (HAND, OBJECT)
+                   if ROLE_CODE[role] not in self._roles]
         low = any(share < GOOD for share in self.shares.values()) or self.outlines < WEAK
         return '; '.join([*faults, self.summary()]) if faults or low else ''
 
@@ -181,7 +188,7 @@ class SourceCheck:
         anything is, is tried in frames 1, 2, 4, 8 ... as long as not everything is seen and agrees.
         """
         images = {name: tally.rank for name, tally in self._image.items()}
-        depths = {name: self._fit(tally) for name, tally in self._depth.items()}
+        depths = {name: tally.fit(self._roles) for name, tally in self._depth.items()}
         shares = np.array(list(self.shares.values()))
         found = self._readings(depths, images, 'camera/depth') if depths else {}
         if not (shares < GOOD).any():
@@ -222,13 +229,9 @@ class SourceCheck:
         tally = _Tally()
         if small.shown_m is not None:
             tally.add_depth(small.shown_m, seen)
-            return self._fit(tally)
+            return tally.fit(self._roles)
         tally.add_image(small.edges, seen)
         return float(np.nan_to_num(tally.rank))
-
-    def _fit(self, tally: _Tally) -> float:
-        """Mean share of the roles that have meshes; one that cannot be compared fits nothing."""
-        return float(np.nan_to_num(tally.share[self._roles]).mean())
 
     def _too_little(self) -> bool:
         """Whether so little of hand or object agrees, or of the scene where neither is seen, that no label is true."""

@@ -25,8 +25,8 @@ Values = Mapping[str, object]
 class Diagnostics:
     """Counts what a node receives and refuses, and publishes it at 1 Hz of the steady clock.
 
-    ``received``, ``refuse``, ``fail`` and ``stage`` may be called from any thread. ``more`` gives the node's own
-    values (queue length, progress ...) and is called on the executor's thread.
+    ``received``, ``refuse``, ``fail``, ``caution`` and ``stage`` may be called from any thread. ``more`` gives the
+    node's own values (queue length, progress ...) and is called on the executor's thread.
     """
 
     def __init__(self, node: Node, qos: QoSProfile, more: Callable[[], Values]) -> None:
@@ -37,7 +37,7 @@ class Diagnostics:
         self._latency_ms: dict[str, float] = {}
         self._logged: dict[str, tuple[float, int]] = {}
         self._refused_before = 0
-        self._failure = ''
+        self._failure = self._caution = ''
         self._publisher = node.create_publisher(DiagnosticArray, 'diagnostics', qos)
         self._timer = node.create_timer(PERIOD_S, self._publish, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
@@ -66,6 +66,13 @@ class Diagnostics:
             self._counts['failed'] += 1
             self._failure = str(detail)
         self._node.get_logger().error(self._failure)
+
+    def caution(self, detail: str, *, log: bool) -> None:
+        """Show WARN with ``detail`` until the next call; '' ends it."""
+        with self._lock:
+            self._caution = detail
+        if detail and log:
+            self._node.get_logger().warning(detail)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -101,6 +108,8 @@ class Diagnostics:
         refused = self._counts['refused'] - self._refused_before
         if refused:
             return DiagnosticStatus.WARN, f'{refused} inputs refused in the last second'
+        if self._caution:
+            return DiagnosticStatus.WARN, self._caution
         if age is not None and age > STALE_S:
             return DiagnosticStatus.STALE, f'no input for {age:.0f} s'
         return DiagnosticStatus.OK, 'ok'

@@ -58,7 +58,7 @@ def _stream(name: str, kind: type[Any], writers: tuple[str, ...], *readers: str)
 MESH_ASSETS = Topic('mesh_assets', MeshAssets, qos.LATCHED, (SOURCE,), (BUILDER, RECORDER))
 MESH_FRAME = _stream('mesh_frame', MeshFrame, (SOURCE,), BUILDER, RECORDER)
 IMAGE = _stream('camera/image', Image, SOURCES, BUILDER, PERCEPTION, SYNTHESIZER, EDITOR, RECORDER)
-DEPTH = _stream('camera/depth', Image, SOURCES, PERCEPTION, EDITOR, RECORDER)
+DEPTH = _stream('camera/depth', Image, SOURCES, BUILDER, PERCEPTION, EDITOR, RECORDER)
 CAMERA_INFO = _stream('camera/camera_info', CameraInfo, (*SOURCES, PERCEPTION),
                       BUILDER, PERCEPTION, SYNTHESIZER, EDITOR, RECORDER)
 CAMERA_POSE = _stream('camera/pose', PoseStamped, (SOURCE, PERCEPTION), BUILDER, SYNTHESIZER, EDITOR, RECORDER)

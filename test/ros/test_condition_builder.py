@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,12 +12,15 @@ import pytest
 pytest.importorskip('rclpy', reason='needs ROS 2: source install/setup.bash')
 pytest.importorskip('hoigen.msg', reason='needs the built messages: source install/setup.bash')
 
+import slips
 from ros_bench import START_NS, Bench, scene
+from synthetic_scene import moving_scene
 
 from hoigen import decode
 from hoigen.conditioning import ConditioningConfig, build_clip
-from hoigen.records import Camera, SceneFrame
+from hoigen.records import Camera, MeshAsset, SceneFrame
 from hoigen.ros import convert
+from hoigen.ros.beside import Beside
 from hoigen.ros.nodes.condition_builder import ConditionBuilder
 
 POINTS = {'points': 500, 'tracks': 40}
@@ -87,6 +90,82 @@ def test_a_bad_frame_is_refused_and_the_stream_goes_on(bench: Bench, fault: Call
     assert stamps(bench.heard['condition/points']) == [f.stamp_ns for f in frames if f is not frames[2]]
     assert len(errors) == 1
     assert FAULTS[fault] in errors[0]
+
+
+def send_frames(bench: Bench, assets: Sequence[MeshAsset], frames: Sequence[SceneFrame], episode: int = 0) -> None:
+    """Send an episode in which nothing lacks; the depth first, as a camera does."""
+    start_ns = START_NS + episode * 10**9
+    bench.send_assets(tuple(assets), start_ns)
+    for frame in frames:
+        messages = convert.frame_to_msgs(replace(frame, labels=replace(frame.labels, episode=episode)),
+                                         start_ns + frame.stamp_ns)
+        bench.send(messages)
+
+
+@pytest.mark.parametrize('slip', [slips.opengl_camera, slips.millimetres, slips.image_upside_down],
+                         ids=lambda slip: slip.__name__)
+def test_an_episode_whose_images_do_not_show_its_meshes_is_refused(bench: Bench, slip: Callable[..., Any]) -> None:
+    """Every frame of it, with the slip by its name; the next episode is conditioned, and its agreement is told."""
+    node = bench.up(ConditionBuilder, **POINTS)
+    errors = capture_errors(node)
+    assets, frames = moving_scene(5, 0.05, 96, 64)
+    send_frames(bench, *slip(assets, frames))
+    bench.until(lambda: bench.count('condition_builder', 'refused: source mismatch') == len(frames))
+    send_frames(bench, assets, frames, 1)
+    bench.until(lambda: len(bench.heard['condition/points']) == len(frames))
+    assert slips.NAMED[slip] in errors[0]
+    bench.until(lambda: 'hand 1.00' in bench.values('condition_builder').get('source_check', ''))
+
+
+def test_a_role_without_meshes_is_a_warning(bench: Bench) -> None:
+    """The episode is conditioned, and the status says what to look at."""
+    bench.up(ConditionBuilder, min_agreement=0.0, **POINTS)
+    send_frames(bench, *slips.no_hand(*moving_scene(5, 0.05, 96, 64)))
+    bench.until(lambda: len(bench.heard['condition/points']) == 5)
+    bench.until(lambda: 'mesh_assets: no mesh of role hand' in bench.message('condition_builder'))
+
+
+def test_a_depth_that_does_not_lie_on_the_image_is_not_used(bench: Bench) -> None:
+    """A depth camera's own size: the source is good, its depth says nothing of it, and the status says why."""
+    bench.up(ConditionBuilder, **POINTS)
+    assets, frames = scene()
+    bench.send_assets(assets)
+    for frame in frames:
+        messages = convert.frame_to_msgs(frame, START_NS + frame.stamp_ns)
+        messages['camera/depth'] = convert.image_to_msg(frame.depth_m[:-8], messages['camera/image'].header)
+        bench.send(messages)
+    bench.until(lambda: len(bench.heard['condition/points']) == len(frames))
+    bench.until(lambda: 'depth_m: expected' in bench.values('condition_builder').get('depth_not_used', ''))
+    assert bench.count('condition_builder', 'refused') == 0
+
+
+def test_depth_goes_with_the_frame_of_its_stamp_or_with_none() -> None:
+    """Before or after it; what is lost, left over or of the run before is never given to another frame."""
+    given: list[tuple[int, str, str | None]] = []
+    beside = Beside(lambda *row: given.append(row))
+    beside.add(10, 'depth 10')
+    beside.frame(10, 'a', wait=True)
+    beside.frame(20, 'b', wait=True)
+    assert given == [(10, 'a', 'depth 10')]
+    beside.add(20, 'depth 20')
+    beside.frame(30, 'c', wait=True)  # its depth is lost
+    beside.frame(40, 'd', wait=False)
+    beside.add(40, 'too late')
+    beside.add(60, 'never used')
+    beside.frame(10, 'of the next run', wait=False)
+    beside.frame(60, 'of the next run', wait=False)
+    assert given[1:] == [(20, 'b', 'depth 20'), (30, 'c', None), (40, 'd', None), (10, 'of the next run', None),
+                         (60, 'of the next run', None)]
+
+
+def test_depth_that_has_no_frame_is_forgotten() -> None:
+    given: list[int | None] = []
+    beside = Beside(lambda stamp_ns, item, message: given.append(message))
+    for stamp in range(100, 200):
+        beside.add(stamp, stamp)
+    for stamp in (100, 199):
+        beside.frame(stamp, None, wait=False)
+    assert given == [None, 199]
 
 
 def test_a_stamp_that_goes_back_is_refused(bench: Bench) -> None:

@@ -40,7 +40,7 @@ def send_conditioned(bench: Bench, episode: int = 0, skip: Iterable[int] = (), T
     if T_cam_published is not None:
         frames = [replace(f, camera=replace(f.camera, T_world_cam=f.camera.T_world_cam @ T_cam_published))
                   for f in frames]
-    builder = ClipBuilder(assets, ConditioningConfig(points=300, tracks=20))
+    builder = ClipBuilder(assets, ConditioningConfig(points=300, tracks=20, min_agreement=0.0))
     start_ns = START_NS + episode * 10**9
     for number, frame in enumerate(frames):
         row = builder.add(frame)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from hoigen import decode
-from hoigen.conditioning import ClipBuilder, ConditioningConfig
-from hoigen.records import MeshAsset
+from hoigen.conditioning import ClipBuilder, ConditioningConfig, SourceMismatch
+from hoigen.records import MeshAsset, RecordError, SceneFrame
 from hoigen.ros import convert, topics
+from hoigen.ros.beside import Beside
 from hoigen.ros.nodes.base import ManagedNode, spin
 from hoigen.ros.parameters import param, validate
 from hoigen.ros.streams import EpisodeOrder, Refused, Tables
@@ -27,6 +28,9 @@ class ConditionBuilderConfig:
     tracks: int = param(1024, 'How many of them are published as tracks.', low=1, high=1_000_000)
     points_seed: int = param(0, 'Chooses the surface points.', low=0, high=2**31 - 1)
     contact_distance: float = param(0.005, 'Hand and object are in contact below it.', unit='m', low=1e-4, high=0.1)
+    min_agreement: float = param(ConditioningConfig.min_agreement, 'An episode is refused when a smaller part of the '
+                                 "pixels of hand or object has the meshes' depth, or when its images show a known "
+                                 'slip; 0 refuses none.', low=0.0, high=1.0)
     max_frames: int = param(300, 'Frames of an episode; further ones are refused.', low=1, high=100_000)
     queue: int = param(128, 'Frames that may wait; further ones are refused.', low=1, high=10_000, read_only=True)
     input_reliability: str = param('reliable', 'Asked of publishers; best_effort hears any.',
@@ -40,7 +44,7 @@ class ConditionBuilderConfig:
     def conditioning(self) -> ConditioningConfig:
         """What of it concerns the core."""
         return ConditioningConfig(points=self.points, tracks=self.tracks, seed=self.points_seed,
-                                  contact_distance_m=self.contact_distance)
+                                  contact_distance_m=self.contact_distance, min_agreement=self.min_agreement)
 
 
 class ConditionBuilder(ManagedNode[ConditionBuilderConfig]):
@@ -55,15 +59,18 @@ class ConditionBuilder(ManagedNode[ConditionBuilderConfig]):
         self._tables: Tables[tuple[MeshAsset, ...] | None] = Tables()
         self._begun_ns: int | None = None
         self._builder: ClipBuilder | None = None
-        self._frames = 0
+        self._frames, self._depth_fault = 0, ''
+        self._beside = Beside(self._on_whole)
         for topic in topics.written_by(topics.BUILDER):
             self.advertise(topic)
         self.subscribe(topics.MESH_ASSETS, self._on_assets)  # first, so that it is heard before the frames
+        self.subscribe(topics.DEPTH, self._on_depth, self.config.input_reliability)
         for topic in topics.SCENE_PARTS:
             self.subscribe(topic, partial(self._on_part, topic.name), self.config.input_reliability)
 
     def start(self) -> None:
         self._sync.clear()
+        self._beside.clear()
         self._order, self._builder, self._frames = EpisodeOrder(), None, 0
         self.work(self._condition, limit=self.config.queue)
 
@@ -71,7 +78,8 @@ class ConditionBuilder(ManagedNode[ConditionBuilderConfig]):
         self.end_work()
 
     def values(self) -> dict[str, object]:
-        return {'frames': self._frames}
+        checked = {} if self._builder is None else {'source_check': self._builder.source_check.summary()}
+        return {'frames': self._frames} | checked | ({'depth_not_used': self._depth_fault} if self._depth_fault else {})
 
     def _on_assets(self, message: Any) -> None:
         stamp_ns, assets = decode.stamp_ns(message.header), None
@@ -86,8 +94,15 @@ class ConditionBuilder(ManagedNode[ConditionBuilderConfig]):
     def _on_part(self, topic: str, message: Any) -> None:
         self._sync.add(topic, decode.stamp_ns(message.header), message)
 
+    def _on_depth(self, message: Any) -> None:
+        self._beside.add(decode.stamp_ns(message.header), message)
+
     def _on_set(self, stamp_ns: int, messages: dict[str, Any]) -> None:
-        self.hand_over(messages, f'frame at {stamp_ns} ns')
+        wait = self.count_publishers(topics.DEPTH.name) > 0 and not messages[topics.LABELS.name].last
+        self._beside.frame(stamp_ns, messages, wait=wait)
+
+    def _on_whole(self, stamp_ns: int, messages: dict[str, Any], depth: Any | None) -> None:
+        self.hand_over(messages | ({} if depth is None else {topics.DEPTH.name: depth}), f'frame at {stamp_ns} ns')
 
     def _on_unmatched(self, stamp_ns: int, missing: list[str]) -> None:
         self.diagnostics.refuse('unmatched stamp', f'{stamp_ns} ns: expected all topics, got none of {missing}')
@@ -103,7 +118,9 @@ class ConditionBuilder(ManagedNode[ConditionBuilderConfig]):
             raise Refused('episode too long', f'frame {labels.frame}: expected less than {self.config.max_frames}')
         try:
             with self.diagnostics.stage('condition'):
-                conditions = self._builder.add(decode.scene_frame(messages))
+                conditions = self._builder.add(self._frame(messages))
+        except SourceMismatch as error:
+            raise Refused('source mismatch', f'episode {labels.episode}: {error}') from error
         except ValueError as error:
             raise Refused('bad frame', error) from error
         self._order.accept(stamp_ns, labels.frame)
@@ -111,6 +128,17 @@ class ConditionBuilder(ManagedNode[ConditionBuilderConfig]):
             self.wait_for_readers(self.config.wait_for)
         self.publish(convert.conditions_to_msgs(conditions, convert.frame_names(messages)))
         self._frames += 1
+        self.diagnostics.caution(self._builder.source_check.warning(), log=labels.last)
+
+    def _frame(self, messages: dict[str, Any]) -> SceneFrame:
+        """The messages' record; a depth that does not lie on the image is left out, for nothing else is made of it."""
+        depth = messages.pop(topics.DEPTH.name, None)
+        frame = decode.scene_frame(messages)
+        try:
+            return frame if depth is None else replace(frame, depth_m=decode.depth(depth, topics.DEPTH.name))
+        except (decode.MessageError, RecordError) as error:
+            self._depth_fault = str(error)
+            return frame
 
     def _begin(self, stamp_ns: int) -> None:
         """Take the newest table that holds at ``stamp_ns`` for the episode that begins there."""

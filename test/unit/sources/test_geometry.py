@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from simulated_clip import Clip, simulate
 
+from hoigen.conditioning import ClipBuilder, ConditioningConfig
 from hoigen.conventions import ROLE_CODE
 from hoigen.geometry.camera import crop_camera
 from hoigen.geometry.meshes import mesh_table
@@ -69,6 +70,17 @@ def test_the_marks_notice_a_millimetre(clip: Clip) -> None:
     """A hand published 3 mm aside misses its mark: the comparison can fail."""
     overlap, _, _ = compare(clip, FRAMES[0], shift_m=3e-3)
     assert overlap['hand'] < MARKS['hand']
+
+
+def test_the_simulator_agrees_with_itself(clip: Clip) -> None:
+    """Depth and image of every frame show the meshes; no slip is seen where there is none."""
+    builder = ClipBuilder(clip.episode.assets, ConditioningConfig(points=60, tracks=5))
+    for frame in clip.frames:
+        builder.add(frame)
+    check = builder.source_check
+    assert min(check.shares.values()) > 0.99
+    assert check.outlines > 0.8
+    assert check.warning() == ''
 
 
 LENSES = {'principal point aside': (1.0, 1.0, 61.3, -40.6), 'two focal lengths': (0.8, 1.15, 0.0, 0.0),
