@@ -185,6 +185,22 @@ def test_a_recording_that_breaks_off_is_streamed_as_far_as_it_goes(bench: Bench)
     bench.until(lambda: len(bench.heard['camera/image']) == 5)
 
 
+class Reset(Torn):
+    """A recording whose clock begins anew with the second stretch."""
+
+    def stretches(self, frames: int) -> Iterator[Footage]:
+        for _ in range(2):
+            yield Footage(np.arange(1, 6) * 10**8, shades(5), None, None)
+
+
+def test_of_a_clock_that_begins_anew_the_first_run_is_streamed(bench: Bench) -> None:
+    """A graph knows frames by their stamps: those of two runs are not both in it."""
+    start(bench, lambda config: Reset(), video='reset')
+    bench.until(lambda: bench.values('video_source').get('planned') == '1')
+    assert 'reset: its clock goes back from 500000000 to 100000000 ns' in bench.values('video_source')['fault']
+    bench.until(lambda: len(bench.heard['camera/image']) == 5)
+
+
 def test_deactivated_it_stops_and_goes_on_with_the_next_stretch(bench: Bench, tmp_path: Path) -> None:
     """A stretch in progress ends where it is; the recording is not begun anew."""
     node = start(bench, video=str(rgbd(tmp_path / 'rgbd', 10)), rate=0.2)

@@ -166,6 +166,7 @@ class VideoSource(ManagedNode[VideoSourceConfig]):
                     return
                 with self.diagnostics.stage('read'):
                     footage, self._first = self._first or next(self._stretches, None), None
+                    self._refuse_another_run(footage)
                 self._finished = footage is None
                 if footage is not None:
                     self._send(footage)
@@ -174,6 +175,12 @@ class VideoSource(ManagedNode[VideoSourceConfig]):
         else:
             self._finish('; '.join(recording.faults))
         self._let_time_pass()
+
+    def _refuse_another_run(self, footage: Footage | None) -> None:
+        if footage is not None and self._frames and footage.stamps_ns[0] <= self._now_ns:
+            raise RecordingError(f'{self.config.video}: its clock goes back from {self._now_ns} to '
+                                 f'{footage.stamps_ns[0]} ns, and a graph knows frames by their stamps: what follows '
+                                 'is not played; `hoigen extract` reads it')
 
     def _send(self, footage: Footage) -> None:
         stamps = footage.stamps_ns.tolist()

@@ -1,170 +1,181 @@
-"""ROS bags: rosbag2 in MCAP and sqlite3, and ROS 1, through rosbags."""
+"""ROS bags as a source of instants: rosbag2 in MCAP and sqlite3, and ROS 1."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from rosbags.highlevel import AnyReader
-from rosbags.interfaces import Connection
-from rosbags.typesys import Stores, get_typestore
 
 from hoigen.sources.recording.bag_camera import Lens, calibration_of, lens_of, same_camera
 from hoigen.sources.recording.bag_depth import depth_values_of
-from hoigen.sources.recording.bag_messages import Sorter, header_ns, rgb_of
-from hoigen.sources.recording.bag_topics import RECTIFIED, depth_topic, image_topic, info_topic
+from hoigen.sources.recording.bag_files import Hole
+from hoigen.sources.recording.bag_messages import rgb_of
+from hoigen.sources.recording.bag_order import Clock, Ordered, Stream
+from hoigen.sources.recording.bag_storage import Bag
+from hoigen.sources.recording.bag_topics import (
+    RECTIFIED,
+    Seen,
+    depth_fault,
+    depth_topic,
+    image_topic,
+    images,
+    info_beside,
+    info_topic,
+    unused_depth,
+)
 from hoigen.sources.recording.calibration import Calibration, read_calibration
-from hoigen.sources.recording.depth import DepthUnit
+from hoigen.sources.recording.depth import INTEGER_M, DepthUnit
 from hoigen.sources.recording.instants import NS, Faults, Instant, Span
 from hoigen.sources.recording.options import Damaged, RecordingError, RecordingOptions
-from hoigen.sources.recording.pairing import Pairing
+from hoigen.sources.recording.pairing import SegmentPairing
 
 __all__ = ['BagSource', 'open_bag']
+
+UNIT = re.compile(r'depth_units/value$', re.IGNORECASE)
+"""Where RealSense's viewer writes the metres for each step of depth."""
 
 
 def open_bag(path: Path, options: RecordingOptions) -> BagSource:
     """Open a rosbag2 folder, one of its files, or a ROS 1 bag."""
-    unclosed = path.is_dir() and not (path / 'metadata.yaml').is_file()
-    files = sorted(file for file in path.iterdir() if file.suffix in ('.mcap', '.db3')) if unclosed else [path]
-    try:
-        reader = AnyReader(files, default_typestore=get_typestore(Stores.ROS2_KILTED))
-        reader.open()
-    except MemoryError:
-        raise
-    except Exception as error:  # a torn file makes its reader raise anything
-        raise RecordingError(f'expected a bag, got one that cannot be opened: {error}; where its recording was killed, '
-                             '`hoigen recover` (MCAP) or `rosbag reindex` (ROS 1) makes a readable one') from None
-    return BagSource(reader, options)
+    return BagSource(Bag(path), options)
 
 
 class BagSource:
-    """A :class:`~hoigen.sources.recording.instants.Source` of a bag's pictures, depth and camera_info."""
+    """A :class:`~hoigen.sources.recording.instants.Source` of a bag's images, depth and camera_info."""
 
-    def __init__(self, reader: AnyReader, options: RecordingOptions) -> None:
-        self.faults, self._reader, self._options = Faults(), reader, options
-        self._unit = DepthUnit(options.depth_unit_m)
-        connections = reader.connections
-        self._image = image_topic(connections, options.image)
-        self._depth = depth_topic(connections, options.depth, self._image)
-        self._info = info_topic(connections, self._image)
-        self._first_info = None if self._info is None else self._first(self._info)
+    def __init__(self, bag: Bag, options: RecordingOptions) -> None:
+        self.faults, self._bag, self._options = Faults(), bag, options
+        topics = bag.topics.values()
+        seen = images(topics, bag.first)
+        if not seen and bag.damage:
+            raise RecordingError(f'expected a bag with images, got a damaged one; none can be read: {bag.damage}')
+        self._image = image_topic(seen, topics, options.image)
+        self._info = info_topic(topics, self._image)
+        self._first_info = None if self._info is None else bag.first(self._info)
         self._lens, self.calibration = self._camera()
-        self._refuse_unusable_depth()
-        self.span = Span(sum(c.msgcount for c in connections if c.topic == self._image.topic), reader.duration / NS)
+        self._depth = depth_topic(seen, topics, self._image, options.depth, self._depth_fault)
+        if self._depth is not None and self.calibration is None:
+            raise RecordingError(f'expected a camera_info with K for {self._image.name}, whose depth is there, got '
+                                 f'{"none" if self._info is None else "an uncalibrated one"}: name a file with the '
+                                 'option calibration')
+        self._unit = self._depth_unit()
+        self.span = Span(self._image.topic.count, bag.seconds)
+        if self._depth is None and (unused := unused_depth(seen, self._image)):
+            self.faults.tell(f'not read: {", ".join(unused)}: if one is depth, name it with the option depth')
 
     @property
     def says(self) -> str:
-        topics = [c.topic for c in (self._image, self._depth, self._info) if c is not None]
-        kind = 'rosbag2' if self._reader.is2 else 'ROS 1 bag'
+        topics = [self._image.name, *([] if self._depth is None else [self._depth.name]), *filter(None, [self._info])]
+        kind = 'ROS 1 bag' if self._bag.ros1 else 'rosbag2'
         unit = '' if self._depth is None else f'; {self._unit.says}'
         return f'{kind}: {", ".join(topics)}{unit}' + (', distortion taken out' if self._lens else '')
 
     def instants(self, start_s: float) -> Iterator[Instant]:
-        if self._depth is None:
-            yield from (Instant(stamp, partial(self._picture, raw)) for stamp, raw, _ in self._streams())
-            return
-        pairing: Pairing[bytes, bytes] = Pairing(round(self._options.pairing_s * NS))
-        for stamp, raw, connection in self._streams():
-            add = pairing.second if connection == self._depth.topic else pairing.first
-            yield from map(self._paired, add(stamp, raw))
+        pairing: SegmentPairing[Callable[[], np.ndarray], bytes] = SegmentPairing(round(self._options.pairing_s * NS))
+        for name, item in self._ordered():
+            if self._depth is None:
+                yield Instant(item.stamp_ns, self._picture_of(item), segment=item.segment)
+            elif name == self._depth.name:
+                yield from map(self._paired, pairing.second(item.segment, item.stamp_ns, item.raw))
+            else:
+                yield from map(self._paired, pairing.first(item.segment, item.stamp_ns, self._picture_of(item)))
         yield from map(self._paired, pairing.finish())
         if pairing.alone:
             self.faults.tell(f'{pairing.alone} pictures left out: no depth within {self._options.pairing_s:g} s')
 
-    def _streams(self) -> Iterator[tuple[int, bytes, str]]:
-        """Stamp, message and topic of pictures and depth, each topic in the order of its header stamps."""
-        wanted = [c.topic for c in (self._image, self._depth) if c is not None]
-        sorters = {topic: Sorter(topic) for topic in wanted}
-        until, passed = None, set[str]()
-        for connection, raw in self._messages():
-            if connection.topic in sorters:
-                stamp = header_ns(raw, cdr=self._reader.is2)
-                if until is not None and stamp >= until:
-                    passed.add(connection.topic)
-                    if passed == sorters.keys():
-                        break
+    def _ordered(self) -> Iterator[tuple[str, Ordered]]:
+        """Images and depth with their topics, each topic in the order of its header stamps, up to another camera."""
+        clock = Clock()
+        streams = {seen.name: Stream(seen.name, clock) for seen in (self._image, self._depth) if seen is not None}
+        read, passed = dict.fromkeys(streams, 0), set[str]()
+        until: tuple[int, int] | None = None
+        for item in self._bag.messages([*streams, *filter(None, [self._info])]):
+            try:
+                if isinstance(item, Hole):
+                    raise Damaged(item.why)
+                stamp_ns = self._bag.stamp_ns(item.raw, item.topic)
+                if item.topic == self._info:
+                    until = until or ((clock.segment, stamp_ns) if self._changes(item.raw, stamp_ns) else None)
                     continue
-                yield from ((*item, connection.topic) for item in sorters[connection.topic].push(stamp, raw))
-            elif until is None and self._changes(raw):
-                until = header_ns(raw, cdr=self._reader.is2)
-        for topic, sorter in sorters.items():
-            yield from ((*item, topic) for item in sorter.finish() if until is None or item[0] < until)
+            except Damaged as error:
+                self._hole(str(error), clock, streams)
+                continue
+            read[item.topic] += 1
+            if until is not None and (clock.segment, stamp_ns) >= until:
+                passed.add(item.topic)
+                if passed == streams.keys():
+                    break
+                continue
+            yield from ((item.topic, one) for one in streams[item.topic].push(stamp_ns, item.log_ns, item.raw))
+        for name, stream in streams.items():
+            yield from ((name, one) for one in stream.finish() if until is None or one[:2] < until)
+        self._tell(clock, {} if passed else read)
 
-    def _messages(self) -> Iterator[tuple[Connection, bytes]]:
-        """Of the topics that are read, in the order of recording, as far as the bag is whole."""
-        topics = {c.topic for c in (self._image, self._depth, self._info) if c is not None}
-        try:
-            for connection, _, raw in self._reader.messages([c for c in self._reader.connections if c.topic in topics]):
-                yield connection, bytes(raw)
-        except MemoryError:
-            raise
-        except Exception as error:  # a torn file makes its reader raise anything
-            self.faults.tell(f'the bag ends before its time: {type(error).__name__}: {error}')
+    def _hole(self, why: str, clock: Clock, streams: dict[str, Stream]) -> None:
+        self.faults.left_out(Damaged(why), 'damaged parts of the bag left out')
+        clock.hole()
+        for stream in streams.values():
+            stream.hole()
 
-    def _changes(self, raw: bytes) -> bool:
-        """Whether a camera_info is another than the first: no stretch has two cameras."""
+    def _tell(self, clock: Clock, read: dict[str, int]) -> None:
+        """Say what was wrong with the order and the number of messages, of topics that were read to the end."""
+        if clock.resets:
+            self.faults.tell(f'the clock of the recording goes back {clock.resets} times, the first in {clock.first}: '
+                             'no clip has frames of before and after')
+        for name, count in read.items():
+            if (missing := self._bag.missing(name, count)) > 0:
+                self.faults.tell(f'{name}: expected {count + missing} messages, as the bag says itself, got {count}')
+
+    def _changes(self, raw: bytes, stamp_ns: int) -> bool:
+        """Whether a camera_info is another than the first: no segment has two cameras."""
         assert self._info is not None
-        info = self._reader.deserialize(raw, self._info.msgtype)
-        if same_camera(info, self._first_info):
+        if same_camera(self._bag.message(raw, self._info), self._first_info):
             return False
-        self.faults.tell(f'{self._info.topic}: expected one camera, got another at '
-                         f'{header_ns(raw, cdr=self._reader.is2)} ns; the recording is read up to there')
+        self.faults.tell(f'{self._info}: expected one camera, got another at {stamp_ns} ns; '
+                         'the recording is read up to there')
         return True
 
-    def _paired(self, pair: tuple[int, bytes, bytes]) -> Instant:
-        stamp, picture, depth = pair
-        return Instant(stamp, partial(self._picture, picture), partial(self._depth_map, depth))
+    def _paired(self, pair: tuple[int, int, Callable[[], np.ndarray], bytes]) -> Instant:
+        segment, stamp, picture, depth = pair
+        return Instant(stamp, picture, partial(self._depth_map, depth), segment)
+
+    def _picture_of(self, item: Ordered) -> Callable[[], np.ndarray]:
+        return partial(self._picture, item.raw)
 
     def _picture(self, raw: bytes) -> np.ndarray:
-        message = self._message(raw, self._image)
-        rgb = rgb_of(message, self._image.topic, self._options.limits.pixels)
+        name = self._image.name
+        rgb = rgb_of(self._bag.message(raw, name), name, self._options.limits.pixels)
         return rgb if self._lens is None else self._lens.straighten(rgb)
 
     def _depth_map(self, raw: bytes) -> np.ndarray:
         assert self._depth is not None
-        values = depth_values_of(self._message(raw, self._depth), self._depth.topic, self._options.limits.pixels)
-        depth_m = self._unit.metres(values, self._depth.topic)
-        if self._lens is None or RECTIFIED.search(self._depth.topic):
-            return depth_m
-        return self._lens.straighten(depth_m)
-
-    def _message(self, raw: bytes, connection: Connection) -> Any:
-        try:
-            return self._reader.deserialize(raw, connection.msgtype)
-        except MemoryError:
-            raise
-        except Exception as error:  # whatever bytes make of it
-            raise Damaged(f'{connection.topic}: expected a {connection.msgtype}, got: {error}') from None
-
-    def _first(self, connection: Connection) -> Any:
-        """The first message of a topic; None where the bag has none."""
-        own = [c for c in self._reader.connections if c.topic == connection.topic]
-        for _, _, raw in self._reader.messages(own):
-            return self._message(bytes(raw), connection)
-        return None
+        name = self._depth.name
+        values = depth_values_of(self._bag.message(raw, name), name, self._options.limits.pixels)
+        depth_m = self._unit.metres(values, name)
+        return depth_m if self._lens is None or RECTIFIED.search(name) else self._lens.straighten(depth_m)
 
     def _camera(self) -> tuple[Lens | None, Calibration | None]:
         if self._options.calibration is not None:
             return None, read_calibration(self._options.calibration)
         if self._info is None or self._first_info is None:
             return None, None
-        rectified = bool(RECTIFIED.search(self._image.topic))
-        calibration = calibration_of(self._first_info, self._info.topic, rectified)
-        lens = None if rectified or calibration is None else lens_of(self._first_info, self._info.topic)
+        rectified = bool(RECTIFIED.search(self._image.name))
+        calibration = calibration_of(self._first_info, self._info, rectified)
+        lens = None if rectified or calibration is None else lens_of(self._first_info, self._info)
         return lens, calibration
 
-    def _refuse_unusable_depth(self) -> None:
-        if self._depth is None:
-            return
-        if self.calibration is None:
-            raise RecordingError(f'expected a camera_info with K for {self._image.topic}, whose depth is there, got '
-                                 f'{"none" if self._info is None else "an uncalibrated one"}: name a file with the '
-                                 'option calibration')
-        picture, depth = self._first(self._image), self._first(self._depth)
-        if picture and depth and picture.header.frame_id != depth.header.frame_id and not self._options.depth:
-            raise RecordingError(f'{self._depth.topic}: expected depth in the frame of the pictures, '
-                                 f'{picture.header.frame_id!r}, got {depth.header.frame_id!r}: register it to them '
-                                 '(depth_image_proc), or name it with the option depth if it is')
+    def _depth_fault(self, depth: Seen) -> str:
+        own = info_beside(self._bag.topics.values(), depth.name)
+        first = None if own is None or own == self._info else self._bag.first(own)
+        lens = None if first is None or own is None else calibration_of(first, own, bool(RECTIFIED.search(depth.name)))
+        return depth_fault(depth, self._image, lens, self.calibration)
+
+    def _depth_unit(self) -> DepthUnit:
+        """What was asked for; of a bag of RealSense's viewer, what that says of the sensor."""
+        sensor = '' if self._depth is None else self._depth.name.rpartition('/Depth_')[0]
+        named = [name for name in self._bag.topics if sensor and name.startswith(f'{sensor}/') and UNIT.search(name)]
+        value = self._bag.first(named[0]) if named else None
+        return DepthUnit(self._options.depth_unit_m, INTEGER_M if value is None else float(value.data))

@@ -26,7 +26,7 @@ from hoigen.sources.recording.pipe import send
 MB = 1 << 20
 
 Decoded = tuple[int, bool, np.ndarray, np.ndarray | None]
-"""Stamp, whether damaged frames are left out before it, picture, depth."""
+"""Stamp, whether no stretch goes on from the frame before it, picture, depth."""
 
 
 def main() -> None:
@@ -81,7 +81,7 @@ def _deliver(pipe: int, path: Path, options: RecordingOptions) -> None:
 
 def _decoded(instants: Iterator[Instant], faults: Faults, limits: Limits) -> Iterator[Decoded]:
     """The instants that are whole; raises NotRead where the first that is whole is not read: the others will not be."""
-    gap, read = False, False
+    gap, read, segment = False, False, None
     for instant in instants:
         _allow_time(limits.timeout_s)
         try:
@@ -92,8 +92,8 @@ def _decoded(instants: Iterator[Instant], faults: Faults, limits: Limits) -> Ite
             faults.left_out(error)
             gap = True
         else:
-            yield instant.stamp_ns, gap, picture, depth_m
-            gap, read = False, True
+            yield instant.stamp_ns, gap or instant.segment != segment, picture, depth_m
+            gap, read, segment = False, True, instant.segment
 
 
 def _opened(source: Source, fit: Fit, depth: bool, options: RecordingOptions) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from hoigen.sources.recording.calibration import NAMES, Calibration, read_calibration
 from hoigen.sources.recording.depth import INTEGER_M, TUM_M, DepthUnit
 from hoigen.sources.recording.instants import NS, Faults, Instant, Span
-from hoigen.sources.recording.options import RecordingError, RecordingOptions
+from hoigen.sources.recording.options import NO_DEPTH, RecordingError, RecordingOptions
 from hoigen.sources.recording.pairing import nearest_pairs
 from hoigen.sources.recording.stills import DEPTHS, PICTURES, read_depth, read_picture
 
@@ -48,7 +48,8 @@ def open_folder(path: Path, options: RecordingOptions) -> FolderSource:
             raise RecordingError(f'expected a folder of frames or an RGB-D folder, got the folders {names}: '
                                  'name one of them, or the one with the pictures (image)')
         return FolderSource(path, path, None, options)
-    depth = _pick(folders, options.depth, 'depth', lambda folder: bool(DEPTH.search(folder.name)))
+    depth = None if options.depth == NO_DEPTH else _pick(folders, options.depth, 'depth',
+                                                         lambda folder: bool(DEPTH.search(folder.name)))
     return FolderSource(path, colour, depth, options)
 
 

@@ -20,12 +20,14 @@ NS = 1_000_000_000
 class Instant:
     """One picture and what belongs to it.
 
-    picture: gives [H,W,3] uint8. depth_m: gives [H,W] float32 metres, NaN unknown; None without depth.
+    picture: gives [H,W,3] uint8. depth_m: gives [H,W] float32 metres, NaN unknown; None without depth. segment: rises
+    where frames are missing, or the clock begins anew: nothing spans it.
     """
 
     stamp_ns: int
     picture: Callable[[], np.ndarray]
     depth_m: Callable[[], np.ndarray] | None = None
+    segment: int = 0
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,10 @@ class Faults:
         self._told: list[str] = []
         self._first = dict[str, str]()
 
-    def left_out(self, error: RecordingError) -> None:
-        """One more frame that is left out, as damaged or as not read; the first of either is named."""
-        what = 'damaged frames left out' if isinstance(error, Damaged) else 'frames left out that are not read'
+    def left_out(self, error: RecordingError, what: str = '') -> None:
+        """One more frame that is left out, as damaged or as not read, or one more of ``what``; the first is named."""
+        frames = 'damaged frames left out' if isinstance(error, Damaged) else 'frames left out that are not read'
+        what = what or frames
         first = self._first.setdefault(what, str(error).replace('{', '(').replace('}', ')'))
         self.count(f'{{}} {what}, the first: {first}')
 
@@ -78,56 +81,61 @@ class Source(Protocol):
     def says(self) -> str: ...
 
     def instants(self, start_s: float) -> Iterator[Instant]:
-        """Instants with rising stamps; those before ``start_s`` after the first may be left out, where that is fast.
+        """Instants with rising stamps in each segment.
 
-        What ends a recording before its time is told in ``faults`` and ends the iteration.
+        Those before ``start_s`` after the first may be left out, where that is fast. What ends a recording before its
+        time is told in ``faults`` and ends the iteration.
         """
 
 
 def chosen(instants: Iterator[Instant], first_ns: int | None, options: RecordingOptions, faults: Faults
            ) -> Iterator[Instant]:
     """The instants that the options ask for; times count from ``first_ns``, None for the first that comes."""
-    rising = _rising(instants, faults)
-    part = _part(rising, first_ns, options.start_s, options.duration_s)
-    return part if options.rate_hz is None else _paced(part, NS / options.rate_hz)
+    part = _part(_timed(instants, first_ns, faults), options.start_s, options.duration_s)
+    return (instant for _, instant in part) if options.rate_hz is None else _paced(part, NS / options.rate_hz)
 
 
-def _rising(instants: Iterator[Instant], faults: Faults) -> Iterator[Instant]:
-    last = None
+def _timed(instants: Iterator[Instant], first_ns: int | None, faults: Faults) -> Iterator[tuple[int, Instant]]:
+    """The instants whose stamps rise, with the time since the first; a clock that begins anew does not set it back."""
+    last, begin, since, step = None, 0, 0, 0
     for instant in instants:
-        if last is not None and instant.stamp_ns <= last:
-            faults.count('{} frames left out, whose stamps are not later than the one before')
-            continue
-        last = instant.stamp_ns
-        yield instant
+        if last is None:
+            begin = instant.stamp_ns if first_ns is None else first_ns
+        elif instant.stamp_ns <= last.stamp_ns:
+            if instant.segment == last.segment:
+                faults.count('{} frames left out, whose stamps are not later than the one before')
+                continue
+            begin = instant.stamp_ns - since - step
+        step = instant.stamp_ns - begin - since
+        last, since = instant, since + step
+        yield since, instant
 
 
-def _part(instants: Iterator[Instant], first_ns: int | None, start_s: float, duration_s: float | None
-          ) -> Iterator[Instant]:
-    for instant in instants:
-        first_ns = instant.stamp_ns if first_ns is None else first_ns
-        after = instant.stamp_ns - first_ns - round(start_s * NS)
+def _part(timed: Iterator[tuple[int, Instant]], start_s: float, duration_s: float | None
+          ) -> Iterator[tuple[int, Instant]]:
+    for since, instant in timed:
+        after = since - round(start_s * NS)
         if duration_s is not None and after >= round(duration_s * NS):
             return
         if after >= 0:
-            yield instant
+            yield since, instant
 
 
-def _paced(instants: Iterator[Instant], period_ns: float) -> Iterator[Instant]:
+def _paced(timed: Iterator[tuple[int, Instant]], period_ns: float) -> Iterator[Instant]:
     """Each instant that is the nearest to one of the times first + k * period; it waits for the one after it.
 
     The last stands for as much time after it as before it.
     """
-    held, begin, wanted, until = None, 0, 0, 0.0
-    for instant in instants:
+    held, at, begin, wanted, until = None, 0, 0, 0, 0.0
+    for since, instant in timed:
         if held is None:
-            held, begin, until = instant, instant.stamp_ns, instant.stamp_ns
+            held, at, begin, until = instant, since, since, since
             continue
-        half = (instant.stamp_ns - held.stamp_ns) / 2
-        if begin + wanted * period_ns <= held.stamp_ns + half:
+        half = (since - at) / 2
+        if begin + wanted * period_ns <= at + half:
             yield held
-            wanted = int((held.stamp_ns + half - begin) // period_ns) + 1
-        held, until = instant, instant.stamp_ns + half
+            wanted = int((at + half - begin) // period_ns) + 1
+        held, at, until = instant, since, since + half
     if held is not None and begin + wanted * period_ns <= until:
         yield held
 

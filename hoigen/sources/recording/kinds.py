@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hoigen.sources.recording.instants import Source
 from hoigen.sources.recording.options import RecordingError, RecordingOptions
+from hoigen.sources.recording.placeholder import refuse_placeholder
 from hoigen.sources.recording.stills import PICTURES
 
 __all__ = ['open_source']
@@ -20,7 +21,8 @@ def open_source(path: Path, options: RecordingOptions) -> Source:
     if not path.exists():
         raise RecordingError('expected a video, a folder or a bag, got nothing: there is no such file')
     if path.is_file():
-        return _bag(path, options) if path.suffix in BAGS else _video(path, options)
+        refuse_placeholder(path)
+        return _bag(path, options) if path.suffix.lower() in BAGS else _video(path, options)
     if not path.is_dir():
         raise RecordingError('expected a video, a folder or a bag, got what is neither a file nor a folder')
     inside = sorted(entry for entry in path.iterdir() if not entry.name.startswith('.'))

@@ -6,7 +6,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-__all__ = ['Damaged', 'Limits', 'NotRead', 'RecordingError', 'RecordingOptions']
+__all__ = ['NO_DEPTH', 'Damaged', 'Limits', 'NotRead', 'RecordingError', 'RecordingOptions']
+
+
+NO_DEPTH = 'none'
+"""What the option depth says where the images are wanted alone."""
 
 
 class RecordingError(ValueError):
@@ -54,7 +58,7 @@ class RecordingOptions:
     image: str = ''
     """Topic (bag) or subfolder (RGB-D folder) of the pictures, where several could be meant."""
     depth: str = ''
-    """Topic or subfolder of the depth, where several could be meant."""
+    """Topic or subfolder of the depth, where several could be meant; 'none' reads the images alone."""
     calibration: Path | None = None
     """File with K, instead of the recording's own."""
     frame_rate_hz: float | None = None

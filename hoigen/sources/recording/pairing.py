@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Generic, TypeVar
 
-__all__ = ['Pairing', 'nearest_pairs']
+__all__ = ['Pairing', 'SegmentPairing', 'nearest_pairs']
 
 A = TypeVar('A')
 B = TypeVar('B')
@@ -63,6 +63,43 @@ class Pairing(Generic[A, B]):
     @staticmethod
     def _next_is_nearer(queue: deque, stamp: int) -> bool:
         return len(queue) > 1 and abs(queue[1][0] - stamp) < abs(queue[0][0] - stamp)
+
+
+class SegmentPairing(Generic[A, B]):
+    """A :class:`Pairing` within each segment of two streams, whose segments rise; of two nothing is paired."""
+
+    def __init__(self, tolerance: int) -> None:
+        self._tolerance, self._left = tolerance, 0
+        self._open: dict[int, Pairing[A, B]] = {}
+        self._first = self._second = -1
+
+    @property
+    def alone(self) -> int:
+        """Items of the first stream so far that have no partner."""
+        return self._left + sum(pairing.alone for pairing in self._open.values())
+
+    def first(self, segment: int, stamp: int, item: A) -> Iterator[tuple[int, int, A, B]]:
+        """Add to the first stream; gives what is paired now, with the segment, and the stamp of the first."""
+        self._first = segment
+        yield from self._close(min(self._first, self._second))
+        yield from ((segment, *pair) for pair in self._of(segment).first(stamp, item))
+
+    def second(self, segment: int, stamp: int, item: B) -> Iterator[tuple[int, int, A, B]]:
+        self._second = segment
+        yield from self._close(min(self._first, self._second))
+        yield from ((segment, *pair) for pair in self._of(segment).second(stamp, item))
+
+    def finish(self) -> Iterator[tuple[int, int, A, B]]:
+        yield from self._close(max(self._open, default=0) + 1)
+
+    def _of(self, segment: int) -> Pairing[A, B]:
+        return self._open.setdefault(segment, Pairing(self._tolerance))
+
+    def _close(self, until: int) -> Iterator[tuple[int, int, A, B]]:
+        for segment in sorted(segment for segment in self._open if segment < until):
+            pairing = self._open.pop(segment)
+            yield from ((segment, *pair) for pair in pairing.finish())
+            self._left += pairing.alone
 
 
 def nearest_pairs(first: Sequence[int], second: Sequence[int], tolerance: int) -> list[tuple[int, int]]:

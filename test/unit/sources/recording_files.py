@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from PIL import Image
 from rosbags.rosbag1 import Writer as Rosbag1
-from rosbags.rosbag2 import StoragePlugin
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin
 from rosbags.rosbag2 import Writer as Rosbag2
 from rosbags.typesys import Stores, get_typestore
 
@@ -114,13 +114,17 @@ def write_calibration(folder: Path, size: tuple[int, int], **changed: float) -> 
 
 
 class BagFile:
-    """Writes a bag of one ``kind``: 'mcap', 'sqlite3' or 'ros1'; stamps in ms."""
+    """Writes a bag of one ``kind``: 'mcap', 'sqlite3' or 'ros1'; stamps in ms. packed: with compressed chunks."""
 
-    def __init__(self, path: Path, kind: str) -> None:
+    def __init__(self, path: Path, kind: str, *, packed: bool = False) -> None:
         self.ros1 = kind == 'ros1'
         self.types = get_typestore(Stores.ROS1_NOETIC if self.ros1 else Stores.ROS2_KILTED)
         self.writer: Any = Rosbag1(path) if self.ros1 else Rosbag2(
             path, version=9, storage_plugin=StoragePlugin[kind.upper()])
+        if packed and self.ros1:
+            self.writer.set_compression(Rosbag1.CompressionFormat.LZ4)
+        elif packed:
+            self.writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
         self.connections: dict[str, Any] = {}
 
     def __enter__(self) -> BagFile:
@@ -148,7 +152,8 @@ class BagFile:
         image = self.types.types['sensor_msgs/msg/CompressedImage']
         self.add(topic, image(self._header(stamp_ms, 'camera'), form, np.frombuffer(data, np.uint8)), stamp_ms)
 
-    def info(self, topic: str, K: np.ndarray, size: tuple[int, int], stamp_ms: int, D: tuple[float, ...] = ()) -> None:
+    def info(self, topic: str, K: np.ndarray, size: tuple[int, int], stamp_ms: int, D: tuple[float, ...] = (),
+             *, log_ms: int | None = None) -> None:
         roi = self.types.types['sensor_msgs/msg/RegionOfInterest'](0, 0, 0, 0, False)
         P = np.concatenate([K, np.zeros((3, 1))], axis=1)
         matrices = {'d': np.array(D), 'k': K.ravel(), 'r': np.eye(3).ravel(), 'p': P.ravel()}
@@ -156,7 +161,7 @@ class BagFile:
             matrices = {name.upper(): value for name, value in matrices.items()}
         self.add(topic, self.types.types['sensor_msgs/msg/CameraInfo'](
             header=self._header(stamp_ms, 'camera'), height=size[1], width=size[0], distortion_model='plumb_bob',
-            binning_x=0, binning_y=0, roi=roi, **matrices), stamp_ms)
+            binning_x=0, binning_y=0, roi=roi, **matrices), stamp_ms if log_ms is None else log_ms)
 
     def _header(self, stamp_ms: int, frame: str) -> Any:
         stamp = self.types.types['builtin_interfaces/msg/Time'](stamp_ms // 1000, stamp_ms % 1000 * 1_000_000)
@@ -165,11 +170,12 @@ class BagFile:
 
 
 class Read:
-    """What :func:`read_here` found. damaged, not_read: frames left out, by their position."""
+    """What :func:`read_here` found. damaged, not_read: frames left out, by their position. segments: of the frames."""
 
     def __init__(self) -> None:
         self.stamps_ms, self.rgb, self.depth_m = list[float](), list[np.ndarray](), list[np.ndarray | None]()
         self.damaged, self.not_read, self.faults, self.says = list[int](), list[int](), list[str](), ''
+        self.segments = list[int]()
 
 
 def read_here(path: Path, **options: Any) -> Read:
@@ -185,6 +191,7 @@ def read_here(path: Path, **options: Any) -> Read:
             continue
         read.stamps_ms.append(instant.stamp_ns / 1e6)
         read.rgb.append(rgb)
+        read.segments.append(instant.segment)
         read.depth_m.append(depth)
     read.faults, read.says = source.faults.told, source.says
     return read

@@ -88,7 +88,7 @@ def test_compressed(tmp_path: Path, kind: str, form: str, tolerance: float) -> N
 def test_unknown_encoding_is_named(tmp_path: Path) -> None:
     with BagFile(tmp_path / 'x', 'mcap') as file:
         file.image('/image', np.zeros((8, 8), np.int32), '32SC1', 1000)
-    with pytest.raises(RecordingError, match="'32SC1'"):
+    with pytest.raises(RecordingError, match='32SC1'):
         open_recording(tmp_path / 'x')
 
 
@@ -123,19 +123,15 @@ def test_unpaired_pictures_are_counted(tmp_path: Path) -> None:
 
 
 def test_stamps_out_of_order_are_sorted(tmp_path: Path) -> None:
-    """Messages that arrived late are put back by their header stamps, those that came far too late are refused."""
-    order = [0, 3, 1, 2, 5, 4, 6, 7]
+    """Messages that arrived late are put back by their header stamps."""
+    order = [0, 1, 2, 5, 3, 4, 7, 6]
     with BagFile(tmp_path / 'x', 'mcap') as file:
         for place, number in enumerate(order):
             file.image('/image', picture(number), 'rgb8', 1000 + 10 * number, log_ms=2000 + place)
     read = read_here(tmp_path / 'x')
     assert read.stamps_ms == [1000 + 10 * n for n in range(8)]
     assert all(np.array_equal(rgb, picture(n)) for n, rgb in enumerate(read.rgb))
-    with BagFile(tmp_path / 'y', 'mcap') as file:
-        for place, number in enumerate([*range(1, 40), 0]):
-            file.image('/image', picture(0), 'rgb8', 1000 + 10 * number, log_ms=2000 + place)
-    with pytest.raises(RecordingError, match='/image: expected header stamps in order to within 16 messages'):
-        read_here(tmp_path / 'y')
+    assert not read.faults
 
 
 def test_no_stamps(tmp_path: Path) -> None:
