@@ -138,7 +138,7 @@ def read_trajectory(path: Path) -> Trajectory:
     except (OSError, UnicodeDecodeError) as error:
         raise TrajectoryError(f'{path}: expected a trajectory, got a file that cannot be read: {error}') from None
     rows = [(number, line) for number, line in enumerate(lines, 1) if line and not line.startswith('#')]
-    columns = TUM
+    columns: tuple[str, ...] = TUM
     if rows and not _is_number(rows[0][1].replace(',', ' ').split()[0]):
         columns, rows = tuple(name.strip().lower() for name in rows[0][1].split(',')), rows[1:]
     if missing := [name for name in COLUMNS if name not in columns]:

@@ -167,7 +167,7 @@ class _Run:
         for slot in self._slots:
             mixed = np.random.SeedSequence((self.config.seed, step, slot)).generate_state(1)[0]
             generator = torch.Generator().manual_seed(int(mixed))
-            examples.append(self.objective.example(int(self._clip(step, slot)), generator))
+            examples.append(self.objective.example(int(self._clip(step, int(slot))), generator))
         return [default_collate(examples[i:i + self._micro]) for i in range(0, len(examples), self._micro)]
 
     def _clip(self, step: int, slot: int) -> int:
@@ -208,7 +208,8 @@ class _Run:
 
     def save(self, step: int) -> None:
         """Write a checkpoint; TrainingError on all processes if the first one cannot."""
-        files, fault = self._state.gathered(), [None]
+        files = self._state.gathered()
+        fault: list[str | None] = [None]
         if self.main:
             try:
                 average = self._state.average

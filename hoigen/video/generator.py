@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -47,7 +48,7 @@ class Generator:
         began = time.perf_counter()
         frames = self.render(conditions, seed=seed, sampling=sampling, on_step=on_step)
         settings = asdict(sampling) | {'steps': sampling.steps or self.steps, 'conditions': list(sampling.conditions)}
-        made = {'model': self.name, 'sampling': settings,
+        made: dict[str, Any] = {'model': self.name, 'sampling': settings,
                 'timings': {'generate_s': round(time.perf_counter() - began, 2)}}
         windows = self._windows(conditions, sampling)
         if len(windows) > 1:

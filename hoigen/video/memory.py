@@ -114,7 +114,7 @@ def refuse_too_little(config: ModelConfig) -> None:
                          f'{gigabytes(has)} are free; {advice(need, config.memory, has)}')
 
 
-def advice(need: Needs, memory: Memory, has: int) -> str:
+def advice(need: Needs, memory: Memory, has: float) -> str:
     """The fastest use of memory that would fit, as options of ``hoigen link``; or that none does."""
     fits = [m for m in THRIFT if need.peak(m) <= has]
     if not fits:

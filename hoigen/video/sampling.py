@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-CONDITIONS = ('points', 'tracking', 'coloured')
+CONDITIONS: tuple[Literal['points', 'tracking', 'coloured'], ...] = ('points', 'tracking', 'coloured')
 
 
 @dataclass(frozen=True)

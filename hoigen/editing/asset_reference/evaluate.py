@@ -60,8 +60,8 @@ class EvaluateReferenceConfig:
 def evaluate(config: EvaluateReferenceConfig) -> None:
     """Run the evaluation."""
     generator = replace(load_asset_reference(config.model), inserter=None)  # pictures as they are generated
-    rows, shown = [], {'asset': [], 'picture': [], 'point map': []}
-    notes = []
+    shown: dict[str, list[np.ndarray]] = {'asset': [], 'picture': [], 'point map': []}
+    rows, notes = [], []
     for number in track(range(config.assets), description='held-out assets'):
         scene, place = divmod(number, RIVALS)
         looks = draw_looks(Draws('heldout', config.seed, scene), RIVALS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.spatial import ConvexHull, QhullError
@@ -67,7 +68,7 @@ def read_recorded(folder: Path) -> Recorded:
     return Recorded(Path(folder).name, clip, assets if whole else (), instants if whole else (), provenance)
 
 
-def _instant(message: object) -> Instant:
+def _instant(message: Any) -> Instant:
     poses = {name: decode.pose(pose) for name, pose in zip(message.ids, message.poses, strict=True)}
     return Instant(poses, {part.id: np.asarray(part.vertices, np.float32).reshape(-1, 3) for part in message.deformed})
 

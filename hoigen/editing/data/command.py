@@ -157,7 +157,8 @@ def _provenance(config: DataConfig) -> Provenance:
 
 def _models(names: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
     """SHA-256 of the weights that are on this machine, and their licences where the catalogue tells them."""
-    weights, licences = {}, {}
+    weights: dict[str, str] = {}
+    licences: dict[str, str] = {}
     for name in names:
         try:
             folder = weights_of(name)

@@ -101,7 +101,8 @@ def evaluate(config: EvaluateEditConfig) -> int:
         _evaluate_one(insertion, inserters, identity, config.seed + number, results)
     summaries = {name: summarise(of) for name, of in results.rows.items()}
     faults = missed_bounds(summaries)
-    weights = {MODEL if stage_1 else NO_STAGE_1: of.model.weights for stage_1, of in inserters.items()}
+    weights: dict[str, str | dict[str, str]] = {
+        MODEL if stage_1 else NO_STAGE_1: of.model.weights for stage_1, of in inserters.items()}
     _write(config, results, summaries, faults, weights | identity.weights)
     return 1 if faults else 0
 

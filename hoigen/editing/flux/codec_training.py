@@ -45,6 +45,8 @@ class AutoencoderLoss:
 class AutoencoderObjective(Objective):
     """Rebuild pictures, their colours permuted and mirrored at random."""
 
+    clips: Pictures
+
     def __init__(self, model: PatchAutoencoder, pictures: Pictures, loss: AutoencoderLoss) -> None:
         super().__init__()
         self.model, self.clips, self._loss = model, pictures, loss

@@ -35,6 +35,8 @@ class AutoencoderObjective(Objective):
     Every stretch is decoded as if it began a clip, so its first latent stands for one frame.
     """
 
+    clips: ClipSet
+
     def __init__(self, model: ReferenceAutoencoder, clips: ClipSet, loss: AutoencoderLoss, frames: int) -> None:
         super().__init__()
         self.model, self.clips = model, clips

@@ -36,6 +36,8 @@ class DecoderLoss:
 class DecoderObjective(Objective):
     """Decode a stretch of ``window`` latents of clips that the DiT generates in ``steps`` steps."""
 
+    clips: LatentSet
+
     def __init__(self, autoencoder: ReferenceAutoencoder, clips: LatentSet, loss: DecoderLoss,
                  generate: Callable[..., Tensor]) -> None:
         super().__init__()

@@ -55,6 +55,8 @@ class DiffusionLoss:
 class DiffusionObjective(Objective):
     """Predict the velocity of noisy latents; ``encode_image`` gives a noisy first picture's latent."""
 
+    clips: LatentSet
+
     def __init__(self, model: ControlledCogVideoX, clips: LatentSet, scheduler: CogVideoXDPMScheduler,
                  loss: DiffusionLoss, encode_image: Callable[[Tensor], Tensor]) -> None:
         super().__init__()

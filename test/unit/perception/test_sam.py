@@ -137,7 +137,8 @@ def test_the_beginning_is_the_librarys_own(model, folder, footage):
     session.obj_with_new_inputs = [0]
     for t in range(4):
         got, want = (m(inference_session=s, frame_idx=t).pred_masks for m, s in ((model, ours), (plain, session)))
-        assert torch.equal(got, want) == (t < 3), 'then the first tracked frame is no longer remembered'
+        same = (got - want).abs().max() < 1e-7  # float noise is 1e-9
+        assert same == (t < 3), 'then the first tracked frame is no longer remembered'
 
 
 def test_a_box_is_where_the_picture_shows_it(footage):

@@ -43,6 +43,8 @@ class AssetLoss:
 class AssetObjective(Objective):
     """Flow matching: predict the velocity (noise minus tokens) of noisy picture and point map at one time."""
 
+    clips: AssetExamples
+
     def __init__(self, parts: Parts, autoencoder: Autoencoder, examples: AssetExamples, loss: AssetLoss) -> None:
         super().__init__()
         self.parts, self.clips, self._loss = parts, examples, loss

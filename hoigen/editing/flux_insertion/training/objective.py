@@ -62,6 +62,8 @@ class Learner(Protocol):
 class InsertionObjective(Objective):
     """Flow matching: predict the velocity (noise minus picture) of noisy tokens of the target picture."""
 
+    clips: ExampleSet
+
     def __init__(self, parts: Learner, autoencoder: Autoencoder, examples: ExampleSet, loss: InsertionLoss,
                  stage: Literal[1, 2], references: int) -> None:
         super().__init__()
