@@ -167,7 +167,7 @@ class _Run:
         for slot in self._slots:
             mixed = np.random.SeedSequence((self.config.seed, step, slot)).generate_state(1)[0]
             generator = torch.Generator().manual_seed(int(mixed))
-            examples.append(self.objective.example(int(self._clip(step, int(slot))), generator))
+            examples.append(self.objective.example(int(self._clip(step, slot)), generator))
         return [default_collate(examples[i:i + self._micro]) for i in range(0, len(examples), self._micro)]
 
     def _clip(self, step: int, slot: int) -> int:
@@ -199,7 +199,7 @@ class _Run:
         kept = last_checkpoint(self.folder)
         kept_is = 'there is no checkpoint yet' if kept is None else f'the last good checkpoint is {kept}'
         for slot in np.flatnonzero(~np.isfinite(losses)):
-            clip = self.objective.clips.name(int(self._clip(step, slot)))
+            clip = self.objective.clips.name(int(self._clip(step, int(slot))))
             raise TrainingError(f'{self.name}: step {step}: expected a finite loss, got {losses[slot]} for clip '
                                 f'{clip}; {kept_is}')
         if not math.isfinite(norm):
