@@ -36,4 +36,4 @@ def main(episodes: int, ros: bool) -> None:
 
 
 if __name__ == '__main__':
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 200, 'ros' in sys.argv[2:])
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 60, 'ros' in sys.argv[2:])

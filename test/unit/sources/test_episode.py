@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import subprocess
 import sys
+import weakref
 from dataclasses import replace
 from threading import Thread
 
@@ -136,6 +138,20 @@ def test_another_seed_another_episode(lifted_ball: Clip) -> None:
     for other in (simulate(4, 5, task='lift', shape='ball'), simulate(3, 6, task='lift', shape='ball'),
                   simulate(3, 5, task='lift', shape='ball', split='heldout')):
         assert not np.array_equal(other.frames[0].rgb, lifted_ball.frames[0].rgb)
+
+
+def test_an_episode_leaves_nothing_behind() -> None:
+    """Of a thousand episodes a process holds what one needs: scenes are freed, but for the one that was drawn last."""
+    made = MujocoSource(MujocoConfig(**SMALL))
+    scenes = []
+    for index in range(3):
+        episode = made.episode(3, index)
+        next(episode.frames())
+        scenes.append((weakref.ref(episode.scene), weakref.ref(episode)))
+    del episode
+    gc.collect()
+    assert [scene() is None for scene, _ in scenes] == [True, True, False]
+    assert [kept() is None for _, kept in scenes] == [True] * 3
 
 
 def test_longer_clips_show_the_whole_interaction() -> None:
