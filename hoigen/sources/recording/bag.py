@@ -17,6 +17,7 @@ from hoigen.sources.recording.bag_order import Clock, Ordered, Stream
 from hoigen.sources.recording.bag_storage import Bag
 from hoigen.sources.recording.bag_topics import (
     RECTIFIED,
+    VIDEO,
     Seen,
     depth_fault,
     depth_topic,
@@ -26,6 +27,7 @@ from hoigen.sources.recording.bag_topics import (
     info_topic,
     unused_depth,
 )
+from hoigen.sources.recording.bag_video import PacketDecoder
 from hoigen.sources.recording.calibration import Calibration, read_calibration
 from hoigen.sources.recording.depth import INTEGER_M, DepthUnit
 from hoigen.sources.recording.instants import NS, Faults, Instant, Span
@@ -53,6 +55,7 @@ class BagSource:
         if not seen and bag.damage:
             raise RecordingError(f'expected a bag with images, got a damaged one; none can be read: {bag.damage}')
         self._image = image_topic(seen, topics, options.image)
+        self._video = PacketDecoder(self._image.name, options.limits.pixels) if self._image.form == VIDEO else None
         self._info = info_topic(topics, self._image)
         self._first_info = None if self._info is None else bag.first(self._info)
         self._lens, self.calibration = self._camera()
@@ -69,7 +72,7 @@ class BagSource:
     @property
     def says(self) -> str:
         topics = [self._image.name, *([] if self._depth is None else [self._depth.name]), *filter(None, [self._info])]
-        kind = 'ROS 1 bag' if self._bag.ros1 else 'rosbag2'
+        kind = ('ROS 1 bag' if self._bag.ros1 else 'rosbag2') + ('' if self._video is None else ' with video')
         unit = '' if self._depth is None else f'; {self._unit.says}'
         return f'{kind}: {", ".join(topics)}{unit}' + (', distortion taken out' if self._lens else '')
 
@@ -143,12 +146,21 @@ class BagSource:
         return Instant(stamp, picture, partial(self._depth_map, depth), segment)
 
     def _picture_of(self, item: Ordered) -> Callable[[], np.ndarray]:
-        return partial(self._picture, item.raw)
+        """Decodes an image when called; of video, what others lean on is decoded at once."""
+        if self._video is None:
+            return partial(self._picture, partial(self._still, item.raw))
+        try:
+            message = self._bag.message(item.raw, self._image.name)
+        except Damaged:
+            return partial(self._still, item.raw)  # raises it again when it is asked for
+        return partial(self._picture, self._video.frame(message, item.segment))
 
-    def _picture(self, raw: bytes) -> np.ndarray:
+    def _picture(self, decode: Callable[[], np.ndarray]) -> np.ndarray:
+        return decode() if self._lens is None else self._lens.straighten(decode())
+
+    def _still(self, raw: bytes) -> np.ndarray:
         name = self._image.name
-        rgb = rgb_of(self._bag.message(raw, name), name, self._options.limits.pixels)
-        return rgb if self._lens is None else self._lens.straighten(rgb)
+        return rgb_of(self._bag.message(raw, name), name, self._options.limits.pixels)
 
     def _depth_map(self, raw: bytes) -> np.ndarray:
         assert self._depth is not None

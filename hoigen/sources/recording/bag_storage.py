@@ -84,7 +84,8 @@ class Bag:
         """The header stamp of a serialized message; raises Damaged for what is too short to have one."""
         big = not self.ros1 and raw[1:2] not in (b'\x01', b'\x03')  # four bytes that say it; ROS 1: a sequence number
         try:
-            seconds, nanoseconds = struct.unpack_from('>iI' if big else '<iI', raw, 4)
+            at = 0 if self.ros1 and self.topics[topic].msgtype == FOXGLOVE else 4
+            seconds, nanoseconds = struct.unpack_from('>iI' if big else '<iI', raw, at)
         except struct.error:
             raise Damaged(f'{topic}: expected a {self.topics[topic].msgtype}, got {len(raw)} bytes') from None
         return seconds * 1_000_000_000 + nanoseconds

@@ -18,11 +18,12 @@ from PIL import Image
 from hoigen.decode import COLOURS, DEPTHS, GREYS
 from hoigen.sources.recording.bag_files import Topic
 from hoigen.sources.recording.bag_storage import FFMPEG, FOXGLOVE
+from hoigen.sources.recording.bag_video import codec_of
 from hoigen.sources.recording.calibration import Calibration
 from hoigen.sources.recording.options import NO_DEPTH, RecordingError
 
-__all__ = ['RECTIFIED', 'Seen', 'depth_fault', 'depth_topic', 'image_topic', 'images', 'info_beside', 'info_topic',
-           'unused_depth']
+__all__ = ['RECTIFIED', 'VIDEO', 'Seen', 'depth_fault', 'depth_topic', 'image_topic', 'images', 'info_beside',
+           'info_topic', 'unused_depth']
 
 RAW, COMPRESSED, INFO = (f'sensor_msgs/msg/{name}' for name in ('Image', 'CompressedImage', 'CameraInfo'))
 NOT_IMAGE = re.compile(r'depth|mask|infra|(^|[/_])ir([/_]|$)|disparity|confidence|condition/|synth/|edit/|theora|'
@@ -33,13 +34,14 @@ DEPTH = re.compile('depth', re.IGNORECASE)
 RECTIFIED = re.compile(r'(^|[/_])rect', re.IGNORECASE)
 _OF_ONE_CAMERA = re.compile(r'/(compressed\w*|ffmpeg|h26[45])$|(^|[/_])(raw|rect\w*|colou?r|mono)(?=[/_]|$)',
                             re.IGNORECASE)
+VIDEO = 'video'
 SAME_PIXELS = 0.5
 """Pixels by which two calibrations of one camera may differ."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """A topic with images, and what its first message shows. form: colour, grey, depth, or an encoding unknown here."""
+    """A topic with images, and what its first message shows. form: VIDEO, colour, grey, depth, or another encoding."""
 
     topic: Topic
     form: str
@@ -63,8 +65,8 @@ def images(topics: Collection[Topic], first: Callable[[str], Any]) -> list[Seen]
 
 
 def _form(message: Any, topic: Topic) -> str:
-    if topic.msgtype in (FOXGLOVE, FFMPEG):
-        return 'colour'
+    if topic.msgtype in (FOXGLOVE, FFMPEG) or (topic.msgtype == COMPRESSED and codec_of(message)):
+        return VIDEO
     encoding = message.encoding if topic.msgtype == RAW else message.format.split(';')[0].strip()
     if topic.msgtype == COMPRESSED and 'compressedDepth' in message.format:
         return 'depth'
@@ -80,7 +82,7 @@ def _form_of_file(data: bytes) -> str:
     try:
         with Image.open(BytesIO(data)) as image:
             return 'depth' if image.mode.startswith('I') else 'grey' if image.mode in ('L', 'LA', '1') else 'colour'
-    except Exception:  # a video's packet, or damage: said when it is decoded
+    except Exception:  # damage: said when it is decoded
         return 'colour'
 
 
@@ -88,11 +90,11 @@ def image_topic(seen: Collection[Seen], topics: Collection[Topic], named: str) -
     """The images: of a camera with camera_info before others, colour before grey, left before right."""
     if named:
         return _named('image', seen, named)
-    found = [one for one in seen if one.form in ('colour', 'grey') and not NOT_IMAGE.search(one.name)]
-    best = _best(found, lambda one: (info_beside(topics, one.name) is not None, one.form == 'colour',
+    found = [one for one in seen if one.form in (VIDEO, 'colour', 'grey') and not NOT_IMAGE.search(one.name)]
+    best = _best(found, lambda one: (info_beside(topics, one.name) is not None, one.form in (VIDEO, 'colour'),
                                      bool(re.search(r'(^|[/_])left', one.name))))
     if len({_OF_ONE_CAMERA.sub('', one.name) for one in best}) == 1:
-        best = _best(best, lambda one: (bool(RECTIFIED.search(one.name)), one.topic.msgtype == RAW))
+        best = _best(best, lambda one: (bool(RECTIFIED.search(one.name)), one.topic.msgtype == RAW, one.form != VIDEO))
     return _only('image', best, seen)
 
 
