@@ -95,9 +95,9 @@ class Encoder:
         """The optical frame in the world frame that ``head`` names."""
         return self._make('geometry_msgs/msg/PoseStamped', header=head, pose=self.pose(camera.T_world_cam))
 
-    def assets(self, assets: Sequence[MeshAsset], stamp_ns: int) -> Any:
+    def assets(self, assets: Sequence[MeshAsset], stamp_ns: int, episode: int = 0) -> Any:
         """The mesh table of an episode that begins at ``stamp_ns``."""
-        return self._make('hoigen/msg/MeshAssets', header=self.header(stamp_ns, WORLD), assets=[
+        return self._make('hoigen/msg/MeshAssets', header=self.header(stamp_ns, WORLD), episode=episode, assets=[
             self._make('hoigen/msg/MeshAsset', id=asset.id, role=ROLE_CODE[asset.role],
                        vertices=asset.vertices.ravel(), triangles=asset.triangles.astype(np.uint32).ravel())
             for asset in assets])
@@ -154,8 +154,9 @@ class Encoder:
                           row_step=rows.nbytes, data=_bytes(rows))
 
     def tracks(self, conditions: FrameConditions, head: Any) -> Any:
-        """Tracks with the ids 0 to M-1."""
-        return self._make('hoigen/msg/PointTracks', header=head, ids=np.arange(len(conditions.tracks), dtype=np.uint32),
+        """Tracks with the ids 0 to M-1, published together with their labels."""
+        return self._make('hoigen/msg/PointTracks', header=head, labels_publisher=np.zeros(16, np.uint8),
+                          labels_number=0, ids=np.arange(len(conditions.tracks), dtype=np.uint32),
                           points=conditions.tracks.ravel(), visible=conditions.track_visible)
 
     def conditions(self, conditions: FrameConditions, names: FrameNames = NAMES) -> dict[str, Any]:

@@ -150,7 +150,8 @@ class Messages:
                             vertices=(corners * radius).reshape(-1).astype(np.float32),
                             triangles=faces.reshape(-1).astype(np.uint32))
                   for n, (radius, role) in enumerate(zip(radii, roles, strict=True))]
-        return self.make('hoigen/msg/MeshAssets', header=self.header(0, WORLD), assets=assets)
+        return self.make('hoigen/msg/MeshAssets', header=self.header(0, WORLD), episode=self.scene.episode,
+                         assets=assets)
 
     def mesh_frame(self, frame: int) -> Any:
         centres = self.scene.balls(frame)[0]
@@ -207,8 +208,8 @@ class Messages:
     def tracks(self, frame: int, points: np.ndarray, visible: np.ndarray) -> Any:
         count = self.scene.tracks
         return self.make('hoigen/msg/PointTracks', header=self.header(frame, WORLD),
-                         ids=np.arange(count, dtype=np.uint32), points=points[:count].reshape(-1),
-                         visible=visible[:count].astype(np.bool_))
+                         labels_publisher=np.zeros(16, np.uint8), labels_number=0, ids=np.arange(count, dtype=np.uint32),
+                         points=points[:count].reshape(-1), visible=visible[:count].astype(np.bool_))
 
 
 def fidelity(scene: Scene, frame: int) -> float:

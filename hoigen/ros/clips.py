@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from hoigen import decode
@@ -10,43 +11,84 @@ from hoigen.records import Clip
 from hoigen.ros import topics
 from hoigen.ros.streams import EpisodeOrder, Refused
 
+LEAST_FRAMES = 5
+"""The video models' clips have 4k+1 frames; a part of an episode with fewer than this shows no motion to speak of."""
+
 Rows = tuple[Mapping[str, Any], ...]
-"""The messages of a clip: for each instant, by topic name."""
+"""The messages of a clip: for each frame, by topic name."""
 
 
-class IncompleteEpisode(RuntimeError):
-    """An episode ended with frames missing, so it is no clip."""
+@dataclass(frozen=True, eq=False)
+class Ended:
+    """An episode that has ended. rows: its frames from the first on, 4k+1 of them, () where there are too few.
+
+    note: what is left out of it and why; '' where it is whole.
+    """
+
+    episode: int
+    rows: Rows
+    left_out: int
+    note: str
 
 
 class ClipCollector:
-    """Takes the messages of one instant after the other; gives the episode's rows with its last frame."""
+    """Takes the messages of one frame after the other; ``on_ended`` gets each episode when it has ended.
 
-    def __init__(self, max_frames: int) -> None:
-        self._max_frames = max_frames
+    It ends with its last frame, where the next one begins, and with ``end``. Its rows go up to the first frame that is
+    missing.
+    """
+
+    def __init__(self, max_frames: int, on_ended: Callable[[Ended], None]) -> None:
+        self._max_frames, self._on_ended = max_frames, on_ended
         self._order = EpisodeOrder()
         self._rows: list[Mapping[str, Any]] = []
+        self._without_beginning: int | None = None
 
-    def add(self, messages: Mapping[str, Any]) -> Rows:
-        """The rows of the episode that this frame ends, else ().
-
-        Raises :class:`Refused` for a frame that does not follow, :class:`IncompleteEpisode` for an episode with gaps.
-        """
+    def add(self, messages: Mapping[str, Any], publisher: bytes = b'') -> None:
+        """Take a frame, whose labels that publisher sent; raises :class:`Refused` for one that does not follow."""
         labels = messages[topics.LABELS.name]
         stamp_ns = decode.stamp_ns(labels.header)
-        if self._order.begins(stamp_ns, labels.episode, labels.frame):
-            self._rows = []
+        try:
+            begins = self._order.begins(stamp_ns, labels.episode, labels.frame, publisher)
+        except Refused:
+            if self._order.episode != labels.episode != self._without_beginning:
+                self._without_beginning = labels.episode
+                self._on_ended(Ended(labels.episode, (), 0, 'expected its frame 0 before the others'))
+            raise
+        if begins:
+            self._finish()
+            self._without_beginning = None
         if labels.frame >= self._max_frames:
             raise Refused('episode too long', f'frame {labels.frame} of episode {labels.episode}: '
                                               f'expected less than {self._max_frames} frames')
         self._rows.append(messages)
         self._order.accept(stamp_ns, labels.frame)
-        return self._finish(labels.episode, labels.frame + 1) if labels.last else ()
+        if labels.last:
+            self._finish()
 
-    def _finish(self, episode: int, frames: int) -> Rows:
+    def end(self) -> None:
+        """End the episode in progress, if there is one: no further frame of it is taken."""
+        self._finish()
+        self._order.refuse()
+
+    def _finish(self) -> None:
         rows, self._rows = tuple(self._rows), []
-        if len(rows) != frames:
-            raise IncompleteEpisode(f'episode {episode}: expected {frames} frames, got {len(rows)}: not generated')
-        return rows
+        if not rows:
+            return
+        labels = [row[topics.LABELS.name] for row in rows]
+        frames = labels[-1].frame + 1
+        whole = next((row for row, one in enumerate(labels) if one.frame != row), len(rows))
+        taken = (whole - 1) // 4 * 4 + 1 if whole else 0
+        if taken == frames and labels[-1].last:
+            self._on_ended(Ended(labels[0].episode, rows, 0, ''))
+            return
+        note = f'expected 4k+1 frames in a row, got {whole} of {frames}'
+        note += '' if labels[-1].last else ' and then none with `last`'
+        if taken < LEAST_FRAMES:
+            self._on_ended(Ended(labels[0].episode, (), frames, f'{note}: too few'))
+        else:
+            self._on_ended(Ended(labels[0].episode, rows[:taken], frames - taken,
+                                 f'{note}: left out at its end: {frames - taken}'))
 
 
 def clip_of(rows: Rows) -> Clip:

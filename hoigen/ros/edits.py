@@ -24,7 +24,7 @@ NEEDED = (topics.IMAGE, topics.CAMERA_INFO)
 DEPTHS = (topics.DEPTH, topics.CONDITION_DEPTH)
 """Where depth comes from: the first of them that is there."""
 OPTIONAL = (topics.CAMERA_POSE, topics.LABELS)
-PARTS = (*DEPTHS, topics.CAMERA_INFO, topics.IMAGE, *OPTIONAL)
+PARTS = (*DEPTHS, topics.TRACKS, topics.CAMERA_INFO, topics.IMAGE, *OPTIONAL)
 """What an instant may consist of."""
 
 
@@ -50,7 +50,8 @@ def choose_inputs(published: set[str]) -> tuple[str, ...]:
     depth = next((topic.name for topic in DEPTHS if topic.name in published), None)
     if depth is None:
         return ()
-    return (depth, *(topic.name for topic in NEEDED), *(t.name for t in OPTIONAL if t.name in published))
+    named = (topics.TRACKS,) if depth == topics.CONDITION_DEPTH.name else ()  # they say of which frame it is
+    return (depth, *(topic.name for topic in NEEDED), *(t.name for t in (*named, *OPTIONAL) if t.name in published))
 
 
 def world_of(instant: Instant) -> str:

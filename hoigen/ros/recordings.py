@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+import shutil
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Any
+from contextlib import suppress
+from typing import Any, NamedTuple
 
 from rclpy.serialization import deserialize_message
 
@@ -18,123 +20,151 @@ from hoigen.episodes import (
 )
 from hoigen.episodes.topics import header_of
 from hoigen.ros import topics
+from hoigen.ros.frames import Found, Frames
+from hoigen.ros.open_episode import PROVENANCE_OF, OpenEpisode, admitted
+from hoigen.ros.pairing import Origin
 from hoigen.ros.streams import EpisodeOrder, Refused, Tables
 from hoigen.ros.topics import Topic
 
-OPEN_EPISODES = 8
-PROVENANCE_OF = {topics.SYNTHESIZER: topics.PROVENANCE, topics.EDITOR: topics.EDIT_PROVENANCE}
-"""How that node tells how an episode's frames were made."""
+__all__ = ['PROVENANCE_OF', 'EpisodeNotAdmitted', 'Recordings']
+
+OPEN_EPISODES = 32
+"""More than a node has in its queue by default: what it admits must find its bag open."""
+DONE_EPISODES = 10_000
+"""Closed episodes whose late messages are known as such."""
 PROVENANCES = (topics.CONDITION_PROVENANCE, *PROVENANCE_OF.values())
-PER_FRAME = tuple(topic for topic in topics.read_by(topics.RECORDER) if not topic.latched)
+LABELLED = (topics.LABELS, topics.SYNTH_LABELS, topics.EDIT_LABELS)
+"""The topics that say of which episode a frame is, each for what is published together with it."""
 
 
-class OpenEpisode:
-    """A bag that is being written, and what it still lacks."""
+class EpisodeNotAdmitted(EpisodeError):
+    """The node that makes an episode's frames did not take it; nothing of it is kept."""
 
-    def __init__(self, writer: EpisodeWriter, made_by: str) -> None:
-        self.writer, self._made_by = writer, made_by
-        self.frames: int | None = None
-        self.rejected = False
-        self._counts: Counter[str] = Counter()
 
-    @property
-    def generated(self) -> bool:
-        """Whether generated frames are in it."""
-        return self._made_by == topics.SYNTHESIZER and not self.rejected
-
-    def write(self, topic: Topic, stamp_ns: int, cdr: bytes) -> None:
-        self.writer.write(topic.name, topic.type_name, stamp_ns, cdr, 'latched' if topic.latched else 'stream')
-        self._counts[topic.name] += 1
-
-    @property
-    def complete(self) -> bool:
-        """Every topic that began has a message for each frame, and none but the depth image is missing.
-
-        Of an episode whose generated clip was rejected no generated frame is awaited, of footage no mesh.
-        """
-        unmade = PROVENANCE_OF.keys() - (set() if self.rejected else {self._made_by})
-        awaited = [topic for topic in PER_FRAME if not unmade & set(topic.writers)
-                   and not (topic is topics.MESH_FRAME and self._counts[topics.CONDITION_PROVENANCE.name])]
-        expected = [topic.name for topic in awaited if topic is not topics.DEPTH or self._counts[topic.name]]
-        return (self.frames is not None and self._counts[PROVENANCE_OF[self._made_by].name] > 0
-                and all(self._counts[name] >= self.frames for name in expected))
+class _Labels(NamedTuple):
+    topic: Topic
+    stamp_ns: int
+    message: Any
+    cdr: bytes
+    origin: Origin | None
 
 
 class Recordings:
     """Writes each message into the bag of its episode. One thread calls it.
 
-    Labels tell which episode a stamp belongs to; a message waits until the labels of its stamp have come, and
-    provenance, which has no stamp, until those of its episode. A bag is closed when it is complete, or as it is when a
-    later one is complete or too many are open. ``on_closed`` gets the episode and its summary, or what is wrong.
-    ``waiting``: stamps that may wait for their labels. ``made_by``: the node whose frames are recorded and awaited.
+    Labels say which episode a frame is of, those of the scene for it and its conditions, synth/labels and edit/labels
+    for what was made of it; a message waits until the labels of its frame have come (:class:`Frames`), and provenance,
+    which has no stamp, until those of its episode. A bag is closed when it is complete, or as it is when a later one is
+    complete; while too many are open, no further one is begun. An episode that the making node did not admit leaves
+    nothing behind. ``on_closed`` gets the episode and its summary, or what is wrong.
+    ``waiting``: frames that may wait for their labels. ``made_by``: the node whose frames are recorded and awaited.
     """
 
     def __init__(self, make: Callable[[int], EpisodeWriter],
                  on_closed: Callable[[int, EpisodeSummary | EpisodeError], None],
                  on_refused: Callable[[Refused], None], waiting: int, made_by: str = topics.SYNTHESIZER) -> None:
-        self._make, self._on_closed, self._on_refused, self._limit = make, on_closed, on_refused, waiting
-        self._made_by, self._order = made_by, EpisodeOrder()
+        self._make, self._on_closed, self._on_refused = make, on_closed, on_refused
+        self._made_by = made_by
+        self._families: dict[Topic, Frames] = {}
+        for labels in LABELLED:
+            family = Frames(labels, on_refused, waiting)
+            self._families |= dict.fromkeys(family.topics, family)
+        self._orders = {labels: EpisodeOrder() for labels in LABELLED}
         self._open: dict[int, OpenEpisode] = {}
-        self._episode_of: dict[int, int] = {}
-        self._waiting: OrderedDict[int, list[tuple[Topic, bytes]]] = OrderedDict()
+        self._done: OrderedDict[int, None] = OrderedDict()
+        self._early: OrderedDict[tuple[Topic, int], list[_Labels]] = OrderedDict()
         self._provenance: OrderedDict[tuple[Topic, Any], bytes] = OrderedDict()
         self._tables: Tables[bytes] = Tables()
+        self._seen: set[Topic] = set()
 
     @property
     def open_episodes(self) -> list[int]:
         return list(self._open)
 
-    def add(self, topic: Topic, cdr: bytes) -> None:
+    @property
+    def waiting(self) -> int:
+        """How many messages wait for their labels."""
+        return sum(self._families[labels].waiting for labels in LABELLED)
+
+    def add(self, topic: Topic, cdr: bytes, origin: Origin | None = None) -> None:
         """Take one serialized message; raises :class:`Refused` if it belongs to no episode."""
         if topic.writers and set(topic.writers) <= PROVENANCE_OF.keys() - {self._made_by}:
             return
         if topic in PROVENANCES:
             self._add_provenance(topic, cdr)
-        elif topic is topics.MESH_ASSETS:
-            self._tables.add(header_of(cdr)[0], cdr)
-        else:
-            stamp_ns = header_of(cdr)[0]
-            if topic is topics.LABELS:
-                self._add_labels(stamp_ns, cdr)
-            elif stamp_ns in self._episode_of:
-                self._write(self._episode_of[stamp_ns], topic, stamp_ns, cdr)
+            return
+        stamp_ns = header_of(cdr)[0]
+        self._seen.add(topic)
+        if topic is topics.MESH_ASSETS:
+            self._tables.add(stamp_ns, cdr, deserialize_message(cdr, topic.type).episode)
+        elif self._families[topic].see(topic, stamp_ns, origin):
+            if topic in LABELLED:
+                self._add_labels(_Labels(topic, stamp_ns, deserialize_message(cdr, topic.type), cdr, origin))
             else:
-                self._wait(topic, stamp_ns, cdr)
+                self._write_found(self._families[topic].add(topic, stamp_ns, origin, cdr))
 
     def close(self) -> None:
         """Close every bag as it is."""
         for episode in self.open_episodes:
             self._close(episode)
 
-    def _add_labels(self, stamp_ns: int, cdr: bytes) -> None:
-        labels = deserialize_message(cdr, topics.LABELS.type)
-        if self._order.begins(stamp_ns, labels.episode, labels.frame):
-            self._begin(labels.episode, stamp_ns)
-        if labels.episode not in self._open:
-            raise Refused('episode is closed', f'frame {labels.frame} of episode {labels.episode}')
-        self._order.accept(stamp_ns, labels.frame)
-        self._episode_of[stamp_ns] = labels.episode
-        if labels.last:
-            self._open[labels.episode].frames = labels.frame + 1
-        self._write(labels.episode, topics.LABELS, stamp_ns, cdr)
-        for told in PROVENANCES:
-            if (told, labels.episode) in self._provenance:
-                self._write_provenance(told, labels.episode, self._provenance.pop((told, labels.episode)))
-        for topic, waiting in self._waiting.pop(stamp_ns, []):
-            self._write(labels.episode, topic, stamp_ns, waiting)
+    def _add_labels(self, labels: _Labels) -> None:
+        episode, made = labels.message.episode, labels.topic is not topics.LABELS
+        if made and episode not in self._open and episode not in self._done:
+            self._early.setdefault((labels.topic, episode), []).append(labels)
+            if len(self._early) > OPEN_EPISODES:
+                (topic, unknown), _ = self._early.popitem(last=False)
+                raise Refused('labels of no episode', f'{topic.name} of episode {unknown}: expected one of '
+                                                      f'{self.open_episodes}')
+            return
+        taken = False
+        try:
+            self._follow(labels)
+            taken = True
+        finally:  # what comes with refused labels is refused with them
+            found = self._families[labels.topic].label(labels.stamp_ns, labels.origin, episode if taken else None)
+        self._write(episode, labels.topic, labels.stamp_ns, labels.cdr)
+        for told in PROVENANCES if not made else ():
+            if (told, episode) in self._provenance:
+                self._write_provenance(told, episode, self._provenance.pop((told, episode)))
+        self._write_found(found)
+        for topic in LABELLED if not made else ():
+            for early in self._early.pop((topic, episode), []):
+                self._add_labels(early)
+
+    def _follow(self, labels: _Labels) -> None:
+        """Begin the episode of labels or go on with it; raises :class:`Refused` for labels that do not follow."""
+        message, order = labels.message, self._orders[labels.topic]
+        episode = message.episode
+        if order.begins(labels.stamp_ns, episode, message.frame, labels.origin.publisher if labels.origin else b''):
+            try:
+                if labels.topic is topics.LABELS:
+                    self._begin(episode, labels.stamp_ns)
+                elif episode in self._open:
+                    self._open[episode].begin(labels.topic)
+            except Refused:
+                order.refuse()
+                raise
+        if episode not in self._open:
+            raise Refused('episode is closed', f'{labels.topic.name}: frame {message.frame} of episode {episode}')
+        order.accept(labels.stamp_ns, message.frame)
+        self._open[episode].follow(labels.topic, labels.stamp_ns, message)
 
     def _begin(self, episode: int, stamp_ns: int) -> None:
         if episode in self._open:
-            raise Refused('episode begins again', f'episode {episode} at {stamp_ns} ns: its bag is open')
+            raise Refused('episode begins again', f'episode {episode} at {stamp_ns} ns: its bag is open: expected '
+                                                  'another number for each episode')
+        if len(self._open) >= OPEN_EPISODES:
+            raise Refused('too many episodes', f'episode {episode} at {stamp_ns} ns: {OPEN_EPISODES} wait already to '
+                                               'be completed')
+        table = self._tables.at(stamp_ns, episode)
         try:
-            self._open[episode] = OpenEpisode(self._make(episode), self._made_by)
+            self._open[episode] = OpenEpisode(self._make(episode), self._made_by, stamp_ns, self._seen)
         except EpisodeError as error:
             raise Refused('episode exists', error) from error
-        table = self._tables.at(stamp_ns)
+        self._done.pop(episode, None)
         if table is not None:
             self._write(episode, topics.MESH_ASSETS, stamp_ns, table)
-        if len(self._open) > OPEN_EPISODES:
-            self._close(next(iter(self._open)))
 
     def _add_provenance(self, topic: Topic, cdr: bytes) -> None:
         try:
@@ -143,58 +173,70 @@ class Recordings:
             raise Refused('bad message', error) from error
         episode: Any = made.config.get('episode')
         if topic is topics.CONDITION_PROVENANCE and rejection_of(made):
-            self._drop(made.config.get('stamps_ns', ()))
+            stamps = made.config.get('stamps_ns')
+            if stamps:
+                self._families[topics.LABELS].drop(int(stamps[0]), int(stamps[1]))
         elif episode in self._open:
             self._write_provenance(topic, episode, cdr)
+        elif episode in self._done:
+            raise Refused('episode is closed', f'{topic.name} of episode {episode}')
         else:
             self._provenance[topic, episode] = cdr
             if len(self._provenance) > 2 * OPEN_EPISODES:
                 self._provenance.popitem(last=False)
                 raise Refused('provenance of no episode', f'expected one of {self.open_episodes}, got {episode!r}')
 
-    def _drop(self, stamps_ns: Sequence[int]) -> None:
-        """Forget the frames between two stamps: they are of no episode."""
-        for stamp_ns in [stamp for stamp in self._waiting if stamps_ns and stamps_ns[0] <= stamp <= stamps_ns[1]]:
-            del self._waiting[stamp_ns]
-
     def _write_provenance(self, topic: Topic, episode: int, cdr: bytes) -> None:
-        stamp_ns = min(stamp for stamp, of in self._episode_of.items() if of == episode)
-        made = provenance_from_json(deserialize_message(cdr, topic.type).data)
-        if topic is topics.PROVENANCE:
-            self._open[episode].rejected = bool(rejection_of(made))
-        self._write(episode, topic, stamp_ns, cdr)
+        made, bag = provenance_from_json(deserialize_message(cdr, topic.type).data), self._open[episode]
+        if topic is PROVENANCE_OF.get(self._made_by):
+            if not admitted(made):
+                self._discard(episode, rejection_of(made))
+                return
+            bag.tell(made)
+        self._write(episode, topic, bag.begun_ns, cdr)
+
+    def _write_found(self, found: Sequence[Found]) -> None:
+        for one in found:
+            if one.episode is not None:
+                self._write(one.episode, one.topic, one.stamp_ns, one.cdr)
 
     def _write(self, episode: int, topic: Topic, stamp_ns: int, cdr: bytes) -> None:
         bag = self._open.get(episode)
         if bag is None:
-            raise Refused('episode is closed', f'{topic.name} at {stamp_ns} ns of episode {episode}')
+            self._on_refused(Refused('episode is closed', f'{topic.name} at {stamp_ns} ns of episode {episode}'))
+            return
         try:
             bag.write(topic, stamp_ns, cdr)
         except EpisodeWriteFailed as error:
             self._forget(episode)
             self._on_closed(episode, error)
+        except Refused as error:
+            self._on_refused(error)
         except EpisodeError as error:
-            raise Refused('bad message', error) from error
+            self._on_refused(Refused('bad message', error))
         if bag.complete:
             for earlier in self.open_episodes:
                 self._close(earlier)
                 if earlier == episode:
                     break
 
-    def _wait(self, topic: Topic, stamp_ns: int, cdr: bytes) -> None:
-        self._waiting.setdefault(stamp_ns, []).append((topic, cdr))
-        if len(self._waiting) > self._limit:
-            stamp_ns, messages = self._waiting.popitem(last=False)
-            names = [topic.name for topic, _ in messages]
-            self._on_refused(Refused('stamp without labels', f'{stamp_ns} ns on {names}'))
+    def _discard(self, episode: int, reason: str) -> None:
+        """Leave nothing of an episode that was not admitted."""
+        bag = self._forget(episode)
+        with suppress(EpisodeError):
+            bag.writer.close(generated=False)
+        shutil.rmtree(bag.writer.folder, ignore_errors=True)
+        self._on_closed(episode, EpisodeNotAdmitted(reason))
 
     def _close(self, episode: int) -> None:
         bag = self._forget(episode)
         try:
-            self._on_closed(episode, bag.writer.close(generated=bag.generated))
+            self._on_closed(episode, bag.close())
         except EpisodeError as error:
             self._on_closed(episode, error)
 
     def _forget(self, episode: int) -> OpenEpisode:
-        self._episode_of = {stamp: of for stamp, of in self._episode_of.items() if of != episode}
+        self._done[episode] = None
+        if len(self._done) > DONE_EPISODES:
+            self._done.popitem(last=False)
         return self._open.pop(episode)

@@ -65,7 +65,7 @@ CAMERA_POSE = _stream('camera/pose', PoseStamped, (SOURCE, PERCEPTION), BUILDER,
 LABELS = _stream('labels', Labels, (SOURCE, PERCEPTION), BUILDER, SYNTHESIZER, EDITOR, RECORDER)
 CLOCK = Topic('/clock', Clock, qos.CLOCK, SOURCES, ())
 POINTS = _stream('condition/points', PointCloud2, (BUILDER, PERCEPTION), SYNTHESIZER, RECORDER)
-TRACKS = _stream('condition/tracks', PointTracks, (BUILDER, PERCEPTION), SYNTHESIZER, RECORDER)
+TRACKS = _stream('condition/tracks', PointTracks, (BUILDER, PERCEPTION), SYNTHESIZER, EDITOR, RECORDER)
 MASK = _stream('condition/mask', Image, (BUILDER, PERCEPTION), SYNTHESIZER, RECORDER)
 CONDITION_DEPTH = _stream('condition/depth', Image, (BUILDER, PERCEPTION), SYNTHESIZER, EDITOR, RECORDER)
 CONDITION_PROVENANCE = Topic('condition/provenance', String, qos.LATCHED, (PERCEPTION,), (VIDEO, RECORDER))
@@ -91,7 +91,10 @@ TOPICS = (MESH_ASSETS, MESH_FRAME, DEPTH, CAMERA_INFO, IMAGE, CAMERA_POSE, LABEL
 SCENE_PARTS = (MESH_FRAME, IMAGE, CAMERA_INFO, CAMERA_POSE, LABELS)
 """What makes a scene frame, with the mesh_assets of its episode."""
 
-CLIP_PARTS = (IMAGE, CAMERA_INFO, CAMERA_POSE, LABELS, POINTS, TRACKS, MASK, CONDITION_DEPTH)
+CONDITIONS = (POINTS, TRACKS, MASK, CONDITION_DEPTH)
+"""What is made from a scene frame, of which condition/tracks names the labels."""
+
+CLIP_PARTS = (IMAGE, CAMERA_INFO, CAMERA_POSE, LABELS, *CONDITIONS)
 """What makes a row of a clip."""
 
 DIAGNOSTICS = Topic('diagnostics', DiagnosticArray, qos.DIAGNOSTICS, (), ())

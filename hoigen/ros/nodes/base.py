@@ -13,10 +13,11 @@ from rclpy.exceptions import NameValidationException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecyclePublisher, LifecycleState, TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
-from rclpy.subscription import Subscription
+from rclpy.subscription import MessageInfo, Subscription
 
 from hoigen.ros import topics
 from hoigen.ros.diagnostics import Diagnostics
+from hoigen.ros.pairing import origin_of
 from hoigen.ros.parameters import Parameters
 from hoigen.ros.streams import Refused
 from hoigen.ros.worker import Worker
@@ -80,14 +81,17 @@ class ManagedNode(LifecycleNode, Generic[C]):
     def publisher(self, topic: topics.Topic) -> LifecyclePublisher[Any]:
         return self._publishers_by_topic[topic.name]
 
-    def subscribe(self, topic: topics.Topic, callback: Callable[[Any], None], reliability: str = 'reliable', *,
-                  raw: bool = False) -> None:
-        """Hear a topic of the table while the node is active; a latched one also before, it may not come again."""
+    def subscribe(self, topic: topics.Topic, callback: Callable[..., None], reliability: str = 'reliable', *,
+                  raw: bool = False, origin: bool = False) -> None:
+        """Hear a topic of the table while the node is active; a latched one also before, it may not come again.
 
-        def guarded(message: Any) -> None:
+        origin: give the callback the message's :class:`Origin` (None if unknown), too.
+        """
+
+        def guarded(message: Any, info: MessageInfo) -> None:
             if self.active or topic.latched:
                 self.diagnostics.received()
-                callback(message)
+                callback(*((message, origin_of(info)) if origin else (message,)))
 
         self._readers.append(
             self.create_subscription(topic.type, topic.name, guarded, topic.reader_qos(reliability), raw=raw))

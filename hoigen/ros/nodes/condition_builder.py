@@ -7,12 +7,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from rclpy.serialization import deserialize_message
+
 from hoigen import decode
 from hoigen.conditioning import ClipBuilder, ConditioningConfig, SourceMismatch
 from hoigen.records import MeshAsset, RecordError, SceneFrame
 from hoigen.ros import convert, topics
 from hoigen.ros.beside import Beside
 from hoigen.ros.nodes.base import ManagedNode, spin
+from hoigen.ros.pairing import Origin, name_labels
 from hoigen.ros.parameters import param, validate
 from hoigen.ros.streams import EpisodeOrder, Refused, Tables
 from hoigen.ros.sync import ExactSync
@@ -32,7 +35,7 @@ class ConditionBuilderConfig:
                                  "pixels of hand or object has the meshes' depth, or when its images show a known "
                                  'slip; 0 refuses none.', low=0.0, high=1.0)
     max_frames: int = param(300, 'Frames of an episode; further ones are refused.', low=1, high=100_000)
-    queue: int = param(128, 'Frames that may wait; further ones are refused.', low=1, high=10_000, read_only=True)
+    queue: int = param(64, 'Frames that may wait; further ones are refused.', low=1, high=10_000, read_only=True)
     input_reliability: str = param('reliable', 'Asked of publishers; best_effort hears any.',
                                    choices=('reliable', 'best_effort'), read_only=True)
     wait_for: str = param('', 'Nodes of the graph that must listen before it begins, by name.')
@@ -55,18 +58,19 @@ class ConditionBuilder(ManagedNode[ConditionBuilderConfig]):
         self._build = build
 
     def open(self) -> None:
-        self._sync = ExactSync([topic.name for topic in topics.SCENE_PARTS], self._on_set, self._on_unmatched)
-        self._tables: Tables[tuple[MeshAsset, ...] | None] = Tables()
-        self._begun_ns: int | None = None
+        self._sync = ExactSync([topic.name for topic in topics.SCENE_PARTS], self._on_set, self.report)
+        self._tables: Tables[bytes] = Tables()
+        self._begun: tuple[int, int] | None = None
         self._builder: ClipBuilder | None = None
         self._frames, self._depth_fault = 0, ''
         self._beside = Beside(self._on_whole)
         for topic in topics.written_by(topics.BUILDER):
             self.advertise(topic)
-        self.subscribe(topics.MESH_ASSETS, self._on_assets)  # first, so that it is heard before the frames
+        self.subscribe(topics.MESH_ASSETS, self._on_assets, raw=True)  # first, so that it is heard before the frames
         self.subscribe(topics.DEPTH, self._on_depth, self.config.input_reliability)
         for topic in topics.SCENE_PARTS:
-            self.subscribe(topic, partial(self._on_part, topic.name), self.config.input_reliability)
+            self.subscribe(topic, partial(self._on_part, topic.name), self.config.input_reliability,
+                           origin=True)
 
     def start(self) -> None:
         self._sync.clear()
@@ -81,37 +85,34 @@ class ConditionBuilder(ManagedNode[ConditionBuilderConfig]):
         checked = {} if self._builder is None else {'source_check': self._builder.source_check.summary()}
         return {'frames': self._frames} | checked | ({'depth_not_used': self._depth_fault} if self._depth_fault else {})
 
-    def _on_assets(self, message: Any) -> None:
-        stamp_ns, assets = decode.stamp_ns(message.header), None
-        try:
-            assets = decode.assets(message)
-        except ValueError as error:
-            self.diagnostics.refuse('bad assets', f'mesh_assets at {stamp_ns} ns: {error}')
-        self._tables.add(stamp_ns, assets)  # a bad one too: the table before it does not hold any more
-        if stamp_ns == self._begun_ns:
+    def _on_assets(self, cdr: bytes) -> None:
+        table = deserialize_message(cdr, topics.MESH_ASSETS.type)
+        stamp_ns = decode.stamp_ns(table.header)
+        self._tables.add(stamp_ns, cdr, table.episode)
+        if self._begun is not None and self._begun[0] == stamp_ns and table.episode in (0, self._begun[1]):
             self.diagnostics.fail(f'mesh_assets at {stamp_ns} ns came after the first frame that they are for')
 
-    def _on_part(self, topic: str, message: Any) -> None:
-        self._sync.add(topic, decode.stamp_ns(message.header), message)
+    def _on_part(self, topic: str, message: Any, origin: Origin | None) -> None:
+        self._sync.add(topic, decode.stamp_ns(message.header), message, origin)
 
     def _on_depth(self, message: Any) -> None:
         self._beside.add(decode.stamp_ns(message.header), message)
 
-    def _on_set(self, stamp_ns: int, messages: dict[str, Any]) -> None:
+    def _on_set(self, stamp_ns: int, messages: dict[str, Any], origins: dict[str, Origin | None]) -> None:
         wait = self.count_publishers(topics.DEPTH.name) > 0 and not messages[topics.LABELS.name].last
-        self._beside.frame(stamp_ns, messages, wait=wait)
+        self._beside.frame(stamp_ns, (messages, origins[topics.LABELS.name]), wait=wait)
 
-    def _on_whole(self, stamp_ns: int, messages: dict[str, Any], depth: Any | None) -> None:
-        self.hand_over(messages | ({} if depth is None else {topics.DEPTH.name: depth}), f'frame at {stamp_ns} ns')
+    def _on_whole(self, stamp_ns: int, item: tuple[dict[str, Any], Origin | None], depth: Any | None) -> None:
+        messages, origin = item
+        messages |= {} if depth is None else {topics.DEPTH.name: depth}
+        self.hand_over((messages, origin), f'frame at {stamp_ns} ns')
 
-    def _on_unmatched(self, stamp_ns: int, missing: list[str]) -> None:
-        self.diagnostics.refuse('unmatched stamp', f'{stamp_ns} ns: expected all topics, got none of {missing}')
-
-    def _condition(self, messages: dict[str, Any]) -> None:  # worker thread
+    def _condition(self, item: tuple[dict[str, Any], Origin | None]) -> None:  # worker thread
+        messages, origin = item
         labels = messages[topics.LABELS.name]
         stamp_ns = decode.stamp_ns(labels.header)
-        if self._order.begins(stamp_ns, labels.episode, labels.frame):
-            self._begin(stamp_ns)
+        if self._order.begins(stamp_ns, labels.episode, labels.frame, origin.publisher if origin else b''):
+            self._begin(stamp_ns, labels.episode)
         if self._builder is None:
             raise Refused('no assets', f'frame at {stamp_ns} ns: expected good mesh_assets before it')
         if labels.frame >= self.config.max_frames:
@@ -126,7 +127,10 @@ class ConditionBuilder(ManagedNode[ConditionBuilderConfig]):
         self._order.accept(stamp_ns, labels.frame)
         if not self._frames:
             self.wait_for_readers(self.config.wait_for)
-        self.publish(convert.conditions_to_msgs(conditions, convert.frame_names(messages)))
+        made = convert.conditions_to_msgs(conditions, convert.frame_names(messages))
+        if origin is not None:
+            name_labels(made[topics.TRACKS.name], origin)
+        self.publish(made)
         self._frames += 1
         self.diagnostics.caution(self._builder.source_check.warning(), log=labels.last)
 
@@ -140,11 +144,17 @@ class ConditionBuilder(ManagedNode[ConditionBuilderConfig]):
             self._depth_fault = str(error)
             return frame
 
-    def _begin(self, stamp_ns: int) -> None:
-        """Take the newest table that holds at ``stamp_ns`` for the episode that begins there."""
-        self._builder, self._begun_ns = None, stamp_ns
-        assets = self._tables.at(stamp_ns)
-        if assets is not None:
+    def _begin(self, stamp_ns: int, episode: int) -> None:
+        """Take the newest table that holds for the episode that begins there."""
+        self._builder, self._begun = None, (stamp_ns, episode)
+        table = self._tables.at(stamp_ns, episode)
+        if table is None:
+            return
+        try:
+            assets = decode.assets(deserialize_message(table, topics.MESH_ASSETS.type))
+        except ValueError as error:
+            self.diagnostics.refuse('bad assets', f'mesh_assets of episode {episode}: {error}')
+        else:
             self._builder = self._build(assets, self.config.conditioning())
 
 

@@ -12,10 +12,13 @@ from hoigen.episodes import EpisodeError, EpisodeSummary, EpisodeWriter
 from hoigen.ros import topics
 from hoigen.ros.graph import episode_folder
 from hoigen.ros.nodes.base import ManagedNode, spin
+from hoigen.ros.pairing import Origin
 from hoigen.ros.parameters import param, validate
-from hoigen.ros.recordings import PROVENANCE_OF, Recordings
+from hoigen.ros.recordings import PROVENANCE_OF, EpisodeNotAdmitted, Recordings
 from hoigen.ros.streams import Refused
 from hoigen.ros.topics import Topic
+
+Item = tuple[Topic, bytes, Origin | None]
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class EpisodeRecorderConfig:
                          'out.', choices=tuple(PROVENANCE_OF), read_only=True)
     queue: int = param(1024, 'Messages that may wait for the disk; further ones are refused.', low=1, high=1_000_000,
                        read_only=True)
-    waiting: int = param(64, 'Frames that may wait for their labels; further ones are refused.', low=1, high=100_000)
+    waiting: int = param(128, 'Frames that may wait for their labels; further ones are refused.', low=1, high=100_000)
     input_reliability: str = param('reliable', 'Asked of publishers; best_effort hears any.',
                                    choices=('reliable', 'best_effort'), read_only=True)
 
@@ -45,12 +48,14 @@ class EpisodeRecorder(ManagedNode[EpisodeRecorderConfig]):
     def open(self) -> None:
         output = Path(self.config.output)
         output.mkdir(parents=True, exist_ok=True)
-        self._recorded, self._rejected, self._bag = 0, 0, ''
+        self._recorded = self._rejected = self._not_admitted = 0
+        self._bag = ''
         self._recordings = Recordings(lambda episode: self._make(episode_folder(output, episode)), self._on_closed,
                                       self.report, self.config.waiting, self.config.made_by)
         self.work(self._take, limit=self.config.queue)
         for topic in topics.read_by(topics.RECORDER):
-            self.subscribe(topic, partial(self._on_message, topic), self.config.input_reliability, raw=True)
+            self.subscribe(topic, partial(self._on_message, topic), self.config.input_reliability, raw=True,
+                           origin=True)
 
     def start(self) -> None:
         if self.worker is None:
@@ -62,18 +67,23 @@ class EpisodeRecorder(ManagedNode[EpisodeRecorderConfig]):
         self._recordings.close()
 
     def values(self) -> dict[str, object]:
-        return {'recorded': self._recorded, 'rejected': self._rejected, 'bag': self._bag}
+        return {'recorded': self._recorded, 'rejected': self._rejected, 'refused_episodes': self._not_admitted,
+                'bag': self._bag, 'open': self._recordings.open_episodes, 'waiting': self._recordings.waiting}
 
-    def _on_message(self, topic: Topic, cdr: bytes) -> None:
-        self.hand_over((topic, cdr), topic.name)
+    def _on_message(self, topic: Topic, cdr: bytes, origin: Origin | None) -> None:
+        self.hand_over((topic, cdr, origin), topic.name)
 
-    def _take(self, item: tuple[Topic, bytes]) -> None:  # worker thread; the executor's when it has ended
+    def _take(self, item: Item) -> None:  # worker thread; the executor's when it has ended
         try:
             self._recordings.add(*item)
         except Refused as error:
             self.report(error)
 
     def _on_closed(self, episode: int, result: EpisodeSummary | EpisodeError) -> None:
+        if isinstance(result, EpisodeNotAdmitted):
+            self._not_admitted += 1
+            self.get_logger().warning(f'episode {episode}: not recorded: {result}')
+            return
         if isinstance(result, EpisodeError):
             self.diagnostics.fail(f'episode {episode} is not whole: {result}')
             return

@@ -18,6 +18,7 @@ from hoigen.perception.perceive import Perceived, Perceiver, PerceptionConfig
 from hoigen.records import Clip, Footage, Provenance
 from hoigen.ros import convert, topics
 from hoigen.ros.nodes.base import ManagedNode, spin
+from hoigen.ros.pairing import Origin
 from hoigen.ros.parameters import param, validate
 from hoigen.ros.streams import Refused
 from hoigen.ros.stretches import Stretch, StretchCollector, footage_of
@@ -101,12 +102,13 @@ class Perception(ManagedNode[PerceptionNodeConfig]):
         for topic in topics.written_by(topics.PERCEPTION):
             self.advertise(topic)
         for topic in PARTS:
-            self.subscribe(topic, partial(self._on_part, topic.name), self.config.input_reliability)
+            self.subscribe(topic, partial(self._on_part, topic.name), self.config.input_reliability,
+                           origin=True)
         self._timer = self.create_timer(POLL_S, self._on_time, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def start(self) -> None:
         self._inputs: tuple[str, ...] = ()
-        self._sync = ExactSync((), self._on_set, self._on_unmatched)
+        self._sync = ExactSync((), self._on_set, self.report)
         self._collector = StretchCollector(self.config.frames, round(self.config.pause * 1e9))
         self._heard_at = time.monotonic()
         self.work(self._handle, limit=self.config.queue)
@@ -121,12 +123,12 @@ class Perception(ManagedNode[PerceptionNodeConfig]):
     def values(self) -> dict[str, object]:
         return {'clips': self._clips, 'skipped': self._skipped, 'reason': self._reason}
 
-    def _on_part(self, topic: str, message: Any) -> None:
+    def _on_part(self, topic: str, message: Any, origin: Origin | None) -> None:
         self._heard_at = time.monotonic()
         if self._collector.empty and self._sync.empty:
             self._choose_inputs()
         if topic in self._inputs:
-            self._sync.add(topic, decode.stamp_ns(message.header), message)
+            self._sync.add(topic, decode.stamp_ns(message.header), message, origin)
 
     def _choose_inputs(self) -> None:
         """What the next stretch consists of: what was asked for, or everything that somebody else publishes."""
@@ -135,17 +137,13 @@ class Perception(ManagedNode[PerceptionNodeConfig]):
                        if (self._published(topic) if asked == 'auto' else topic.name.split('/')[1] in asked.split()))
         if chosen != self._inputs:
             self._inputs = chosen
-            self._sync = ExactSync(chosen, self._on_set, self._on_unmatched, self.config.waiting)
+            self._sync = ExactSync(chosen, self._on_set, self.report, self.config.waiting)
 
     def _published(self, topic: topics.Topic) -> bool:
         own = topics.PERCEPTION in topic.writers
         return topic is topics.IMAGE or self.count_publishers(self.resolve_topic_name(topic.name)) > own
 
-    def _on_unmatched(self, stamp_ns: int, missing: list[str]) -> None:
-        self.diagnostics.refuse('unmatched stamp', f'{stamp_ns} ns: expected all of {list(self._inputs)}, '
-                                                   f'got none of {missing}')
-
-    def _on_set(self, stamp_ns: int, messages: dict[str, Any]) -> None:
+    def _on_set(self, stamp_ns: int, messages: dict[str, Any], origins: dict[str, Origin | None]) -> None:
         try:
             self._hand_over(self._collector.add(messages))
         except Refused as error:

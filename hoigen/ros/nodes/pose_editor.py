@@ -21,6 +21,7 @@ from hoigen.ros import convert, topics
 from hoigen.ros.edits import PARTS, Instant, Poses, Seen, choose_inputs, edited_to_msgs, seen_of, untouched
 from hoigen.ros.nodes.base import ManagedNode, spin
 from hoigen.ros.nodes.pose_editing import CancelledEdit, EditPoseServer, Job, Made
+from hoigen.ros.pairing import Origin
 from hoigen.ros.parameters import param, validate
 from hoigen.ros.streams import Refused
 from hoigen.ros.stretches import stamp_of
@@ -144,13 +145,14 @@ class PoseEditor(ManagedNode[PoseEditorConfig]):
         for topic in topics.written_by(topics.EDITOR):
             self.advertise(topic)
         for topic in PARTS:
-            self.subscribe(topic, partial(self._on_part, topic.name), self.config.input_reliability)
+            self.subscribe(topic, partial(self._on_part, topic.name), self.config.input_reliability,
+                           origin=True)
         self.subscribe(topics.EDIT_POSE, self._on_pose)
         self._server = EditPoseServer(self, self._find, self._enqueue)
 
     def start(self) -> None:
         self._inputs: tuple[str, ...] = ()
-        self._sync = ExactSync((), self._on_set, self._on_unmatched)
+        self._sync = ExactSync((), self._on_set, self.report)
         self._poses = Poses(self._trajectory)
         self._kept: OrderedDict[int, Instant] = OrderedDict()
         self._placed_in: int | None = None
@@ -172,11 +174,11 @@ class PoseEditor(ManagedNode[PoseEditorConfig]):
     def _on_pose(self, message: Any) -> None:
         self._poses.tell(message)
 
-    def _on_part(self, topic: str, message: Any) -> None:
+    def _on_part(self, topic: str, message: Any, origin: Origin | None) -> None:
         if self._sync.empty:
             self._choose_inputs()
         if topic in self._inputs:
-            self._sync.add(topic, decode.stamp_ns(message.header), message)
+            self._sync.add(topic, decode.stamp_ns(message.header), message, origin)
         elif not self._inputs and topic == topics.IMAGE.name:
             self.diagnostics.refuse('no depth', 'expected camera/depth or condition/depth with camera/image, but '
                                                 'nobody publishes them')
@@ -188,13 +190,9 @@ class PoseEditor(ManagedNode[PoseEditorConfig]):
         chosen = choose_inputs(names if asked == 'auto' else set(asked.split()))
         if chosen != self._inputs:
             self._inputs = chosen
-            self._sync = ExactSync(chosen, self._on_set, self._on_unmatched, self.config.waiting)
+            self._sync = ExactSync(chosen, self._on_set, self.report, self.config.waiting)
 
-    def _on_unmatched(self, stamp_ns: int, missing: list[str]) -> None:
-        self.diagnostics.refuse('unmatched stamp', f'{stamp_ns} ns: expected all of {list(self._inputs)}, '
-                                                   f'got none of {missing}')
-
-    def _on_set(self, stamp_ns: int, instant: dict[str, Any]) -> None:
+    def _on_set(self, stamp_ns: int, instant: dict[str, Any], origins: dict[str, Origin | None]) -> None:
         self._kept.pop(stamp_ns, None)
         self._kept[stamp_ns] = instant
         while len(self._kept) > self.config.keep:

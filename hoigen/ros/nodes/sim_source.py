@@ -125,7 +125,7 @@ class SimSource(ManagedNode[SimSourceConfig]):
 
     def _send(self, index: int, episode: Episode) -> None:
         begin_ns = first_stamp_ns(index, self.config)
-        self.publish({topics.MESH_ASSETS.name: convert.assets_to_msg(episode.assets, begin_ns)})
+        self.publish({topics.MESH_ASSETS.name: convert.assets_to_msg(episode.assets, begin_ns, index)})
         self.publisher(topics.MESH_ASSETS).wait_for_all_acked(Duration(seconds=ACK_S))  # frames must not overtake it
         begun_at = time.monotonic()
         for frame in episode.frames():

@@ -41,7 +41,7 @@ class Job:
 
     The worker calls ``report`` (step, steps, seconds left, preview) after each step, and ``end`` once, with the clip
     or the reason why there is none; ``cancelled`` may be set by any thread. ``automatic``: nobody asked for the clip,
-    so if it is rejected, the episode stays without one.
+    so if it is rejected, the episode stays without one. ``left_out``: what of the episode the rows leave out.
     """
 
     episode: int
@@ -50,6 +50,7 @@ class Job:
     sampling: Sampling
     acceptance: Acceptance
     prompt: str = ''
+    left_out: str = ''
     automatic: bool = False
     report: Callable[[int, int, float, np.ndarray | None], None] = _nothing
     end: Callable[[Outcome], None] = _nothing

@@ -10,19 +10,24 @@ from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
 
 from hoigen import decode
 from hoigen.conditioning import build_conditions
 from hoigen.records import GeneratedClip, Provenance
 from hoigen.ros import convert, topics
-from hoigen.ros.clips import ClipCollector, IncompleteEpisode, Rows, clip_of
+from hoigen.ros.clips import ClipCollector, Ended, Rows, clip_of
 from hoigen.ros.nodes.base import ManagedNode, spin
 from hoigen.ros.nodes.synthesis import CancelledJob, Job, SynthesizeServer
+from hoigen.ros.pairing import Origin
 from hoigen.ros.parameters import param, validate
 from hoigen.ros.streams import Refused
 from hoigen.ros.sync import ExactSync
 from hoigen.video.faithful import ACCEPTANCE, Acceptance, Draws, FidelityTooLow, generate_faithful
 from hoigen.video.sampling import CONDITIONS, Sampling
+
+POLL_S = 0.25
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,8 @@ class SynthesizerConfig:
     queue: int = param(4, 'Clips that may wait; further ones are refused.', low=1, high=1000, read_only=True)
     waiting: int = param(128, 'Instants that may wait for their parts; further ones are refused.', low=1, high=100_000)
     max_frames: int = param(300, 'Frames of an episode; further ones are refused.', low=1, high=100_000)
+    pause: float = param(30.0, 'An episode without a last frame ends where nothing comes for so long.', unit='s',
+                         low=0.01, high=3600.0)
     input_reliability: str = param('reliable', 'Asked of publishers; best_effort hears any.',
                                    choices=('reliable', 'best_effort'), read_only=True)
     wait_for: str = param('', 'Nodes of the graph that must listen before it publishes, by name.')
@@ -90,20 +97,24 @@ class Synthesizer(ManagedNode[SynthesizerConfig]):
 
     def open(self) -> None:
         self._generator = self._build(self.config)
-        self._sync = ExactSync([topic.name for topic in topics.CLIP_PARTS], self._on_set, self._on_unmatched,
+        self._sync = ExactSync([topic.name for topic in topics.CLIP_PARTS], self._on_set, self.report,
                                self.config.waiting)
         self._episodes: OrderedDict[int, Rows] = OrderedDict()
         self._progress: dict[str, object] = {}
-        self._generated = 0
+        self._generated = self._not_admitted = 0
         for topic in topics.written_by(topics.SYNTHESIZER):
             self.advertise(topic)
         for topic in topics.CLIP_PARTS:
-            self.subscribe(topic, partial(self._on_part, topic.name), self.config.input_reliability)
+            self.subscribe(topic, partial(self._on_part, topic.name), self.config.input_reliability,
+                           origin=True)
         self._server = SynthesizeServer(self, self._episodes, self.enqueue)
+        self._timer = self.create_timer(POLL_S, self._on_time, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def start(self) -> None:
         self._sync.clear()
-        self._collector = ClipCollector(self.config.max_frames)
+        self._collector = ClipCollector(self.config.max_frames, self._on_ended)
+        self._admitted: set[int] = set()
+        self._heard_at = time.monotonic()
         self.work(self._synthesize, limit=self.config.queue)
 
     def stop(self) -> None:
@@ -114,34 +125,61 @@ class Synthesizer(ManagedNode[SynthesizerConfig]):
         if self._server is not None:
             self._server.destroy()
             self._server = None
+        if self.configured:
+            self.destroy_timer(self._timer)
 
     def values(self) -> dict[str, object]:
-        return {'generated': self._generated, 'held': list(self._episodes)} | self._progress
+        return {'generated': self._generated, 'not_admitted': self._not_admitted,
+                'held': list(self._episodes)} | self._progress
 
-    def _on_part(self, topic: str, message: Any) -> None:
-        self._sync.add(topic, decode.stamp_ns(message.header), message)
+    def _on_part(self, topic: str, message: Any, origin: Origin | None) -> None:
+        self._heard_at = time.monotonic()
+        self._sync.add(topic, decode.stamp_ns(message.header), message, origin)
 
-    def _on_unmatched(self, stamp_ns: int, missing: list[str]) -> None:
-        self.diagnostics.refuse('unmatched stamp', f'{stamp_ns} ns: expected all topics, got none of {missing}')
-
-    def _on_set(self, stamp_ns: int, messages: dict[str, Any]) -> None:
+    def _on_set(self, stamp_ns: int, messages: dict[str, Any], origins: dict[str, Origin | None]) -> None:
+        labels = origins[topics.LABELS.name]
         try:
-            rows = self._collector.add(messages)
-        except (Refused, IncompleteEpisode) as error:
+            self._collector.add(messages, labels.publisher if labels else b'')
+        except Refused as error:
             self.report(error)
+
+    def _on_time(self) -> None:
+        """End an episode after which nothing comes."""
+        if self.active and time.monotonic() - self._heard_at > self.config.pause:
+            self._collector.end()
+
+    def _on_ended(self, ended: Ended) -> None:
+        """Admit an episode whole, or refuse it whole and let the others know."""
+        if not ended.rows:
+            self._refuse(ended.episode, 'incomplete episode', ended.note)
             return
-        if rows:
-            episode = messages[topics.LABELS.name].episode
-            self._episodes[episode] = rows
-            while len(self._episodes) > self.config.keep:
-                self._episodes.popitem(last=False)
-            job = Job(episode, rows, self.config.seed, self.config.sampling(), self.config.acceptance(), automatic=True)
-            if self.config.automatic and not self.enqueue(job):
-                self.diagnostics.fail(f'episode {episode} not generated: {self.config.queue} clips wait already')
+        if ended.note:
+            self.diagnostics.refuse('frames left out', f'episode {ended.episode}: {ended.note}')
+        self._episodes[ended.episode] = ended.rows
+        while len(self._episodes) > self.config.keep:
+            forgotten, _ = self._episodes.popitem(last=False)
+            if forgotten not in self._admitted:
+                self._refuse(forgotten, 'not asked for', 'newer episodes took its place')
+        job = Job(ended.episode, ended.rows, self.config.seed, self.config.sampling(), self.config.acceptance(),
+                  left_out=ended.note, automatic=True)
+        if self.config.automatic and not self.enqueue(job):
+            self._admitted.add(ended.episode)  # what becomes of it is decided
+            self._refuse(ended.episode, 'too many clips wait', f'expected less than {self.config.queue} when it ended')
+
+    def _refuse(self, episode: int, reason: str, detail: str) -> None:
+        """Of an episode that is not admitted nothing is generated, and nothing recorded."""
+        self._not_admitted += 1
+        self.diagnostics.refuse(reason, f'episode {episode} not generated: {detail}')
+        config = {'episode': episode, 'admitted': False, 'rejected': f'{reason}: {detail}'}
+        told = Provenance(self.config.seed, config, self.publishers_of(topics.IMAGE), {}, {}, {})
+        self.publish({topics.PROVENANCE.name: convert.provenance_to_msg(told)})
 
     def enqueue(self, job: Job) -> bool:
         """Give the worker a clip to generate; False if too many wait."""
-        return self.worker is not None and self.worker.put(job)
+        admitted = self.worker is not None and self.worker.put(job)
+        if admitted:
+            self._admitted.add(job.episode)
+        return admitted
 
     def _synthesize(self, job: Job) -> None:  # worker thread
         try:
@@ -181,7 +219,9 @@ class Synthesizer(ManagedNode[SynthesizerConfig]):
     def _told(self, job: Job, made: Provenance) -> Provenance:
         """Provenance with what the node knows: for which episode, asked for how, of whose scene."""
         prompt = job.prompt or job.rows[0][topics.LABELS.name].task
-        config = {**made.config, 'episode': job.episode, 'seed': job.seed, 'prompt': prompt}
+        stamps = [decode.stamp_ns(job.rows[row][topics.LABELS.name].header) for row in (0, -1)]
+        config = {**made.config, 'episode': job.episode, 'seed': job.seed, 'prompt': prompt,
+                  'frames': len(job.rows), 'stamps_ns': stamps, 'left_out': job.left_out}
         return replace(made, config=config, source=self.publishers_of(topics.IMAGE))
 
     def _reject(self, job: Job, error: FidelityTooLow) -> None:

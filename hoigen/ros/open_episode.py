@@ -1,0 +1,113 @@
+"""An episode's bag while it is written: what it holds, what it still lacks, and what of it is kept in the end."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Set
+from contextlib import suppress
+from typing import Any
+
+from hoigen.episodes import EpisodeError, EpisodeMismatch, EpisodeSummary, EpisodeWriter, cut_episode, rejection_of
+from hoigen.records import Provenance
+from hoigen.ros import topics
+from hoigen.ros.streams import Refused
+from hoigen.ros.topics import Topic
+
+__all__ = ['PROVENANCE_OF', 'OpenEpisode', 'admitted']
+
+PROVENANCE_OF = {topics.SYNTHESIZER: topics.PROVENANCE, topics.EDITOR: topics.EDIT_PROVENANCE}
+"""Where that node reports how an episode's frames were made."""
+PER_FRAME = tuple(topic for topic in topics.read_by(topics.RECORDER) if not topic.latched)
+
+
+def admitted(made: Provenance) -> bool:
+    """Whether the node took the episode, of which it then made frames or rejected what it made."""
+    return bool(made.config.get('admitted', True))
+
+
+class OpenEpisode:
+    """A bag that is being written. ``made_by``: the node whose frames complete it; ``seen``: all topics that came."""
+
+    def __init__(self, writer: EpisodeWriter, made_by: str, begun_ns: int, seen: Set[Topic]) -> None:
+        self.writer, self._made_by, self.begun_ns = writer, made_by, begun_ns
+        self.rejected = False
+        self._seen = seen
+        self._frames: int | None = None
+        self._span: tuple[int, int] | None = None
+        self._told = made_by not in PROVENANCE_OF
+        self._begun: set[Topic] = set()
+        self._stamps: dict[Topic, set[int]] = defaultdict(set)
+        self._labels: dict[Topic, dict[int, tuple[Any, ...]]] = defaultdict(dict)
+
+    @property
+    def generated(self) -> bool:
+        """Whether generated frames are in it."""
+        return self._made_by == topics.SYNTHESIZER and not self.rejected
+
+    def begin(self, labels: Topic) -> None:
+        """The frames that another node makes of the episode begin; raises :class:`Refused` for the second time."""
+        if labels in self._begun:
+            raise Refused('made again', f'{labels.name}: expected the frames of an episode once, its bag has some')
+        self._begun.add(labels)
+
+    def follow(self, labels: Topic, stamp_ns: int, message: Any) -> None:
+        """Take note of what labels say; the scene's last ones say how many frames there are."""
+        if labels is topics.LABELS and message.last:
+            self._frames = message.frame + 1
+        self._labels[labels][stamp_ns] = (message.episode, message.frame, message.last, message.task,
+                                          tuple(message.joint_names), tuple(message.joint_positions),
+                                          tuple(message.action))
+
+    def write(self, topic: Topic, stamp_ns: int, cdr: bytes) -> None:
+        """Append a message; raises :class:`Refused` for the second one of a topic and frame."""
+        if stamp_ns in self._stamps[topic]:
+            raise Refused('frame comes twice', f'{topic.name} at {stamp_ns} ns: expected one message, its bag has it')
+        self.writer.write(topic.name, topic.type_name, stamp_ns, cdr, 'latched' if topic.latched else 'stream')
+        self._stamps[topic].add(stamp_ns)
+
+    def tell(self, made: Provenance) -> None:
+        """How the frames that complete the episode were made; ``frames`` and ``stamps_ns`` say of which of its own."""
+        if self._told:
+            raise Refused('made again', 'provenance: expected one for each episode, its bag has it')
+        self._told, self.rejected = True, bool(rejection_of(made))
+        if 'frames' in made.config and 'stamps_ns' in made.config:
+            self._frames = int(made.config['frames'])
+            self._span = int(made.config['stamps_ns'][0]), int(made.config['stamps_ns'][1])
+
+    @property
+    def complete(self) -> bool:
+        """Every topic has a message for each frame that is wanted; the depth image only if there ever was one.
+
+        Of an episode whose generated clip was rejected no generated frame is awaited, of footage no mesh.
+        """
+        if not self._told or self._frames is None:
+            return False
+        wanted = {stamp for stamp in self._stamps[topics.LABELS] if self._wants(stamp)}
+        return len(wanted) == self._frames and all(wanted <= self._stamps[topic] for topic in self._awaited())
+
+    def close(self) -> EpisodeSummary:
+        """Finish the bag; of an episode of which a part was made, with that part alone.
+
+        Raises :class:`EpisodeError` where topics differ in their frames, or in what their labels say.
+        """
+        if all(self._wants(stamp) for topic in PER_FRAME for stamp in self._stamps[topic]):
+            summary = self.writer.close(generated=self.generated)
+        else:
+            with suppress(EpisodeMismatch):
+                self.writer.close(generated=self.generated)
+            summary = cut_episode(self.writer.folder, self._wants, generated=self.generated)
+        for labels in (topics.SYNTH_LABELS, topics.EDIT_LABELS):
+            for stamp_ns, says in self._labels[labels].items():
+                if says != self._labels[topics.LABELS].get(stamp_ns, says):
+                    raise EpisodeError(f'{self.writer.folder}: {labels.name} at {stamp_ns} ns: expected what labels '
+                                       f'says, {self._labels[topics.LABELS][stamp_ns]}, got {says}')
+        return summary
+
+    def _wants(self, stamp_ns: int) -> bool:
+        return self._span is None or self._span[0] <= stamp_ns <= self._span[1]
+
+    def _awaited(self) -> list[Topic]:
+        unmade = {topics.SYNTHESIZER, topics.EDITOR} - (set() if self.rejected else {self._made_by})
+        return [topic for topic in PER_FRAME if not unmade & set(topic.writers)
+                and not (topic is topics.MESH_FRAME and self._stamps[topics.CONDITION_PROVENANCE])
+                and not (topic is topics.DEPTH and topic not in self._seen)]
