@@ -34,6 +34,7 @@ class Progress:
     """Where the job stands.
 
     planned: episodes in all, None while the source does not know. rejected: episodes whose fidelity was too low.
+    not_admitted: episodes of which nothing was made or kept, too short or too many at once.
     skipped: stretches of a recording that gave no clip, the last for ``reason``. fault: what is wrong with the
     recording. bag: of the last episode recorded. step of ``steps`` of the clip or frame in the making, of ``episode``;
     ``steps`` is 0 while none is.
@@ -42,6 +43,7 @@ class Progress:
     planned: int | None
     recorded: int
     rejected: int
+    not_admitted: int
     skipped: int
     reason: str
     fault: str
@@ -55,7 +57,7 @@ class Progress:
     @property
     def done(self) -> int:
         """Episodes of which nothing more is to come."""
-        return self.recorded + self.rejected + self.skipped
+        return self.recorded + self.rejected + self.not_admitted + self.skipped
 
 
 class Conductor:
@@ -122,6 +124,7 @@ class Conductor:
             skipped=int(perception.get('skipped', 0)), reason=perception.get('reason', ''),
             fault=source.get('fault', ''),
             recorded=int(recorder.get('recorded', 0)), rejected=int(recorder.get('rejected', 0)),
+            not_admitted=int(recorder.get('not_admitted', 0)),
             streamed=int(source.get('episodes', 0)), bag=recorder.get('bag', ''),
             episode=int(maker.get('episode', 0)), step=int(maker.get('step', 0)),
             steps=int(maker.get('steps', 0)), eta_s=float(maker.get('eta_s', 0.0)))

@@ -23,7 +23,7 @@ class ProgressDisplay:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._begun_at = time.monotonic()
-        self._recorded = self._rejected = 0
+        self._recorded = self._rejected = self._not_admitted = 0
         self._reason = ''
         self._bars = Bars(TextColumn('{task.description}', markup=False), BarColumn(), MofNCompleteColumn(),
                           TimeElapsedColumn(), TextColumn('{task.fields[note]}', markup=False), console=console,
@@ -51,6 +51,10 @@ class ProgressDisplay:
             self._rejected = progress.rejected
             self._console.print(f'{progress.rejected}{of} episodes rejected: their fidelity was too '
                                 'low with every seed, the report says more', markup=False, soft_wrap=True)
+        if progress.not_admitted > self._not_admitted:
+            self._not_admitted = progress.not_admitted
+            self._console.print(f'{progress.not_admitted}{of} episodes not recorded: too short, or too many at once; '
+                                'the log of episode_recorder says which', markup=False, soft_wrap=True)
         if progress.skipped and progress.reason != self._reason:
             self._reason = progress.reason
             self._console.print(f'a stretch of the recording gives no clip: {progress.reason}', markup=False,

@@ -63,8 +63,11 @@ class FakeEpisode:
 class FakeSource:
     """Gives the moving scene as every episode; the camera sways by the seed and number, so that they differ."""
 
+    def __init__(self, frames: int = FRAMES) -> None:
+        self._frames = frames
+
     def episode(self, seed: int, index: int) -> FakeEpisode:
-        assets, frames = moving_scene(FRAMES, 0.01 * (seed + index), WIDTH, HEIGHT)
+        assets, frames = moving_scene(self._frames, 0.01 * (seed + index), WIDTH, HEIGHT)
         return FakeEpisode(index, assets, tuple(frames))
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import rclpy
-from fake_graph import FakeSource
+from fake_graph import FRAMES, FakeSource
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
@@ -76,6 +76,15 @@ class Bench:
         self.until(lambda: all(publisher.get_subscription_count() for publisher in sending)
                    and all(self.io.count_publishers(subscription.topic_name) for subscription in listening))
 
+    def play(self, name: str) -> None:
+        """Publish what the node called ``name`` writes, to the other nodes under test, once they all listen."""
+        nodes = {node.get_name() for node in self.executor.get_nodes()}
+        written = topics.written_by(name)
+        for topic in written:
+            self._publishers[topic.name] = self.io.create_publisher(topic.type, topic.name, topic.qos)
+        self.until(lambda: all(self._publishers[topic.name].get_subscription_count() >= len(nodes & set(topic.readers))
+                               for topic in written))
+
     def until(self, condition: Callable[[], object], deadline_s: float = DEADLINE_S) -> None:
         """Spin until the condition holds; fails the test at the deadline."""
         end = time.monotonic() + deadline_s
@@ -94,13 +103,13 @@ class Bench:
     def send_scene(self, episode: int = 0, start_ns: int = START_NS) -> list[SceneFrame]:
         """Send a whole episode as a source does; the frames that were sent."""
         assets, frames = scene(episode)
-        self.send_assets(assets, start_ns)
+        self.send_assets(assets, start_ns, episode)
         for frame in frames:
             self.send(convert.frame_to_msgs(frame, start_ns + frame.stamp_ns))
         return frames
 
-    def send_assets(self, assets: tuple[MeshAsset, ...], start_ns: int = START_NS) -> None:
-        self.send({'mesh_assets': convert.assets_to_msg(assets, start_ns)})
+    def send_assets(self, assets: tuple[MeshAsset, ...], start_ns: int = START_NS, episode: int = 0) -> None:
+        self.send({'mesh_assets': convert.assets_to_msg(assets, start_ns, episode)})
 
     def count(self, node: str, key: str) -> int:
         """A number of the node's last diagnostics."""
@@ -119,7 +128,7 @@ class Bench:
             self.status[status.name.rsplit('/', 1)[-1]] = status
 
 
-def scene(episode: int = 0) -> tuple[tuple[MeshAsset, ...], list[SceneFrame]]:
+def scene(episode: int = 0, frames: int = FRAMES) -> tuple[tuple[MeshAsset, ...], list[SceneFrame]]:
     """The assets and frames of a small episode."""
-    made = FakeSource().episode(0, episode)
+    made = FakeSource(frames).episode(0, episode)
     return made.assets, list(made.frames())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -32,11 +33,11 @@ FRAMES = 5
 PER_FRAME = ('synth/image', 'synth/camera_info', 'synth/fidelity', 'synth/labels')
 
 
-def send_conditioned(bench: Bench, episode: int = 0, skip: Iterable[int] = (), T_cam_published: np.ndarray | None = None
-                     ) -> None:
+def send_conditioned(bench: Bench, episode: int = 0, skip: Iterable[int] = (),
+                     T_cam_published: np.ndarray | None = None, length: int = FRAMES) -> None:
     """Send scene and conditions of an episode, as source and condition_builder do; the camera's pose in another frame.
     """
-    assets, frames = scene(episode)
+    assets, frames = scene(episode, length)
     if T_cam_published is not None:
         frames = [replace(f, camera=replace(f.camera, T_world_cam=f.camera.T_world_cam @ T_cam_published))
                   for f in frames]
@@ -140,15 +141,63 @@ def test_a_goal_for_an_episode_that_is_not_there_is_rejected(bench: Bench) -> No
     assert not answer(bench, client_of(bench).send_goal_async(Synthesize.Goal(episode=7))).accepted
 
 
-def test_an_episode_with_a_hole_is_an_error_and_the_next_is_generated(bench: Bench) -> None:
-    """A clip of missing instants would be no clip: the failure is shown, and ends with the next good episode."""
+def test_an_episode_that_is_too_short_is_refused_whole_and_the_next_is_generated(bench: Bench) -> None:
+    """Up to its hole it has 2 frames: nothing is generated, the others are told, and it is no failure of the node."""
     bench.up(Synthesizer, lambda config: FakeGenerator())
     send_conditioned(bench, 0, skip=[2])
-    bench.until(lambda: bench.count('synthesizer', 'failed') == 1)
-    assert 'expected 5 frames, got 4' in bench.message('synthesizer')
+    bench.until(lambda: bench.heard['provenance'])
+    told = json.loads(bench.heard['provenance'][0].data)['config']
+    assert (told['episode'], told['admitted']) == (0, False)
+    assert told['rejected'] == 'incomplete episode: expected 4k+1 frames in a row, got 2 of 5: too few'
     send_conditioned(bench, 1)
     bench.until(lambda: {message.episode for message in bench.heard['synth/labels']} == {1})
-    bench.until(lambda: bench.message('synthesizer') == 'ok')
+    bench.until(lambda: bench.count('synthesizer', 'not_admitted') == 1)
+    assert bench.count('synthesizer', 'failed') == 0
+
+
+@pytest.mark.parametrize(('frames', 'skip', 'taken'), [(7, (), 5), (7, (6,), 5), (12, (9,), 9)],
+                         ids=['not 4k+1', 'last frame lost', 'a hole'])
+def test_an_episode_of_any_length_is_cut_to_its_longest_beginning(bench: Bench, frames: int, skip: tuple[int, ...],
+                                                                 taken: int) -> None:
+    """What is left out is in diagnostics and provenance; one without a last frame ends where the next begins."""
+    bench.up(Synthesizer, lambda config: FakeGenerator())
+    send_conditioned(bench, 0, skip, length=frames)
+    send_conditioned(bench, 1)
+    bench.until(lambda: len(bench.heard['synth/labels']) == taken + FRAMES)
+    assert [(m.episode, m.frame) for m in bench.heard['synth/labels'][:taken]] == [(0, row) for row in range(taken)]
+    told = json.loads(bench.heard['provenance'][0].data)['config']
+    assert told['frames'] == taken
+    assert told['stamps_ns'] == [decode.stamp_ns(bench.heard['synth/image'][row].header) for row in (0, taken - 1)]
+    assert 'left out at its end' in told['left_out']
+    bench.until(lambda: bench.count('synthesizer', 'refused: frames left out') == 1)
+
+
+def test_an_episode_whose_last_frame_is_lost_ends_after_a_pause(bench: Bench) -> None:
+    """Also where no other episode comes."""
+    bench.up(Synthesizer, lambda config: FakeGenerator(), pause=0.1)
+    send_conditioned(bench, 0, [6], length=7)
+    bench.until(lambda: len(bench.heard['synth/labels']) == 5)
+
+
+def test_more_episodes_than_may_wait_are_refused_whole(bench: Bench) -> None:
+    """The first are generated; of the others every reader learns that nothing comes."""
+    held = threading.Event()
+
+    class Slow(FakeGenerator):
+        def generate(self, *args: Any, **settings: Any) -> Any:
+            held.wait()
+            return super().generate(*args, **settings)
+
+    bench.up(Synthesizer, lambda config: Slow(), queue=1)
+    for episode in range(5):
+        send_conditioned(bench, episode)
+    bench.until(lambda: bench.count('synthesizer', 'not_admitted') in (3, 4))
+    held.set()
+    refused = bench.count('synthesizer', 'refused: too many clips wait')
+    bench.until(lambda: len(bench.heard['synth/labels']) == (5 - refused) * FRAMES)
+    told = [json.loads(message.data)['config'] for message in bench.heard['provenance']]
+    assert [one['episode'] for one in told if not one.get('admitted', True)] == list(range(5 - refused, 5))
+    assert bench.count('synthesizer', 'failed') == 0
 
 
 def test_a_generator_that_raises_fails_its_episode_only(bench: Bench) -> None:

@@ -42,6 +42,8 @@ class ManagedNode(LifecycleNode, Generic[C]):
             raise ValueError(f'{name}: {error}') from error
         self._publishers_by_topic: dict[str, LifecyclePublisher[Any]] = {}
         self._readers: list[Subscription[Any]] = []
+        self._heard: set[topics.Topic] = set()
+        self._rivals: dict[str, str] = {}
         self._unheard: set[str] = set()
         self.worker: Worker[Any] | None = None
         self.stopping = threading.Event()
@@ -93,6 +95,7 @@ class ManagedNode(LifecycleNode, Generic[C]):
                 self.diagnostics.received()
                 callback(*((message, origin_of(info)) if origin else (message,)))
 
+        self._heard.add(topic)
         self._readers.append(
             self.create_subscription(topic.type, topic.name, guarded, topic.reader_qos(reliability), raw=raw))
 
@@ -145,10 +148,27 @@ class ManagedNode(LifecycleNode, Generic[C]):
             self.diagnostics.fail(error)
 
     def _values(self) -> dict[str, object]:
+        self._look_for_rivals()
         waiting = {'waiting_for': ', '.join(sorted(self._unheard))} if self._unheard else {}
         state = {'state': 'active' if self.active else 'inactive',
                  'queue': self.worker.queued if self.worker is not None else 0}
-        return state | waiting | (self.values() if self.configured else {})
+        rivals = {'two_publishers': '; '.join(f'{on}: {who}' for on, who in self._rivals.items())}
+        return state | waiting | (rivals if self._rivals else {}) | (self.values() if self.configured else {})
+
+    def _look_for_rivals(self) -> None:
+        """Report topics on which two publish: messages of both would make no episode."""
+        for topic in self._heard:
+            name = self.resolve_topic_name(topic.name)
+            if not self.active or not topic.writers or self.count_publishers(name) < 2:
+                self._rivals.pop(topic.name, None)
+                continue
+            found = [info.node_name for info in self.get_publishers_info_by_topic(name)]
+            allowed = 1 + (topic is topics.CAMERA_INFO and topics.PERCEPTION in found)
+            named = ', '.join(f'node {node}' for node in sorted(found))
+            if len(found) > allowed and self._rivals.get(topic.name) != named:
+                self._rivals[topic.name] = named
+                self.diagnostics.refuse('two publishers', f'{topic.name}: expected one publisher, got {named}: end one '
+                                                          'of them, or give its graph a namespace of its own')
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         try:

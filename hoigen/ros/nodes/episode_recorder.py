@@ -67,7 +67,7 @@ class EpisodeRecorder(ManagedNode[EpisodeRecorderConfig]):
         self._recordings.close()
 
     def values(self) -> dict[str, object]:
-        return {'recorded': self._recorded, 'rejected': self._rejected, 'refused_episodes': self._not_admitted,
+        return {'recorded': self._recorded, 'rejected': self._rejected, 'not_admitted': self._not_admitted,
                 'bag': self._bag, 'open': self._recordings.open_episodes, 'waiting': self._recordings.waiting}
 
     def _on_message(self, topic: Topic, cdr: bytes, origin: Origin | None) -> None:

@@ -164,7 +164,7 @@ class Synthesizer(ManagedNode[SynthesizerConfig]):
                   left_out=ended.note, automatic=True)
         if self.config.automatic and not self.enqueue(job):
             self._admitted.add(ended.episode)  # what becomes of it is decided
-            self._refuse(ended.episode, 'too many clips wait', f'expected less than {self.config.queue} when it ended')
+            self._refuse(ended.episode, 'too many clips wait', f'{self.config.queue} wait already')
 
     def _refuse(self, episode: int, reason: str, detail: str) -> None:
         """Of an episode that is not admitted nothing is generated, and nothing recorded."""

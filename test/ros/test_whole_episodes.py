@@ -1,0 +1,124 @@
+"""Source, condition_builder, synthesizer and recorder together: every episode is recorded whole, or not at all."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip('rclpy', reason='needs ROS 2: source install/setup.bash')
+pytest.importorskip('hoigen.msg', reason='needs the built messages: source install/setup.bash')
+
+import rclpy
+from fake_graph import FRAMES, FakeGenerator
+from rclpy.lifecycle import TransitionCallbackReturn
+from ros_bench import START_NS, Bench, scene
+
+from hoigen.episodes import EpisodeReader
+from hoigen.ros import convert, topics
+from hoigen.ros.nodes.condition_builder import ConditionBuilder
+from hoigen.ros.nodes.episode_recorder import EpisodeRecorder
+from hoigen.ros.nodes.synthesizer import Synthesizer
+
+
+class Held(FakeGenerator):
+    """A model that waits with its first clip until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go = threading.Event()
+
+    def generate(self, *args: Any, **settings: Any) -> Any:
+        self.go.wait(60)
+        return super().generate(*args, **settings)
+
+
+def graph(bench: Bench, output: Path, **synthesizer: Any) -> Held:
+    """The nodes of sim_to_video, without its source."""
+    model = Held()
+    nodes = [bench.add(EpisodeRecorder, output=str(output)),
+             bench.add(Synthesizer, lambda config: model, wait_for='episode_recorder', **synthesizer),
+             bench.add(ConditionBuilder, points=300, tracks=20, wait_for='episode_recorder synthesizer')]
+    for node in nodes:
+        assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+        assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
+    bench.play('sim_source')
+    return model
+
+
+def check(bag: Path, episode: int, frames: int = FRAMES) -> None:
+    """The bag holds that episode, its own images and nothing else."""
+    with EpisodeReader(bag) as reader:
+        assert reader.faults() == ()
+        for topic in ('labels', 'synth/labels'):
+            assert [(one.episode, one.frame) for one in reader.labels(topic)] == [
+                (episode, frame) for frame in range(frames)]
+        clip = reader.clip()
+        assert reader.counts['/synth/image'] == frames
+        np.testing.assert_array_equal(clip.rgb, np.stack([one.rgb for one in scene(episode, frames)[1]]))
+        assert len(reader.assets()) == len(scene()[0])
+
+
+def test_a_source_that_starts_its_clock_again_is_recorded_whole(bench: Bench, tmp_path: Path) -> None:
+    """Three episodes with the same stamps, all sent before the first clip is generated."""
+    model = graph(bench, tmp_path)
+    for episode in range(3):
+        bench.send_scene(episode, start_ns=0)
+    bench.until(lambda: bench.values('synthesizer').get('held') == '[0, 1, 2]')
+    model.go.set()
+    bench.until(lambda: bench.count('episode_recorder', 'recorded') == 3)
+    for episode in range(3):
+        check(tmp_path / f'episode_{episode:04d}', episode)
+    assert bench.count('episode_recorder', 'refused') == 0
+
+
+def test_of_a_source_faster_than_the_model_what_is_admitted_is_recorded_whole(bench: Bench, tmp_path: Path) -> None:
+    """The others are counted, and leave nothing behind."""
+    model = graph(bench, tmp_path, queue=1)
+    for episode in range(12):
+        bench.send_scene(episode, START_NS + episode * 10**9)
+    bench.until(lambda: bench.count('synthesizer', 'not_admitted') >= 10)
+    model.go.set()
+    kept = 12 - bench.count('synthesizer', 'not_admitted')
+    bench.until(lambda: bench.count('episode_recorder', 'recorded') == kept)
+    bench.until(lambda: bench.count('episode_recorder', 'not_admitted') == 12 - kept)
+    assert 0 < kept <= 2
+    assert sorted(bag.name for bag in tmp_path.glob('*episode*')) == [f'episode_{episode:04d}' for episode in range(kept)]
+    for episode in range(kept):
+        check(tmp_path / f'episode_{episode:04d}', episode)
+    assert bench.count('episode_recorder', 'failed') == 0
+
+
+def test_of_an_episode_that_is_cut_the_bag_holds_what_was_generated(bench: Bench, tmp_path: Path) -> None:
+    """Seven frames: five are generated, and all topics have five."""
+    model = graph(bench, tmp_path)
+    assets, frames = scene(0, 7)
+    bench.send_assets(assets)
+    for frame in frames:
+        bench.send(convert.frame_to_msgs(frame, START_NS + frame.stamp_ns))
+    model.go.set()
+    bench.until(lambda: bench.count('episode_recorder', 'recorded') == 1)
+    with EpisodeReader(tmp_path / 'episode_0000') as reader:
+        assert reader.faults() == ()
+        assert {reader.counts[f'/{name}'] for name in ('labels', 'camera/image', 'condition/points', 'synth/image',
+                                                      'tf')} == {5}
+        made = reader.provenance()
+        assert made is not None
+        assert 'left out at its end: 2' in made.config['left_out']
+        np.testing.assert_array_equal(reader.clip().rgb, np.stack([frame.rgb for frame in frames[:5]]))
+
+
+def test_two_publishers_on_a_topic_are_named(bench: Bench, tmp_path: Path) -> None:
+    """In diagnostics, once for each topic."""
+    bench.up(EpisodeRecorder, output=str(tmp_path))
+    other = rclpy.create_node('isaac', namespace=bench.namespace)
+    bench.executor.add_node(other)
+    publisher = other.create_publisher(topics.IMAGE.type, topics.IMAGE.name, topics.IMAGE.qos)
+    bench.until(lambda: 'camera/image: node bench, node isaac' in bench.values('episode_recorder').get(
+        'two_publishers', ''))
+    assert bench.count('episode_recorder', 'refused: two publishers') == 1
+    other.destroy_publisher(publisher)
+    bench.until(lambda: 'two_publishers' not in bench.values('episode_recorder'))
