@@ -155,8 +155,8 @@ class Encoder:
 
     def tracks(self, conditions: FrameConditions, head: Any) -> Any:
         """Tracks with the ids 0 to M-1, published together with their labels."""
-        return self._make('hoigen/msg/PointTracks', header=head, labels_publisher=np.zeros(16, np.uint8),
-                          labels_number=0, ids=np.arange(len(conditions.tracks), dtype=np.uint32),
+        return self._make('hoigen/msg/PointTracks', header=head, source_publisher=np.zeros(16, np.uint8),
+                          source_number=0, ids=np.arange(len(conditions.tracks), dtype=np.uint32),
                           points=conditions.tracks.ravel(), visible=conditions.track_visible)
 
     def conditions(self, conditions: FrameConditions, names: FrameNames = NAMES) -> dict[str, Any]:

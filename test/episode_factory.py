@@ -208,7 +208,7 @@ class Messages:
     def tracks(self, frame: int, points: np.ndarray, visible: np.ndarray) -> Any:
         count = self.scene.tracks
         return self.make('hoigen/msg/PointTracks', header=self.header(frame, WORLD),
-                         labels_publisher=np.zeros(16, np.uint8), labels_number=0, ids=np.arange(count, dtype=np.uint32),
+                         source_publisher=np.zeros(16, np.uint8), source_number=0, ids=np.arange(count, dtype=np.uint32),
                          points=points[:count].reshape(-1), visible=visible[:count].astype(np.bool_))
 
 

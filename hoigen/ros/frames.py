@@ -9,7 +9,7 @@ from typing import NamedTuple
 from rclpy.serialization import deserialize_message
 
 from hoigen.ros import topics
-from hoigen.ros.pairing import Origin, Pairing, link_of
+from hoigen.ros.pairing import Origin, Pairing, source_of
 from hoigen.ros.streams import Refused
 from hoigen.ros.topics import Topic
 
@@ -79,7 +79,7 @@ class Frames:
     def add(self, topic: Topic, stamp_ns: int, origin: Origin | None, cdr: bytes) -> list[Found]:
         """A message of another topic has come: it, and what waited for it, where the labels are there."""
         if topic is topics.TRACKS:
-            self._pairing.link(origin, link_of(deserialize_message(cdr, topic.type)))
+            self._pairing.link(origin, source_of(deserialize_message(cdr, topic.type)))
         if origin is None:
             for one in [one for one in self._waiting if (one.topic, one.stamp_ns) == (topic, stamp_ns)]:
                 self._give_up(one)

@@ -10,7 +10,7 @@ import numpy as np
 
 from hoigen.ros import topics
 
-__all__ = ['Origin', 'Pairing', 'link_of', 'name_labels', 'origin_of']
+__all__ = ['Origin', 'Pairing', 'name_source', 'origin_of', 'source_of']
 
 REMEMBERED = 4096
 """Publications whose stamps are remembered: more than two queues of a stream hold on their way."""
@@ -43,15 +43,16 @@ def origin_of(info: Mapping[str, Any]) -> Origin | None:
     return Origin(bytes(publisher['data'])[:16], number) if number and publisher else None
 
 
-def link_of(tracks: Any) -> Origin | None:
-    """The labels that a PointTracks message was made from; None for those that were published together with it."""
-    return Origin(bytes(tracks.labels_publisher), tracks.labels_number) if tracks.labels_number else None
+def source_of(tracks: Any) -> Origin | None:
+    """What a PointTracks message was made from; None for what was published together with it."""
+    return Origin(bytes(tracks.source_publisher), tracks.source_number) if tracks.source_number else None
 
 
-def name_labels(tracks: Any, labels: Origin) -> None:
-    """Write into a PointTracks message from which labels it was made."""
-    tracks.labels_publisher = np.frombuffer(labels.publisher.ljust(16, b'\0'), np.uint8)
-    tracks.labels_number = labels.number
+def name_source(tracks: Any, source: Origin | None) -> None:
+    """Write into a PointTracks message from which labels it was made, or in which image it was seen."""
+    if source is not None:
+        tracks.source_publisher = np.frombuffer(source.publisher.ljust(16, b'\0'), np.uint8)
+        tracks.source_number = source.number
 
 
 class Pairing:
@@ -59,8 +60,9 @@ class Pairing:
 
     Equal stamps are not enough: a source may start its clock again. A process that publishes one message on each topic
     for each frame numbers them alike, so of its publications those of one number are one frame, whatever is lost on the
-    way. Conditions are of the frame of the labels that condition/tracks names. Where topics are not published together
-    (by two processes, or with gaps of their own) the stamps alone decide, and only while they rise on every topic.
+    way. Conditions are of the frame that condition/tracks names, and so are labels that are published together with
+    conditions of another process's image. Where topics are not published together (by two processes, or with gaps of
+    their own) the stamps alone decide, and only while they rise on every topic.
     ``names``: the topics; without condition/tracks, conditions are a topic like any other.
     """
 
@@ -72,6 +74,7 @@ class Pairing:
         """Grows when topics turn out not to be published together: what came before may be of one frame now."""
         self._stamps: OrderedDict[tuple[_Process, int], int] = OrderedDict()
         self._links: OrderedDict[tuple[bytes, int], tuple[bytes, int]] = OrderedDict()
+        self._linking: set[bytes] = set()
         self._apart: set[_Process] = set()
         self._last: dict[str, tuple[int, Origin | None]] = {}
         self._numbers: dict[tuple[_Process, str], Origin] = {}
@@ -90,33 +93,50 @@ class Pairing:
             self._compare(topic, stamp_ns, origin)
         return True
 
-    def link(self, origin: Origin | None, labels: Origin | None) -> None:
-        """Conditions of that publication are of the frame of these ``labels`` (None: published together with them)."""
+    def link(self, origin: Origin | None, source: Origin | None) -> None:
+        """What is published under ``origin`` is of the frame of ``source`` (None: published together with it)."""
         if origin is not None:
-            _remember(self._links, origin.key, (labels or origin).key)
+            frame = (source or origin).key
+            _remember(self._links, origin.key, frame)
+            if frame[0] != origin.key[0]:
+                self._linking.add(origin.key[0])
 
     def same(self, topic: str, origin: Origin | None, other_topic: str, other: Origin | None) -> bool:
         """Whether two messages with one stamp are of one frame, as far as is known by now."""
         if origin is None or other is None:
             return not self.clock_fault
-        if other_topic in self._made and topic not in self._made:
-            return self.same(other_topic, other, topic, origin)
         one, two = origin.key, other.key
-        apart = {(one[0], topic in self._made), (two[0], other_topic in self._made)} & self._apart
-        if topic in self._made and other_topic not in self._made and not apart:
-            if one not in self._links:
+        families = {(one[0], topic in self._made), (two[0], other_topic in self._made)}
+        apart = bool(families & self._apart)
+        if len(families) > 1 and not apart:
+            one_of, two_of = self._frame(topic, origin), self._frame(other_topic, other)
+            if one_of is None or two_of is None:
                 return False
-            topic, one = topics.LABELS.name, self._links[one]
+            one, two = one_of, two_of
         if one == two or self.clock_fault:
             return one == two and not (apart and self.clock_fault)
-        return bool(apart) if one[0] == two[0] else not self._processes[topic] & self._processes[other_topic]
+        if one[0] == two[0]:
+            return apart
+        return not self._processes[self._named(topic)] & self._processes[self._named(other_topic)]
 
     def passed(self, topic: str, origin: Origin | None, labels_topic: str, labels: Origin | None) -> bool:
         """Whether the labels of a message cannot come any more, since ``labels`` that follow them have."""
-        if origin is None or labels is None or (labels.key[0], False) in self._apart:
+        if origin is None or labels is None:
             return False
-        key = self._links.get(origin.key) if topic in self._made else origin.key
-        return key is not None and key[0] == labels.key[0] and key[1] < labels.number
+        one, two = self._frame(topic, origin), self._frame(labels_topic, labels)
+        if one is None or two is None or (two[0], False) in self._apart:
+            return False
+        return one[0] == two[0] and one[1] < two[1]
+
+    def _frame(self, topic: str, origin: Origin) -> tuple[bytes, int] | None:
+        """The publication that names the frame; None while that is not known."""
+        if topic in self._made or origin.key[0] in self._linking:
+            return self._links.get(origin.key)
+        return origin.key
+
+    def _named(self, topic: str) -> str:
+        """Conditions are followed back to the labels that they were made from."""
+        return topics.LABELS.name if topic in self._made else topic
 
     def _compare(self, topic: str, stamp_ns: int, origin: Origin) -> None:
         """Find out whether the process publishes its topics together."""

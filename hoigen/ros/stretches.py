@@ -11,6 +11,7 @@ import numpy as np
 from hoigen import decode
 from hoigen.records import Footage
 from hoigen.ros import topics
+from hoigen.ros.pairing import Origin
 from hoigen.ros.streams import Refused
 
 __all__ = ['Instant', 'Stretch', 'StretchCollector', 'fit_together', 'footage_of', 'stamp_of']
@@ -21,10 +22,14 @@ Instant = Mapping[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class Stretch:
-    """Consecutive instants of one size and one lens, with rising stamps; ``number`` counts stretches from 0."""
+    """Consecutive instants of one size and one lens, with rising stamps; ``number`` counts stretches from 0.
+
+    images: which publications the images are, None where that is unknown.
+    """
 
     number: int
     instants: tuple[Instant, ...]
+    images: tuple[Origin | None, ...]
 
     @property
     def stamps_ns(self) -> tuple[int, int]:
@@ -42,17 +47,19 @@ class StretchCollector:
     def __init__(self, frames: int, pause_ns: int) -> None:
         self._frames, self._pause_ns = frames, pause_ns
         self._instants: list[Instant] = []
+        self._images: list[Origin | None] = []
         self._number = 0
 
     @property
     def empty(self) -> bool:
         return not self._instants
 
-    def add(self, instant: Instant) -> list[Stretch]:
+    def add(self, instant: Instant, image: Origin | None = None) -> list[Stretch]:
         """The stretches that this instant ends. Raises :class:`Refused` for one whose messages do not fit together."""
         fit_together(instant)
         ended = [] if self._follows(instant) else self.end()
         self._instants.append(instant)
+        self._images.append(image)
         return ended + self.end() if len(self._instants) == self._frames else ended
 
     def paused(self, now_ns: int) -> bool:
@@ -63,8 +70,8 @@ class StretchCollector:
         """End the stretch in progress, if there is one."""
         if self.empty:
             return []
-        stretch = Stretch(self._number, tuple(self._instants))
-        self._instants, self._number = [], self._number + 1
+        stretch = Stretch(self._number, tuple(self._instants), tuple(self._images))
+        self._instants, self._images, self._number = [], [], self._number + 1
         return [stretch]
 
     def _follows(self, instant: Instant) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hoigen.ros import topics
-from hoigen.ros.pairing import Origin, Pairing, link_of
+from hoigen.ros.pairing import Origin, Pairing, source_of
 from hoigen.ros.streams import Refused
 
 
@@ -39,7 +39,7 @@ class ExactSync:
             return
         self._place(stamp_ns, topic, origin, message)
         if topic == topics.TRACKS.name:
-            self._pairing.link(origin, link_of(message))
+            self._pairing.link(origin, source_of(message))
             self._sort_again(stamp_ns)
         if self._pairing.changes != changes:
             self._sort_again()

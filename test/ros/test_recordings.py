@@ -24,7 +24,7 @@ from hoigen.episodes import EpisodeError, EpisodeMismatch
 from hoigen.msg import Labels, PointTracks
 from hoigen.records import Provenance
 from hoigen.ros import convert, topics
-from hoigen.ros.pairing import Origin, name_labels
+from hoigen.ros.pairing import Origin, name_source
 from hoigen.ros.recordings import OPEN_EPISODES, Recordings
 from hoigen.ros.streams import Refused
 from hoigen.ros.topics import Topic
@@ -42,7 +42,7 @@ def cdr_of(topic: Topic, frame: Frame, labels: Origin | None = None) -> bytes:
     if topic.type is Labels:
         message.episode, message.frame, message.last = frame.episode, frame.frame, frame.last
     if topic.type is PointTracks and labels is not None:
-        name_labels(message, labels)
+        name_source(message, labels)
     return serialize_message(message)
 
 
@@ -263,3 +263,12 @@ def test_labels_of_generated_frames_must_be_those_of_the_scene() -> None:
             cdr = serialize_message(message)
         bench.add(topic, cdr, one.origin)
     assert 'synth/labels at 0 ns: expected what labels says' in str(bench.closed[0])
+
+
+def test_conditions_alone_complete_an_episode() -> None:
+    """Where condition_builder is what is recorded, nothing that is made of its conditions is awaited or written."""
+    bench = Bench(made_by=topics.BUILDER)
+    scene = whole(0)
+    record(bench, in_turn(scene), scene)
+    assert list(bench.closed) == [0]
+    assert set(bench.bags[0].messages) == {topic.name for topic in (*SCENE, *CONDITIONS)}

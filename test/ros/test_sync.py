@@ -16,7 +16,7 @@ pytest.importorskip('hoigen.msg', reason='needs the built messages: source insta
 
 from publications import LUCK, Frame, delivered, episodes, origin, published
 
-from hoigen.ros.pairing import name_labels
+from hoigen.ros.pairing import name_source
 from hoigen.ros.streams import Refused
 from hoigen.ros.sync import ExactSync
 
@@ -81,7 +81,7 @@ def test_no_set_has_messages_of_two_runs_whatever_is_lost(frames: list[Frame], l
     for one in delivered(streams, luck, losses):
         message = SimpleNamespace(of=one.frame)
         if one.topic == 'condition/tracks':
-            name_labels(message, numbers[one.frame])
+            name_source(message, numbers[one.frame])
         log.sync.add(one.topic, one.frame.stamp_ns, message, one.origin)
     for stamp_ns, messages in log.sets:
         assert {message.of for message in messages.values()} == {messages['labels'].of}
@@ -144,3 +144,20 @@ def test_any_interleaving_of_topics_that_are_in_order_loses_nothing(order: list[
         sent[topic] += 1
     assert [stamp for stamp, _ in log.sets] == list(range(min(sent.values())))
     assert not log.unmatched
+
+
+@settings(deadline=None)
+@given(episodes(least_frames=2), LUCK)
+def test_labels_that_were_found_in_images_are_of_the_images_frame(frames: list[Frame], luck: Random) -> None:
+    """As perception publishes them: with conditions that name the image, and for some of the images only."""
+    images = published(frames, ('camera/image',))
+    seen = [frame for frame in frames if frame.episode % 2 == 0]
+    found = published(seen, ('labels', 'condition/points', 'condition/tracks'), process=2)
+    numbers = {frame: image.origin for frame, image in zip(frames, images['camera/image'], strict=True)}
+    log = Log(('camera/image', 'labels', 'condition/points', 'condition/tracks'), depth=1000)
+    for one in images['camera/image'] + delivered(found, luck, losses=False):
+        message = SimpleNamespace(of=one.frame)
+        if one.topic == 'condition/tracks':
+            name_source(message, numbers[one.frame])
+        log.sync.add(one.topic, one.frame.stamp_ns, message, one.origin)
+    assert [{message.of for message in messages.values()} for _, messages in log.sets] == [{frame} for frame in seen]

@@ -86,7 +86,7 @@ def test_of_a_source_faster_than_the_model_what_is_admitted_is_recorded_whole(be
     bench.until(lambda: bench.count('episode_recorder', 'recorded') == kept)
     bench.until(lambda: bench.count('episode_recorder', 'not_admitted') == 12 - kept)
     assert 0 < kept <= 2
-    assert sorted(bag.name for bag in tmp_path.glob('*episode*')) == [f'episode_{episode:04d}' for episode in range(kept)]
+    assert sorted(bag.name for bag in tmp_path.glob('*episode*')) == [f'episode_{number:04d}' for number in range(kept)]
     for episode in range(kept):
         check(tmp_path / f'episode_{episode:04d}', episode)
     assert bench.count('episode_recorder', 'failed') == 0

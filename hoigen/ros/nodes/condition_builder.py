@@ -15,7 +15,7 @@ from hoigen.records import MeshAsset, RecordError, SceneFrame
 from hoigen.ros import convert, topics
 from hoigen.ros.beside import Beside
 from hoigen.ros.nodes.base import ManagedNode, spin
-from hoigen.ros.pairing import Origin, name_labels
+from hoigen.ros.pairing import Origin, name_source
 from hoigen.ros.parameters import param, validate
 from hoigen.ros.streams import EpisodeOrder, Refused, Tables
 from hoigen.ros.sync import ExactSync
@@ -128,8 +128,7 @@ class ConditionBuilder(ManagedNode[ConditionBuilderConfig]):
         if not self._frames:
             self.wait_for_readers(self.config.wait_for)
         made = convert.conditions_to_msgs(conditions, convert.frame_names(messages))
-        if origin is not None:
-            name_labels(made[topics.TRACKS.name], origin)
+        name_source(made[topics.TRACKS.name], origin)
         self.publish(made)
         self._frames += 1
         self.diagnostics.caution(self._builder.source_check.warning(), log=labels.last)

@@ -17,8 +17,9 @@ from hoigen.conditioning.builder import row_of
 from hoigen.perception.perceive import Perceived, Perceiver, PerceptionConfig
 from hoigen.records import Clip, Footage, Provenance
 from hoigen.ros import convert, topics
+from hoigen.ros.clips import LEAST_FRAMES
 from hoigen.ros.nodes.base import ManagedNode, spin
-from hoigen.ros.pairing import Origin
+from hoigen.ros.pairing import Origin, name_source
 from hoigen.ros.parameters import param, validate
 from hoigen.ros.streams import Refused
 from hoigen.ros.stretches import Stretch, StretchCollector, footage_of
@@ -26,9 +27,6 @@ from hoigen.ros.sync import ExactSync
 
 PARTS = (topics.DEPTH, topics.CAMERA_INFO, topics.IMAGE)
 """What an instant may consist of."""
-
-LEAST_FRAMES = 5
-"""The video models' clips have 4k+1 frames; fewer than this show no motion to speak of."""
 
 POLL_S = 0.25
 ACK_S = 10.0
@@ -145,7 +143,7 @@ class Perception(ManagedNode[PerceptionNodeConfig]):
 
     def _on_set(self, stamp_ns: int, messages: dict[str, Any], origins: dict[str, Origin | None]) -> None:
         try:
-            self._hand_over(self._collector.add(messages))
+            self._hand_over(self._collector.add(messages, origins[topics.IMAGE.name]))
         except Refused as error:
             self.report(error)
 
@@ -198,6 +196,7 @@ class Perception(ManagedNode[PerceptionNodeConfig]):
         for row in range(frames):
             labels = replace(clip.labels[row], episode=episode, frame=row, last=row == frames - 1)
             messages = convert.recorded_to_msgs(clip.cameras[row], labels, row_of(clip, row), names)
+            name_source(messages[topics.TRACKS.name], stretch.images[row])
             if not estimated:
                 del messages[topics.CAMERA_INFO.name]
             self.publish(messages)
