@@ -208,8 +208,9 @@ class Messages:
     def tracks(self, frame: int, points: np.ndarray, visible: np.ndarray) -> Any:
         count = self.scene.tracks
         return self.make('hoigen/msg/PointTracks', header=self.header(frame, WORLD),
-                         source_publisher=np.zeros(16, np.uint8), source_number=0, ids=np.arange(count, dtype=np.uint32),
-                         points=points[:count].reshape(-1), visible=visible[:count].astype(np.bool_))
+                         source_publisher=np.zeros(16, np.uint8), source_number=0,
+                         ids=np.arange(count, dtype=np.uint32), points=points[:count].reshape(-1),
+                         visible=visible[:count].astype(np.bool_))
 
 
 def fidelity(scene: Scene, frame: int) -> float:
