@@ -22,7 +22,8 @@ _CONDITIONS = frozenset(topic.name for topic in topics.CONDITIONS)
 _Process = tuple[bytes, bool]
 """A process, and whether of what it publishes the conditions are meant or the scene."""
 
-K, V = TypeVar('K'), TypeVar('V')
+K = TypeVar('K')
+V = TypeVar('V')
 
 
 class Origin(NamedTuple):
