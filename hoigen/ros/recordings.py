@@ -30,6 +30,8 @@ __all__ = ['PROVENANCE_OF', 'EpisodeNotAdmitted', 'Recordings']
 
 OPEN_EPISODES = 32
 """More than a node has in its queue by default: what it admits must find its bag open."""
+EARLY_LABELS = 1000
+"""Labels of made frames that may wait for their episode to begin."""
 DONE_EPISODES = 10_000
 """Closed episodes whose late messages are known as such."""
 PROVENANCES = (topics.CONDITION_PROVENANCE, *PROVENANCE_OF.values())
@@ -112,7 +114,7 @@ class Recordings:
         episode, made = labels.message.episode, labels.topic is not topics.LABELS
         if made and episode not in self._open and episode not in self._done:
             self._early.setdefault((labels.topic, episode), []).append(labels)
-            if len(self._early) > OPEN_EPISODES:
+            if sum(map(len, self._early.values())) > EARLY_LABELS:
                 (topic, unknown), _ = self._early.popitem(last=False)
                 raise Refused('labels of no episode', f'{topic.name} of episode {unknown}: expected one of '
                                                       f'{self.open_episodes}')

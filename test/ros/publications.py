@@ -35,7 +35,7 @@ class Publication(NamedTuple):
 
 def origin(process: int, topic: int, number: int) -> Origin:
     """As DDS names it: twelve bytes for the process, four for the publisher."""
-    return Origin(bytes([process]) * 12 + bytes([0, 0, topic, 3]), number)
+    return Origin(process.to_bytes(12, 'big') + bytes([0, 0, topic, 3]), number)
 
 
 @st.composite

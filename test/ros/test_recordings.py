@@ -25,7 +25,7 @@ from hoigen.msg import Labels, PointTracks
 from hoigen.records import Provenance
 from hoigen.ros import convert, topics
 from hoigen.ros.pairing import Origin, name_source
-from hoigen.ros.recordings import OPEN_EPISODES, Recordings
+from hoigen.ros.recordings import EARLY_LABELS, OPEN_EPISODES, Recordings
 from hoigen.ros.streams import Refused
 from hoigen.ros.topics import Topic
 
@@ -195,6 +195,16 @@ def test_frames_of_a_closed_episode_do_not_wait_for_ever() -> None:
     assert bench.refused['frame without labels'] >= 99
     record(bench, in_turn(whole(1, process=5)), whole(1, process=5))
     assert bench.recorded() == [0, 1]
+
+
+def test_frames_of_an_episode_that_never_began_are_bounded_too() -> None:
+    """A recorder that was started late hears goals for episodes that it never saw."""
+    bench = Bench(waiting=4)
+    for number in range(EARLY_LABELS // 3 + 1):
+        again = whole(0, process=10 + number)
+        record(bench, [one for topic in MADE for one in again[topic.name]], again)
+    assert bench.refused['labels of no episode'] > 0
+    assert bench.recordings.waiting <= 4 * len(MADE)
 
 
 def test_a_refused_beginning_refuses_the_rest_of_the_episode() -> None:

@@ -70,3 +70,39 @@ def test_tables_of_a_far_future_push_out_none_that_an_episode_needs() -> None:
     for number in range(2 * TABLES):
         tables.add(10**17 + number, 'nonsense')
     assert tables.at(6) == 'ours'
+
+
+def test_frames_of_another_publisher_do_not_follow() -> None:
+    """Two sources that number alike make no episode of both; one that is started again begins with frame 0."""
+    order = EpisodeOrder()
+    assert order.begins(10, 0, 0, b'one')
+    with pytest.raises(Refused, match='expected the publisher of frame 0') as refusal:
+        order.begins(11, 0, 1, b'two')
+    assert refusal.value.reason == 'two publishers'
+    assert not order.begins(11, 0, 1, b'one')
+    assert order.begins(10, 0, 0, b'two')
+
+
+def test_of_an_episode_that_is_not_taken_no_frame_follows() -> None:
+    """Until the next one begins."""
+    order = EpisodeOrder()
+    order.begins(10, 3, 0)
+    order.refuse()
+    with pytest.raises(Refused, match='expected frame 0 of it before'):
+        order.begins(11, 3, 1)
+    assert order.begins(0, 4, 0)
+
+
+def test_tables_that_name_their_episode_are_told_apart_where_stamps_start_again() -> None:
+    """The next one has come already; without a number it is refused to guess, where the two differ."""
+    tables: Tables[str] = Tables()
+    for episode, table in enumerate('abc'):
+        tables.add(0, table, episode)
+    assert [tables.at(0, episode) for episode in (0, 1, 2, 3)] == ['a', 'b', 'c', 'c']
+    unnumbered: Tables[str] = Tables()
+    for table in 'aa':
+        unnumbered.add(0, table)
+    assert unnumbered.at(0, 0) == 'a'
+    unnumbered.add(0, 'b')
+    with pytest.raises(Refused, match='tables must name their episode where stamps start again'):
+        unnumbered.at(0, 1)
