@@ -2,48 +2,74 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from hoigen.conditioning.background import carry_background
 from hoigen.conditioning.shadow import cast_shadows
 from hoigen.conditioning.splat import nearest_samples, sample_reach
 from hoigen.conditioning.texture import carry_colours
-from hoigen.conditioning.view import centre_view
+from hoigen.conditioning.view import View, centre_view
 from hoigen.conventions import ROLE_CODE, SCENE
 from hoigen.geometry.camera import project
 from hoigen.geometry.raster import NEAR_M
 from hoigen.geometry.transforms import apply, invert
 from hoigen.records import Camera, Clip, Conditions
 
-__all__ = ['build_conditions', 'pasted_baseline']
+__all__ = ['DrawnPoints', 'build_conditions', 'draw_points', 'pasted_baseline']
 
 PERCENTILES = (2, 98)
 """The part of frame 0's points whose places use the whole range of the tracking colours."""
 
 
+@dataclass(frozen=True, eq=False)
+class DrawnPoints:
+    """The points of a clip as T cameras of one size see them; fields as in :class:`Conditions`."""
+
+    cameras: tuple[Camera, ...]
+    mask: np.ndarray
+    depth_m: np.ndarray
+    pixels: np.ndarray
+    point_depth_m: np.ndarray
+    visible: np.ndarray
+    tracking: np.ndarray
+    coloured: np.ndarray
+    state: np.ndarray
+
+
 def build_conditions(clip: Clip, *, width: int, height: int) -> Conditions:
     """The conditions of ``clip`` at ``width`` x ``height``: its centre with that aspect, resized."""
     view = centre_view(clip.cameras[0], width, height)
-    cameras = tuple(view.camera(camera) for camera in clip.cameras)
+    drawn = draw_points(clip, view)
+    cameras, mask, depth_m = drawn.cameras, drawn.mask, drawn.depth_m
     image = view.picture(clip.rgb[0])
-    mask, depth_m = view.codes(clip.mask), view.depth(clip.depth_m, clip.mask, clip.cameras[0].K[0, 0])
     in_first = apply(invert(cameras[0].T_world_cam), clip.points)
     centre, scale = _normalisation(in_first[0], clip.point_role)
-    pixels, depth = (np.stack(part) for part in zip(*map(project, cameras, clip.points), strict=True))
-    pixels = np.nan_to_num(pixels, nan=-1e6, posinf=1e6, neginf=-1e6).astype(np.float32)
-    visible = clip.point_visible & _inside(pixels, width, height)
-    nearest = _nearest(clip, cameras, mask, depth_m, pixels, visible)
-    tracking = np.append(_track_colours(in_first[0]), np.zeros((1, 3), np.uint8), axis=0)[nearest]
-    coloured, state = carry_colours(clip, view, nearest)
     clean = view.picture((clip.mask[0] != ROLE_CODE[SCENE]).astype(np.float32)) == 0
     background, known = carry_background(cameras, image, clean, mask, depth_m)
     shadows = cast_shadows(image, cameras, mask, depth_m, clip.points, clip.point_role)
     return Conditions(
         stamps_ns=clip.stamps_ns, cameras=cameras, prompt=clip.labels[0].task, image=image,
-        points=((in_first - centre) / scale).astype(np.float32), centre_m=centre, scale_m=scale, point_pixels=pixels,
-        point_depth_m=depth.astype(np.float32), point_visible=visible, point_role=clip.point_role, tracking=tracking,
-        background=background, background_known=known, coloured=coloured, coloured_state=state,
-        shadow=shadows.codes, shadow_gain=shadows.gain, mask=mask, depth_m=depth_m)
+        points=((in_first - centre) / scale).astype(np.float32), centre_m=centre, scale_m=scale,
+        point_pixels=drawn.pixels, point_depth_m=drawn.point_depth_m, point_visible=drawn.visible,
+        point_role=clip.point_role, tracking=drawn.tracking, background=background, background_known=known,
+        coloured=drawn.coloured, coloured_state=drawn.state, shadow=shadows.codes, shadow_gain=shadows.gain, mask=mask,
+        depth_m=depth_m)
+
+
+def draw_points(clip: Clip, view: View) -> DrawnPoints:
+    """Draw the tracking and the coloured points of a clip in a view."""
+    cameras = tuple(view.camera(camera) for camera in clip.cameras)
+    mask, depth_m = view.codes(clip.mask), view.depth(clip.depth_m, clip.mask, clip.cameras[0].K[0, 0])
+    in_first = apply(invert(cameras[0].T_world_cam), clip.points[0])
+    pixels, depth = (np.stack(part) for part in zip(*map(project, cameras, clip.points), strict=True))
+    pixels = np.nan_to_num(pixels, nan=-1e6, posinf=1e6, neginf=-1e6).astype(np.float32)
+    visible = clip.point_visible & _inside(pixels, cameras[0].width, cameras[0].height)
+    nearest = _nearest(clip, cameras, mask, depth_m, pixels, visible)
+    tracking = np.append(_track_colours(in_first), np.zeros((1, 3), np.uint8), axis=0)[nearest]
+    coloured, state = carry_colours(clip, view, nearest)
+    return DrawnPoints(cameras, mask, depth_m, pixels, depth.astype(np.float32), visible, tracking, coloured, state)
 
 
 def pasted_baseline(conditions: Conditions) -> np.ndarray:

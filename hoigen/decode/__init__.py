@@ -5,11 +5,11 @@ must not be changed afterwards. What is not as its definition says raises :class
 finds wrong raises :class:`~hoigen.records.RecordError`; both name the field, what was expected and what came.
 """
 
-from hoigen.decode.conditions import CLOUD_FIELDS, clip, cloud, tracks
+from hoigen.decode.conditions import CLOUD_FIELDS, clip, cloud, generated, tracks
 from hoigen.decode.fields import MessageError, pose, stamp_ns
 from hoigen.decode.pictures import COLOURS, DEPTHS, GREYS, EncodingError, depth, mask, picture, rgb
 from hoigen.decode.scene import assets, camera, intrinsics, labels, mesh_frame, scene_frame
 
 __all__ = ['CLOUD_FIELDS', 'COLOURS', 'DEPTHS', 'GREYS', 'EncodingError', 'MessageError', 'assets', 'camera', 'clip',
-           'cloud', 'depth', 'intrinsics', 'labels', 'mask', 'mesh_frame', 'picture', 'pose', 'rgb', 'scene_frame',
-           'stamp_ns', 'tracks']
+           'cloud', 'depth', 'generated', 'intrinsics', 'labels', 'mask', 'mesh_frame', 'picture', 'pose', 'rgb',
+           'scene_frame', 'stamp_ns', 'tracks']

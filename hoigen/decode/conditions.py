@@ -1,4 +1,4 @@
-"""condition_builder's messages -> arrays, and those of an episode -> its clip."""
+"""condition_builder's messages -> arrays, those of an episode -> its clip, and those of the synthesizer -> its clip."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from hoigen.conventions import ROLES
 from hoigen.decode.fields import MessageError, stamp_ns, triples
 from hoigen.decode.pictures import depth, mask, rgb
 from hoigen.decode.scene import camera, labels
-from hoigen.records import Clip
+from hoigen.records import Clip, Fidelity, GeneratedClip, Provenance
 
-__all__ = ['CLOUD_FIELDS', 'clip', 'cloud', 'tracks']
+__all__ = ['CLOUD_FIELDS', 'clip', 'cloud', 'generated', 'tracks']
 
 CLOUD_FIELDS = {'x': 'f4', 'y': 'f4', 'z': 'f4', 'rgb': 'u4', 'role': 'u1', 'visible': 'u1', 'known': 'u1',
                 'contact': 'u1', 'id': 'u4'}
@@ -64,10 +64,7 @@ def _in_order(field: str, ids: np.ndarray) -> None:
 
 def clip(messages: Mapping[str, Sequence[Any]]) -> Clip:
     """The clip of T instants: by topic (``camera/image``, ``condition/points`` ...) the T messages in order."""
-    stamps = [stamp_ns(message.header) for message in messages['labels']]
-    for topic, column in messages.items():
-        if [stamp_ns(message.header) for message in column] != stamps:
-            raise MessageError(topic, f'the {len(stamps)} stamps of labels', f'{len(column)} messages of others')
+    stamps = _stamps(messages, 'labels')
 
     def stack(topic: str, read: Callable[[Any], np.ndarray]) -> np.ndarray:
         return _stack(topic, [read(message) for message in messages[topic]])
@@ -78,8 +75,7 @@ def clip(messages: Mapping[str, Sequence[Any]]) -> Clip:
     visible, contact = (np.stack([rows[field] > 0 for rows in clouds]) for field in ('visible', 'contact'))
     first = clouds[0]
     return Clip(
-        stamps_ns=np.array(stamps, np.int64),
-        cameras=tuple(map(camera, messages['camera/camera_info'], messages['camera/pose'])),
+        stamps_ns=stamps, cameras=tuple(map(camera, messages['camera/camera_info'], messages['camera/pose'])),
         rgb=stack('camera/image', rgb), mask=stack('condition/mask', mask),
         depth_m=stack('condition/depth', partial(depth, far=True)),
         points=points, point_role=first['role'].copy(), point_visible=visible, point_contact=contact,
@@ -87,6 +83,30 @@ def clip(messages: Mapping[str, Sequence[Any]]) -> Clip:
         point_rgb_known=first['known'] > 0,
         tracks=_stack('condition/tracks', [places for places, _ in followed]),
         track_visible=np.stack([seen for _, seen in followed]), labels=tuple(map(labels, messages['labels'])))
+
+
+def generated(messages: Mapping[str, Sequence[Any]], provenance: Provenance) -> GeneratedClip:
+    """The generated frames of T instants, from the messages of ``synth/*`` and ``camera/pose`` by topic.
+
+    Bags of hoigen's first version have no ``mask`` and ``motion`` of fidelity: NaN.
+    """
+    stamps = _stamps(messages, 'synth/labels')
+    scores = [[getattr(message, part, np.nan) for message in messages['synth/fidelity']]
+              for part in ('value', 'mask', 'motion')]
+    return GeneratedClip(
+        stamps_ns=stamps, cameras=tuple(map(camera, messages['synth/camera_info'], messages['camera/pose'])),
+        frames=_stack('synth/image', list(map(rgb, messages['synth/image']))),
+        fidelity=Fidelity(*(np.array(part, np.float32) for part in scores)),
+        labels=tuple(map(labels, messages['synth/labels'])), provenance=provenance)
+
+
+def _stamps(messages: Mapping[str, Sequence[Any]], reference: str) -> np.ndarray:
+    """The stamps [T] int64 of the topic ``reference``, which all others must have."""
+    stamps = [stamp_ns(message.header) for message in messages[reference]]
+    for topic, column in messages.items():
+        if [stamp_ns(message.header) for message in column] != stamps:
+            raise MessageError(topic, f'the {len(stamps)} stamps of {reference}', f'{len(column)} messages of others')
+    return np.array(stamps, np.int64)
 
 
 def _stack(topic: str, rows: Sequence[np.ndarray]) -> np.ndarray:

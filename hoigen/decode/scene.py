@@ -66,14 +66,15 @@ def mesh_frame(message: Any) -> tuple[dict[str, np.ndarray], dict[str, np.ndarra
 
 
 def labels(message: Any) -> Labels:
-    """Record of a hoigen/Labels."""
+    """Record of a hoigen/Labels; in bags of hoigen's first version every object pose is known."""
     contacts = Contacts(_vectors([contact.position for contact in message.contacts]),
                         _vectors([contact.normal for contact in message.contacts]),
                         np.array([contact.force for contact in message.contacts], np.float32))
+    known = pose(message.object_pose, 'object_pose') if getattr(message, 'object_pose_known', True) else None
     return Labels(
         joint_names=tuple(message.joint_names), joint_positions=np.asarray(message.joint_positions, np.float32),
         action=np.asarray(message.action, np.float32),
-        T_world_object=pose(message.object_pose, 'object_pose') if message.object_pose_known else None,
+        T_world_object=known,
         contacts=contacts, task=message.task, episode=int(message.episode), frame=int(message.frame),
         last=bool(message.last))
 

@@ -1,5 +1,6 @@
 """Episodes as files: one rosbag2 (MCAP) folder each, read and written without ROS; recovery, provenance, report."""
 
+from hoigen.episodes.bags import find_bags, one_bag
 from hoigen.episodes.clips import load_clip, save_clip
 from hoigen.episodes.cut import cut_episode
 from hoigen.episodes.errors import (
@@ -23,6 +24,6 @@ from hoigen.episodes.recovery import recover
 from hoigen.episodes.writer import EpisodeSummary, EpisodeWriter
 
 __all__ = ['EpisodeDamaged', 'EpisodeError', 'EpisodeExists', 'EpisodeMismatch', 'EpisodeReader', 'EpisodeSummary',
-           'EpisodeWriteFailed', 'EpisodeWriter', 'cut_episode', 'load_clip', 'provenance_from_json', 'provenance_of',
-           'provenance_to_json', 'recover', 'rejection_of', 'save_clip', 'sha256_of', 'strict_json',
-           'versions_of']
+           'EpisodeWriteFailed', 'EpisodeWriter', 'cut_episode', 'find_bags', 'load_clip', 'one_bag',
+           'provenance_from_json', 'provenance_of', 'provenance_to_json', 'recover', 'rejection_of', 'save_clip',
+           'sha256_of', 'strict_json', 'versions_of']

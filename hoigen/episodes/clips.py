@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from hoigen.conditioning.builder import row_of
 from hoigen.encode import OPTICAL, Encoder
 from hoigen.episodes.definitions import typestore
-from hoigen.episodes.errors import EpisodeDamaged, EpisodeExists, EpisodeWriteFailed
 from hoigen.episodes.provenance import provenance_to_json
 from hoigen.episodes.reader import EpisodeReader
 from hoigen.episodes.topics import CONDITION_PROVENANCE
-from hoigen.episodes.writer import EpisodeSummary, EpisodeWriter
+from hoigen.episodes.writer import EpisodeSummary, EpisodeWriter, whole_folder
 from hoigen.records import Clip, Provenance
 
 __all__ = ['load_clip', 'save_clip']
@@ -33,32 +30,19 @@ def save_clip(clip: Clip, provenance: Provenance, folder: Path) -> EpisodeSummar
     The folder appears whole or not at all. Raises :class:`EpisodeExists` if it is there already and
     :class:`EpisodeWriteFailed` if the operating system refuses (a full disk).
     """
-    folder = Path(folder)
-    if folder.exists():
-        raise EpisodeExists(f'{folder}: expected a new folder for a clip, got one that exists')
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(prefix=f'.{folder.name}.', dir=folder.parent))
-    except OSError as error:
-        raise EpisodeWriteFailed(f'{folder}: cannot write: {error.strerror}') from error
-    try:
-        summary = _write(clip, provenance, unfinished / folder.name)
-        (unfinished / folder.name).rename(folder)
-    except OSError as error:
-        raise EpisodeWriteFailed(f'{folder}: cannot write: {error.strerror}') from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-    return EpisodeSummary(folder, summary.frames, summary.counts, summary.size_bytes)
+    with whole_folder(folder) as unfinished:
+        summary = _write(clip, provenance, unfinished)
+    return EpisodeSummary(Path(folder), summary.frames, summary.counts, summary.size_bytes)
 
 
 def load_clip(folder: Path) -> Clip:
     """The clip of a bag, bit for bit what :func:`save_clip` was given (camera and object poses to 1e-12).
 
-    Raises :class:`EpisodeError` for a bag that is unfinished or lacks something.
+    Raises :class:`EpisodeDamaged` for a bag that is unfinished or damaged, :class:`EpisodeError` for one that lacks
+    something.
     """
     with EpisodeReader(folder) as reader:
-        if not reader.complete:
-            raise EpisodeDamaged(f'{folder}: expected a finished bag, got one that was never closed or is torn')
+        reader.require_whole()
         return reader.clip()
 
 

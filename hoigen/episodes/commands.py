@@ -7,7 +7,9 @@ from pathlib import Path
 
 import tyro
 
-from hoigen.episodes.recovery import recover
+from hoigen.episodes.bags import find_bags
+from hoigen.episodes.errors import EpisodeError
+from hoigen.episodes.recovery import is_whole, recover
 from hoigen.episodes.report import write_report
 
 __all__ = ['RecoverConfig', 'ReportConfig', 'recover_episode', 'report']
@@ -17,24 +19,40 @@ __all__ = ['RecoverConfig', 'ReportConfig', 'recover_episode', 'report']
 class ReportConfig:
     """What to report on."""
 
-    folder: tyro.conf.Positional[Path]
-    """The folder that holds the episodes' bags; the report goes into it."""
+    bags: tyro.conf.Positional[Path]
+    """A bag, its .mcap file, or a folder that holds bags at any depth; the report goes into it, that of a file beside
+    it."""
 
 
 @dataclass(frozen=True)
 class RecoverConfig:
     """What to recover."""
 
-    folder: tyro.conf.Positional[Path]
-    """The bag whose recording was killed; the recovered one goes beside it."""
+    bags: tyro.conf.Positional[Path]
+    """The bag whose recording was killed or damaged, its .mcap file, or a folder that holds such at any depth; a
+    recovered bag goes beside each."""
 
 
 def report(config: ReportConfig) -> None:
     """Write report.html and preview.mp4 and say where they are."""
-    write_report(config.folder)
-    print(f'{config.folder / "report.html"}\n{config.folder / "preview.mp4"}')
+    page = write_report(config.bags)
+    print(f'{page}\n{page.with_name("preview.mp4")}')
 
 
-def recover_episode(config: RecoverConfig) -> None:
-    """Make a bag of what a killed recording left and say where it is."""
-    print(recover(config.folder))
+def recover_episode(config: RecoverConfig) -> int:
+    """Make a bag of what each killed or damaged recording left and say where it is; 1 if one could not be mended."""
+    bags = find_bags([config.bags])
+    if len(bags) == 1:
+        print(recover(bags[0].path))
+        return 0
+    failed = 0
+    for bag in bags:
+        if is_whole(bag.path):
+            continue
+        try:
+            print(recover(bag.path))
+        except EpisodeError as error:
+            print(error)
+            failed += 1
+    print(f'{len(bags)} bags looked at')
+    return 1 if failed else 0

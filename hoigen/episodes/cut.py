@@ -46,9 +46,8 @@ def cut_episode(folder: Path, keep: Callable[[int], bool], *, generated: bool) -
 def _copy(folder: Path, keep: Callable[[int], bool], writer: EpisodeWriter) -> None:
     recording = open_recording(folder)
     try:
-        for connection, log_ns, cdr in recording.messages():
-            topic = connection.topic
-            if topic != TF and (topic not in PER_FRAME or keep(header_of(cdr)[0])):
-                writer.write(topic, connection.msgtype, log_ns, cdr, 'stream' if topic in PER_FRAME else 'latched')
+        for topic, log_ns, cdr in recording.messages():
+            if topic.name != TF and (topic.name not in PER_FRAME or keep(header_of(cdr)[0])):
+                writer.write(topic.name, topic.msgtype, log_ns, cdr, 'stream' if topic.name in PER_FRAME else 'latched')
     finally:
         recording.close()

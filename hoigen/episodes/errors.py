@@ -18,11 +18,11 @@ class EpisodeExists(EpisodeError):
 
 
 class EpisodeWriteFailed(EpisodeError):
-    """The operating system refused a write (a full disk, a quota); what was written before stays readable."""
+    """The operating system refused a write (a full disk, a quota); the text says what is left of the bag."""
 
 
 class EpisodeDamaged(EpisodeError):
-    """A bag's file cannot be read."""
+    """A bag's file cannot be read, or is not what was written."""
 
 
 class EpisodeMismatch(EpisodeError):

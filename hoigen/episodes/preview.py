@@ -15,7 +15,7 @@ from hoigen.episodes.view import EpisodeView, Picture
 __all__ = ['PreviewWriter']
 
 WIDTH, MARGIN, GAP, HEAD, FOOT = 1440, 24, 8, 64, 56
-LOOPS, HOLD_S, RATE = 2, 0.5, 24
+LOOPS, HOLD_S, TICKS = 2, 0.5, 90_000
 INK, FAINT, GROUND, EMPTY, ACCENT = (240, 242, 246), (150, 158, 172), (15, 17, 22), (30, 33, 41), (150, 138, 255)
 
 Box = tuple[int, int, int, int]
@@ -26,10 +26,11 @@ class PreviewWriter:
 
     def __init__(self, path: Path) -> None:
         self._file = av.open(str(path), 'w', options={'movflags': '+faststart'})
-        self._stream = self._file.add_stream('libx264', rate=RATE, options={'crf': '18', 'preset': 'veryfast'})
-        self._stream.pix_fmt = 'yuv420p'
+        self._stream = self._file.add_stream('libx264', rate=Fraction(TICKS, 1),
+                                             options={'crf': '18', 'preset': 'veryfast'})
+        self._stream.pix_fmt, self._stream.time_base = 'yuv420p', Fraction(1, TICKS)
         self._boxes: dict[str, Box] = {}
-        self._pts = 0
+        self._start_s = 0.0
 
     def __enter__(self) -> PreviewWriter:
         return self
@@ -37,6 +38,7 @@ class PreviewWriter:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
         if self._boxes:
+            self._put(self._held, self._start_s)  # the last image stays as long as that of every other episode
             self._file.mux(self._stream.encode())
         self._file.close()
 
@@ -47,11 +49,16 @@ class PreviewWriter:
             self._stream.width, self._stream.height = WIDTH, height
         size = (self._stream.width, self._stream.height)
         drawn = [_draw(view, frame, self._boxes, size) for frame in range(len(view.stamps_ns))]
-        for frame in _schedule(view.stamps_ns) * LOOPS:
-            picture = av.VideoFrame.from_ndarray(drawn[frame], format='rgb24')
-            picture.pts, picture.time_base = self._pts, Fraction(1, RATE)
-            self._pts += 1
-            self._file.mux(self._stream.encode(picture))
+        seconds = (np.array(view.stamps_ns) - view.stamps_ns[0]) / 1e9
+        for _ in range(LOOPS):
+            for image, second in zip(drawn, seconds, strict=True):
+                self._put(image, self._start_s + second)
+            self._start_s += seconds[-1] + HOLD_S
+
+    def _put(self, image: np.ndarray, second: float) -> None:
+        self._held, frame = image, av.VideoFrame.from_ndarray(image, format='rgb24')
+        frame.pts, frame.time_base = round(second * TICKS), Fraction(1, TICKS)
+        self._file.mux(self._stream.encode(frame))
 
 
 def _layout(view: EpisodeView) -> tuple[dict[str, Box], int]:
@@ -66,13 +73,6 @@ def _layout(view: EpisodeView) -> tuple[dict[str, Box], int]:
     return {'source': (MARGIN, HEAD, wide, tall), 'tracking': (middle, HEAD, narrow, low),
             'coloured': (middle, HEAD + tall - low, narrow, low),
             'generated': (WIDTH - MARGIN - wide, HEAD, wide, tall)}, (HEAD + tall + FOOT) // 2 * 2
-
-
-def _schedule(stamps_ns: tuple[int, ...]) -> list[int]:
-    """Which frame each picture of the video shows; the last one is held."""
-    seconds = (np.array(stamps_ns) - stamps_ns[0]) / 1e9
-    times = np.arange(0, seconds[-1] + HOLD_S, 1 / RATE)
-    return (np.searchsorted(seconds, times + 1e-6, side='right') - 1).tolist()
 
 
 def _draw(view: EpisodeView, frame: int, boxes: dict[str, Box], size: tuple[int, int]) -> np.ndarray:

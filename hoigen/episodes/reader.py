@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 
-from hoigen.episodes import decode
-from hoigen.episodes.errors import EpisodeError, EpisodeMismatch
+from hoigen import decode
+from hoigen.episodes.errors import EpisodeDamaged, EpisodeError, EpisodeMismatch
 from hoigen.episodes.provenance import provenance_from_json, rejection_of
-from hoigen.episodes.recording import open_recording, types_of
+from hoigen.episodes.recording import RawMessage, open_recording, types_of
 from hoigen.episodes.topics import (
     CONDITION_PROVENANCE,
     EDIT_PROVENANCE,
@@ -25,7 +27,7 @@ from hoigen.episodes.topics import (
     in_bag,
     required_of,
 )
-from hoigen.records import Camera, Clip, GeneratedClip, Labels, MeshAsset, Provenance
+from hoigen.records import Clip, GeneratedClip, Labels, MeshAsset, Provenance
 
 __all__ = ['EpisodeReader']
 
@@ -35,19 +37,32 @@ _GENERATED = ('/synth/labels', '/synth/image', '/synth/camera_info', '/camera/po
 
 
 class EpisodeReader:
-    """One episode's bag; topics may be named as in the graph (``camera/image``) or as in the bag (``/camera/image``).
+    """One episode's bag, its folder or .mcap file; topics may be named as in the graph (``camera/image``) or as in the
+    bag (``/camera/image``).
 
-    ``complete`` is False for a recording that was never closed; what is readable of it is given all the same.
-    Messages are read one at a time: only what a method returns is held in memory.
+    ``damage`` says why the bag is not whole, '' if it is, and ``complete`` whether it is: closed, and nothing of it
+    lost or changed. What is readable of another one is given all the same. Messages are read one at a time: only what a
+    method returns is held in memory. They are decoded by :mod:`hoigen.decode`, as in the graph; every error names the
+    bag: :class:`EpisodeDamaged` for bytes that are no message, :class:`EpisodeError` for a message that is refused.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
         self._recording = open_recording(self.folder)
-        self._types = types_of(self._recording.connections)
-        self.complete = self._recording.complete
-        self.counts = {c.topic: c.msgcount for c in self._recording.connections}
-        self.msgtypes = {c.topic: c.msgtype for c in self._recording.connections}
+        self._types = types_of(self._recording)
+        self.damage = self._recording.damage
+        self.counts = {topic.name: topic.count for topic in self._recording.topics}
+        self.msgtypes = {topic.name: topic.msgtype for topic in self._recording.topics}
+
+    @property
+    def complete(self) -> bool:
+        return not self.damage
+
+    def require_whole(self) -> None:
+        """Raise :class:`EpisodeDamaged` for a bag that is not complete."""
+        if self.damage:
+            raise EpisodeDamaged(f'{self.folder}: expected a finished bag that is whole, got one of which '
+                                 f'{self.damage}; hoigen recover {self.folder} keeps what is readable')
 
     def __enter__(self) -> EpisodeReader:
         return self
@@ -58,25 +73,39 @@ class EpisodeReader:
 
     def messages(self, topic: str) -> Iterator[tuple[int, Any]]:
         """(log stamp in ns, message as rosbags deserializes it) of one topic, in the order of recording."""
-        for connection, log_ns, cdr in self._recording.messages([in_bag(topic)]):
-            yield log_ns, self._types.deserialize_cdr(cdr, connection.msgtype)
+        for message in self._recording.messages([in_bag(topic)]):
+            yield message.log_ns, self._message(message)
 
     def images(self, topic: str) -> Iterator[tuple[int, np.ndarray]]:
-        """(header stamp in ns, picture) of an image topic; see :func:`hoigen.episodes.decode.image`."""
+        """(header stamp in ns, pixels) of an image topic, as :mod:`hoigen.decode` reads depth, masks and colour."""
+        topic = in_bag(topic)
+        read = {'depth': partial(decode.depth, far=topic != '/camera/depth'), 'mask': decode.mask}.get(
+            topic.rpartition('/')[2], decode.rgb)
         for _, message in self.messages(topic):
-            yield decode.stamp_ns(message), decode.image(message)
+            with self._decoding():
+                pixels = read(message, topic)
+            yield decode.stamp_ns(message.header), pixels
 
     def labels(self, topic: str = REFERENCE) -> tuple[Labels, ...]:
-        return tuple(decode.labels(message) for _, message in self.messages(topic))
+        with self._decoding():
+            return tuple(decode.labels(message) for _, message in self.messages(topic))
 
     def assets(self) -> tuple[MeshAsset, ...]:
         """The episode's mesh table; empty if none was recorded."""
-        return tuple(decode.asset(a) for _, message in self.messages('/mesh_assets') for a in message.assets)
+        with self._decoding():
+            return tuple(asset for _, message in self.messages('/mesh_assets') for asset in decode.assets(message))
+
+    def mesh_frames(self) -> dict[int, tuple[dict[str, np.ndarray], dict[str, np.ndarray]]]:
+        """Poses and world vertices by asset id, see :func:`hoigen.decode.mesh_frame`, by header stamp in ns."""
+        with self._decoding():
+            return {decode.stamp_ns(message.header): decode.mesh_frame(message)
+                    for _, message in self.messages('/mesh_frame')}
 
     def provenance(self, topic: str = '/provenance') -> Provenance | None:
         """How the generated frames were made, or the conditions (``condition/provenance``); None if nobody told."""
-        texts = [message.data for _, message in self.messages(topic)]
-        return provenance_from_json(texts[-1]) if texts else None
+        with self._decoding():
+            texts = [message.data for _, message in self.messages(topic)]
+            return provenance_from_json(texts[-1]) if texts else None
 
     def rejection(self) -> str:
         """Why the episode has no generated frames, where their fidelity was too low; '' for every other one."""
@@ -86,9 +115,9 @@ class EpisodeReader:
     def stamps(self) -> dict[str, list[int]]:
         """Header stamps in ns of every per-frame topic, in the order of recording."""
         found: dict[str, list[int]] = {}
-        for connection, log_ns, cdr in self._recording.messages(PER_FRAME):
-            stamp = log_ns if connection.topic == TF else header_of(cdr)[0]
-            found.setdefault(connection.topic, []).append(stamp)
+        for message in self._recording.messages(PER_FRAME):
+            stamp = message.log_ns if message.topic.name == TF else self._stamp(message)
+            found.setdefault(message.topic.name, []).append(stamp)
         return found
 
     def faults(self) -> tuple[Fault, ...]:
@@ -102,54 +131,52 @@ class EpisodeReader:
         ``whole=False`` takes the instants that all topics of a damaged or killed recording have; otherwise a missing
         one raises :class:`EpisodeMismatch`.
         """
-        stamps, columns = self._columns(_CLIP, whole)
-        cloud = [decode.cloud(message) for message in columns['/condition/points']]
-        tracks = [decode.tracks(message) for message in columns['/condition/tracks']]
-        if any(not np.array_equal(rows['id'], cloud[0]['id']) for rows in cloud):
-            raise EpisodeError(f'{self.folder}: /condition/points: expected the same ids in every frame, got others')
-        rgb = cloud[0]['rgb']
-        return Clip(
-            stamps_ns=stamps, cameras=self._cameras(columns, '/camera/camera_info'),
-            rgb=self._pictures(columns, '/camera/image'), depth_m=self._pictures(columns, '/condition/depth'),
-            mask=self._pictures(columns, '/condition/mask'),
-            points=np.stack([np.stack([rows[axis] for axis in 'xyz'], -1) for rows in cloud]),
-            point_role=cloud[0]['role'].copy(), point_visible=np.stack([rows['visible'] > 0 for rows in cloud]),
-            point_rgb=np.stack([rgb >> 16 & 255, rgb >> 8 & 255, rgb & 255], -1).astype(np.uint8),
-            point_rgb_known=cloud[0]['known'] > 0, point_contact=np.stack([rows['contact'] > 0 for rows in cloud]),
-            tracks=np.stack([points for points, _ in tracks]), track_visible=np.stack([seen for _, seen in tracks]),
-            labels=tuple(map(decode.labels, columns[REFERENCE])))
+        with self._decoding():
+            return decode.clip(self._columns(_CLIP, whole))
 
     def generated(self, *, whole: bool = True) -> GeneratedClip | None:
         """The generated frames with their labels and provenance; None if the bag has no frame or no provenance."""
         provenance = self.provenance()
         if provenance is None or '/synth/image' not in self.counts:
             return None
-        stamps, columns = self._columns(_GENERATED, whole)
-        return GeneratedClip(
-            stamps_ns=stamps, cameras=self._cameras(columns, '/synth/camera_info'),
-            frames=self._pictures(columns, '/synth/image'),
-            fidelity=decode.fidelity(columns['/synth/fidelity']),
-            labels=tuple(map(decode.labels, columns['/synth/labels'])), provenance=provenance)
+        with self._decoding():
+            return decode.generated(self._columns(_GENERATED, whole), provenance)
 
-    def _columns(self, topics: tuple[str, ...], whole: bool) -> tuple[np.ndarray, dict[str, list[Any]]]:
-        """The stamps [T] int64 that all ``topics`` have, rising, and each topic's messages at them."""
+    def _columns(self, topics: tuple[str, ...], whole: bool) -> dict[str, list[Any]]:
+        """The messages of ``topics`` by topic, as the graph names it, at the stamps that all have, rising."""
         found: dict[str, dict[int, Any]] = {topic: {} for topic in topics}
         repeated: dict[str, list[int]] = {topic: [] for topic in topics}
-        for connection, _, cdr in self._recording.messages(topics):
-            stamp = header_of(cdr)[0]
-            repeated[connection.topic].append(stamp)
-            found[connection.topic][stamp] = self._types.deserialize_cdr(cdr, connection.msgtype)
+        for message in self._recording.messages(topics):
+            stamp = self._stamp(message)
+            repeated[message.topic.name].append(stamp)
+            found[message.topic.name][stamp] = self._message(message)
         if whole and (faults := compare_streams(repeated, topics)):
             raise EpisodeMismatch(self.folder, faults)
         stamps = sorted(set.intersection(*(set(messages) for messages in found.values())))
         if not stamps:
             raise EpisodeError(f'{self.folder}: expected one instant at least of {", ".join(topics)}; got none')
-        return np.array(stamps), {topic: [messages[stamp] for stamp in stamps] for topic, messages in found.items()}
+        return {topic.strip('/'): [messages[stamp] for stamp in stamps] for topic, messages in found.items()}
 
-    @staticmethod
-    def _pictures(columns: dict[str, list[Any]], topic: str) -> np.ndarray:
-        return np.stack([decode.image(message) for message in columns[topic]])
+    def _message(self, raw: RawMessage) -> Any:
+        try:
+            return self._types.deserialize_cdr(raw.cdr, raw.topic.msgtype)
+        except Exception as error:  # whatever bytes make of it
+            raise self._unreadable(raw, error) from error
 
-    @staticmethod
-    def _cameras(columns: dict[str, list[Any]], topic: str) -> tuple[Camera, ...]:
-        return tuple(map(decode.camera, columns[topic], columns['/camera/pose']))
+    def _stamp(self, raw: RawMessage) -> int:
+        try:
+            return header_of(raw.cdr)[0]
+        except ValueError as error:
+            raise self._unreadable(raw, error) from error
+
+    def _unreadable(self, raw: RawMessage, error: Exception) -> EpisodeDamaged:
+        return EpisodeDamaged(f'{self.folder}: {raw.topic.name}: expected a {raw.topic.msgtype}, got bytes that are '
+                              f'none ({error})')
+
+    @contextmanager
+    def _decoding(self) -> Iterator[None]:
+        """Name the bag in what :mod:`hoigen.decode` and the records refuse."""
+        try:
+            yield
+        except ValueError as error:
+            raise EpisodeError(f'{self.folder}: {error}') from error

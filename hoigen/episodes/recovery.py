@@ -1,44 +1,53 @@
-"""Makes a proper bag of a recording whose writer died."""
+"""Makes a proper bag of a recording whose writer died, or of what is whole of a damaged one."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from rosbags.interfaces import Connection, ConnectionExtRosbag2
+from rosbags.rosbag2.metadata import parse_qos
 
+from hoigen.episodes.bags import recovered_folder
 from hoigen.episodes.errors import EpisodeDamaged, EpisodeError, EpisodeExists
-from hoigen.episodes.recording import open_recording, types_of
+from hoigen.episodes.recording import Recording, open_recording, types_of
 from hoigen.episodes.storage import BagWriter
+from hoigen.episodes.writer import whole_folder
 
-__all__ = ['recover', 'recovered_folder']
-
-
-def recovered_folder(folder: Path) -> Path:
-    """Where :func:`recover` puts the bag that it makes of ``folder``."""
-    return folder.with_name(f'{folder.name}_recovered')
+__all__ = ['is_whole', 'recover']
 
 
-def recover(folder: Path) -> Path:
-    """Copy what an unfinished recording holds into a finished bag beside it; the recording is left as it is.
+def is_whole(bag: Path) -> bool:
+    """Whether a bag was closed and nothing of it was lost or changed."""
+    recording = open_recording(bag)
+    recording.close()
+    return not recording.damage
 
-    Returns the new folder, ``<name>_recovered``, which any rosbag2 reader opens.
+
+def recover(bag: Path) -> Path:
+    """Copy what an unfinished or damaged bag holds in whole chunks into a new bag beside it; it is left as it is.
+
+    Returns the new folder, ``<name>_recovered``, which any rosbag2 reader opens; it appears whole or not at all.
+    A topic whose own definition cannot be read is left out.
     """
-    recording = open_recording(folder)
-    if recording.complete:
+    bag = Path(bag)
+    recording = open_recording(bag)
+    if not recording.damage:
         recording.close()
-        raise EpisodeError(f'{folder}: expected an unfinished recording, got a bag that opens as it is')
-    if not recording.connections:
-        raise EpisodeDamaged(f'{folder}: expected at least one whole chunk, got none: nothing to recover')
-    target = recovered_folder(folder)
+        raise EpisodeError(f'{bag}: expected an unfinished or damaged recording, got a bag that opens as it is')
+    if not recording.topics:
+        raise EpisodeDamaged(f'{bag}: expected at least one whole chunk, got none: nothing to recover')
+    target = recovered_folder(bag)
     if target.exists():
         raise EpisodeExists(f'{target}: expected no folder of that name, got one: it was recovered before')
-    types, bag = types_of(recording.connections), BagWriter(target)
-    connections: dict[str, Connection] = {}
-    for known in recording.connections:
-        assert isinstance(known.ext, ConnectionExtRosbag2)
-        connections[known.topic] = bag.add_connection(known.topic, known.msgtype, typestore=types,
-                                                      offered_qos_profiles=known.ext.offered_qos_profiles)
-    for connection, log_ns, cdr in recording.messages():
-        bag.write(connections[connection.topic], log_ns, cdr)
-    bag.close()
+    with whole_folder(target) as unfinished:
+        _copy(recording, BagWriter(unfinished))
     return target
+
+
+def _copy(recording: Recording, bag: BagWriter) -> None:
+    types = types_of(recording)
+    connections = {topic.name: bag.add_connection(topic.name, topic.msgtype, typestore=types,
+                                                  offered_qos_profiles=parse_qos(topic.qos))
+                   for topic in recording.topics if topic.msgtype in types.fielddefs}
+    for message in recording.messages(connections):
+        bag.write(connections[message.topic.name], message.log_ns, message.cdr)
+    bag.close()

@@ -114,16 +114,16 @@ class _CheckedMcap:
     def add_msgtype(self, connection: Connection) -> None:
         encoding = 'ros2msg' if connection.msgdef.format is MessageDefinitionFormat.MSG else 'ros2idl'
         schema = Schema(len(self._schemas) + 1, connection.msgdef.data.encode(), encoding, connection.msgtype)
+        self._file.append(_bytes(schema))  # not in a chunk, whose loss would cost all later messages of the type
         self._schemas[connection.msgtype] = schema
-        schema.write(self._records)
 
     def add_connection(self, connection: Connection, offered_qos_profiles: str) -> None:
         assert isinstance(connection.ext, ConnectionExtRosbag2)
         channel = Channel(connection.id, connection.topic, connection.ext.serialization_format,
                           {'offered_qos_profiles': offered_qos_profiles}, self._schemas[connection.msgtype].id)
+        self._file.append(_bytes(channel))
         self._channels.append(channel)
         self.counts[connection.id] = 0
-        channel.write(self._records)
 
     def write(self, connection: Connection, timestamp: int, data: bytes | memoryview) -> None:
         size = self._records.count + len(data) + _MESSAGE_HEAD

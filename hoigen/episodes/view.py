@@ -8,16 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
-from hoigen.conditioning import build_conditions
+from hoigen.conditioning import draw_points
 from hoigen.conditioning.view import centre_view
+from hoigen.episodes.bags import mcap_files
 from hoigen.episodes.errors import EpisodeError
 from hoigen.episodes.reader import EpisodeReader
-from hoigen.episodes.recovery import recovered_folder
 from hoigen.episodes.topics import CONDITION_PROVENANCE, EDIT_IMAGE, EDIT_PROVENANCE
 from hoigen.geometry.camera import resize_camera
 from hoigen.records import Camera, Clip, GeneratedClip, Labels, Provenance
 
-__all__ = ['EpisodeView', 'Picture', 'episode_folders', 'view_episode']
+__all__ = ['EpisodeView', 'Picture', 'view_episode']
 
 SOURCE_WIDTH = 640
 """Source pictures are shown no wider than this."""
@@ -58,18 +58,12 @@ class EpisodeView:
     conditions: Provenance | None
 
 
-def episode_folders(folder: Path) -> list[Path]:
-    """The bags in ``folder``, in order; of a recording that was recovered only the recovered bag."""
-    bags = sorted({path.parent for path in Path(folder).glob('*/*.mcap')})
-    return [bag for bag in bags if not recovered_folder(bag).exists()]
-
-
-def view_episode(folder: Path) -> EpisodeView:
+def view_episode(bag: Path, name: str) -> EpisodeView:
     """Read a bag, also a damaged one as far as it goes, and draw the conditions that its generator read."""
-    with EpisodeReader(folder) as reader:
+    with EpisodeReader(bag) as reader:
         faults = tuple(map(str, reader.faults()))
-        if not reader.complete:
-            faults = ('the recording was not closed; this is what can be read of it', *faults)
+        if reader.damage:
+            faults = (f'{reader.damage}; this is what can be read of it', *faults)
         clip = reader.clip(whole=False)
         generated = _generated(reader)
         edits = dict(reader.images(EDIT_IMAGE)) if EDIT_IMAGE in reader.counts else {}
@@ -86,12 +80,12 @@ def view_episode(folder: Path) -> EpisodeView:
     if edits:
         panels['generated'] = [edits.get(stamp) for stamp in clip.stamps_ns.tolist()]
     return EpisodeView(
-        name=folder.name, stamps_ns=tuple(clip.stamps_ns.tolist()), panels=panels, edited=bool(edits),
+        name=name, stamps_ns=tuple(clip.stamps_ns.tolist()), panels=panels, edited=bool(edits),
         labels=clip.labels,
         fidelity={name: tuple(_score(generated, name, row) for row in rows) for name in ('value', 'mask', 'motion')},
         provenance=provenance if generated or rejection or edits else None, rejection=rejection,
         camera_size=(camera.width, camera.height), counts=counts,
-        size_bytes=sum(path.stat().st_size for path in folder.iterdir()), faults=faults, conditions=conditions)
+        size_bytes=sum(file.stat().st_size for file in mcap_files(bag)), faults=faults, conditions=conditions)
 
 
 def _generated(reader: EpisodeReader) -> GeneratedClip | None:
@@ -110,8 +104,8 @@ def _score(generated: GeneratedClip | None, name: str, row: int | None) -> float
 
 def _panels(clip: Clip, like: Camera) -> dict[str, Sequence[Picture]]:
     """Source and conditions as a camera of that size sees them."""
-    conditions = build_conditions(clip, width=like.width, height=like.height)
+    drawn = draw_points(clip, centre_view(clip.cameras[0], like.width, like.height))
     width = min(SOURCE_WIDTH, centre_view(clip.cameras[0], like.width, like.height).columns)
     shown = centre_view(clip.cameras[0], width, max(1, round(width * like.height / like.width)))
-    return {'source': [shown.picture(rgb) for rgb in clip.rgb], 'tracking': list(conditions.tracking),
-            'coloured': list(conditions.coloured)}
+    return {'source': [shown.picture(rgb) for rgb in clip.rgb], 'tracking': list(drawn.tracking),
+            'coloured': list(drawn.coloured)}

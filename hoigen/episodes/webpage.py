@@ -1,10 +1,15 @@
-"""The report as one HTML file: pictures, numbers, styles and the player inside it, nothing from elsewhere."""
+"""The report as one HTML file: images, numbers, styles and the player inside it, nothing from elsewhere.
+
+Of a long run only the first episodes' images are inside; those of the others stand in files beside the page, which
+loads them when they come into view.
+"""
 
 from __future__ import annotations
 
 import json
 from base64 import b64encode
 from collections.abc import Iterable
+from dataclasses import dataclass
 from html import escape
 from io import BytesIO
 from pathlib import Path
@@ -16,34 +21,68 @@ from PIL import Image
 from hoigen.episodes.view import EpisodeView, Picture
 from hoigen.records import Labels, Provenance
 
-__all__ = ['TEMPLATE', 'provenance_in_words', 'write_page']
+__all__ = ['TEMPLATE', 'Shown', 'provenance_in_words', 'show', 'write_page']
 
 TEMPLATE = Path(__file__).parent / 'page'
 LOSSLESS_PIXELS = 256 * 256
-"""Pictures up to this size are embedded without loss: a viewer judges the generator, not the file format."""
+"""Generated images up to this size are kept without loss: a viewer judges the generator, not the file format."""
+INSIDE_BYTES = 12_000_000
+"""Images of so many bytes stand in the page; those of further episodes beside it."""
 
 
-def write_page(out: TextIO, title: str, episodes: Iterable[EpisodeView | tuple[str, str]]) -> None:
-    """Write the page; episodes are asked for one by one. A tuple is (name, error) of a bag that cannot be shown."""
+@dataclass(frozen=True)
+class Shown:
+    """What the page shows of an episode: JSON, and by panel its T images as data URIs, None where one is missing."""
+
+    content: dict[str, Any]
+    panels: dict[str, list[str | None]]
+
+
+def write_page(out: TextIO, title: str, episodes: Iterable[Shown | tuple[str, str]], beside: Path) -> None:
+    """Write the page; episodes are asked for one by one. A tuple is (name, error) of a bag that cannot be shown.
+
+    beside: folder for the images that are not inside, made when there are such; it is named ``beside.stem`` in the
+    page.
+    """
     page, style, *scripts = ((TEMPLATE / name).read_text('utf-8') for name in
                              ('page.html', 'page.css', 'drawing.js', 'player.js'))
     head, tail = page.split('<!-- episodes -->')
     out.write(head.replace('/* style */', style).replace('{title}', escape(title)))
-    for episode in episodes:
-        content = ({'name': episode[0], 'error': episode[1]} if isinstance(episode, tuple) else _content(episode))
-        text = json.dumps(content, allow_nan=False, separators=(',', ':')).replace('<', '\\u003c')
-        out.write(f'<script type="application/json" class="episode">{text}</script>\n')
+    inside = 0
+    for number, episode in enumerate(episodes):
+        if isinstance(episode, tuple):
+            content = {'name': episode[0], 'error': episode[1]}
+        else:
+            panels = _json(episode.panels)
+            inside += len(panels)
+            if inside <= INSIDE_BYTES:
+                content = episode.content | {'panels': episode.panels}
+            else:
+                beside.mkdir(exist_ok=True)
+                (beside / f'{number:05d}.js').write_text(f'receive({number}, {panels});\n', 'utf-8')
+                content = episode.content | {'number': number, 'file': f'{beside.stem}/{number:05d}.js'}
+        out.write(f'<script type="application/json" class="episode">{_json(content)}</script>\n')
     out.write(tail.replace('/* script */', ''.join(scripts)))
 
 
+def show(view: EpisodeView) -> Shown:
+    """Everything that the player shows of an episode."""
+    return Shown(_content(view), {name: [_data_uri(image, lossless=name == 'generated') for image in images]
+                                  for name, images in view.panels.items()})
+
+
+def _json(content: Any) -> str:
+    """JSON that may stand in a script."""
+    return json.dumps(content, allow_nan=False, separators=(',', ':')).replace('<', '\\u003c')
+
+
 def _content(view: EpisodeView) -> dict[str, Any]:
-    """Everything that the player shows of an episode, as JSON."""
+    """The numbers and words of an episode, as JSON."""
     start = view.stamps_ns[0]
     return {
         'name': view.name, 'task': view.labels[0].task, 'episode': view.labels[0].episode,
         'stamps': [f'{stamp / 1e9:.9f}' for stamp in view.stamps_ns],
         'times': [(stamp - start) / 1e9 for stamp in view.stamps_ns],
-        'panels': {name: [_data_uri(picture) for picture in pictures] for name, pictures in view.panels.items()},
         'sizes': {name: _size(pictures) for name, pictures in view.panels.items()} | {'source': view.camera_size},
         'edited': view.edited,
         'fidelity': {name: [None if value is None else round(value, 4) for value in scores]
@@ -59,12 +98,13 @@ def _size(pictures: Iterable[Picture]) -> tuple[int, int] | None:
     return next(((picture.shape[1], picture.shape[0]) for picture in pictures if picture is not None), None)
 
 
-def _data_uri(picture: Picture) -> str | None:
+def _data_uri(picture: Picture, *, lossless: bool) -> str | None:
     if picture is None:
         return None
     file = BytesIO()
-    lossless = picture.shape[0] * picture.shape[1] <= LOSSLESS_PIXELS
-    Image.fromarray(picture).save(file, 'WEBP', lossless=lossless, quality=60 if lossless else 82, method=2)
+    lossless = lossless and picture.shape[0] * picture.shape[1] <= LOSSLESS_PIXELS
+    options = {'lossless': True, 'quality': 20, 'method': 0} if lossless else {'quality': 82, 'method': 2}
+    Image.fromarray(picture).save(file, 'WEBP', **options)
     return 'data:image/webp;base64,' + b64encode(file.getvalue()).decode()
 
 

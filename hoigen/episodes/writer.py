@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +20,7 @@ from hoigen.episodes.storage import QOS, BagWriter, QosName
 from hoigen.episodes.tf import SOURCES, TransformsOf
 from hoigen.episodes.topics import EDIT_IMAGE, PER_FRAME, REFERENCE, TF, compare_streams, header_of, in_bag, required_of
 
-__all__ = ['EpisodeSummary', 'EpisodeWriter']
+__all__ = ['EpisodeSummary', 'EpisodeWriter', 'whole_folder']
 
 _TF_TYPE = 'tf2_msgs/msg/TFMessage'
 
@@ -53,7 +56,11 @@ class EpisodeWriter:
         self._stamps: dict[str, list[int]] = {}
         self._connections: dict[str, tuple[str, Connection]] = {}
         self._transforms = TransformsOf(self._types)
-        self._bag = BagWriter(self.folder)
+        try:
+            self._bag = BagWriter(self.folder)
+        except OSError as error:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise EpisodeWriteFailed(f'{self.folder}: cannot write: {error.strerror or error}') from error
         self._failure: EpisodeError | None = None
         self._summary: EpisodeSummary | None = None
 
@@ -68,6 +75,8 @@ class EpisodeWriter:
         if self._summary:
             raise EpisodeError(f'{self.folder}: expected an open episode to write {topic} to, got one that is closed')
         topic = in_bag(topic)
+        if not 0 <= stamp_ns < 1 << 63:
+            raise EpisodeError(f'{topic}: expected a stamp >= 0, got {stamp_ns} ns')
         stamp, ready = self._read(topic, cdr)
         self._append(topic, msgtype, stamp_ns, cdr, qos, stamp)
         self._write_transforms(ready)
@@ -108,8 +117,8 @@ class EpisodeWriter:
 
     def _append(self, topic: str, msgtype: str, stamp_ns: int, cdr: bytes | memoryview, qos: QosName,
                 stamp: int | None) -> None:
-        connection = self._connection(topic, msgtype, qos)
         try:
+            connection = self._connection(topic, msgtype, qos)
             self._bag.write(connection, stamp_ns, cdr)
         except OSError as error:
             self._fail(error)
@@ -151,3 +160,28 @@ class EpisodeWriter:
         self._failure = EpisodeWriteFailed(f'{self.folder}: cannot write: {error.strerror or error}; the {messages} '
                                            f'messages written before stay {kept}')
         raise self._failure from error
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """A new folder's path to make it at; it appears as ``folder`` when the block ends, or not at all.
+
+    Raises :class:`EpisodeExists` if ``folder`` is there already and :class:`EpisodeWriteFailed` if the operating system
+    refuses.
+    """
+    folder = Path(folder)
+    if folder.exists():
+        raise EpisodeExists(f'{folder}: expected a new folder for a bag, got one that exists')
+    unfinished = None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=f'.{folder.name}.', dir=folder.parent))
+        yield unfinished / folder.name
+        (unfinished / folder.name).rename(folder)
+    except (OSError, EpisodeWriteFailed) as error:
+        cause = error.__cause__ if isinstance(error, EpisodeWriteFailed) else error
+        raise EpisodeWriteFailed(f'{folder}: cannot write: {getattr(cause, "strerror", None) or cause}; nothing of it '
+                                 'is left, all else is as it was') from error
+    finally:
+        if unfinished is not None:
+            shutil.rmtree(unfinished, ignore_errors=True)

@@ -14,8 +14,8 @@ from rich.progress import track
 
 from hoigen.conditioning import ConditioningConfig, build_clip, build_conditions, window
 from hoigen.conditioning.view import centre_view
-from hoigen.episodes import EpisodeReader
-from hoigen.episodes.view import episode_folders
+from hoigen.episodes import load_clip
+from hoigen.episodes.bags import Bag, find_bags
 from hoigen.records import Clip
 from hoigen.sources.mujoco import MujocoConfig, MujocoSource
 from hoigen.video.data import STORED_POINTS, DataError, write_clip
@@ -26,7 +26,8 @@ CAMERAS = ('front', 'front', 'side', 'over', 'corner', 'shoulder', 'ego')
 
 @dataclass(frozen=True)
 class ClipsConfig:
-    """A set of clips for training, simulated or, with ``from_bags``, of the episodes recorded in that folder.
+    """A set of clips for training, simulated or, with ``from_bags``, of recorded episodes: a bag, its .mcap file, or a
+    folder that holds bags at any depth.
 
     A simulated clip is named by its seed, one of an episode by folder, episode and first frame, so a stopped run goes
     on where it was and a longer one only adds. An episode longer than ``frames`` gives several clips, the last one up
@@ -53,7 +54,7 @@ class ClipsConfig:
 def make_clips(config: ClipsConfig) -> int:
     """Write the clips that are not there yet; 1 if an episode could not be used."""
     config.out.mkdir(parents=True, exist_ok=True)
-    faults = _simulate(config) if config.from_bags is None else _convert(config, episode_folders(config.from_bags))
+    faults = _simulate(config) if config.from_bags is None else _convert(config, find_bags([config.from_bags]))
     for fault in faults:
         print(fault)
     print(f'{len(list(config.out.glob("*.safetensors")))} clips in {config.out}')
@@ -84,25 +85,22 @@ def _make(config: ClipsConfig, seed: int) -> None:
     _write(config, _path(config, seed), clip, info)
 
 
-def _convert(config: ClipsConfig, episodes: list[Path]) -> list[str]:
+def _convert(config: ClipsConfig, episodes: list[Bag]) -> list[str]:
     """Clips of recorded episodes; what is wrong with those that give none."""
-    if not episodes:
-        raise DataError(f'{config.from_bags}: expected folders with an episode each (*.mcap), found none')
     with ProcessPoolExecutor(max_workers=config.workers, mp_context=multiprocessing.get_context('spawn')) as pool:
         made = pool.map(_convert_one, [config] * len(episodes), episodes)
         return [fault for fault in track(made, total=len(episodes), description='episodes') if fault]
 
 
-def _convert_one(config: ClipsConfig, episode: Path) -> str | None:
+def _convert_one(config: ClipsConfig, episode: Bag) -> str | None:
     try:
-        with EpisodeReader(episode) as reader:
-            clip = reader.clip()
+        clip = load_clip(episode.path)
         for start in starts(len(clip.stamps_ns), config.frames):
-            path = config.out / f'{episode.parent.name}_{episode.name}_{start:05d}.safetensors'
+            path = config.out / f'{episode.name}_{start:05d}.safetensors'
             if not path.exists():
-                _write(config, path, window(clip, start, start + config.frames), {'episode': episode.name})
+                _write(config, path, window(clip, start, start + config.frames), {'episode': episode.label})
     except (RuntimeError, ValueError, OSError) as error:
-        return f'not used: {error}' if str(episode) in str(error) else f'not used: {episode}: {error}'
+        return f'not used: {error}' if str(episode.path) in str(error) else f'not used: {episode.path}: {error}'
     return None
 
 

@@ -16,8 +16,7 @@ from rich.progress import track
 
 from hoigen.conditioning import ConditioningConfig, build_clip, pasted_baseline, window
 from hoigen.conditioning.view import centre_view
-from hoigen.episodes import load_clip, provenance_to_json
-from hoigen.episodes.view import episode_folders
+from hoigen.episodes import EpisodeError, find_bags, load_clip, provenance_to_json
 from hoigen.records import Clip, GeneratedClip
 from hoigen.sources.mujoco import MujocoConfig, MujocoSource
 from hoigen.video.configuration import read_config
@@ -35,9 +34,9 @@ class GenerateConfig:
 
     An episode that is there already is kept, so a stopped run goes on where it was. frames: of a clip, 4k+1, by default
     the model's; longer clips are made in windows. camera: one name or several; several see the same episode, write
-    EPISODE_CAMERA files and are compared. clips: bags of recorded clips (`hoigen extract`) or folders of such, to be
-    rendered instead of simulated episodes. An episode of which no seed gives clips that may be kept is not written,
-    and the exit status is 1 when none is.
+    EPISODE_CAMERA files and are compared. clips: bags of recorded clips (`hoigen extract`), their .mcap files, or
+    folders that hold such at any depth, to be rendered instead of simulated episodes. An episode of which no seed gives
+    clips that may be kept is not written, and the exit status is 1 when none is; so it is when a bag cannot be read.
     """
 
     episodes: int = 3
@@ -77,7 +76,7 @@ def generate(config: GenerateConfig) -> int:
 
     generator = load_generator(config.model)
     config.out.mkdir(parents=True, exist_ok=True)
-    rejected = 0
+    rejected, unread = 0, 0
     for episode in track(episodes, description='episodes'):
         if all(path.exists() for path in episode.paths):
             continue
@@ -86,8 +85,12 @@ def generate(config: GenerateConfig) -> int:
         except FidelityTooLow as error:
             print(f'{episode.name} rejected: {error}')
             rejected += 1
-    print(f'{len(episodes) - rejected} episodes in {config.out}' + (f', {rejected} rejected' if rejected else ''))
-    return 1 if rejected == len(episodes) else 0
+        except EpisodeError as error:
+            print(f'{episode.name} not generated: {error}')
+            unread += 1
+    print(f'{len(episodes) - rejected - unread} episodes in {config.out}'
+          + (f', {rejected} rejected' if rejected else '') + (f', {unread} not readable' if unread else ''))
+    return 1 if unread or rejected == len(episodes) else 0
 
 
 def _simulated(config: GenerateConfig, frames: int) -> list[_Episode]:
@@ -114,21 +117,21 @@ def _recorded(config: GenerateConfig) -> list[_Episode]:
         frames = min(config.frames or len(clip.stamps_ns), len(clip.stamps_ns))
         return [window(clip, 0, frames - (frames - 1) % 4)], f'recorded {folder.name}'
 
-    folders = [bag for given in config.clips
-               for bag in ([given] if any(given.glob('*.mcap')) else episode_folders(given))]
-    if not folders:
-        raise ValueError(f'clips: expected bags or folders of bags, got {"; ".join(map(_without_bags, config.clips))}')
-    return [_Episode(bag.name, [config.out / f'{bag.absolute().parent.name}_{bag.name}.npz'], config.seed * 10_000 + n,
-                     partial(make, bag)) for n, bag in enumerate(folders)]
+    try:
+        found = find_bags(config.clips)
+    except EpisodeError as error:
+        raise ValueError(f'clips: {error}{"".join(map(_without_clips, config.clips))}') from error
+    return [_Episode(bag.label, [config.out / f'{bag.name}.npz'], config.seed * 10_000 + n, partial(make, bag.path))
+            for n, bag in enumerate(found)]
 
 
-def _without_bags(given: Path) -> str:
-    """What a folder without bags is; of an extraction, why its stretches are no clips."""
+def _without_clips(given: Path) -> str:
+    """Of an extraction without bags, why its stretches are no clips."""
     from hoigen.perception.extract import reason_of
 
     why = Counter(filter(None, map(reason_of, given.glob('clip_*.npz'))))
-    return '; '.join([str(given), *(f'an extraction without a clip of {number} stretches: {reason}'
-                                    for reason, number in why.items())])
+    return ''.join(f'; {given}: an extraction without a clip of {number} stretches: {reason}'
+                   for reason, number in why.items())
 
 
 def _generate_views(generator: Generator, config: GenerateConfig, episode: _Episode) -> None:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from scipy.spatial import ConvexHull, QhullError
 
 from hoigen.conventions import OBJECT, ROLE_CODE
 from hoigen.editing.placement import PlacementError
-from hoigen.episodes import EpisodeReader, decode
-from hoigen.episodes.errors import EpisodeDamaged
+from hoigen.episodes import EpisodeReader
+from hoigen.episodes.bags import bag_name, one_bag
 from hoigen.geometry.camera import project
 from hoigen.geometry.transforms import apply, invert
 from hoigen.records import Camera, Clip, MeshAsset, Provenance
@@ -54,23 +53,17 @@ class Recorded:
 def read_recorded(folder: Path) -> Recorded:
     """The clip of a bag, as a simulator's episode (``hoigen up sim_to_video``) or footage (``hoigen extract``) gives.
 
-    Raises :class:`EpisodeError` for a bag that is unfinished or lacks something.
+    Raises :class:`EpisodeError` for a bag that is unfinished or lacks something, and for a folder of several bags.
     """
-    with EpisodeReader(folder) as reader:
-        if not reader.complete:
-            raise EpisodeDamaged(f'{folder}: expected a finished bag, got one that was never closed; '
-                                 f'hoigen recover {folder}')
+    bag = one_bag(folder)
+    with EpisodeReader(bag) as reader:
+        reader.require_whole()
         clip, assets = reader.clip(), reader.assets()
-        found = {decode.stamp_ns(message): _instant(message) for _, message in reader.messages('/mesh_frame')}
+        found = {stamp: Instant(*frame) for stamp, frame in reader.mesh_frames().items()}
         provenance = reader.provenance('/condition/provenance') or reader.provenance()
     instants = tuple(found[stamp] for stamp in clip.stamps_ns.tolist() if stamp in found) if assets else ()
     whole = len(instants) == len(clip.stamps_ns)
-    return Recorded(Path(folder).name, clip, assets if whole else (), instants if whole else (), provenance)
-
-
-def _instant(message: Any) -> Instant:
-    poses = {name: decode.pose(pose) for name, pose in zip(message.ids, message.poses, strict=True)}
-    return Instant(poses, {part.id: np.asarray(part.vertices, np.float32).reshape(-1, 3) for part in message.deformed})
+    return Recorded(bag_name(bag), clip, assets if whole else (), instants if whole else (), provenance)
 
 
 def is_metric(recorded: Recorded) -> bool:

@@ -171,6 +171,14 @@ class Episode {
   async load() {
     if (this.loading) return;
     this.loading = true;
+    const panels = this.data.panels || await fetchPanels(this.data);
+    if (!panels) {
+      for (const { none } of Object.values(this.canvases)) {
+        none.textContent = `${this.data.file}, beside this page, is missing`;
+        none.hidden = false;
+      }
+      return;
+    }
     const decode = async uri => {
       if (uri === null) return null;
       const image = new Image();
@@ -178,7 +186,7 @@ class Episode {
       await image.decode();
       return image;
     };
-    const entries = Object.entries(this.data.panels).map(async ([name, uris]) => [name, await Promise.all(uris.map(decode))]);
+    const entries = Object.entries(panels).map(async ([name, uris]) => [name, await Promise.all(uris.map(decode))]);
     this.pictures = Object.fromEntries(await Promise.all(entries));
     for (const [name, { canvas }] of Object.entries(this.canvases)) {
       const first = known(this.pictures[name])[0];
@@ -257,6 +265,14 @@ class Episode {
     else return;
     event.preventDefault();
   }
+}
+
+/** Images that stand in a file beside the page, by episode number; null if it is not there. */
+const received = {};
+function receive(number, panels) { received[number] = panels; }
+function fetchPanels({ number, file }) {
+  return new Promise(done => document.head.append(make('script', { src: file, onload: () => done(received[number]),
+    onerror: () => done(null) })));
 }
 
 function summarise(contents) {

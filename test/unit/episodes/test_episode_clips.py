@@ -20,16 +20,17 @@ from rosbags.highlevel import AnyReader
 
 from hoigen.episodes import (
     EpisodeDamaged,
+    EpisodeError,
     EpisodeExists,
     EpisodeMismatch,
     EpisodeReader,
     EpisodeWriteFailed,
+    find_bags,
     load_clip,
     save_clip,
 )
 from hoigen.episodes.report import write_report
 from hoigen.episodes.storage import BagWriter
-from hoigen.episodes.view import episode_folders
 from hoigen.records import Clip
 from hoigen.video.clips import ClipsConfig, make_clips
 
@@ -93,7 +94,7 @@ def test_somebody_without_hoigen_reads_the_same_topics_as_of_an_episode(tmp_path
 def test_a_folder_that_is_there_is_never_written_over(tmp_path: Path, clip: Clip) -> None:
     """Not even an empty one."""
     (tmp_path / 'bag').mkdir()
-    with pytest.raises(EpisodeExists, match='bag: expected a new folder for a clip'):
+    with pytest.raises(EpisodeExists, match='bag: expected a new folder for a bag'):
         save_clip(clip, MADE, tmp_path / 'bag')
 
 
@@ -102,7 +103,7 @@ def test_a_full_disk_is_one_clear_error_and_leaves_nothing(tmp_path: Path, clip:
     unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, unlimited[1]))
     try:
-        with pytest.raises(EpisodeWriteFailed, match='cannot write: File too large'):
+        with pytest.raises(EpisodeWriteFailed, match='bag: cannot write: File too large; nothing of it is left'):
             save_clip(clip, MADE, tmp_path / 'bag')
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
@@ -132,7 +133,8 @@ def test_a_killed_writer_leaves_no_bag(tmp_path: Path) -> None:
                             str(tmp_path / 'bag')], capture_output=True, text=True, timeout=600, env=os.environ)
     assert child.returncode == -signal.SIGKILL, child.stdout + child.stderr
     assert not (tmp_path / 'bag').exists()
-    assert episode_folders(tmp_path) == []
+    with pytest.raises(EpisodeError, match='expected at least one episode'):
+        find_bags([tmp_path])
 
 
 def test_a_torn_bag_or_one_that_lacks_a_message_is_refused(tmp_path: Path, clip: Clip) -> None:

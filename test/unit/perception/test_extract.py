@@ -150,7 +150,7 @@ def test_every_stretch_without_a_clip_is_counted_with_its_reason(video: Path, tm
         assert short == 'no clip of 1 of 3 stretches: expected at least 2 frames, to see what moves, got 1'
     assert main(['generate', '--clips', str(out), '--out', str(tmp_path / 'made')]) == 1
     error = capsys.readouterr().err
-    assert f'got {out}; an extraction without a clip of 2 stretches: no point map, for' in error
+    assert f'{out}: an extraction without a clip of 2 stretches: no point map, for' in error
 
 
 def test_more_frames_than_there_are(video: Path, tmp_path: Path) -> None:

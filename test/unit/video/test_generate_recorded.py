@@ -43,5 +43,5 @@ def test_recorded_clips_are_rendered(bags: Path, tmp_path: Path) -> None:
 
 def test_a_folder_without_bags_is_refused(tmp_path: Path) -> None:
     """An empty folder is a mistake, not a job without work."""
-    with pytest.raises(ValueError, match='expected bags or folders of bags'):
+    with pytest.raises(ValueError, match='expected at least one episode'):
         generate(GenerateConfig(clips=(tmp_path,), out=tmp_path / 'out'))
