@@ -152,8 +152,7 @@ def open_recording(path: Path) -> Recording:
     except MemoryError:
         raise
     except Exception as error:  # whatever bytes make of it
-        return _Damaged(files, str(error) if isinstance(error, EpisodeDamaged) else
-                        f'its index cannot be read ({type(error).__name__})')
+        return _Damaged(files, str(error) if isinstance(error, EpisodeDamaged) else 'its index cannot be read')
 
 
 def types_of(recording: Recording) -> Typestore:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rosbags.interfaces import Qos
 from rosbags.rosbag2.metadata import parse_qos
 
 from hoigen.episodes.bags import recovered_folder
@@ -46,8 +47,16 @@ def recover(bag: Path) -> Path:
 def _copy(recording: Recording, bag: BagWriter) -> None:
     types = types_of(recording)
     connections = {topic.name: bag.add_connection(topic.name, topic.msgtype, typestore=types,
-                                                  offered_qos_profiles=parse_qos(topic.qos))
+                                                  offered_qos_profiles=_qos(topic.qos))
                    for topic in recording.topics if topic.msgtype in types.fielddefs}
     for message in recording.messages(connections):
         bag.write(connections[message.topic.name], message.log_ns, message.cdr)
     bag.close()
+
+
+def _qos(text: str) -> list[Qos]:
+    """Qualities of service as a bag tells them; none where they cannot be read: messages matter more."""
+    try:
+        return parse_qos(text)
+    except Exception:  # whatever bytes make of it
+        return []
