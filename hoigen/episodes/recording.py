@@ -1,4 +1,4 @@
-"""Raw access to a recording, whole or not: connections, and serialized messages one after the other."""
+"""Raw access to a recording, whole or not: topics, and serialized messages one after the other."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import pytest
 from episode_factory import Scene, write_episode
 
 from hoigen.editing.clips.recorded import read_recorded
-from hoigen.episodes import EpisodeError, find_bags, one_bag
+from hoigen.episodes import EpisodeError, cut_episode, find_bags, load_clip, one_bag
 from hoigen.episodes.commands import RecoverConfig, recover_episode
 from hoigen.episodes.report import write_report
 from hoigen.video import clips, generate
@@ -54,6 +54,14 @@ def test_what_is_no_bag_is_refused(run: Path) -> None:
     shutil.copytree(run, run.parent / 'again' / 'runs')
     with pytest.raises(EpisodeError, match='would both be runs_episode_0000: rename one'):
         find_bags([run, run.parent / 'again' / 'runs'])
+
+
+def test_a_bag_that_was_cut_is_a_bag(run: Path) -> None:
+    """Its file keeps a name of its own: the folder's name is the bag's."""
+    summary = cut_episode(run / 'episode_0000', lambda stamp_ns: stamp_ns <= TINY.stamp_ns(1), generated=True)
+    assert summary.frames == 2
+    assert [bag.label for bag in find_bags([run / 'episode_0000'])] == ['episode_0000']
+    assert len(load_clip(run / 'episode_0000').stamps_ns) == 2
 
 
 @pytest.mark.parametrize('given', ['episode_0000', 'loose/a.mcap', 'night'])
