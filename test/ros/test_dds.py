@@ -31,7 +31,8 @@ while not publisher.get_subscription_count() and time.monotonic() < give_up:
 for number in range({IMAGES}):
     publisher.publish(Image(width=number, data=array.array('B', bytes(720 * 480 * 3))))
     time.sleep(0.05)
-time.sleep(1)
+while publisher.get_subscription_count() and time.monotonic() < give_up:  # the reader leaves when it has seen enough
+    time.sleep(0.02)
 """
 
 RECEIVE = f"""
@@ -49,6 +50,8 @@ while {IMAGES} - 1 not in got and time.monotonic() < quiet_from:
     if len(got) > before:
         quiet_from = time.monotonic() + 60
 print(*got)
+node.destroy_node()
+rclpy.shutdown()
 """
 
 

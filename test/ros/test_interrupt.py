@@ -14,7 +14,7 @@ import pytest
 pytest.importorskip('rclpy', reason='needs ROS 2: source install/setup.bash')
 pytest.importorskip('hoigen.msg', reason='needs the built messages: source install/setup.bash')
 
-DEADLINE_S = 120.0
+DEADLINE_S = 600.0
 
 
 def until_mapped(process: subprocess.Popen[str], library: str) -> None:
