@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -79,8 +79,9 @@ class EpisodeReader:
     def images(self, topic: str) -> Iterator[tuple[int, np.ndarray]]:
         """(header stamp in ns, pixels) of an image topic, as :mod:`hoigen.decode` reads depth, masks and colour."""
         topic = in_bag(topic)
-        read = {'depth': partial(decode.depth, far=topic != '/camera/depth'), 'mask': decode.mask}.get(
-            topic.rpartition('/')[2], decode.rgb)
+        kinds: dict[str, Callable[..., np.ndarray]] = {
+            'depth': partial(decode.depth, far=topic != '/camera/depth'), 'mask': decode.mask}
+        read = kinds.get(topic.rpartition('/')[2], decode.rgb)
         for _, message in self.messages(topic):
             with self._decoding():
                 pixels = read(message, topic)
