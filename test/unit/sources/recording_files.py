@@ -114,9 +114,10 @@ def write_calibration(folder: Path, size: tuple[int, int], **changed: float) -> 
 
 
 class BagFile:
-    """Writes a bag of one ``kind``: 'mcap', 'sqlite3' or 'ros1'; stamps in ms. packed: with compressed chunks."""
+    """Writes a bag of one ``kind``: 'mcap', 'sqlite3' or 'ros1'; stamps in ms. packed: with compressed chunks, or
+    of rosbag2 what else is compressed: 'file' or 'message'."""
 
-    def __init__(self, path: Path, kind: str, *, packed: bool = False) -> None:
+    def __init__(self, path: Path, kind: str, *, packed: bool | str = False) -> None:
         self.ros1 = kind == 'ros1'
         self.types = get_typestore(Stores.ROS1_NOETIC if self.ros1 else Stores.ROS2_KILTED)
         self.writer: Any = Rosbag1(path) if self.ros1 else Rosbag2(
@@ -124,7 +125,8 @@ class BagFile:
         if packed and self.ros1:
             self.writer.set_compression(Rosbag1.CompressionFormat.LZ4)
         elif packed:
-            self.writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
+            mode = CompressionMode.STORAGE if packed is True else CompressionMode[str(packed).upper()]
+            self.writer.set_compression(mode, CompressionFormat.ZSTD)
         self.connections: dict[str, Any] = {}
 
     def __enter__(self) -> BagFile:

@@ -19,7 +19,7 @@ def noise(number: int) -> np.ndarray:
     return np.random.default_rng(number).integers(0, 256, (400, 400, 3)).astype(np.uint8)
 
 
-def bag(folder: Path, kind: str, *, packed: bool = True, frames: int = 15) -> Path:
+def bag(folder: Path, kind: str, *, packed: bool | str = True, frames: int = 15) -> Path:
     path = folder / ('x.bag' if kind == 'ros1' else 'x')
     with BagFile(path, kind, packed=packed) as file:
         for number in range(frames):
@@ -58,6 +58,25 @@ def test_a_damaged_chunk(tmp_path: Path, kind: str) -> None:
                for k, stamp in enumerate(part))
     assert '1 damaged parts of the bag left out, the first: a chunk of messages at byte' in faults[0]
     assert faults[1] == f'/image: expected 15 messages, as the bag says itself, got {sum(map(len, stamps))}'
+
+
+@pytest.mark.parametrize('kind', ['mcap', 'sqlite3'])
+@pytest.mark.parametrize('packed', ['file', 'message'])
+def test_compression_by_rosbag2(tmp_path: Path, kind: str, packed: str) -> None:
+    """Files that are compressed whole, and messages one by one; damage of one leaves the others."""
+    path = bag(tmp_path, kind, packed=packed, frames=3)
+    assert all((rgb == noise(n)).all() for n, rgb in enumerate(read_here(path).rgb))
+    if packed == 'message':
+        data = file_of(path).read_bytes()
+        last = data.rindex(b'\x28\xb5\x2f\xfd')
+        file_of(path).write_bytes(data[:last] + bytes(8) + data[last + 8:])
+        read = read_here(path)
+        assert len(read.stamps_ms) == 2
+        assert 'a message of /image: ' in read.faults[0]
+    else:
+        file_of(path).write_bytes(file_of(path).read_bytes()[:-1000])
+        with pytest.raises(RecordingError, match='damaged or was never closed'):
+            read_here(path)
 
 
 @pytest.mark.parametrize('kind', KINDS)
