@@ -56,7 +56,7 @@ class BagSource:
             raise RecordingError(f'expected a bag with images, got a damaged one; none can be read: {bag.damage}')
         self._image = image_topic(seen, topics, options.image)
         self._video = PacketDecoder(self._image.name, options.limits.pixels) if self._image.form == VIDEO else None
-        self._info = info_topic(topics, self._image)
+        self._info = info_topic(topics, self._image, bag.first)
         self._first_info = None if self._info is None else bag.first(self._info)
         self._lens, self.calibration = self._camera()
         self._depth = depth_topic(seen, topics, self._image, options.depth, self._depth_fault)

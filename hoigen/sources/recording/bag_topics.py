@@ -142,11 +142,14 @@ def depth_fault(depth: Seen, image: Seen, own: Calibration | None, camera: Calib
     return f'{depth.name}: expected depth of the camera of the images, {expected}, got {got}'
 
 
-def info_topic(topics: Collection[Topic], image: Seen) -> str | None:
-    """The camera_info beside those images, or the only one of the bag."""
-    beside = info_beside(topics, image.name)
-    infos = _infos(topics)
-    return beside if beside is not None or len(infos) != 1 else next(iter(infos))
+def info_topic(topics: Collection[Topic], image: Seen, first: Callable[[str], Any]) -> str | None:
+    """The camera_info beside those images, or the only one of the bag unless it is of another frame."""
+    beside, infos = info_beside(topics, image.name), _infos(topics)
+    if beside is not None or len(infos) != 1:
+        return beside
+    (name,) = infos
+    info = first(name)
+    return name if info is not None and len({info.header.frame_id, image.frame} - {''}) < 2 else None
 
 
 def info_beside(topics: Iterable[Topic], name: str) -> str | None:

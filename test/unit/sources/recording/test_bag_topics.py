@@ -107,6 +107,15 @@ def test_registered_depth_is_taken_before_the_sensors_own(tmp_path: Path) -> Non
     np.testing.assert_allclose(depth, 0.8)
 
 
+@pytest.mark.parametrize(('frame', 'known'), [('camera', True), ('depth_camera', False), ('', True)])
+def test_the_only_camera_info_is_of_the_images_frame(tmp_path: Path, frame: str, known: bool) -> None:
+    """One that stands elsewhere may be another camera's."""
+    def fill(file: BagFile) -> None:
+        file.image('/eye/image', picture(0), 'rgb8', 1000, frame=frame)
+        file.info('/lens/camera_info', K, SIZE, 1000)
+    assert ('/lens/camera_info' in read(tmp_path / 'x', fill).says) == known
+
+
 def test_values_that_may_be_depth_are_told(tmp_path: Path) -> None:
     """Of 16 bits or floats, and called otherwise: not taken for depth, which confidence or heat would be too."""
     def fill(file: BagFile) -> None:
