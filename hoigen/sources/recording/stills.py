@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image
 
+from hoigen.sources.recording.content import foreign
 from hoigen.sources.recording.depth import DepthUnit
 from hoigen.sources.recording.options import Damaged, NotRead
 
@@ -67,7 +68,7 @@ def depth_values(source: Path | bytes, name: str, pixels: int) -> np.ndarray:
 
 
 def _open(source: Path | bytes, name: str, pixels: int, formats: tuple[str, ...]) -> Image.Image:
-    with _decoding(name, f'a {", ".join(formats)} image'):
+    with _decoding(name, f'a {", ".join(formats)} image', source):
         picture = Image.open(source if isinstance(source, Path) else BytesIO(source), formats=formats)
     if picture.width * picture.height > pixels:
         raise NotRead(f'{name}: expected at most {pixels} pixels, got {picture.width}x{picture.height}')
@@ -84,7 +85,7 @@ def _orientation(picture: Image.Image) -> int:
 
 
 def _numpy(path: Path, name: str, pixels: int) -> np.ndarray:
-    with _decoding(name, 'a numpy array (npy)'):
+    with _decoding(name, 'a numpy array (npy)', path):
         values = np.lib.format.open_memmap(path, mode='r')
     if values.size > pixels:
         raise NotRead(f'{name}: expected at most {pixels} values, got {list(values.shape)}')
@@ -92,8 +93,11 @@ def _numpy(path: Path, name: str, pixels: int) -> np.ndarray:
 
 
 @contextmanager
-def _decoding(name: str, expected: str) -> Iterator[None]:
-    """Damaged for whatever a library raises on a bad file, NotRead for a size that it does not open."""
+def _decoding(name: str, expected: str, source: Path | bytes | None = None) -> Iterator[None]:
+    """Damaged for whatever a library raises on a bad file, NotRead for a size that it does not open.
+
+    source: of what is opened, the file or its bytes, which may be of another kind.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')
@@ -103,4 +107,5 @@ def _decoding(name: str, expected: str) -> Iterator[None]:
     except Image.DecompressionBombError as error:
         raise NotRead(f'{name}: expected {expected} of a size that is read, got: {error}') from None
     except Exception as error:
-        raise Damaged(f'{name}: expected {expected}, got: {error}') from None
+        what = foreign(source) if source is not None else ''
+        raise Damaged(f'{name}: expected {expected}, got {what or f"what cannot be read: {error}"}') from None

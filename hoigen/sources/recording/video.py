@@ -15,6 +15,7 @@ import av
 import numpy as np
 
 from hoigen.sources.recording.calibration import read_calibration
+from hoigen.sources.recording.content import foreign
 from hoigen.sources.recording.instants import NS, Faults, Instant, Span
 from hoigen.sources.recording.options import RecordingError, RecordingOptions
 from hoigen.sources.recording.video_av import AvPictures, scan
@@ -39,8 +40,8 @@ def open_video(path: Path, options: RecordingOptions) -> VideoSource:
     except MemoryError:
         raise
     except av.error.FFmpegError as error:
-        raise RecordingError(f'expected a video, a folder or a bag, got a file that cannot be read as one: '
-                             f'{error.strerror}') from None
+        what = foreign(path) or f'a file that cannot be read as one: {error.strerror}'
+        raise RecordingError(f'expected a video, a folder or a bag, got {what}') from None
 
 
 class VideoSource:

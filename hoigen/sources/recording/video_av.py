@@ -12,7 +12,7 @@ import numpy as np
 from hoigen.sources.recording.instants import NS, Faults
 from hoigen.sources.recording.options import Damaged, RecordingError
 
-__all__ = ['AvPictures', 'Scan', 'open_file', 'rgb_of', 'scan']
+__all__ = ['AvPictures', 'Scan', 'is_mirrored', 'open_file', 'rgb_of', 'scan']
 
 FORMATS = 'mov,mp4,matroska,webm,avi,mpegts,mpeg,flv,ogg,asf,ivf,mxf,mjpeg,gif'
 """Containers that are opened; playlists are not among them: they make FFmpeg open whatever they name."""
@@ -47,39 +47,48 @@ def scan(path: Path, pixels: int, faults: Faults) -> Scan:
             raise RecordingError('expected a video, got a file without a video stream')
         stream = container.streams.video[0]
         context, aspect = stream.codec_context, stream.sample_aspect_ratio
+        if context is None:
+            raise RecordingError('expected a video in a codec that is read, got one in an unknown codec')
         if context.width * context.height > pixels:
             raise RecordingError(f'expected pictures of at most {pixels} pixels, got {context.width}x{context.height}')
         if aspect not in (None, 0, 1):
             raise RecordingError(f'expected square pixels, got pixels of aspect {aspect}: scale the video first')
-        pts = np.unique(np.fromiter(_pts_of_packets(container, stream, faults), np.int64))
+        packets = list(_packets(container, stream, faults))
+        pts = np.unique(np.array([pts for pts, shown, _ in packets if shown], np.int64))
         if not len(pts):
             raise RecordingError('expected at least one frame, got a video stream with none')
         assert stream.time_base is not None
         stamps = np.array([round(int(p) * stream.time_base * NS) for p in pts], np.int64)
-        _tell_of_cut(container, stream, stamps, faults)
+        last_s = float(max(packets)[2] * stream.time_base)
+        _tell_of_cut(container, stream, len(packets), stamps, last_s, faults)
         stamps -= min(0, stamps[0])  # pictures before the file's own zero: stamps are never negative
         size = context.width * context.height * 3
         return Scan(container.format.name, context.codec.canonical_name, size, pts, stamps)
 
 
-def _tell_of_cut(container: av.container.InputContainer, stream: av.VideoStream, stamps_ns: np.ndarray,
-                 faults: Faults) -> None:
+def _tell_of_cut(container: av.container.InputContainer, stream: av.VideoStream, packets: int, stamps_ns: np.ndarray,
+                 last_s: float, faults: Faults) -> None:
+    """packets: that are there, also those that an edit list does not show. last_s: how long the last frame lasts."""
     told_s = (container.duration or 0) / av.time_base if len(container.streams) == 1 else 0.0
-    true_s = float(stamps_ns[-1] - stamps_ns[0]) / NS
-    if stream.frames > len(stamps_ns):
-        faults.tell(f'cut short: the file says {stream.frames} frames, {len(stamps_ns)} are there')
-    elif told_s - true_s > CUT_S:
-        faults.tell(f'cut short: the file says {told_s:.1f} s, its pictures last {true_s:.1f} s')
+    steps = np.diff(stamps_ns)
+    last_s = max(last_s, float(steps[-1]) / NS if len(steps) else 0.0)
+    true_s = float(stamps_ns[-1] - min(0, stamps_ns[0])) / NS + last_s  # a file's time may begin before its images do
+    if stream.frames > packets:
+        faults.tell(f'cut short: the file says {stream.frames} frames, {packets} are there')
+    elif not stream.frames and told_s - true_s > CUT_S:
+        faults.tell(f'cut short: the file says {told_s:.1f} s, its images last {true_s:.1f} s')
 
 
-def _pts_of_packets(container: av.container.InputContainer, stream: av.VideoStream, faults: Faults) -> Iterator[int]:
+def _packets(container: av.container.InputContainer, stream: av.VideoStream, faults: Faults
+             ) -> Iterator[tuple[int, bool, int]]:
+    """Time of each frame, whether it is shown, and how long, 0 if unknown; times in the stream's units."""
     try:
         for packet in container.demux(stream):
-            if packet.size and not packet.is_discard:
+            if packet.size:
                 if packet.pts is None:
                     raise RecordingError('expected frames with time stamps, got some without: '
                                          'put the video into an mp4 or mkv file first')
-                yield packet.pts
+                yield packet.pts, not packet.is_discard, packet.duration or 0
     except av.error.FFmpegError as error:
         faults.tell(f'the file ends before its time: {error.strerror}')
 
@@ -154,7 +163,19 @@ def _drained(context: av.VideoCodecContext) -> list[av.VideoFrame]:
 
 
 def rgb_of(frame: av.VideoFrame) -> np.ndarray:
-    """[H,W,3] uint8, turned as the file says."""
+    """[H,W,3] uint8, rotated and mirrored as the file says."""
     picture = frame.to_ndarray(format='rgb24')
-    turns = round(frame.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(picture, turns)) if turns else picture
+    (right_x, right_y), (down_x, down_y) = _display(frame)
+    if abs(right_y) + abs(down_x) > abs(right_x) + abs(down_y):  # what was right is up or down
+        picture, right_x, down_y = picture.transpose(1, 0, 2), down_x, right_y
+    return np.ascontiguousarray(picture[::-1 if down_y < 0 else 1, ::-1 if right_x < 0 else 1])
+
+
+def is_mirrored(frame: av.VideoFrame) -> bool:
+    return np.linalg.det(_display(frame)) < 0
+
+
+def _display(frame: av.VideoFrame) -> np.ndarray:
+    """[2,2]: in which direction (right, down) the stored image's right and down are shown."""
+    held = frame.side_data.get('DISPLAYMATRIX')
+    return np.eye(2) if held is None else np.frombuffer(held, np.int32)[:9].reshape(3, 3)[:2, :2] / 65536

@@ -11,7 +11,7 @@ import av
 import numpy as np
 
 from hoigen.sources.recording.instants import NS
-from hoigen.sources.recording.video_av import Scan, open_file, rgb_of
+from hoigen.sources.recording.video_av import Scan, is_mirrored, open_file, rgb_of
 
 __all__ = ['DecordFailed', 'DecordPictures']
 
@@ -71,7 +71,7 @@ class DecordPictures:
         """Whether the key frames up to this one are as large as it, and this one, if it is one, is PyAV's."""
         while self._key is not None and self._key.pts is not None and self._key.pts <= self._pts[index]:
             key, self._key = self._key, next(self._keys, None)
-            if {key.width, key.height} != set(picture.shape[:2]):
+            if {key.width, key.height} != set(picture.shape[:2]) or is_mirrored(key):  # which decord does not do
                 return False
             if key.pts == self._pts[index]:
                 true = rgb_of(key)

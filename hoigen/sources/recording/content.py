@@ -1,0 +1,57 @@
+"""What a file is that is not what its name promises: what copying and downloading leave behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ['foreign']
+
+HEAD = 512
+"""Bytes at the beginning of a file that are looked at."""
+BOXES = (b'ftyp', b'mdat', b'free', b'skip', b'wide', b'moov')
+"""With which an mp4 or mov file begins."""
+SIGNATURES = {b'version https://git-lfs': 'a pointer of git-LFS in place of the file: get it with git lfs pull',
+              b'\x89MCAP0': 'an MCAP bag: give it the ending .mcap', b'#ROSBAG': 'a ROS 1 bag: give it the ending .bag',
+              b'SQLite format 3': 'a sqlite3 bag: give it the ending .db3',
+              b'PK\x03\x04': 'a zip archive: unpack it', b'\x1f\x8b': 'a gzip archive: unpack it',
+              b'\x28\xb5\x2f\xfd': 'a zstd archive: unpack it', b'\x89PNG': 'a PNG image', b'\xff\xd8\xff': 'a JPEG image'}
+MARKUP = (b'<!doctype', b'<html', b'<?xml')
+
+
+def foreign(source: Path | bytes) -> str:
+    """What a file or its bytes are by their beginning, with what to do; '' where that says nothing."""
+    head = source[:HEAD] if isinstance(source, bytes) else _head(source)
+    if head is None:
+        return ''
+    if not head:
+        return 'an empty file'
+    if not any(head):
+        return 'a file of zeros: copying or downloading it did not finish'
+    if head.lstrip().lower().startswith(MARKUP):
+        return 'a web page (HTML) in place of the file: download it again'
+    return next((what for begin, what in SIGNATURES.items() if head.startswith(begin)), '') or (
+        _unindexed(source) if isinstance(source, Path) and head[4:8] in BOXES else '')
+
+
+def _head(path: Path) -> bytes | None:
+    try:
+        with path.open('rb') as file:
+            return file.read(HEAD)
+    except OSError:
+        return None
+
+
+def _unindexed(path: Path) -> str:
+    """Of an mp4 or mov file without its index, or with one that the file ends in, that it is so."""
+    size, at = path.stat().st_size, 0
+    with path.open('rb') as file:
+        while at + 8 <= size:
+            file.seek(at)
+            head = file.read(16)
+            length = int.from_bytes(head[:4]) if head[:4] != b'\0\0\0\1' else int.from_bytes(head[8:16])
+            if head[4:8] == b'moov' and at + length <= size:
+                return ''
+            if length < 8:
+                break
+            at += length
+    return 'an mp4 file without its index (moov): its recording or copying did not finish'
