@@ -108,7 +108,7 @@ def _target(text: str, nodes: Mapping[str, Any]) -> Target:
 def next_episode(output: Path) -> int:
     """The number after the highest one of the episodes that ``output`` holds; 0 for a new folder."""
     numbers = [int(path.name.removeprefix('episode_')) for path in output.glob('episode_*')
-               if path.name.removeprefix('episode_').isdigit()]
+               if path.name.removeprefix('episode_').isdecimal()]
     return max(numbers, default=-1) + 1
 
 

@@ -16,8 +16,8 @@ from rosbags.rosbag2.storage_mcap import zstd
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from hoigen.sources.recording.bag_files import OPENERS, Hole, Stored, StoredFile, Topic
+from hoigen.sources.recording.content import refuse_placeholder
 from hoigen.sources.recording.options import Damaged, RecordingError
-from hoigen.sources.recording.placeholder import refuse_placeholder
 
 __all__ = ['FFMPEG', 'FOXGLOVE', 'Bag']
 

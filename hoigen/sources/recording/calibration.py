@@ -13,6 +13,7 @@ import numpy as np
 import yaml
 
 from hoigen.records import Camera, RecordError
+from hoigen.sources.recording.content import foreign
 from hoigen.sources.recording.options import RecordingError
 
 __all__ = ['NAMES', 'Calibration', 'camera_of', 'read_calibration']
@@ -72,18 +73,40 @@ def read_calibration(path: Path) -> Calibration:
     try:
         if (size := path.stat().st_size) > LONGEST:
             raise RecordingError(f'{path}: expected a calibration of at most {LONGEST} bytes, got {size}')
-        text = path.read_text()
-        values = _numbers(text) if path.suffix == '.txt' else _parse(path, text)
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, yaml.YAMLError) as error:
-        raise RecordingError(f'{path}: expected a calibration, got a file that cannot be read: {error}') from None
-    section, K = _find(values)
+        text = path.read_text('utf-8-sig')
+        values = _numbers(text) if path.suffix.lower() == '.txt' else _named(_parse(path, text))
+        section, K = _find(values)
+    except RecordingError:
+        raise
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+        why = foreign(path) or f'a file that cannot be read: {" ".join(str(error).split())}'
+        raise RecordingError(f'{path}: expected a calibration, got {why}') from None
     if K is None or not np.isfinite(K).all():
         raise RecordingError(f'{path}: expected K (camera_matrix, K, intrinsic_matrix, or fx, fy, cx and cy), got none')
-    return Calibration(K, _size(section) or _size(values), path.name, _distorted(section) or _distorted(values))
+    return Calibration(K, _size(section, path) or _size(values, path), path.name,
+                       _distorted(section) or _distorted(values))
+
+
+class _Yaml(yaml.SafeLoader):
+    """YAML as ROS and OpenCV's FileStorage write it; aliases, with which a short file can be endless, are refused."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError('expected no aliases, got one')
+        return super().compose_node(parent, index)
+
+
+_Yaml.add_constructor('tag:yaml.org,2002:opencv-matrix', yaml.SafeLoader.construct_yaml_map)
+
+
+def _named(values: Mapping[Any, Any]) -> dict[str, Any]:
+    """With names in small letters, for every program has its own way."""
+    return {str(name).lower(): _named(held) if isinstance(held, Mapping) else held for name, held in values.items()}
 
 
 def _parse(path: Path, text: str) -> dict[str, Any]:
-    values = json.loads(text) if path.suffix == '.json' else yaml.safe_load(text)
+    is_json = path.suffix.lower() == '.json'
+    values = json.loads(text) if is_json else yaml.load(text.removeprefix('%YAML:1.0'), _Yaml)
     if not isinstance(values, dict):
         raise RecordingError(f'{path}: expected a table of names and values, got {type(values).__name__}')
     return values
@@ -93,7 +116,7 @@ def _numbers(text: str) -> dict[str, Any]:
     """K of a plain list; lines that begin with # are remarks."""
     lines = [line for line in text.splitlines() if not line.lstrip().startswith('#')]
     found = [float(word) for word in re.findall(r'[-+]?\d[\d.]*(?:[eE][-+]?\d+)?', ' '.join(lines))]
-    return {'K': found} if len(found) in (4, 9) else {}
+    return {'k': found} if len(found) in (4, 9) else {}
 
 
 def _find(values: Mapping[str, Any]) -> tuple[Mapping[str, Any], np.ndarray | None]:
@@ -111,7 +134,7 @@ def _find(values: Mapping[str, Any]) -> tuple[Mapping[str, Any], np.ndarray | No
 
 
 def _matrix(values: Mapping[str, Any]) -> np.ndarray | None:
-    for name in ('camera_matrix', 'K', 'k', 'intrinsic_matrix', 'intrinsics', 'intrinsic'):
+    for name in ('camera_matrix', 'cameramatrix', 'k', 'intrinsic_matrix', 'intrinsics', 'intrinsic'):
         held = values.get(name)
         held = held.get('data') if isinstance(held, Mapping) else held
         flat = _flat(held)
@@ -120,15 +143,17 @@ def _matrix(values: Mapping[str, Any]) -> np.ndarray | None:
             return K.T if K[2, 0] > 1 and K[0, 2] == 0 else K  # Open3D writes columns
         if flat is not None and flat.size == 4:
             return _pinhole(*flat)
-    names = ('fx', 'fy', 'cx', 'cy')
-    flat = _flat([values[name] for name in names]) if all(name in values for name in names) else None
-    return None if flat is None else _pinhole(*flat)
+    for names in (('fx', 'fy', 'cx', 'cy'), ('fx', 'fy', 'ppx', 'ppy')):
+        flat = _flat([values[name] for name in names]) if all(name in values for name in names) else None
+        if flat is not None and flat.size == 4:
+            return _pinhole(*flat)
+    return None
 
 
 def _flat(held: Any) -> np.ndarray | None:
     try:
         return np.asarray(held, np.float64).ravel() if isinstance(held, list) else None
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 
@@ -136,21 +161,29 @@ def _pinhole(fx: float, fy: float, cx: float, cy: float) -> np.ndarray:
     return np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]], np.float64)
 
 
-def _size(values: Mapping[str, Any]) -> tuple[int, int] | None:
+def _size(values: Mapping[str, Any], path: Path) -> tuple[int, int] | None:
+    """Width and height, where they are said."""
     resolution = values.get('resolution')
     if isinstance(resolution, str) and (found := re.fullmatch(r'\s*(\d+)\s*[x×*, ]\s*(\d+)\s*', resolution)):
         return int(found[1]), int(found[2])
     if isinstance(resolution, list) and len(resolution) == 2:
-        return int(resolution[0]), int(resolution[1])
+        return _pixels('resolution', resolution[0], path), _pixels('resolution', resolution[1], path)
     for wide, high in (('width', 'height'), ('image_width', 'image_height'), ('w', 'h')):
         if wide in values and high in values:
-            return int(values[wide]), int(values[high])
+            return _pixels(wide, values[wide], path), _pixels(high, values[high], path)
     return None
+
+
+def _pixels(name: str, held: Any, path: Path) -> int:
+    try:
+        return int(held)
+    except (TypeError, ValueError, OverflowError):
+        raise RecordingError(f'{path}: {name}: expected a number of pixels, got {held!r}') from None
 
 
 def _distorted(values: Mapping[str, Any]) -> bool:
     """Whether there are distortion coefficients that are not all 0."""
-    for name in (name for name in values if name.startswith('dist') or name in ('D', 'd')):
+    for name in (name for name in values if name.startswith('dist') or name == 'd'):
         held = values[name].get('data', values[name]) if isinstance(values[name], Mapping) else values[name]
         held = list(held.values()) if isinstance(held, Mapping) else held
         if isinstance(held, list) and any(isinstance(value, int | float) and value for value in held):

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ['foreign']
+from hoigen.sources.recording.options import RecordingError
+
+__all__ = ['foreign', 'refuse_placeholder']
 
 HEAD = 512
 """Bytes at the beginning of a file that are looked at."""
 BOXES = (b'ftyp', b'mdat', b'free', b'skip', b'wide', b'moov')
 """With which an mp4 or mov file begins."""
-SIGNATURES = {b'version https://git-lfs': 'a pointer of git-LFS in place of the file: get it with git lfs pull',
-              b'\x89MCAP0': 'an MCAP bag: give it the ending .mcap', b'#ROSBAG': 'a ROS 1 bag: give it the ending .bag',
+LFS = b'version https://git-lfs'
+MARKUP = (b'<!doctype', b'<html', b'<?xml')
+SIGNATURES = {b'\x89MCAP0': 'an MCAP bag: give it the ending .mcap', b'#ROSBAG': 'a ROS 1 bag: give it the ending .bag',
               b'SQLite format 3': 'a sqlite3 bag: give it the ending .db3',
               b'PK\x03\x04': 'a zip archive: unpack it', b'\x1f\x8b': 'a gzip archive: unpack it',
               b'\x28\xb5\x2f\xfd': 'a zstd archive: unpack it', b'\x89PNG': 'a PNG image',
               b'\xff\xd8\xff': 'a JPEG image'}
-MARKUP = (b'<!doctype', b'<html', b'<?xml')
 
 
 def foreign(source: Path | bytes) -> str:
@@ -24,14 +26,24 @@ def foreign(source: Path | bytes) -> str:
     head = source[:HEAD] if isinstance(source, bytes) else _head(source)
     if head is None:
         return ''
+    signed = _placeholder(head) or next((what for begin, what in SIGNATURES.items() if head.startswith(begin)), '')
+    return signed or (_unindexed(source) if isinstance(source, Path) and head[4:8] in BOXES else '')
+
+
+def refuse_placeholder(path: Path) -> None:
+    """RecordingError for what a copy or a download left in the place of a recording."""
+    if (head := _head(path)) is not None and (what := _placeholder(head)):
+        raise RecordingError(f'{path.name}: expected a video or a bag, got {what}')
+
+
+def _placeholder(head: bytes) -> str:
     if not head:
         return 'an empty file'
     if not any(head):
         return 'a file of zeros: copying or downloading it did not finish'
-    if head.lstrip().lower().startswith(MARKUP):
-        return 'a web page (HTML) in place of the file: download it again'
-    return next((what for begin, what in SIGNATURES.items() if head.startswith(begin)), '') or (
-        _unindexed(source) if isinstance(source, Path) and head[4:8] in BOXES else '')
+    if head.startswith(LFS):
+        return 'a note of Git LFS in place of the file: get it with `git lfs pull`'
+    return 'a web page in place of the file: download it again' if head.lstrip().lower().startswith(MARKUP) else ''
 
 
 def _head(path: Path) -> bytes | None:

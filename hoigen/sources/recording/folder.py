@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -12,6 +11,8 @@ from pathlib import Path
 from hoigen.sources.recording.calibration import NAMES, Calibration, read_calibration
 from hoigen.sources.recording.depth import INTEGER_M, TUM_M, DepthUnit
 from hoigen.sources.recording.instants import NS, Faults, Instant, Span
+from hoigen.sources.recording.layouts import calibration_hint
+from hoigen.sources.recording.names import ordered, same_number
 from hoigen.sources.recording.options import NO_DEPTH, RecordingError, RecordingOptions
 from hoigen.sources.recording.pairing import nearest_pairs
 from hoigen.sources.recording.stills import DEPTHS, PICTURES, read_depth, read_picture
@@ -22,16 +23,8 @@ COLOUR = re.compile(r'rgb|colou?r|image|img|left|frames', re.IGNORECASE)
 DEPTH = re.compile(r'depth', re.IGNORECASE)
 PREFERRED = re.compile(r'left|^(rgb|colou?r|images?)$', re.IGNORECASE)
 """Of several folders that could be meant, the one that is."""
-EPOCH_DIGITS = {13: 1_000_000, 16: 1_000, 19: 1}
-"""Digits of a whole number that is a time since 1970, and its unit in ns."""
-
-
-@dataclass(frozen=True)
-class Still:
-    """A file of one instant; ``order`` is its stamp in ns, or the number in its name where names hold no time."""
-
-    path: Path
-    order: int
+NOT_COLOUR = re.compile(r'depth|mask|label|segm|normal|conf|infra|disp', re.IGNORECASE)
+"""In the names of files that lie beside colour images and are none."""
 
 
 def is_colour(folder: Path) -> bool:
@@ -41,16 +34,18 @@ def is_colour(folder: Path) -> bool:
 def open_folder(path: Path, options: RecordingOptions) -> FolderSource:
     """Open a folder of frames, or one with a colour and perhaps a depth folder in it."""
     folders = sorted(entry for entry in path.iterdir() if entry.is_dir())
-    colour = _pick(folders, options.image, 'image', is_colour)
-    if colour is None:
-        if not _files(path, PICTURES):
-            names = ', '.join(folder.name for folder in folders)
-            raise RecordingError(f'expected a folder of frames or an RGB-D folder, got the folders {names}: '
-                                 'name one of them, or the one with the pictures (image)')
-        return FolderSource(path, path, None, options)
+    colour = _pick(folders, options.image, 'image', is_colour) or path
     depth = None if options.depth == NO_DEPTH else _pick(folders, options.depth, 'depth',
                                                          lambda folder: bool(DEPTH.search(folder.name)))
-    return FolderSource(path, colour, depth, options)
+    images = _files(colour, PICTURES)
+    if colour == path and not images:
+        names = ', '.join(folder.name for folder in folders)
+        raise RecordingError(f'expected a folder of frames or an RGB-D folder, got the folders {names}: '
+                             'name one of them, or the one with the pictures (image)')
+    beside = [file for file in _files(colour, DEPTHS) if DEPTH.search(file.stem)]
+    if beside and (others := [file for file in images if not NOT_COLOUR.search(file.stem)]):
+        images, depth = others, depth or (None if options.depth == NO_DEPTH else colour)
+    return FolderSource(path, colour, depth, images, beside if depth == colour else _files(depth, DEPTHS), options)
 
 
 def _pick(folders: list[Path], named: str, option: str, fits) -> Path | None:
@@ -71,22 +66,23 @@ def _pick(folders: list[Path], named: str, option: str, fits) -> Path | None:
 class FolderSource:
     """A :class:`~hoigen.sources.recording.instants.Source` of a folder of pictures."""
 
-    def __init__(self, path: Path, colour: Path, depth: Path | None, options: RecordingOptions) -> None:
+    def __init__(self, path: Path, colour: Path, depth: Path | None, images: list[Path], depths: list[Path],
+                 options: RecordingOptions) -> None:
         self.faults, self._pixels = Faults(), options.limits.pixels
-        pictures = _files(colour, PICTURES)
-        if not pictures:
-            raise RecordingError(f'{colour.name}: expected png or jpg pictures, got none')
-        self._stills, timed = _ordered(pictures)
+        if not images:
+            raise RecordingError(f'{colour.name}: expected images ({", ".join(PICTURES)}), got none')
+        self._stills, timed = ordered(images)
         if not timed and options.frame_rate_hz is None:
-            raise RecordingError(f'{colour.name}: expected file names that end in seconds (1305031102.175304.png), got '
-                                 f'{pictures[0].name}: say with frame_rate_hz how fast the frames were taken')
+            raise RecordingError(f'{colour.name}: expected file names that end in seconds (1305031102.175304.png), '
+                                 f'none twice, got {self._stills[0].path.name}: say with frame_rate_hz how fast the '
+                                 'frames were taken')
         self._period = None if timed or options.frame_rate_hz is None else Decimal(NS) / Decimal(options.frame_rate_hz)
         self._unit = DepthUnit(options.depth_unit_m, TUM_M if (path / 'depth.txt').is_file() else INTEGER_M)
-        self._depths = None if depth is None else self._paired(depth, timed, options.pairing_s)
+        self._depths = None if depth is None else self._paired(depth, depths, timed, options.pairing_s)
         self.calibration = _calibration(path, colour, options)
         if depth is not None and self.calibration is None:
             raise RecordingError(f'expected a calibration beside {depth.name}, in a file {", ".join(NAMES[:4])}, got '
-                                 'none: name one with the option calibration')
+                                 f'none: name one with the option calibration{calibration_hint(images[0])}')
         stamps = [self._stamp(0), self._stamp(len(self._stills) - 1)]
         self.span = Span(len(self._stills), (stamps[1] - stamps[0]) / NS, stamps[0])
         self._colour, self._depth = colour, depth
@@ -103,17 +99,19 @@ class FolderSource:
                 yield Instant(self._stamp(number), picture, partial(read_depth, file, name, self._pixels, self._unit))
 
     def _stamp(self, number: int) -> int:
-        return self._stills[number].order if self._period is None else round(number * self._period)
+        return self._stills[number].stamp_ns if self._period is None else round(number * self._period)
 
-    def _paired(self, folder: Path, timed: bool, pairing_s: float) -> list[Path]:
+    def _paired(self, folder: Path, files: list[Path], timed: bool, pairing_s: float) -> list[Path]:
         """The depth file of each picture; pictures without one are left out and told."""
-        files = _files(folder, DEPTHS)
-        depths, depth_timed = _ordered(files) if files else ([], timed)
+        depths, depth_timed = ordered(files) if files else ([], timed)
         if timed != depth_timed:
             raise RecordingError(f'{folder.name}: expected file names like those of the pictures '
                                  f'({self._stills[0].path.name}), got {depths[0].path.name}')
-        pairs = nearest_pairs([s.order for s in self._stills], [d.order for d in depths],
-                              round(pairing_s * NS) if timed else 0)
+        if timed:
+            pairs = nearest_pairs([s.stamp_ns for s in self._stills], [d.stamp_ns for d in depths],
+                                  round(pairing_s * NS))
+        else:
+            pairs = same_number([s.path for s in self._stills], [d.path for d in depths])
         within = f'within {pairing_s:g} s' if timed else 'of the same number'
         if not pairs:
             raise RecordingError(f'{folder.name}: expected depth {within} of the pictures, '
@@ -136,44 +134,18 @@ class FolderSource:
         return says
 
 
-def _files(folder: Path, endings: tuple[str, ...]) -> list[Path]:
-    return [entry for entry in folder.iterdir()
-            if entry.suffix.lower() in endings and entry.is_file() and not entry.name.startswith('.')]
-
-
-def _ordered(files: list[Path]) -> tuple[list[Still], bool]:
-    """Files in the order of time, if all names end in one, else in the order of the numbers in them; which it was."""
-    timed = [Still(file, stamp) for file in files if (stamp := _stamp_of(file.stem)) is not None]
-    if len(timed) == len(files):
-        return sorted(timed, key=lambda still: still.order), True
-    numbered = sorted(files, key=lambda file: _natural(file.stem))
-    return [Still(file, _number_of(file.stem, place)) for place, file in enumerate(numbered)], False
-
-
-def _stamp_of(stem: str) -> int | None:
-    if found := re.search(r'(\d+\.\d+)$', stem):
-        return int(Decimal(found[1]) * NS)
-    if (found := re.search(r'(?<!\d)\d+$', stem)) and len(found[0]) in EPOCH_DIGITS:
-        return int(found[0]) * EPOCH_DIGITS[len(found[0])]
-    return None
-
-
-def _number_of(stem: str, place: int) -> int:
-    """The last number in a name, by which a picture and its depth belong together; else its place."""
-    found = re.findall(r'\d+', stem)
-    return int(found[-1]) if found else place
-
-
-def _natural(stem: str) -> list[tuple[int, str]]:
-    """Sorts frame_2 before frame_10."""
-    return [(int(part), '') if part.isdigit() else (-1, part) for part in re.split(r'(\d+)', stem)]
+def _files(folder: Path | None, endings: tuple[str, ...]) -> list[Path]:
+    return [] if folder is None else [
+        entry for entry in sorted(folder.iterdir())
+        if entry.suffix.lower() in endings and entry.is_file() and not entry.name.startswith('.')]
 
 
 def _calibration(path: Path, colour: Path, options: RecordingOptions) -> Calibration | None:
     if options.calibration is not None:
         return read_calibration(options.calibration)
     for folder in dict.fromkeys((path, colour)):
+        there = {entry.name.lower(): entry for entry in folder.iterdir() if entry.is_file()}
         for name in NAMES:
-            if (folder / name).is_file():
-                return read_calibration(folder / name)
+            if name.lower() in there:
+                return read_calibration(there[name.lower()])
     return None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hoigen.sources.recording.content import refuse_placeholder
 from hoigen.sources.recording.instants import Source
+from hoigen.sources.recording.layouts import refuse_packed
 from hoigen.sources.recording.options import RecordingError, RecordingOptions
-from hoigen.sources.recording.placeholder import refuse_placeholder
 from hoigen.sources.recording.stills import PICTURES
 
 __all__ = ['open_source']
@@ -25,6 +26,7 @@ def open_source(path: Path, options: RecordingOptions) -> Source:
         return _bag(path, options) if path.suffix.lower() in BAGS else _video(path, options)
     if not path.is_dir():
         raise RecordingError('expected a video, a folder or a bag, got what is neither a file nor a folder')
+    refuse_packed(path)
     inside = sorted(entry for entry in path.iterdir() if not entry.name.startswith('.'))
     folders = [entry for entry in inside if entry.is_dir()]
     files = {entry.suffix.lower() for entry in inside if entry.is_file()}
