@@ -12,7 +12,7 @@ import numpy as np
 from hoigen.sources.recording.instants import NS, Faults
 from hoigen.sources.recording.options import Damaged, RecordingError
 
-__all__ = ['AvPictures', 'Scan', 'is_mirrored', 'open_file', 'rgb_of', 'scan']
+__all__ = ['AvPictures', 'Display', 'Scan', 'open_file', 'scan']
 
 FORMATS = 'mov,mp4,matroska,webm,avi,mpegts,mpeg,flv,ogg,asf,ivf,mxf,mjpeg,gif'
 """Containers that are opened; playlists are not among them: they make FFmpeg open whatever they name."""
@@ -97,7 +97,7 @@ class AvPictures:
     """Pictures by number, asked for in rising order; opened with the first."""
 
     def __init__(self, path: Path, found: Scan, pixels: int) -> None:
-        self._path, self._pts, self._pixels = path, found.pts, pixels
+        self._path, self._pts, self._pixels, self._display = path, found.pts, pixels, Display()
         self._frames: Iterator[av.VideoFrame] | None = None
         self._frame: av.VideoFrame | None = None
 
@@ -111,7 +111,7 @@ class AvPictures:
             self._frame = next(self._frames, None)
         if self._frame is None or self._frame.pts != wanted:
             raise Damaged(f'frame {index}')
-        return rgb_of(self._frame)
+        return self._display.rgb(self._frame)
 
     def _open(self, pts: int | None) -> Iterator[av.VideoFrame]:
         with open_file(self._path) as container:
@@ -162,20 +162,31 @@ def _drained(context: av.VideoCodecContext) -> list[av.VideoFrame]:
         context.flush_buffers()
 
 
-def rgb_of(frame: av.VideoFrame) -> np.ndarray:
-    """[H,W,3] uint8, rotated and mirrored as the file says."""
-    picture = frame.to_ndarray(format='rgb24')
-    (right_x, right_y), (down_x, down_y) = _display(frame)
-    if abs(right_y) + abs(down_x) > abs(right_x) + abs(down_y):  # what was right is up or down
-        picture, right_x, down_y = picture.transpose(1, 0, 2), down_x, right_y
-    return np.ascontiguousarray(picture[::-1 if down_y < 0 else 1, ::-1 if right_x < 0 else 1])
+class Display:
+    """Frames of one file as players show them.
 
+    The display matrix is read where a frame's rotation changes: a frame whose side data are read is freed late.
+    """
 
-def is_mirrored(frame: av.VideoFrame) -> bool:
-    return np.linalg.det(_display(frame)) < 0
+    def __init__(self) -> None:
+        self._rotation: float | None = None
+        self._matrix = np.eye(2)
 
+    def rgb(self, frame: av.VideoFrame) -> np.ndarray:
+        """[H,W,3] uint8, rotated and mirrored as the file says."""
+        picture = frame.to_ndarray(format='rgb24')
+        (right_x, right_y), (down_x, down_y) = self._shown(frame)
+        if abs(right_y) + abs(down_x) > abs(right_x) + abs(down_y):  # what was right is up or down
+            picture, right_x, down_y = picture.transpose(1, 0, 2), down_x, right_y
+        return np.ascontiguousarray(picture[::-1 if down_y < 0 else 1, ::-1 if right_x < 0 else 1])
 
-def _display(frame: av.VideoFrame) -> np.ndarray:
-    """[2,2]: in which direction (right, down) the stored image's right and down are shown."""
-    held = frame.side_data.get('DISPLAYMATRIX')
-    return np.eye(2) if held is None else np.frombuffer(held, np.int32)[:9].reshape(3, 3)[:2, :2] / 65536
+    def mirrors(self, frame: av.VideoFrame) -> bool:
+        return bool(np.linalg.det(self._shown(frame)) < 0)
+
+    def _shown(self, frame: av.VideoFrame) -> np.ndarray:
+        """[2,2]: in which direction (right, down) the stored image's right and down are shown."""
+        if frame.rotation != self._rotation:
+            self._rotation, held = frame.rotation, frame.side_data.get('DISPLAYMATRIX')
+            matrix = np.eye(3) if held is None else np.frombuffer(held, np.int32)[:9].reshape(3, 3)
+            self._matrix = matrix[:2, :2].astype(float)
+        return self._matrix

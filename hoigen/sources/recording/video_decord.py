@@ -11,7 +11,7 @@ import av
 import numpy as np
 
 from hoigen.sources.recording.instants import NS
-from hoigen.sources.recording.video_av import Scan, is_mirrored, open_file, rgb_of
+from hoigen.sources.recording.video_av import Display, Scan, open_file
 
 __all__ = ['DecordFailed', 'DecordPictures']
 
@@ -47,7 +47,7 @@ class DecordPictures:
         true = (found.stamps_ns - found.stamps_ns[0]) / NS
         if len(told) != len(true) or (np.abs(told - true) > SAME_S + true * np.finfo(np.float32).eps).any():
             raise DecordFailed('other frames than PyAV')
-        self._pts, self._next = found.pts, 0
+        self._pts, self._next, self._display = found.pts, 0, Display()
         self._keys = _key_frames(path)
         self._key = next(self._keys, None)
         self._said = _said()
@@ -71,10 +71,10 @@ class DecordPictures:
         """Whether the key frames up to this one are as large as it, and this one, if it is one, is PyAV's."""
         while self._key is not None and self._key.pts is not None and self._key.pts <= self._pts[index]:
             key, self._key = self._key, next(self._keys, None)
-            if {key.width, key.height} != set(picture.shape[:2]) or is_mirrored(key):  # which decord does not do
+            if {key.width, key.height} != set(picture.shape[:2]) or self._display.mirrors(key):  # decord does not
                 return False
             if key.pts == self._pts[index]:
-                true = rgb_of(key)
+                true = self._display.rgb(key)
                 return true.shape == picture.shape and float(np.abs(true.astype(np.int16) - picture).mean()) < SAME_GREY
         return True
 
