@@ -11,7 +11,7 @@ import av
 import numpy as np
 
 from hoigen.sources.recording.options import Damaged, RecordingError
-from hoigen.sources.recording.video_av import rgb_of
+from hoigen.sources.recording.video_av import Display
 
 __all__ = ['PacketDecoder', 'codec_of']
 
@@ -37,7 +37,7 @@ class PacketDecoder:
     """Decodes a topic's messages in their order; a frame whose predecessors are missing is Damaged, not guessed."""
 
     def __init__(self, topic: str, pixels: int) -> None:
-        self._topic, self._pixels = topic, pixels
+        self._topic, self._pixels, self._display = topic, pixels, Display()
         self._context: av.VideoCodecContext | None = None
         self._segment = -1
 
@@ -71,7 +71,7 @@ class PacketDecoder:
         self._waiting = frames[0].is_corrupt or (self._waiting and not frames[0].key_frame)
         if self._waiting:
             return self._failing('expected the frames that this one leans on, got none up to the next key frame')
-        return partial(rgb_of, frames[0])
+        return partial(self._display.rgb, frames[0])
 
     def _open(self, message: Any) -> av.VideoCodecContext:
         codec = codec_of(message)
