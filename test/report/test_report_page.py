@@ -13,7 +13,7 @@ from episode_factory import Scene, fidelity, render, write_episode
 from footage_factory import MADE, footage_clip
 from PIL import Image
 
-from hoigen.episodes import save_clip
+from hoigen.episodes import save_clip, webpage
 from hoigen.episodes.report import write_report
 
 SCENE = Scene(size=(360, 240), synth=(96, 64), frames=9, points=3000, tracks=40)
@@ -177,6 +177,29 @@ def test_dark_and_light(opened: Chromium, page: Path) -> None:
     opened.open(page, width=1280, height=900, dark=True)
     opened.wait_for('document.querySelector("article")?.dataset.ready')
     assert opened.screenshot()[4, 4].mean() < 50 < 200 < light
+
+
+def test_images_beside_the_page_come_when_they_are_in_view(browser: Chromium, tmp_path: Path,
+                                                            monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a long run: the same frames as those in the page; without the files, the page says which are missing."""
+    monkeypatch.setattr(webpage, 'INSIDE_BYTES', 0)
+    write_episode(tmp_path / 'episode_0000', SCENE)
+    page = write_report(tmp_path)
+    assert len(page.read_text()) < 100_000
+    browser.problems.clear()
+    browser.open(page, width=1280, height=900)
+    browser.wait_for('document.querySelector("article")?.dataset.ready')
+    choose(browser, 7)
+    np.testing.assert_array_equal(shown(browser, 'generated')[0], render(SCENE, 7, SCENE.synth)[0][..., ::-1])
+    assert browser.problems == []
+    (tmp_path / 'report_frames' / '00000.js').unlink()
+    browser.open(page, width=1280, height=900)
+    browser.wait_for('document.querySelector(".panel.source .none").innerText.includes("beside this page, is missing")')
+    Image.fromarray(browser.screenshot()).save(tmp_path / 'missing.png')
+    write_report(tmp_path)
+    monkeypatch.undo()
+    assert len(write_report(tmp_path).read_text()) > 100_000
+    assert not (tmp_path / 'report_frames').exists()
 
 
 def test_footage_is_shown_without_what_nobody_measured(browser: Chromium, tmp_path: Path) -> None:

@@ -1,0 +1,137 @@
+"""One codec: what the graph's decoding takes is read back from a bag as equal records, what it refuses is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from episode_factory import T_WORLD_CAM, Messages, Scene, frame_messages
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hoigen import decode
+from hoigen.episodes import EpisodeError, EpisodeReader
+from hoigen.episodes.definitions import typestore
+from hoigen.episodes.storage import BagWriter
+
+SCENE = Scene(size=(8, 6), frames=2, points=6, tracks=3)
+Row = dict[str, Any]
+
+
+def rows() -> list[Row]:
+    """The messages of a clip, by instant and topic; new ones each time."""
+    build = Messages(SCENE)
+    return [{topic: message for topic, _, message in frame_messages(build, frame)} for frame in range(SCENE.frames)]
+
+
+def values(record: Any) -> Any:
+    """A record as what compares: NaN equals NaN, arrays by type, shape and bytes."""
+    if isinstance(record, np.ndarray):
+        return str(record.dtype), record.shape, np.ascontiguousarray(record).tobytes()
+    if is_dataclass(record):
+        return {field.name: values(getattr(record, field.name)) for field in fields(record)}
+    return tuple(map(values, record)) if isinstance(record, tuple) else record
+
+
+def outcome(read: Callable[[], Any]) -> Any:
+    """The records that are read, or that they are refused."""
+    try:
+        return values(read())
+    except (ValueError, EpisodeError):
+        return 'refused'
+
+
+def of_graph(messages: list[Row]) -> Any:
+    """As a node decodes what it receives."""
+    topics = [topic for topic in messages[0] if topic.startswith('condition/') or topic in (
+        'camera/image', 'camera/camera_info', 'camera/pose', 'labels')]
+    return decode.clip({topic: [row[topic] for row in messages] for topic in topics})
+
+
+def of_bag(messages: list[Row], folder: Path) -> Any:
+    bag = BagWriter(folder)
+    kinds = {topic: row.__msgtype__ for topic, row in messages[0].items()}
+    connections = {topic: bag.add_connection(f'/{topic}', kind, typestore=typestore()) for topic, kind in kinds.items()}
+    for row in messages:
+        for topic, message in row.items():
+            bag.write(connections[topic], decode.stamp_ns(message.header),
+                      bytes(typestore().serialize_cdr(message, kinds[topic])))
+    bag.close()
+    with EpisodeReader(folder) as reader:
+        return reader.clip()
+
+
+SPECIAL = st.sampled_from([0.0, -0.0, -1.0, 1e-9, 1.5, np.inf, -np.inf, np.nan])
+NAMES = st.text(st.characters(exclude_categories=['Cs'], exclude_characters='\0'), max_size=8)
+
+
+@st.composite
+def changes(draw: st.DrawFn) -> Callable[[list[Row]], None]:
+    """Something of one frame that is not as ever: at the edge of what is taken, or beyond it."""
+    frame, kind = draw(st.integers(0, 1)), draw(st.sampled_from(
+        ['quaternion', 'position', 'depth', 'millimetres', 'mask', 'role', 'ids', 'labels', 'contacts', 'camera',
+         'rgb']))
+    value, factor = draw(SPECIAL), draw(st.sampled_from([1.0, 1.00005, 0.9999, 1.0009, 1.002, 0.0, np.nan]))
+    code, name = draw(st.integers(0, 4)), draw(NAMES)
+
+    def change(messages: list[Row]) -> None:
+        row, make = messages[frame], Messages(SCENE)
+        if kind == 'quaternion':
+            quaternion = row['camera/pose'].pose.orientation
+            for axis in 'xyzw':
+                setattr(quaternion, axis, getattr(quaternion, axis) * factor)
+        elif kind == 'position':
+            row['camera/pose'].pose.position.x = value
+        elif kind == 'depth':
+            row['condition/depth'].data[:4] = np.array([value], '<f4').view(np.uint8)
+        elif kind == 'millimetres':
+            row['condition/depth'] = make.image(frame, np.full(SCENE.size[::-1], code, np.uint16), '16UC1')
+        elif kind == 'mask':
+            row['condition/mask'].data[3] = code
+        elif kind == 'role':
+            cloud = row['condition/points']
+            cloud.data[next(f.offset for f in cloud.fields if f.name == 'role')] = code
+        elif kind == 'ids':
+            row['condition/tracks'].ids[0] = code
+        elif kind == 'labels':
+            row['labels'].task, row['labels'].joint_names[0] = name, name
+            row['labels'].joint_positions[0] = np.float32(value)
+            row['labels'].object_pose_known = code > 2
+        elif kind == 'contacts':
+            row['labels'].contacts = [make.make('hoigen/msg/Contact', force=float(np.float32(value)),
+                                                position=make.xyz('geometry_msgs/msg/Point', T_WORLD_CAM[:3, 3]),
+                                                normal=make.xyz('geometry_msgs/msg/Vector3', np.eye(3)[0]))] * code
+        elif kind == 'camera':
+            row['camera/camera_info'].k[code] = value
+        else:
+            pixels = np.random.default_rng(code).integers(0, 256, (*SCENE.size[::-1], 4), np.uint8)
+            encoding, channels = [('bgr8', 3), ('rgba8', 4), ('mono8', 1), ('8UC3', 3), ('jpeg', 3)][code]
+            row['camera/image'] = make.image(frame, pixels[..., :channels], encoding)
+    return change
+
+
+@settings(max_examples=40, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(changes(), min_size=1, max_size=2))
+def test_what_the_graph_takes_is_read_back_equal_and_the_rest_refused_in_both(
+        edits: list[Callable[[list[Row]], None]]) -> None:
+    messages = rows()
+    for edit in edits:
+        edit(messages)
+    want = outcome(lambda: of_graph(messages))
+    with TemporaryDirectory() as folder:
+        assert outcome(lambda: of_bag(messages, Path(folder) / 'bag')) == want
+
+
+def test_rounded_poses_are_read_back(tmp_path: Path) -> None:
+    """A quaternion of norm 1.00005, as float32 publishers round, is taken and is a rotation."""
+    messages = rows()
+    for row in messages:
+        quaternion = row['camera/pose'].pose.orientation
+        for axis in 'xyzw':
+            setattr(quaternion, axis, getattr(quaternion, axis) * 1.00005)
+    rotation = of_bag(messages, tmp_path / 'bag').cameras[0].T_world_cam[:3, :3]
+    np.testing.assert_allclose(rotation @ rotation.T, np.eye(3), atol=1e-12)
