@@ -61,7 +61,7 @@ class EpisodeReader:
     def require_whole(self) -> None:
         """Raise :class:`EpisodeDamaged` for a bag that is not complete."""
         if self.damage:
-            raise EpisodeDamaged(f'{self.folder}: expected a finished bag that is whole, got one of which '
+            raise EpisodeDamaged(f'{self.folder}: expected a finished bag that is whole, got another: '
                                  f'{self.damage}; hoigen recover {self.folder} keeps what is readable')
 
     def __enter__(self) -> EpisodeReader:
