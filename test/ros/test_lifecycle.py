@@ -51,13 +51,22 @@ def test_a_node_can_be_brought_down_and_up_again(bench: Bench, tmp_path: Path, n
 
 
 def test_an_inactive_node_hears_nothing_but_the_mesh_table(bench: Bench, tmp_path: Path) -> None:
-    """rclpy gates publishers only. The table is latched and comes once: it is kept for when the node is active."""
+    """It does not even subscribe: who counts readers knows when to begin. The table is latched and comes once: it is
+    kept for when the node is active."""
     node = make(bench, topics.BUILDER, tmp_path)
     node.trigger_configure()
-    bench.connect(topics.BUILDER)
-    bench.send_scene()
+    bench._publishers['mesh_assets'] = bench.io.create_publisher(
+        topics.MESH_ASSETS.type, topics.MESH_ASSETS.name, topics.MESH_ASSETS.qos)
+    bench.send_assets(scene()[0])
     bench.until(lambda: bench.count(topics.BUILDER, 'received') == 1)
+    assert not any(bench.io.count_subscribers(topic.name) for topic in topics.SCENE_PARTS)
+    for _ in range(2):
+        node.trigger_activate()
+        bench.connect(topics.BUILDER)
+        node.trigger_deactivate()
+        bench.until(lambda: not any(bench.io.count_subscribers(topic.name) for topic in topics.SCENE_PARTS))
     node.trigger_activate()
+    bench.connect(topics.BUILDER)
     for frame in scene()[1]:
         bench.send(convert.frame_to_msgs(frame, START_NS + frame.stamp_ns + 1))
     bench.until(lambda: len(bench.heard['condition/points']) == 5)

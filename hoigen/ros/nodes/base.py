@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import rclpy
@@ -31,7 +32,8 @@ class ManagedNode(LifecycleNode, Generic[C]):
 
     A node overrides ``open`` (make the core, publishers, subscriptions and worker; anything raised there is a failed
     configure), and where it needs to ``start``, ``stop`` and ``release``. Callbacks run on the executor's thread and,
-    but for latched topics, only while the node is active; the worker may publish.
+    but for latched topics, only while the node is active; the worker may publish. A topic is subscribed to only as long
+    as it is heard, so that a publisher that counts its readers knows when it may begin.
     """
 
     def __init__(self, name: str, kind: type[C], **node_kwargs: Any) -> None:
@@ -41,7 +43,9 @@ class ManagedNode(LifecycleNode, Generic[C]):
         except ValueError as error:
             raise ValueError(f'{name}: {error}') from error
         self._publishers_by_topic: dict[str, LifecyclePublisher[Any]] = {}
-        self._readers: list[Subscription[Any]] = []
+        self._latched_readers: list[Subscription[Any]] = []
+        self._stream_readers: list[Subscription[Any]] = []
+        self._listen: list[Callable[[], Subscription[Any]]] = []
         self._heard: set[topics.Topic] = set()
         self._rivals: dict[str, str] = {}
         self._unheard: set[str] = set()
@@ -96,8 +100,12 @@ class ManagedNode(LifecycleNode, Generic[C]):
                 callback(*((message, origin_of(info)) if origin else (message,)))
 
         self._heard.add(topic)
-        self._readers.append(
-            self.create_subscription(topic.type, topic.name, guarded, topic.reader_qos(reliability), raw=raw))
+        listen = partial(self.create_subscription, topic.type, topic.name, guarded, topic.reader_qos(reliability),
+                         raw=raw)
+        if topic.latched:
+            self._latched_readers.append(listen())
+        else:
+            self._listen.append(listen)
 
     def work(self, process: Callable[[Any], None], limit: int) -> None:
         """Start the node's worker; ``stopping`` tells a long ``process`` to return early."""
@@ -184,11 +192,11 @@ class ManagedNode(LifecycleNode, Generic[C]):
         result = super().on_activate(state)
         self.active = True
         self.start()
+        self._stream_readers = [listen() for listen in self._listen]
         return result
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        self.active = False
-        self.stop()
+        self._deactivate()
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -204,12 +212,18 @@ class ManagedNode(LifecycleNode, Generic[C]):
         self._close()
         super().destroy_node()
 
+    def _deactivate(self) -> None:
+        self.active = False
+        while self._stream_readers:
+            self.destroy_subscription(self._stream_readers.pop())
+        self.stop()
+
     def _close(self) -> None:
         if self.active:
-            self.active = False
-            self.stop()
-        while self._readers:
-            self.destroy_subscription(self._readers.pop())
+            self._deactivate()
+        self._listen.clear()
+        while self._latched_readers:
+            self.destroy_subscription(self._latched_readers.pop())
         self.end_work()
         self.release()
         self.configured = False
