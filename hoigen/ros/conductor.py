@@ -17,6 +17,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
 from hoigen.ros import topics
+from hoigen.ros.awaited import Awaited
 from hoigen.ros.graph import SOURCES
 from hoigen.ros.processes import NodeFailed
 
@@ -37,7 +38,7 @@ class Progress:
     not_admitted: episodes of which nothing was made or kept, too short or too many at once.
     skipped: stretches of a recording that gave no clip, the last for ``reason``. fault: what is wrong with the
     recording. bag: of the last episode recorded. step of ``steps`` of the clip or frame in the making, of ``episode``;
-    ``steps`` is 0 while none is.
+    ``steps`` is 0 while none is. notices: what the person must know whose own source the graph waits for.
     """
 
     planned: int | None
@@ -53,6 +54,7 @@ class Progress:
     step: int
     steps: int
     eta_s: float
+    notices: tuple[str, ...] = ()
 
     @property
     def done(self) -> int:
@@ -77,6 +79,7 @@ class Conductor:
             node: self._node.create_client(ChangeState, f'{node}/change_state') for node in nodes}
         self._values: dict[str, dict[str, str]] = {node: {} for node in nodes}
         self._moved_at = time.monotonic()
+        self._awaited = None if self._values.keys() & set(SOURCES) else Awaited(self._node, nodes)
         self._node.create_subscription(topics.DIAGNOSTICS.type, topics.DIAGNOSTICS.name, self._on_diagnostics,
                                        topics.DIAGNOSTICS.qos)
 
@@ -97,28 +100,35 @@ class Conductor:
         for node in nodes:
             self._change([node], Transition.TRANSITION_ACTIVATE, 'could not be activated', ACTIVATE_S)
 
-    def follow(self, show: Callable[[Progress], None]) -> Progress:
+    def follow(self, show: Callable[[Progress], None], planned: int = 0) -> Progress:
         """Wait until every episode that the source plans is done; where the job stands then.
 
-        Raises :class:`NodeFailed` if one cannot be, or nothing moves any more.
+        planned: episodes of a source of the user's own; without a number the job ends when it is interrupted. Raises
+        :class:`NodeFailed` if one cannot be, or nothing moves any more.
         """
         self._moved_at = time.monotonic()
         while True:
-            self._spin()
+            try:
+                self._spin()
+            except KeyboardInterrupt:
+                if self._awaited is None or planned:
+                    raise
+                return self._progress(planned)
             for node, values in self._values.items():
                 if int(values.get('failed', 0)):
                     raise NodeFailed(node, f'failed: {values["message"]}')
-            progress = self._progress()
+            progress = self._progress(planned)
             show(progress)
             if progress.planned is not None and progress.done >= progress.planned:
                 return progress
-            if time.monotonic() - self._moved_at > STALL_S:
+            if self._awaited is None and time.monotonic() - self._moved_at > STALL_S:
                 raise NodeFailed('the graph', f'has done nothing for {STALL_S:.0f} s: {self._values}')
 
-    def _progress(self) -> Progress:
-        source, perception, maker, recorder = (self._values.get(node, {}) for node in (
-            next(node for node in SOURCES if node in self._values), topics.PERCEPTION,
-            next(node for node in MAKERS if node in self._values), topics.RECORDER))
+    def _progress(self, planned: int) -> Progress:
+        own: dict[str, Any] = {'planned': planned} if planned else {}
+        source = next((self._values[node] for node in SOURCES if node in self._values), own)
+        perception, maker, recorder = (self._values.get(node, {}) for node in (
+            topics.PERCEPTION, next(node for node in MAKERS if node in self._values), topics.RECORDER))
         return Progress(
             planned=int(source['planned']) if 'planned' in source else None,
             skipped=int(perception.get('skipped', 0)), reason=perception.get('reason', ''),
@@ -127,7 +137,8 @@ class Conductor:
             not_admitted=int(recorder.get('not_admitted', 0)),
             streamed=int(source.get('episodes', 0)), bag=recorder.get('bag', ''),
             episode=int(maker.get('episode', 0)), step=int(maker.get('step', 0)),
-            steps=int(maker.get('steps', 0)), eta_s=float(maker.get('eta_s', 0.0)))
+            steps=int(maker.get('steps', 0)), eta_s=float(maker.get('eta_s', 0.0)),
+            notices=self._awaited.notices(self._values) if self._awaited is not None else ())
 
     def _on_diagnostics(self, array: DiagnosticArray) -> None:
         for status in array.status:

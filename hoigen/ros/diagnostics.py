@@ -37,7 +37,7 @@ class Diagnostics:
         self._latency_ms: dict[str, float] = {}
         self._logged: dict[str, tuple[float, int]] = {}
         self._refused_before = 0
-        self._failure = self._caution = ''
+        self._failure = self._caution = self._refusal = ''
         self._publisher = node.create_publisher(DiagnosticArray, 'diagnostics', qos)
         self._timer = node.create_timer(PERIOD_S, self._publish, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
@@ -53,6 +53,7 @@ class Diagnostics:
         with self._lock:
             self._counts['refused'] += 1
             self._counts[f'refused: {reason}'] += 1
+            self._refusal = f'{reason}: {detail}'
             logged_at, unlogged = self._logged.get(reason, (-QUIET_S, 0))
             quiet = now - logged_at < QUIET_S
             self._logged[reason] = (logged_at, unlogged + 1) if quiet else (now, 0)
@@ -91,6 +92,8 @@ class Diagnostics:
             values: dict[str, object] = {'input_age_s': 'none yet' if age is None else f'{age:.2f}',
                                          'received': 0, 'refused': 0, 'failed': 0}
             values |= self._counts
+            last = {'refusal': self._refusal, 'caution': self._caution}
+            values |= {key: text for key, text in last.items() if text}
             values |= {f'{stage}_ms': f'{latency:.1f}' for stage, latency in self._latency_ms.items()}
             level, message = self._judge(age)
             self._refused_before = self._counts['refused']

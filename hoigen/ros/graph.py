@@ -15,7 +15,8 @@ from hoigen.resources import find
 Value = bool | int | float | str
 
 SOURCES = ('sim_source', 'video_source')
-"""The nodes that frames and time come from; a graph has one of them, and it cannot take the time from itself."""
+"""The nodes that frames and time come from; a graph has one of them, which cannot take the time from itself, or none:
+then the source is the user's own."""
 
 
 class Target(NamedTuple):
@@ -54,14 +55,19 @@ class Graph:
     """Nodes with their fixed parameters, in the order of activation, and the arguments that set further ones.
 
     ``numbering``: the node parameter that takes the number of the first episode, after those that the argument
-    ``output`` holds already.
+    ``output`` holds already; None where the user's own source numbers them.
     """
 
     name: str
     description: str
     nodes: dict[str, dict[str, Value]]
     arguments: dict[str, Argument]
-    numbering: Target
+    numbering: Target | None
+
+    @property
+    def has_source(self) -> bool:
+        """Whether one of its nodes is where frames come from."""
+        return bool(self.nodes.keys() & set(SOURCES))
 
     def parameters(self, given: Mapping[str, Any]) -> dict[str, dict[str, Value]]:
         """The parameters of every node, with ``given`` values for arguments and defaults for the rest."""
@@ -75,7 +81,7 @@ class Graph:
             value = argument.value(name, given.get(name, argument.default))
             for node, parameter in argument.sets:
                 result[node][parameter] = value
-            if name == 'output':
+            if name == 'output' and self.numbering is not None:
                 result[self.numbering.node][self.numbering.parameter] = next_episode(Path(str(value)))
         return result
 
@@ -93,7 +99,8 @@ def load_graph(name: str) -> Graph:
         arguments = {
             key: Argument(it['description'], it['default'], tuple(_target(text, nodes) for text in it['sets']))
             for key, it in raw['arguments'].items()}
-        return Graph(name, raw['description'], nodes, arguments, _target(raw['numbering'], nodes))
+        numbering = _target(raw['numbering'], nodes) if nodes.keys() & set(SOURCES) else None
+        return Graph(name, raw['description'], nodes, arguments, numbering)
     except (AttributeError, KeyError, TypeError, yaml.YAMLError) as error:
         raise GraphError(f'{path}: expected description, nodes, arguments and numbering, got {error!r}') from error
 

@@ -22,7 +22,7 @@ def describe(name: str) -> LaunchDescription:
         *(DeclareLaunchArgument(name, default_value=str(argument.default), description=argument.description)
           for name, argument in graph.arguments.items()),
         DeclareLaunchArgument('namespace', default_value='', description='ROS namespace of the nodes.'),
-        DeclareLaunchArgument('use_sim_time', default_value='true', choices=['true', 'false'],
+        DeclareLaunchArgument('use_sim_time', default_value=str(graph.has_source).lower(), choices=['true', 'false'],
                               description='Whether the nodes take the time from /clock.'),
         DeclareLaunchArgument('log_level', default_value='info', choices=['debug', 'info', 'warn', 'error'],
                               description='Least severity of what the nodes log.'),
@@ -43,8 +43,9 @@ def start(context: LaunchContext, graph: Graph) -> list[Node]:
                       parameters=[{**values, 'use_sim_time': simulated and node not in SOURCES}],
                       ros_arguments=['--log-level', level], sigterm_timeout=STOP_S, on_exit=died)
         for node, values in parameters.items()]
+    own = [] if graph.has_source else ['--episodes', given['episodes']]
     conductor = Node(package='hoigen', executable='conductor', output='both', on_exit=finished, arguments=[
-        '--graph', graph.name, '--output', given['output'], '--namespace', namespace])
+        '--graph', graph.name, '--output', given['output'], '--namespace', namespace, *own])
     return [*nodes, conductor]
 
 

@@ -25,6 +25,7 @@ class ProgressDisplay:
         self._begun_at = time.monotonic()
         self._recorded = self._rejected = self._not_admitted = 0
         self._reason = ''
+        self._noticed: set[str] = set()
         self._bars = Bars(TextColumn('{task.description}', markup=False), BarColumn(), MofNCompleteColumn(),
                           TimeElapsedColumn(), TextColumn('{task.fields[note]}', markup=False), console=console,
                           disable=not console.is_terminal)
@@ -41,6 +42,9 @@ class ProgressDisplay:
 
     def show(self, progress: Progress) -> None:
         """Draw where the job stands."""
+        for notice in [notice for notice in progress.notices if notice not in self._noticed]:
+            self._noticed.add(notice)
+            self._console.print(notice, markup=False, soft_wrap=True)
         elapsed_s = time.monotonic() - self._begun_at
         of = '' if progress.planned is None else f' of {progress.planned}'
         if progress.recorded > self._recorded:

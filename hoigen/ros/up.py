@@ -34,8 +34,6 @@ class UpConfig:
 
     seed: int = 0
     """Everything random is derived from it and the episode's number."""
-    rate: float = 0.0
-    """Pace relative to real time; 0 is as fast as the source can."""
     out: Path = Path('out/demo')
     """Folder for bags, report and logs; episodes that are in it stay, new ones are numbered on."""
     namespace: str = ''
@@ -99,7 +97,15 @@ class EditedConfig(UpConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SimulatedConfig(UpConfig):
+class PacedConfig(UpConfig):
+    """How fast a source of hoigen's own goes."""
+
+    rate: float = 0.0
+    """Pace relative to real time; 0 is as fast as the source can."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulatedConfig(PacedConfig):
     """What is simulated."""
 
     episodes: int = 3
@@ -111,7 +117,7 @@ class SimulatedConfig(UpConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecordedConfig(UpConfig):
+class RecordedConfig(PacedConfig):
     """What is read, and how its geometry is found."""
 
     video: Path
@@ -182,6 +188,22 @@ class PoseEditVideoConfig(EditedConfig, RecordedConfig):
     """Folder for bags, report and logs; episodes that are in it stay, new ones are numbered on."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class OwnSourceConfig(GeneratedConfig):
+    """A scene that a source of your own publishes (docs/your_source.md), and generated video of it with its labels, one
+    bag for each episode."""
+
+    graph: ClassVar[str] = 'own_source'
+    episodes: int = 0
+    """Episodes to record before the job ends; 0 goes on until it is interrupted."""
+    input_reliability: Literal['reliable', 'best_effort'] = 'reliable'
+    """What the nodes ask of the source's publishers; best effort may lose frames."""
+    use_sim_time: bool = False
+    """Whether the nodes take the time from /clock; then your source must publish it."""
+    out: Path = Path('out/own')
+    """Folder for bags, report and logs; episodes that are in it stay, yours need other numbers."""
+
+
 def run(config: UpConfig, node_command: Sequence[str] = NODE_COMMAND) -> int:
     """Run the job; 0 when it is done, 1 when a node failed or nothing was recorded, 130 when interrupted."""
     console = Console(highlight=False, markup=False)
@@ -246,7 +268,8 @@ def _conduct(nodes: NodeProcesses, names: Sequence[str], config: UpConfig, conso
     with Conductor(names, config.namespace, nodes.check) as conductor:
         conductor.bring_up()
         with ProgressDisplay(console) as display:
-            return conductor.follow(display.show)
+            planned = config.episodes if isinstance(config, OwnSourceConfig) else 0  # other sources say so themselves
+            return conductor.follow(display.show, planned)
 
 
 def _explain(error: NodeFailed, nodes: NodeProcesses, console: Console) -> None:

@@ -67,14 +67,22 @@ class Bench:
         return node
 
     def connect(self, name: str) -> None:
-        """Publish what the node called ``name`` reads, listen to what it writes, wait until both are connected."""
+        """Publish what the node called ``name`` reads, listen to what it writes, wait until both are connected.
+
+        One that is not active reads nothing but the latched topics.
+        """
         for topic in topics.read_by(name):
             self._publishers.setdefault(topic.name, self.io.create_publisher(topic.type, topic.name, topic.qos))
         listening = [self.io.create_subscription(topic.type, topic.name, self.heard[topic.name].append, topic.qos)
                      for topic in topics.written_by(name)]
-        sending = [self._publishers[topic.name] for topic in topics.read_by(name)]
-        self.until(lambda: all(publisher.get_subscription_count() for publisher in sending)
-                   and all(self.io.count_publishers(subscription.topic_name) for subscription in listening))
+        self.until(lambda: self.hears(name) and all(self.io.count_publishers(subscription.topic_name)
+                                                    for subscription in listening))
+
+    def hears(self, name: str) -> bool:
+        """Whether the node called ``name`` hears this bench on all topics that it reads as it is."""
+        node = next(node for node in self.executor.get_nodes() if node.get_name() == name)
+        return all(self._publishers[topic.name].get_subscription_count() for topic in topics.read_by(name)
+                   if topic.latched or (isinstance(node, ManagedNode) and node.active))
 
     def play(self, name: str) -> None:
         """Publish what the node called ``name`` writes, to the other nodes under test, once they all listen."""

@@ -155,8 +155,8 @@ def test_without_depth_nothing_is_edited_and_the_reason_is_told(bench: Bench) ->
      lambda m: setattr(m['camera/camera_info'], 'k', np.zeros(9))),
     ('bad frame', "labels: header.frame_id: expected 'world', got 'map'",
      lambda m: setattr(m['labels'], 'header', head(m['labels'], 'map'))),
-    ('bad frame', 'metres > 0, NaN where unknown, got',
-     lambda m: m.update({'camera/depth': convert.image_to_msg(np.zeros((40, 60), np.float32),
+    ('bad frame', 'metres > 0, 0 or NaN where unknown, got',
+     lambda m: m.update({'camera/depth': convert.image_to_msg(np.full((40, 60), -1, np.float32),
                                                               m['camera/depth'].header)}))])
 def test_an_instant_that_does_not_fit_together_is_refused(bench: Bench, reason: str, match: str,
                                                           change: Callable[[dict[str, Any]], None]) -> None:

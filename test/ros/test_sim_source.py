@@ -35,6 +35,7 @@ def start(bench: Bench, **parameters: Any) -> SimSource:
     bench.connect(topics.SOURCE)
     bench.until(lambda: all(node.publisher(t).get_subscription_count() for t in topics.written_by(topics.SOURCE)))
     assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
+    bench.until(lambda: bench.hears(topics.SOURCE))
     return node
 
 

@@ -76,6 +76,7 @@ def test_a_node_writes_and_reads_what_the_table_says(bench: Bench, tmp_path: Pat
     output = {'output': str(tmp_path)} if name == topics.RECORDER else {}
     node = bench.add(NODES[name], **output)
     node.trigger_configure()
+    node.trigger_activate()
 
     def seen(found: list[tuple[str, list[str]]]) -> dict[str, list[str]]:
         own = {topic.removeprefix(bench.namespace + '/'): types for topic, types in found}

@@ -36,8 +36,8 @@ def start(bench: Bench, *build: Any, **parameters: Any) -> VideoSource:
     for topic in topics.written_by(topics.VIDEO):
         bench.io.create_subscription(topic.type, topic.name, bench.heard[topic.name].append, topic.qos)
     bench.until(lambda: all(p.get_subscription_count() for p in node._publishers_by_topic.values()))
-    bench.until(lambda: all(bench.publisher(t.name).get_subscription_count() for t in topics.read_by(topics.VIDEO)))
     assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
+    bench.until(lambda: bench.hears(topics.VIDEO))
     return node
 
 

@@ -26,6 +26,8 @@ class ConductorConfig:
     """Folder of the bags; gets the report."""
     namespace: str = ''
     """ROS namespace of the nodes."""
+    episodes: int = 0
+    """Episodes of a source of the user's own; 0 goes on until it is interrupted."""
 
 
 def conduct(config: ConductorConfig) -> int:
@@ -35,7 +37,7 @@ def conduct(config: ConductorConfig) -> int:
         with Conductor(list(load_graph(config.graph).nodes), config.namespace, lambda: None) as conductor:
             conductor.bring_up()
             with ProgressDisplay(console) as display:
-                progress = conductor.follow(display.show)
+                progress = conductor.follow(display.show, config.episodes)
         return conclude(progress, config.output, console)
     except NodeFailed as error:
         console.print(f'conductor: {error}', style='bold red', markup=False)
