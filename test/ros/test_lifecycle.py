@@ -85,7 +85,7 @@ def test_diagnostics_tell_state_age_counts_and_latency(bench: Bench, tmp_path: P
     bench.send_scene()
     bench.until(lambda: bench.count(topics.BUILDER, 'frames') == 5)
     values = bench.values(topics.BUILDER)
-    assert (values['state'], values['received'], values['refused'], values['queue']) == ('active', '26', '0', '0')
+    assert (values['state'], values['received'], values['refused'], values['queue']) == ('active', '31', '0', '0')
     assert values['condition'] == '5'
     assert float(values['condition_ms']) > 0
     assert bench.status[topics.BUILDER].level == DiagnosticStatus.OK
