@@ -21,7 +21,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import track
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file
 
 from hoigen.weights.catalogue import ModelError
 from hoigen.weights.store import Source
@@ -80,6 +79,8 @@ def read_json(file: Path) -> dict[str, Any]:
 
 def read_tensors(file: Path) -> dict[str, torch.Tensor]:
     """All tensors of a safetensors file by name, on the CPU; ModelError names one that is damaged."""
+    from safetensors.torch import load_file  # torch takes seconds: not for --help
+
     try:
         return load_file(file)
     except (SafetensorError, OSError, ValueError) as error:
