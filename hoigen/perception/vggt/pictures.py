@@ -7,17 +7,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hoigen.perception.records import PerceptionError
 from hoigen.perception.vggt.config import VGGTConfig
 
 
 def size_for(width: int, height: int, config: VGGTConfig) -> tuple[int, int]:
-    """Width and height at which the model sees such pictures: its own width, and a height of whole patches."""
-    if height > width:
-        raise PerceptionError(f'{config.name}: expected pictures at least as wide as high, got {width}x{height}; crop '
-                              'the recording')
-    rows = max(round(config.image * height / width / config.patch), 1)
-    return config.image, rows * config.patch
+    """Width and height at which the model sees such images: its own size along the longer side, whole patches along the
+    other. The published model was trained on images at least as wide as high; its position embedding is resampled.
+    """
+    shorter = max(round(config.image * min(width, height) / max(width, height) / config.patch), 1) * config.patch
+    return (config.image, shorter) if width >= height else (shorter, config.image)
 
 
 def to_tensor(rgb: np.ndarray, config: VGGTConfig, device: torch.device) -> Tensor:

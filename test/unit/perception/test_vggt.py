@@ -167,12 +167,12 @@ def test_heads_work_on_a_few_frames_at_a_time(small: VGGT) -> None:
 
 
 def test_frames_are_seen_whole_and_in_proportion() -> None:
-    """Pictures get the model's width and a height of whole patches; a portrait picture is refused."""
+    """The longer side is the model's size, the other one whole patches: landscape and portrait images alike."""
     config = replace(SMALL, image=518)
     assert size_for(640, 360, config) == (518, 294)
     assert size_for(720, 480, config) == (518, 350)
-    with pytest.raises(PerceptionError, match='at least as wide as high, got 360x640'):
-        size_for(360, 640, config)
+    assert size_for(360, 640, config) == (294, 518)
+    assert size_for(640, 640, config) == (518, 518)
     ramp = np.repeat(np.linspace(0, 255, 1036).astype(np.uint8)[None, None, :, None], 3, 3).repeat(400, 1)
     tensor = to_tensor(ramp, config, torch.device('cpu'))
     assert tensor.shape == (1, 1, 3, 196, 518)
