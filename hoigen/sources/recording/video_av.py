@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -186,7 +187,8 @@ class Display:
     def _shown(self, frame: av.VideoFrame) -> np.ndarray:
         """[2,2]: in which direction (right, down) the stored image's right and down are shown."""
         if frame.rotation != self._rotation:
-            self._rotation, held = frame.rotation, frame.side_data.get('DISPLAYMATRIX')
+            held: Any = frame.side_data.get('DISPLAYMATRIX')
+            self._rotation = frame.rotation
             matrix = np.eye(3) if held is None else np.frombuffer(held, np.int32)[:9].reshape(3, 3)
             self._matrix = matrix[:2, :2].astype(float)
         return self._matrix
