@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
+from hoigen.conventions import OBJECT, ROLE_CODE
 from hoigen.editing.clips.labels import relabelled
 from hoigen.editing.clips.overlap import reach_m
 from hoigen.editing.clips.plate import plates_of
@@ -150,6 +151,9 @@ def _edit_frame(recorded: Recorded, edit: ClipEdit, plates: Callable | None, ins
 
 
 def _check(recorded: Recorded, edit: ClipEdit, frames: int) -> None:
+    if edit.removes and not (recorded.clip.mask == ROLE_CODE[OBJECT]).any():
+        raise PlacementError(f'{recorded.name}: expected masks that mark the object in some frame, got none in '
+                             f'{frames} frames: there is nothing to take away')
     if edit.poses is None:
         return
     if len(edit.poses) != frames or len(edit.subjects) not in (1, frames):

@@ -8,14 +8,18 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from hoigen.conventions import HAND, ROLE_CODE
+from hoigen.editing.clips.recorded import Recorded
 from hoigen.geometry.surface import sample_surface, seed_of
 from hoigen.geometry.transforms import apply, invert
 from hoigen.records import Clip, MeshAsset
 
-__all__ = ['inside', 'reach_m']
+__all__ = ['gap_m', 'inside', 'reach_m']
 
 SAMPLES = 1000
 """Places on the object from which the depth of a point in it is told."""
+NEAR_M = 0.05
+"""A hand that is nearer to an object is measured to its triangles, from this many of its nearest points."""
+NEAREST = 5
 
 
 def reach_m(clip: Clip, meshes: Sequence[MeshAsset], poses: np.ndarray) -> np.ndarray:
@@ -36,6 +40,35 @@ def reach_m(clip: Clip, meshes: Sequence[MeshAsset], poses: np.ndarray) -> np.nd
             surfaces[shape] = surfaces.get(shape) or _surface(mesh)
             found[t] = surfaces[shape].query(points)[0].max()
     return found
+
+
+def gap_m(recorded: Recorded, mesh: MeshAsset, poses: np.ndarray) -> np.ndarray:
+    """[T] float64 metres: how far a clip's hand is from an object, 0 where it is in it; infinite without a hand.
+
+    The hand is its meshes' vertices, and its points that are seen. poses: ``T_world_object`` [T,4,4] of the mesh. Exact
+    below NEAR_M.
+    """
+    clip, surface, found = recorded.clip, _surface(mesh), np.full(len(poses), np.inf)
+    corners = mesh.vertices[mesh.triangles].astype(float)
+    for t, (pose, deep) in enumerate(zip(poses, reach_m(clip, [mesh], poses), strict=True)):
+        points = apply(invert(pose), np.concatenate([
+            clip.points[t, (clip.point_role == ROLE_CODE[HAND]) & (clip.point_visible[t] | bool(recorded.assets))],
+            *(recorded.instants[t].world(asset) for asset in recorded.assets if asset.role == HAND)]))
+        if not len(points):
+            continue
+        away, _ = surface.query(points)
+        found[t] = 0.0 if deep > 0 else away.min()
+        if 0 < found[t] < NEAR_M:
+            found[t] = min(_to_triangles(point, corners) for point in points[np.argsort(away)[:NEAREST]])
+    return found
+
+
+def _to_triangles(point: np.ndarray, corners: np.ndarray) -> float:
+    """Metres from a point [3] to the nearest of triangles [F,3,3]."""
+    from trimesh.triangles import closest_point
+
+    nearest = closest_point(corners, np.broadcast_to(point, (len(corners), 3)))
+    return float(np.linalg.norm(nearest - point, axis=1).min())
 
 
 def inside(points: np.ndarray, mesh: MeshAsset) -> np.ndarray:

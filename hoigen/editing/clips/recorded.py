@@ -13,6 +13,7 @@ from hoigen.conventions import OBJECT, ROLE_CODE
 from hoigen.editing.placement import PlacementError
 from hoigen.episodes import EpisodeReader
 from hoigen.episodes.bags import bag_name, one_bag
+from hoigen.episodes.errors import EpisodeError
 from hoigen.geometry.camera import project
 from hoigen.geometry.transforms import apply, invert
 from hoigen.records import Camera, Clip, MeshAsset, Provenance
@@ -30,6 +31,11 @@ class Instant:
 
     poses: Mapping[str, np.ndarray]
     vertices: Mapping[str, np.ndarray]
+
+    def world(self, asset: MeshAsset) -> np.ndarray:
+        """World vertices [V,3] of an asset."""
+        known = self.vertices.get(asset.id)
+        return apply(self.poses[asset.id], asset.vertices) if known is None else known
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,8 +61,17 @@ def read_recorded(folder: Path) -> Recorded:
 
     Raises :class:`EpisodeError` for a bag that is unfinished or lacks something, and for a folder of several bags.
     """
+    folder = Path(folder)
+    if folder.exists() and folder.suffix.lower() != '.mcap' and not any(folder.rglob('*.[mM][cC][aA][pP]')):
+        raise EpisodeError(f'{folder}: expected the bag of an episode or of an extracted clip, got '
+                           f'{"a folder" if folder.is_dir() else "a file"} that is none; make clips of it first: '
+                           f'hoigen extract {folder}')
     bag = one_bag(folder)
     with EpisodeReader(bag) as reader:
+        if reader.counts and not any(topic.startswith('/condition/') for topic in reader.counts):
+            raise EpisodeError(f'{bag}: expected the bag of an episode or of an extracted clip, got a recording '
+                               f'without conditions ({", ".join(sorted(reader.counts)[:5])}); make clips of it first: '
+                               f'hoigen extract {bag}')
         reader.require_whole()
         clip, assets = reader.clip(), reader.assets()
         found = {stamp: Instant(*frame) for stamp, frame in reader.mesh_frames().items()}
@@ -91,9 +106,7 @@ def object_meshes(recorded: Recorded, poses: np.ndarray) -> tuple[MeshAsset, ...
     for instant, pose in zip(recorded.instants, poses, strict=True):
         parts = []
         for asset in recorded.of_object:
-            world = instant.vertices.get(asset.id)
-            world = apply(instant.poses[asset.id], asset.vertices) if world is None else world
-            parts.append(apply(invert(pose), world).astype(np.float32))
+            parts.append(apply(invert(pose), instant.world(asset)).astype(np.float32))
         vertices = np.concatenate(parts)
         if found and np.allclose(vertices, found[-1].vertices, atol=1e-6):
             found.append(found[-1])

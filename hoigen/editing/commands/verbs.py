@@ -19,6 +19,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from hoigen.editing.clips.edit import ClipEdit, EditedClip, edit_clip
 from hoigen.editing.clips.recorded import Recorded, is_metric, object_poses, read_recorded
 from hoigen.editing.clips.store import FrameStore, same_settings, write_arrays
+from hoigen.editing.commands.account import (
+    MIN_CHANGED,
+    account,
+    changed_fraction,
+    notes_of,
+    refuse_without_effect,
+)
 from hoigen.editing.commands.inputs import (
     PictureOptions,
     SubjectOptions,
@@ -29,6 +36,7 @@ from hoigen.editing.commands.inputs import (
     subject_of,
 )
 from hoigen.editing.commands.sheet import marked, sheet, write_mp4
+from hoigen.editing.placement import PlacementError
 from hoigen.editing.trajectory import MoveOptions, PoseOptions, moved, poses_of
 from hoigen.episodes import save_clip
 from hoigen.records import Provenance
@@ -40,8 +48,6 @@ if TYPE_CHECKING:
 
 __all__ = ['InsertConfig', 'MoveConfig', 'RemoveConfig', 'insert', 'move', 'remove']
 
-DEEP_M = 0.005
-"""No hand can reach deeper into an object; simulated contact is soft, by a few millimetres."""
 ENDINGS = {'insert': 'inserted', 'move': 'moved', 'remove': 'removed'}
 
 
@@ -151,9 +157,14 @@ def _remove_from_picture(config: RemoveConfig) -> None:
     rgb = read_picture(config.scene, config.scene.name, Limits().pixels)
     mask = read_mask(config.mask, rgb.shape[:2])
     path = config.how.out / f'{config.scene.stem}_removed.png'
+    made = config.how.load().remove(rgb, mask, seed=config.how.seed, steps=config.how.steps)
+    changed = changed_fraction(rgb, made, mask)
+    if changed < MIN_CHANGED:
+        raise PlacementError(f'{config.scene.name}: expected what the mask covers to be gone, got the same colours in '
+                             f'{1 - changed:.0%} of its pixels')
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(config.how.load().remove(rgb, mask, seed=config.how.seed, steps=config.how.steps)).save(path)
-    print(path)
+    Image.fromarray(made).save(path)
+    print(f'{changed:.0%} of the pixels of the mask have another colour now\n{path}')
 
 
 def _run(recorded: Recorded, edit: ClipEdit, how: ModelOptions, config: Any, single: bool) -> None:
@@ -169,15 +180,20 @@ def _run(recorded: Recorded, edit: ClipEdit, how: ModelOptions, config: Any, sin
     with _bar(name, len(recorded.clip.stamps_ns)) as tell:
         edited = edit_clip(recorded, edit, inserter, seed=how.seed, steps=how.steps, store=store, on_frame=tell)
     edited = replace(edited, provenance=_provenance(recorded, edit, edited, settings))
+    sheet_file = _draw(recorded, edited, how.out / name, single)
+    try:
+        refuse_without_effect(recorded, edit, edited, str(sheet_file))
+    except PlacementError:
+        store.finish()  # other settings may be tried in the same folder
+        raise
     if single:
         Image.fromarray(edited.frames[0].rgb).save(how.out / f'{name}.png')
     else:
         shutil.rmtree(how.out / name, ignore_errors=True)  # of a run that ended before the arrays were written
         save_clip(edited.clip, edited.provenance, how.out / name)
-    _draw(recorded, edited, how.out / name, single)
     write_arrays(path, edited)
     store.finish()
-    print('\n'.join([*_account(edited), str(path)]))
+    print('\n'.join([*account(recorded, edit, edited), str(path)]))
 
 
 def _provenance(recorded: Recorded, edit: ClipEdit, edited: EditedClip, settings: dict[str, Any]) -> Provenance:
@@ -190,8 +206,8 @@ def _provenance(recorded: Recorded, edit: ClipEdit, edited: EditedClip, settings
     return replace(edited.provenance, source=recorded.name, config=edited.provenance.config | made)
 
 
-def _draw(recorded: Recorded, edited: EditedClip, path: Path, single: bool) -> None:
-    """The sheet, and of a clip the video."""
+def _draw(recorded: Recorded, edited: EditedClip, path: Path, single: bool) -> Path:
+    """Write the sheet, and of a clip the video; the sheet's file."""
     before, after = list(recorded.clip.rgb), [frame.rgb for frame in edited.frames]
     columns = {'recorded': before, 'edited': after}
     if edited.poses is not None:
@@ -200,33 +216,12 @@ def _draw(recorded: Recorded, edited: EditedClip, path: Path, single: bool) -> N
             marked(frame.rgb, frame.mask, camera, pose, axis_m)
             for frame, camera, pose in zip(edited.frames, recorded.clip.cameras, edited.poses, strict=True)]
     times = (recorded.clip.stamps_ns - recorded.clip.stamps_ns[0]) / 1e9
-    notes = [f'{time:.2f} s   visible {frame.visibility:.2f}   outline and change agree {frame.agreement:.2f}'
-             if edited.poses is not None else f'{time:.2f} s   seen in other frames {frame.carried:.2f}'
-             for time, frame in zip(times.tolist(), edited.frames, strict=True)]
-    sheet(columns, notes).save(path.with_name(f'{path.name}_sheet.png'))
+    notes = [f'{time:.2f} s   {note}' for time, note in zip(times.tolist(), notes_of(edited), strict=True)]
+    file = path.with_name(f'{path.name}_sheet.png')
+    sheet(columns, notes).save(file)
     if not single:
         write_mp4(path.with_name(f'{path.name}.mp4'), [before, after], recorded.clip.stamps_ns)
-
-
-def _account(edited: EditedClip) -> list[str]:
-    """What was done, in lines for a person."""
-    lines = []
-    carried = [frame.carried for frame in edited.frames if not np.isnan(frame.carried)]
-    if carried:
-        lines.append(f'of what the object hid, {np.mean(carried):.0%} was seen in other frames, the rest is painted')
-    if edited.poses is not None:
-        visible = [frame.visibility for frame in edited.frames]
-        lines.append(f'the object is seen in {sum(v > 0 for v in visible)} of {len(visible)} frames')
-    if np.isfinite(edited.rerendered).any():
-        deep = edited.reach_m
-        lines.append(f'the hand reaches at most {1000 * deep.max():.0f} mm into it, deeper than {1000 * DEEP_M:g} mm '
-                     f'in {(deep > DEEP_M).sum()} of {len(deep)} frames')
-        lines.append(f'its mask against its meshes rendered again: {np.nanmean(edited.rerendered):.3f} (intersection '
-                     f'over union), at least {np.nanmin(edited.rerendered):.3f}')
-    touched = int(edited.clip.point_contact.any(1).sum())
-    if edited.clip.point_contact.size:
-        lines.append(f'hand and object touch in {touched} of {len(edited.frames)} frames')
-    return lines
+    return file
 
 
 @contextmanager

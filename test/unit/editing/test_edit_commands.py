@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from edited_scenes import Paster, simulated, write_episode_bag
 from PIL import Image
+from rosbags.rosbag2 import StoragePlugin
+from rosbags.rosbag2 import Writer as Rosbag2Writer
 
 from hoigen.cli import main
 from hoigen.conventions import OBJECT, ROLE_CODE
@@ -17,6 +19,7 @@ from hoigen.editing.commands.inputs import handled
 from hoigen.editing.flux_insertion import inserter
 from hoigen.editing.records import Edited
 from hoigen.episodes import EpisodeReader, load_clip, provenance_from_json
+from hoigen.episodes.definitions import typestore
 
 BOX_OBJ = '\n'.join([*(f'v {x} {y} {z}' for x in (-.05, .05) for y in (-.05, .05) for z in (-.05, .05)),
                      'f 1 2 4 3', 'f 5 7 8 6', 'f 1 5 6 2', 'f 3 4 8 7', 'f 1 3 7 5', 'f 2 6 8 4'])
@@ -190,3 +193,54 @@ def test_a_stopped_edit_goes_on_where_it_was(bag: Path, moved: Path, tmp_path: P
     ('pour from a big bottle into the mug', 'big bottle'), ('wave', '')])
 def test_what_is_handled_is_read_from_the_sentence(task: str, noun: str) -> None:
     assert handled(task) == noun
+
+
+def test_an_object_that_is_seen_in_no_frame_is_no_edit(room: Path, paster: Paster, capsys: pytest.CaptureFixture[str]
+                                                       ) -> None:
+    """All of it is behind what is nearer: an error, no finished edit, and the folder is free for another pose."""
+    behind = np.full((60, 80), 400, np.uint16)
+    Image.fromarray(behind).save(room / 'depth.png')
+    assert insert(room, '--depth', str(room / 'depth.png')) == 1
+    assert 'expected the object to be seen, got it in none of 1 frames' in ' '.join(capsys.readouterr().err.split())
+    assert not (room / 'out' / 'wall_inserted.npz').exists()
+    assert insert(room) == 0
+    assert 'the object is seen in 1 of 1 frames, 100% of it on average' in capsys.readouterr().out
+
+
+def test_of_a_picture_no_hand_is_told_of(room: Path, paster: Paster, capsys: pytest.CaptureFixture[str]) -> None:
+    """There is none that could touch."""
+    assert insert(room) == 0
+    assert 'touch' not in capsys.readouterr().out
+
+
+def test_a_removal_that_changes_nothing_is_an_error(room: Path, monkeypatch: pytest.MonkeyPatch,
+                                                    capsys: pytest.CaptureFixture[str]) -> None:
+    """What the mask covers looks as before: nothing is written."""
+    class Idle(Paster):
+        def remove(self, rgb: np.ndarray, *given: Any, **named: Any) -> np.ndarray:
+            return rgb
+
+    monkeypatch.setattr(inserter, 'load_inserter', lambda name: Idle())
+    Image.fromarray(np.full((60, 80), 255, np.uint8)).save(room / 'mask.png')
+    assert main(['edit', 'remove', str(room / 'wall.png'), '--mask', str(room / 'mask.png'), '--out',
+                 str(room / 'out')]) == 1
+    assert 'expected what the mask covers to be gone, got the same colours in 100%' in capsys.readouterr().err
+    assert not (room / 'out' / 'wall_removed.png').exists()
+
+
+@pytest.mark.parametrize('name', ['video.mp4', 'frames', 'raw'])
+def test_what_was_not_extracted_says_what_to_run_first(name: str, tmp_path: Path, paster: Paster,
+                                                       capsys: pytest.CaptureFixture[str]) -> None:
+    """A video, a folder of frames, and a raw bag."""
+    if name == 'video.mp4':
+        (tmp_path / name).write_bytes(b'a video')
+    elif name == 'frames':
+        (tmp_path / name).mkdir()
+    else:
+        with Rosbag2Writer(tmp_path / name, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+            store = typestore()
+            topic = writer.add_connection('/camera/note', 'std_msgs/msg/String', typestore=store)
+            message = store.types['std_msgs/msg/String']('as it was recorded')
+            writer.write(topic, 1, store.serialize_cdr(message, 'std_msgs/msg/String'))
+    assert main(['edit', 'move', str(tmp_path / name), '--by', '0.1', '0', '0', '--out', str(tmp_path / 'out')]) == 1
+    assert f'hoigen extract {tmp_path / name}' in ' '.join(capsys.readouterr().err.split())
