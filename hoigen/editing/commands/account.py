@@ -44,15 +44,15 @@ def refuse_without_effect(recorded: Recorded, edit: ClipEdit, edited: EditedClip
     if edit.kind != 'remove':
         return
     own = recorded.clip.mask == ROLE_CODE[OBJECT]
+    left = _left(recorded, edited)
+    if np.isfinite(left).any() and np.nanmean(left) > MAX_LEFT:
+        raise PlacementError(f'{recorded.name}: expected the object to be gone, got {np.nanmean(left):.0%} of its '
+                             'points beside its masks, where it is still seen: masks mark it in '
+                             f'{own.any((1, 2)).sum()} of {frames} frames; see {look}')
     changed = changed_fraction(recorded.clip.rgb, _rgb(edited), own)
     if changed < MIN_CHANGED:
         raise PlacementError(f'{recorded.name}: expected the object to be gone, got the same colours in '
                              f'{1 - changed:.0%} of its pixels; see {look}')
-    left = _left(recorded, edited)
-    if np.nanmean(left) > MAX_LEFT:
-        raise PlacementError(f'{recorded.name}: expected the object to be gone, got {np.nanmean(left):.0%} of its '
-                             'points beside its masks, where it is still seen: masks mark it in '
-                             f'{own.any((1, 2)).sum()} of {frames} frames; see {look}')
 
 
 def account(recorded: Recorded, edit: ClipEdit, edited: EditedClip) -> list[str]:
