@@ -31,8 +31,7 @@ def cut_episode(folder: Path, keep: Callable[[int], bool], *, generated: bool) -
             summary = writer.close(generated=generated)
         except EpisodeMismatch as error:
             faults = error.faults
-        folder.rename(beside / 'whole')
-        (beside / 'cut').rename(folder)
+        _replace(folder, beside / 'cut', beside / 'whole')
     except OSError as error:
         raise EpisodeWriteFailed(f'{folder}: cannot be shortened: {error.strerror or error}') from error
     finally:
@@ -41,6 +40,15 @@ def cut_episode(folder: Path, keep: Callable[[int], bool], *, generated: bool) -
     if faults:
         raise EpisodeMismatch(folder, faults)
     return replace(summary, folder=folder)
+
+
+def _replace(folder: Path, new: Path, old: Path) -> None:
+    folder.rename(old)
+    try:
+        new.rename(folder)
+    except OSError:
+        old.rename(folder)
+        raise
 
 
 def _copy(folder: Path, keep: Callable[[int], bool], writer: EpisodeWriter) -> None:
