@@ -124,7 +124,7 @@ def _of_hand(recorded: Recorded, edit: ClipEdit, edited: EditedClip) -> list[str
                      f'in {(deep > DEEP_M).sum()} of {frames} frames')
     within = ConditioningConfig().contact_distance_m if recorded.assets else CONTACT_M
     if edit.kind == 'insert' and has_object(recorded):
-        if all(subject.exact for subject in edit.subjects):
+        if edited.poses is not None and all(subject.exact for subject in edit.subjects):
             gaps = gap_m(recorded, edited.meshes[0], edited.poses)
             lines.append(f'the hand touches it (within {1000 * within:g} mm) in {(gaps <= within).sum()} of {frames} '
                          f'frames, the nearest it comes is {1000 * gaps.min():.0f} mm; the labels of contact are those '
