@@ -21,6 +21,7 @@ from hoigen.perception.records import PerceptionError, boxes_of
 from hoigen.perception.report import write_index, write_part
 from hoigen.records import Footage, RecordError
 from hoigen.sources.recording import Recording, RecordingError, RecordingOptions, open_recording
+from hoigen.whole_files import whole_file
 
 COMPLETE, NOTHING, PARTLY = 0, 1, 3
 """Exit status: every stretch became a clip; none could be used; some, or what is seen without the point map."""
@@ -162,10 +163,8 @@ def _write_arrays(path: Path, perceived: Perceived) -> None:
         arrays |= {'track_places': tracks.places, 'K': np.stack([camera.K for camera in geometry.cameras]),
                    'T_world_cam': np.stack([camera.T_world_cam for camera in geometry.cameras]),
                    'metric': np.array(geometry.metric)}
-    partial = path.with_suffix('.partial')
-    with partial.open('wb') as file:
+    with whole_file(path) as file:
         np.savez_compressed(file, **arrays)
-    partial.rename(path)
 
 
 def _claim(config: ExtractConfig) -> None:
@@ -183,9 +182,8 @@ def _claim(config: ExtractConfig) -> None:
             raise ValueError(f'{config.folder}: expected the settings with which it was begun, got others for '
                              f'{", ".join(changed)}; choose another --out')
         return
-    partial = file.with_suffix('.partial')
-    partial.write_text(json.dumps(settings, indent=1))
-    partial.rename(file)
+    with whole_file(file) as begun:
+        begun.write_text(json.dumps(settings, indent=1))
 
 
 def _progress(console: Console) -> Progress:

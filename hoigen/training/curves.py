@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch.utils.tensorboard import SummaryWriter
 
+from hoigen.whole_files import whole_file
+
 CURVES, PICTURE = 'curves.jsonl', 'curves.png'
 LINE_EVERY_S = 60.0
 """How often a line is printed where there is no terminal to show a bar on."""
@@ -24,9 +26,8 @@ class Curves:
     def __init__(self, folder: Path, name: str, first: int, steps: int) -> None:
         self._folder, self._name, self._steps = folder, name, steps
         rows = [row for row in read_curves(folder) if row['step'] <= first]
-        partial = folder / f'{CURVES}.partial'
-        partial.write_text(''.join(json.dumps(row) + '\n' for row in rows))
-        partial.rename(folder / CURVES)
+        with whole_file(folder / CURVES) as file:
+            file.write_text(''.join(json.dumps(row) + '\n' for row in rows))
         self._file = (folder / CURVES).open('a')
         self._board = SummaryWriter(str(folder), purge_step=first + 1)
         self._first, self._began = first, time.monotonic()
@@ -99,9 +100,8 @@ def draw_curves(rows: list[dict[str, float]], title: str, path: Path) -> None:
             axes.set_yscale('log')
         axes.grid(alpha=0.3)
     figure.axes[-1].set_xlabel('step')
-    partial = path.with_suffix('.partial.png')
-    figure.savefig(partial, dpi=110)
-    partial.rename(path)
+    with whole_file(path) as file:
+        figure.savefig(file, dpi=110)
 
 
 def smoothed(values: np.ndarray, half: int) -> np.ndarray:

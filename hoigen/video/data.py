@@ -39,6 +39,7 @@ from torch import Tensor
 
 from hoigen.records import Conditions
 from hoigen.video.inputs import Appearance, PointInputs, point_inputs, reference_video, video_tensor
+from hoigen.whole_files import whole_file
 
 STORED_POINTS = 2048
 PIXEL_LIMIT = 60_000
@@ -68,9 +69,8 @@ def write_clip(path: Path, rgb: np.ndarray, conditions: Conditions, info: dict, 
                'points': c.points[:, rows].astype(np.float16), 'role': c.point_role[rows],
                'pixels': pixels.astype(np.float16), 'depth': c.point_depth_m[:, rows].astype(np.float16),
                'visible': c.point_visible[:, rows].astype(np.uint8), 'stamps_ns': c.stamps_ns}
-    partial = path.with_suffix('.partial')
-    save_file({name: np.ascontiguousarray(t) for name, t in tensors.items()}, partial, {'info': json.dumps(info)})
-    partial.rename(path)
+    with whole_file(path) as file:
+        save_file({name: np.ascontiguousarray(t) for name, t in tensors.items()}, file, {'info': json.dumps(info)})
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from hoigen.video.configuration import read_config
 from hoigen.video.faithful import ACCEPTANCE, Acceptance, FidelityTooLow, first_accepted
 from hoigen.video.sampling import DEFAULT, Sampling
 from hoigen.video.views import consistency, view_conditions
+from hoigen.whole_files import whole_file
 
 if TYPE_CHECKING:
     from hoigen.video.generator import Generator
@@ -167,7 +168,7 @@ def scene_pictures(clip: Clip, size: tuple[int, int]) -> np.ndarray:
 
 def _write_mp4(path: Path, frames: np.ndarray, stamps_ns: np.ndarray) -> None:
     """H.264 of [T,H,W,3] uint8, enlarged twice; each frame is shown at its own stamp."""
-    with av.open(str(path), 'w') as file:
+    with whole_file(path) as whole, av.open(str(whole), 'w') as file:
         stream = file.add_stream('libx264', rate=Fraction(1000, 1), options={'crf': '16'})
         stream.height, stream.width, stream.pix_fmt = 2 * frames.shape[1], 2 * frames.shape[2], 'yuv420p'
         stream.time_base = Fraction(1, 1000)
@@ -181,8 +182,7 @@ def _write_mp4(path: Path, frames: np.ndarray, stamps_ns: np.ndarray) -> None:
 def _write_arrays(path: Path, made: GeneratedClip) -> None:
     """Everything that is true of the generated frames; the file appears whole or not at all."""
     labels = made.labels
-    partial = path.with_suffix('.partial')
-    with partial.open('wb') as file:
+    with whole_file(path) as file:
         np.savez_compressed(
             file, frames=made.frames, fidelity=made.fidelity.value, mask_fidelity=made.fidelity.mask,
             motion_fidelity=made.fidelity.motion, stamps_ns=made.stamps_ns,
@@ -192,7 +192,6 @@ def _write_arrays(path: Path, made: GeneratedClip) -> None:
             T_world_object=np.stack([_known(x.T_world_object) for x in labels]),
             contact_force_n=np.array([x.contacts.forces_n.sum() for x in labels], np.float32),
             task=np.array(labels[0].task), provenance=np.array(provenance_to_json(made.provenance)))
-    partial.rename(path)
 
 
 def _known(pose: np.ndarray | None) -> np.ndarray:

@@ -23,6 +23,7 @@ from hoigen.editing.views import view_of
 from hoigen.geometry.shading import draw
 from hoigen.records import Camera, MeshAsset
 from hoigen.video.configuration import Memory
+from hoigen.whole_files import whole_file
 
 if TYPE_CHECKING:
     from hoigen.editing.asset_reference.generator import AssetPicture, AssetReference
@@ -124,10 +125,10 @@ def _picture(config: ReferenceConfig, generator: AssetReference, mesh: MeshAsset
     made = generator.generate(mesh, config.text(), seed=seed, steps=config.steps,
                               image_guidance=config.image_guidance, on_step=tell)
     arrays = _arrays(made) | {'settings': np.array(settings)}
-    Image.fromarray(made.rgb).save(stem.with_suffix('.png'))
-    partial = stem.with_suffix('.partial.npz')
-    np.savez_compressed(partial, **arrays)
-    partial.rename(store)
+    with whole_file(stem.with_suffix('.png')) as file:
+        Image.fromarray(made.rgb).save(file)
+    with whole_file(store) as file:
+        np.savez_compressed(file, **arrays)
     print(f'{stem.with_suffix(".png")}  {_says(arrays)}')
     return arrays
 

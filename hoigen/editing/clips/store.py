@@ -12,6 +12,7 @@ import numpy as np
 from hoigen.editing.arrays import opened
 from hoigen.editing.clips.edit import EditedClip, EditedFrame
 from hoigen.episodes import provenance_from_json, provenance_to_json
+from hoigen.whole_files import whole_file
 
 __all__ = ['FrameStore', 'same_settings', 'write_arrays']
 
@@ -36,10 +37,8 @@ class FrameStore:
             return None
 
     def put(self, frame: int, edited: EditedFrame) -> None:
-        partial = self._path(frame).with_suffix('.partial')
-        with partial.open('wb') as file:
+        with whole_file(self._path(frame)) as file:
             np.savez_compressed(file, **{name: getattr(edited, name) for name in FIELDS})
-        partial.rename(self._path(frame))
 
     def finish(self) -> None:
         """The edit is written: its single frames are needed no more."""
@@ -89,7 +88,5 @@ def write_arrays(path: Path, edited: EditedClip) -> None:
                    'reach_m': edited.reach_m,
                    'vertices': shapes[:1] if (shapes == shapes[0]).all() else shapes,
                    'triangles': edited.meshes[0].triangles}
-    partial = path.with_suffix('.partial')
-    with partial.open('wb') as file:
+    with whole_file(path) as file:
         np.savez_compressed(file, **arrays)
-    partial.rename(path)

@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from hoigen.geometry.camera import project
 from hoigen.records import Camera
+from hoigen.whole_files import whole_file
 
 __all__ = ['marked', 'sheet', 'write_mp4']
 
@@ -62,7 +63,7 @@ def sheet(columns: Mapping[str, Sequence[np.ndarray]], notes: Sequence[str]) -> 
 
 def write_mp4(path: Path, columns: Sequence[Sequence[np.ndarray]], stamps_ns: np.ndarray) -> None:
     """H.264 of columns of T pictures side by side, each frame shown at its own stamp."""
-    with av.open(str(path), 'w', options={'movflags': '+faststart'}) as file:
+    with whole_file(path) as whole, av.open(str(whole), 'w', options={'movflags': '+faststart'}) as file:
         stream = file.add_stream('libx264', rate=Fraction(1000, 1), options={'crf': '16'})
         height, width = columns[0][0].shape[:2]
         stream.height, stream.width, stream.pix_fmt = height // 2 * 2, len(columns) * width // 2 * 2, 'yuv420p'

@@ -13,6 +13,7 @@ from typing import Any
 from hoigen.editing.data.records import DataError, Outcome
 from hoigen.episodes.provenance import provenance_to_json
 from hoigen.records import Provenance
+from hoigen.whole_files import whole_file
 
 __all__ = ['Ledger']
 
@@ -96,16 +97,15 @@ class Ledger:
         self._lines.truncate()
         self._lines.writelines(json.dumps(outcome.as_dict()) + '\n' for outcome in found.values())
         self._lines.flush()
-        for partial in self._folder.glob('scene_*.partial'):
+        for partial in self._folder.glob('.scene_*.partial.npz'):
             partial.unlink()
         return found
 
     def _write_manifest(self) -> None:
         made: Mapping[str, Any] = {'provenance': json.loads(provenance_to_json(self._provenance)),
                                    'made': self.totals()}
-        partial = (self._folder / MANIFEST).with_suffix('.partial')
-        partial.write_text(json.dumps(made, indent=1), encoding='utf-8')
-        partial.rename(self._folder / MANIFEST)
+        with whole_file(self._folder / MANIFEST) as file:
+            file.write_text(json.dumps(made, indent=1), encoding='utf-8')
 
 
 def _outcome(line: str) -> Outcome | None:

@@ -28,12 +28,13 @@ and NaN stands for every number that no model told.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
+
+from hoigen.whole_files import whole_file
 
 __all__ = ['DataError', 'Outcome', 'write_scene']
 
@@ -60,7 +61,5 @@ class Outcome:
 
 def write_scene(path: Path, arrays: Mapping[str, np.ndarray], *, compress: bool) -> None:
     """Write one scene; the file appears whole or not at all."""
-    partial = path.with_suffix(f'.{os.getpid()}.partial')
-    with partial.open('wb') as file:
+    with whole_file(path) as file:
         (np.savez_compressed if compress else np.savez)(file, **arrays)
-    partial.rename(path)

@@ -71,13 +71,13 @@ def test_a_killed_run_goes_on(made):
     first, second = (made / f'scene_00000{n}.npz' for n in (0, 1))
     kept, lost = first.stat().st_mtime_ns, second.read_bytes()
     second.unlink()
-    (made / 'scene_000001.77.partial').write_bytes(b'half of it')
+    (made / '.scene_000001.77.partial.npz').write_bytes(b'half of it')
     lines = (made / 'scenes.jsonl').read_text()
     (made / 'scenes.jsonl').write_text(lines + '{"number": 7, "file": "scene_0000')
     assert make_data(DataConfig(made, count=2, simulation=SMALL, workers=1)) == 0
     assert first.stat().st_mtime_ns == kept
     assert second.read_bytes() == lost
-    assert not list(made.glob('*.partial'))
+    assert not list(made.glob('.*.partial.npz'))
 
 
 def test_other_settings_are_refused(made):

@@ -15,6 +15,7 @@ from small_training import SIZE, write_clips
 from synthetic_scene import moving_scene
 
 from hoigen.conditioning import build_clip, window
+from hoigen.episodes import EpisodeError
 from hoigen.video.check import check_clips
 from hoigen.video.clips import ClipsConfig, make_clips, starts
 from hoigen.video.data import ClipSet, DataError
@@ -128,7 +129,7 @@ def test_recorded_episodes_become_clips(tmp_path, capsys):
 
 
 def test_a_folder_without_episodes_is_refused(tmp_path):
-    with pytest.raises(DataError, match='expected folders with an episode each'):
+    with pytest.raises(EpisodeError, match='expected at least one episode'):
         make_clips(ClipsConfig(out=tmp_path / 'clips', from_bags=tmp_path))
 
 

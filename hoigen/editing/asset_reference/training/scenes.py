@@ -15,6 +15,7 @@ from hoigen.geometry.shading import draw
 from hoigen.sources.mujoco.clutter import HIDDEN_GROUP, Clutter, build_clutter, draw_looks, look_from
 from hoigen.sources.mujoco.draws import Draws
 from hoigen.sources.mujoco.render import Renderer
+from hoigen.whole_files import whole_file
 
 __all__ = ['ScenesConfig', 'make_scenes', 'simulate_assets']
 
@@ -81,12 +82,11 @@ def make_scenes(config: ScenesConfig, folder: Path, count: int, seed: int, dista
         return
     renderer = Renderer(config.size, config.size)
     for index in track(missing, f'simulating {len(missing)} scenes'):
-        partial = folder / f'partial_{index:06d}.npz'
         scene = simulate_assets(config, renderer, seed, index, distance)
         if 'rgb' not in scene:
             continue
-        np.savez(partial, **scene)
-        partial.rename(_path(folder, index))
+        with whole_file(_path(folder, index)) as file:
+            np.savez(file, **scene)
 
 
 def _path(folder: Path, index: int) -> Path:

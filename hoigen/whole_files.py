@@ -1,0 +1,26 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ['whole_file']
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """The path under which to write what becomes ``path`` at the end, of the same suffix; hidden until then.
+
+    A write that fails (a full disk) raises OSError that names ``path``; what was there before stays.
+    """
+    partial = path.with_name(f'.{path.stem}.{os.getpid()}.partial{path.suffix}')
+    try:
+        yield partial
+        partial.replace(path)
+    except OSError as error:
+        raise OSError(error.errno, f'cannot be written: {error.strerror or error}', str(path)) from error
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,0 +1,41 @@
+"""A write that fails takes nothing with it and names the file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hoigen.whole_files import whole_file
+
+
+def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / 'clip.npz'
+    with whole_file(path) as file:
+        np.savez(file, a=np.arange(3))
+        assert not path.exists()
+    assert [entry.name for entry in tmp_path.iterdir()] == ['clip.npz']
+    assert np.load(path)['a'].tolist() == [0, 1, 2]
+
+
+def test_a_full_disk_is_named_with_the_file_and_costs_nothing_that_was_there(tmp_path: Path) -> None:
+    path = tmp_path / 'clip.npz'
+    path.write_bytes(b'before')
+    (tmp_path / f'.clip.{os.getpid()}.partial.npz').symlink_to('/dev/full')
+    with pytest.raises(OSError, match=r'cannot be written: No space left on device: .*clip\.npz'), \
+            whole_file(path) as file:
+        np.savez_compressed(file, a=np.random.default_rng(0).integers(0, 255, 100_000))
+    assert path.read_bytes() == b'before'
+    assert [entry.name for entry in tmp_path.iterdir()] == ['clip.npz']
+
+
+def test_a_writer_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:
+    def stopped() -> None:
+        with whole_file(tmp_path / 'clip.npz') as file:
+            file.write_bytes(b'half')
+            raise KeyboardInterrupt
+
+    pytest.raises(KeyboardInterrupt, stopped)
+    assert not list(tmp_path.iterdir())
