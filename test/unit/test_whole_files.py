@@ -37,5 +37,6 @@ def test_a_writer_that_is_stopped_leaves_nothing(tmp_path: Path) -> None:
             file.write_bytes(b'half')
             raise KeyboardInterrupt
 
-    pytest.raises(KeyboardInterrupt, stopped)
+    with pytest.raises(KeyboardInterrupt):
+        stopped()
     assert not list(tmp_path.iterdir())
