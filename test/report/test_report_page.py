@@ -194,7 +194,8 @@ def test_images_beside_the_page_come_when_they_are_in_view(browser: Chromium, tm
     assert browser.problems == []
     (tmp_path / 'report_frames' / '00000.js').unlink()
     browser.open(page, width=1280, height=900)
-    browser.wait_for('document.querySelector(".panel.source .none")?.innerText.includes("beside this page, is missing")')
+    browser.wait_for('document.querySelector(".panel.source .none")?.innerText'
+                     '.includes("beside this page, is missing")')
     Image.fromarray(browser.screenshot()).save(tmp_path / 'missing.png')
     write_report(tmp_path)
     monkeypatch.undo()
