@@ -71,6 +71,12 @@ class ClipCollector:
         self._finish()
         self._order.refuse()
 
+    def drop(self, episode: int) -> None:
+        """Forget the frames of an episode that has no others, if it is in progress."""
+        if episode == self._order.episode:
+            self._rows.clear()
+            self._order.refuse()
+
     def _finish(self) -> None:
         rows, self._rows = tuple(self._rows), []
         if not rows:

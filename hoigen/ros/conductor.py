@@ -35,7 +35,7 @@ class Progress:
     """Where the job stands.
 
     planned: episodes in all, None while the source does not know. rejected: episodes whose fidelity was too low.
-    not_admitted: episodes of which nothing was made or kept, too short or too many at once.
+    not_admitted: episodes of which nothing was made or kept: refused, too short or too many at once.
     skipped: stretches of a recording that gave no clip, the last for ``reason``. fault: what is wrong with the
     recording. bag: of the last episode recorded. step of ``steps`` of the clip or frame in the making, of ``episode``;
     ``steps`` is 0 while none is. notices: what the person must know whose own source the graph waits for.

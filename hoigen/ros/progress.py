@@ -57,8 +57,8 @@ class ProgressDisplay:
                                 'low with every seed, the report says more', markup=False, soft_wrap=True)
         if progress.not_admitted > self._not_admitted:
             self._not_admitted = progress.not_admitted
-            self._console.print(f'{progress.not_admitted}{of} episodes not recorded: too short, or too many at once; '
-                                'the log of episode_recorder says which', markup=False, soft_wrap=True)
+            self._console.print(f'{progress.not_admitted}{of} episodes not recorded: refused, too short, or too '
+                                'many at once; the log of episode_recorder says which', markup=False, soft_wrap=True)
         if progress.skipped and progress.reason != self._reason:
             self._reason = progress.reason
             self._console.print(f'a stretch of the recording gives no clip: {progress.reason}', markup=False,

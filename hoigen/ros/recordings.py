@@ -73,7 +73,7 @@ class Recordings:
             self._families |= dict.fromkeys(family.topics, family)
         self._orders = {labels: EpisodeOrder() for labels in LABELLED}
         self._open: dict[int, OpenEpisode] = {}
-        self._done: OrderedDict[int, None] = OrderedDict()
+        self._done: OrderedDict[int, bool] = OrderedDict()  # whether it was discarded
         self._early: OrderedDict[tuple[Topic, int], list[_Labels]] = OrderedDict()
         self._provenance: OrderedDict[tuple[Topic, Any], bytes] = OrderedDict()
         self._tables: Tables[bytes] = Tables()
@@ -121,6 +121,8 @@ class Recordings:
             return
         taken = False
         try:
+            if labels.message.frame and self._done.get(episode):
+                return
             self._follow(labels)
             taken = True
         finally:  # what comes with refused labels is refused with them
@@ -174,7 +176,7 @@ class Recordings:
         except ValueError as error:
             raise Refused('bad message', error) from error
         episode: Any = made.config.get('episode')
-        if topic is topics.CONDITION_PROVENANCE and rejection_of(made):
+        if topic is topics.CONDITION_PROVENANCE and rejection_of(made) and admitted(made):
             stamps = made.config.get('stamps_ns')
             if stamps:
                 self._families[topics.LABELS].drop(int(stamps[0]), int(stamps[1]))
@@ -190,10 +192,10 @@ class Recordings:
 
     def _write_provenance(self, topic: Topic, episode: int, cdr: bytes) -> None:
         made, bag = provenance_from_json(deserialize_message(cdr, topic.type).data), self._open[episode]
+        if not admitted(made):
+            self._discard(episode, rejection_of(made))
+            return
         if topic is PROVENANCE_OF.get(self._made_by):
-            if not admitted(made):
-                self._discard(episode, rejection_of(made))
-                return
             bag.tell(made)
         self._write(episode, topic, bag.begun_ns, cdr)
 
@@ -204,6 +206,8 @@ class Recordings:
 
     def _write(self, episode: int, topic: Topic, stamp_ns: int, cdr: bytes) -> None:
         bag = self._open.get(episode)
+        if bag is None and self._done.get(episode):
+            return
         if bag is None:
             self._on_refused(Refused('episode is closed', f'{topic.name} at {stamp_ns} ns of episode {episode}'))
             return
@@ -225,6 +229,7 @@ class Recordings:
     def _discard(self, episode: int, reason: str) -> None:
         """Leave nothing of an episode that was not admitted."""
         bag = self._forget(episode)
+        self._done[episode] = True
         with suppress(EpisodeError):
             bag.writer.close(generated=False)
         shutil.rmtree(bag.writer.folder, ignore_errors=True)
@@ -238,7 +243,7 @@ class Recordings:
             self._on_closed(episode, error)
 
     def _forget(self, episode: int) -> OpenEpisode:
-        self._done[episode] = None
+        self._done[episode] = False
         if len(self._done) > DONE_EPISODES:
             self._done.popitem(last=False)
         return self._open.pop(episode)

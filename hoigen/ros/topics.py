@@ -68,7 +68,8 @@ POINTS = _stream('condition/points', PointCloud2, (BUILDER, PERCEPTION), SYNTHES
 TRACKS = _stream('condition/tracks', PointTracks, (BUILDER, PERCEPTION), SYNTHESIZER, EDITOR, RECORDER)
 MASK = _stream('condition/mask', Image, (BUILDER, PERCEPTION), SYNTHESIZER, RECORDER)
 CONDITION_DEPTH = _stream('condition/depth', Image, (BUILDER, PERCEPTION), SYNTHESIZER, EDITOR, RECORDER)
-CONDITION_PROVENANCE = Topic('condition/provenance', String, qos.LATCHED, (PERCEPTION,), (VIDEO, RECORDER))
+CONDITION_PROVENANCE = Topic('condition/provenance', String, qos.LATCHED, (BUILDER, PERCEPTION),
+                             (*SOURCES, SYNTHESIZER, RECORDER))
 SYNTH_IMAGE = _stream('synth/image', Image, (SYNTHESIZER,), RECORDER)
 SYNTH_CAMERA_INFO = _stream('synth/camera_info', CameraInfo, (SYNTHESIZER,), RECORDER)
 SYNTH_FIDELITY = _stream('synth/fidelity', Fidelity, (SYNTHESIZER,), RECORDER)

@@ -230,6 +230,7 @@ def test_a_best_effort_publisher_is_heard_when_asked_for(bench: Bench) -> None:
 
     node = bench.add(ConditionBuilder, input_reliability='best_effort')
     node.trigger_configure()
+    node.trigger_activate()
     publisher = bench.io.create_publisher(topics.IMAGE.type, 'camera/image', qos.STREAM_BEST_EFFORT)
     bench.until(lambda: publisher.get_subscription_count() == 1)
 

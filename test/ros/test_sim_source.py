@@ -79,16 +79,17 @@ def test_it_goes_no_further_ahead_than_it_may(bench: Bench) -> None:
     bench.until(lambda: episodes(bench) == [0, 1, 2, 3])
 
 
-def test_a_rejected_episode_holds_up_no_other(bench: Bench) -> None:
+@pytest.mark.parametrize('topic', ['provenance', 'condition/provenance'])
+def test_a_rejected_episode_holds_up_no_other(bench: Bench, topic: str) -> None:
     """Its generated labels never come: that it was rejected is what ends it. Provenance that is none is refused."""
     start(bench, episodes=3, ahead=1)
     bench.until(lambda: episodes(bench) == [0])
     made = Provenance(0, {'episode': 0}, '', {}, {}, {})
-    bench.send({'provenance': convert.provenance_to_msg(made)})  # of a clip that was kept: its labels will come
-    bench.send({'provenance': String(data='{}')})
+    bench.send({topic: convert.provenance_to_msg(made)})  # of a clip that was kept: its labels will come
+    bench.send({topic: String(data='{}')})
     bench.until(lambda: bench.count('sim_source', 'refused: bad message') == 1)
     assert episodes(bench) == [0]
-    bench.send({'provenance': convert.provenance_to_msg(replace(made, config={'episode': 0, 'rejected': 'why'}))})
+    bench.send({topic: convert.provenance_to_msg(replace(made, config={'episode': 0, 'rejected': 'why'}))})
     bench.until(lambda: episodes(bench) == [0, 1])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,14 @@ pytest.importorskip('rclpy', reason='needs ROS 2: source install/setup.bash')
 pytest.importorskip('hoigen.msg', reason='needs the built messages: source install/setup.bash')
 
 import rclpy
+import slips
 from fake_graph import FRAMES, FakeGenerator
 from rclpy.lifecycle import TransitionCallbackReturn
 from ros_bench import START_NS, Bench, scene
+from std_msgs.msg import String
+from synthetic_scene import moving_scene
 
-from hoigen.episodes import EpisodeReader
+from hoigen.episodes import EpisodeReader, provenance_from_json, rejection_of
 from hoigen.ros import convert, topics
 from hoigen.ros.nodes.condition_builder import ConditionBuilder
 from hoigen.ros.nodes.episode_recorder import EpisodeRecorder
@@ -109,6 +113,39 @@ def test_of_an_episode_that_is_cut_the_bag_holds_what_was_generated(bench: Bench
         assert made is not None
         assert 'left out at its end: 2' in made.config['left_out']
         np.testing.assert_array_equal(reader.clip().rgb, np.stack([frame.rgb for frame in frames[:5]]))
+
+
+def test_an_episode_without_conditions_is_not_recorded_nor_waited_for(bench: Bench, tmp_path: Path) -> None:
+    """Its images do not show its meshes, its table or every frame is bad; the next episode is recorded whole."""
+    graph(bench, tmp_path).go.set()
+    bench.until(lambda: bench.io.count_subscribers('condition/provenance') == 2)
+    told: list[str] = []
+    bench.io.create_subscription(String, 'condition/provenance', lambda message: told.append(message.data),
+                                 topics.CONDITION_PROVENANCE.qos)
+    upside_down = slips.image_upside_down(*moving_scene(5, 0.05, 96, 64))
+    no_mesh, unknown = scene(), scene()
+    for episode, (assets, frames) in enumerate((upside_down, no_mesh, unknown, scene(3))):
+        start_ns = START_NS + episode * 10**9
+        table = convert.assets_to_msg(assets, start_ns, episode)
+        table.assets[0].triangles = table.assets[0].triangles if assets is not no_mesh[0] else []
+        bench.send({'mesh_assets': table})
+        for frame in frames:
+            labelled = replace(frame, labels=replace(frame.labels, episode=episode))
+            messages = convert.frame_to_msgs(labelled, start_ns + frame.stamp_ns)
+            if frames is unknown[1]:
+                messages['mesh_frame'].ids[0] = 'spoon'
+            bench.send(messages)
+    bench.until(lambda: bench.count('episode_recorder', 'recorded') == 1)
+    bench.until(lambda: bench.count('episode_recorder', 'not_admitted') == 3)
+    check(tmp_path / 'episode_0003', 3)
+    assert [bag.name for bag in tmp_path.glob('*episode*')] == ['episode_0003']
+    bench.until(lambda: len(told) == 3)
+    for episode, (text, why) in enumerate(zip(told, ('upside down', 'triangles', 'spoon'), strict=True)):
+        made = provenance_from_json(text)
+        assert made.config['episode'] == episode
+        assert why in rejection_of(made)
+    assert bench.count('episode_recorder', 'refused') == 0
+    bench.until(lambda: bench.values('synthesizer').get('held') == '[3]')
 
 
 def test_two_publishers_on_a_topic_are_named(bench: Bench, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from rclpy.serialization import deserialize_message
 
 from hoigen import decode
 from hoigen.conditioning import ClipBuilder, ConditioningConfig, SourceMismatch
-from hoigen.records import MeshAsset, RecordError, SceneFrame
+from hoigen.records import MeshAsset, Provenance, RecordError, SceneFrame
 from hoigen.ros import convert, topics
 from hoigen.ros.beside import Beside
 from hoigen.ros.nodes.base import ManagedNode, spin
@@ -63,6 +63,7 @@ class ConditionBuilder(ManagedNode[ConditionBuilderConfig]):
         self._begun: tuple[int, int] | None = None
         self._builder: ClipBuilder | None = None
         self._frames, self._depth_fault = 0, ''
+        self._made = self._rejected = False
         self._beside = Beside(self._on_whole)
         for topic in topics.written_by(topics.BUILDER):
             self.advertise(topic)
@@ -75,7 +76,7 @@ class ConditionBuilder(ManagedNode[ConditionBuilderConfig]):
     def start(self) -> None:
         self._sync.clear()
         self._beside.clear()
-        self._order, self._builder, self._frames = EpisodeOrder(), None, 0
+        self._order, self._builder, self._begun, self._frames = EpisodeOrder(), None, None, 0
         self.work(self._condition, limit=self.config.queue)
 
     def stop(self) -> None:
@@ -111,8 +112,20 @@ class ConditionBuilder(ManagedNode[ConditionBuilderConfig]):
         messages, origin = item
         labels = messages[topics.LABELS.name]
         stamp_ns = decode.stamp_ns(labels.header)
-        if self._order.begins(stamp_ns, labels.episode, labels.frame, origin.publisher if origin else b''):
-            self._begin(stamp_ns, labels.episode)
+        begins = self._order.begins(stamp_ns, labels.episode, labels.frame, origin.publisher if origin else b'')
+        if begins and self._begun is not None and not self._made:
+            self._reject(self._begun[1], 'expected a frame that can be used, got none')
+        try:
+            if begins:
+                self._begin(stamp_ns, labels.episode)
+            self._publish_conditions(stamp_ns, messages, origin)
+        except Refused as error:
+            if self._builder is None or self._builder.source_check.refused or (labels.last and not self._made):
+                self._reject(labels.episode, str(error))
+            raise
+
+    def _publish_conditions(self, stamp_ns: int, messages: dict[str, Any], origin: Origin | None) -> None:
+        labels = messages[topics.LABELS.name]
         if self._builder is None:
             raise Refused('no assets', f'frame at {stamp_ns} ns: expected good mesh_assets before it')
         if labels.frame >= self.config.max_frames:
@@ -130,6 +143,7 @@ class ConditionBuilder(ManagedNode[ConditionBuilderConfig]):
         made = convert.conditions_to_msgs(conditions, convert.frame_names(messages))
         name_source(made[topics.TRACKS.name], origin)
         self.publish(made)
+        self._made = True
         self._frames += 1
         self.diagnostics.caution(self._builder.source_check.warning(), log=labels.last)
 
@@ -146,15 +160,26 @@ class ConditionBuilder(ManagedNode[ConditionBuilderConfig]):
     def _begin(self, stamp_ns: int, episode: int) -> None:
         """Take the newest table that holds for the episode that begins there."""
         self._builder, self._begun = None, (stamp_ns, episode)
+        self._made = self._rejected = False
         table = self._tables.at(stamp_ns, episode)
         if table is None:
             return
         try:
             assets = decode.assets(deserialize_message(table, topics.MESH_ASSETS.type))
+            self._builder = self._build(assets, self.config.conditioning())
         except ValueError as error:
             self.diagnostics.refuse('bad assets', f'mesh_assets of episode {episode}: {error}')
-        else:
-            self._builder = self._build(assets, self.config.conditioning())
+            self._reject(episode, f'mesh_assets: {error}')
+
+    def _reject(self, episode: int, reason: str) -> None:
+        """Publish once that an episode gets no conditions: its frames are not recorded, nothing waits for it."""
+        if self._rejected:
+            return
+        self._rejected = True
+        config = {'episode': episode, 'admitted': False, 'rejected': reason}
+        rejection = Provenance(self.config.points_seed, config, self.publishers_of(topics.IMAGE), {}, {}, {})
+        self.wait_for_readers(self.config.wait_for)
+        self.publish({topics.CONDITION_PROVENANCE.name: convert.provenance_to_msg(rejection)})
 
 
 def main() -> int:

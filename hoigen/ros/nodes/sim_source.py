@@ -84,7 +84,8 @@ class SimSource(ManagedNode[SimSourceConfig]):
             self.advertise(topic)
         for topic in (topics.SYNTH_LABELS, topics.EDIT_LABELS):
             self.subscribe(topic, self._on_made)
-        self.subscribe(topics.PROVENANCE, self._on_provenance)
+        for topic in (topics.CONDITION_PROVENANCE, topics.PROVENANCE):
+            self.subscribe(topic, self._on_provenance)
 
     def start(self) -> None:
         self.work(self._stream, limit=self.config.episodes)

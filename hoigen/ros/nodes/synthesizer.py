@@ -15,6 +15,7 @@ from rclpy.clock_type import ClockType
 
 from hoigen import decode
 from hoigen.conditioning import build_conditions
+from hoigen.episodes import provenance_from_json, rejection_of
 from hoigen.records import GeneratedClip, Provenance
 from hoigen.ros import convert, topics
 from hoigen.ros.clips import ClipCollector, Ended, Rows, clip_of
@@ -107,6 +108,7 @@ class Synthesizer(ManagedNode[SynthesizerConfig]):
         for topic in topics.CLIP_PARTS:
             self.subscribe(topic, partial(self._on_part, topic.name), self.config.input_reliability,
                            origin=True)
+        self.subscribe(topics.CONDITION_PROVENANCE, self._on_conditioned)
         self._server = SynthesizeServer(self, self._episodes, self.enqueue)
         self._timer = self.create_timer(POLL_S, self._on_time, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
@@ -142,6 +144,16 @@ class Synthesizer(ManagedNode[SynthesizerConfig]):
             self._collector.add(messages, labels.publisher if labels else b'')
         except Refused as error:
             self.report(error)
+
+    def _on_conditioned(self, message: Any) -> None:
+        """Drop the episode in progress that its conditions' maker rejects; it has let the others know."""
+        try:
+            made = provenance_from_json(message.data)
+        except ValueError as error:
+            self.diagnostics.refuse('bad message', error)
+            return
+        if self.active and rejection_of(made):
+            self._collector.drop(made.config.get('episode'))
 
     def _on_time(self) -> None:
         """End an episode after which nothing comes."""
