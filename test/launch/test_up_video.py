@@ -83,11 +83,13 @@ def test_a_recording_without_any_clip_is_an_error_with_its_reason(up: Start, tmp
 
 
 def test_a_recording_that_cannot_be_read_is_named(up: Start, tmp_path: Path) -> None:
-    """A line that says so and status 1, not a job that hangs."""
-    running = up(tmp_path / 'none.mp4')
+    """One line that says so and status 1, before any node is started."""
+    video = tmp_path / 'none.mp4'
+    running = up(video)
     assert running.status() == 1
-    assert 'hoigen up: video_source could not be configured' in running.printed
-    assert 'none.mp4' in running.printed
+    assert running.printed == ('hoigen up video_to_video: video_source: video: expected a file or folder, got nothing '
+                               f'at {video}\n')
+    assert not running.out.exists()
 
 
 def test_a_killed_node_ends_the_job_with_its_name(up: Start, tmp_path: Path) -> None:
