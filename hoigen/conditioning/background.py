@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
+from hoigen.compiling import numba
 from hoigen.geometry.camera import pixel_grid, project, unproject
 from hoigen.geometry.raster import rasterise
 from hoigen.records import Camera

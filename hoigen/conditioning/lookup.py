@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
+from hoigen.compiling import numba
 from hoigen.records import Camera
 
 __all__ = ['MIXED', 'Picture', 'colour_at', 'picture_of', 'point_colours']

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
-import numba
 import numpy as np
 from scipy.spatial import cKDTree
 
+from hoigen.compiling import numba
 from hoigen.conventions import ROLE_CODE, SCENE
 from hoigen.geometry.camera import pixel_grid, unproject
 from hoigen.records import Camera

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 from scipy.spatial import cKDTree
 
+from hoigen.compiling import numba
 from hoigen.geometry.camera import pixel_grid, unproject
 from hoigen.records import Camera
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from scipy.spatial import cKDTree
 
+from hoigen.compiling import numba
 from hoigen.conditioning.lookup import Picture, colour_at, picture_of
 from hoigen.conditioning.view import View
 from hoigen.conventions import ROLE_CODE, SCENE

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 
+from hoigen.compiling import numba
 from hoigen.geometry.transforms import apply, invert
 from hoigen.records import Camera
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 
+from hoigen.compiling import numba
 from hoigen.geometry.camera import project, resize_camera
 from hoigen.geometry.raster import NEAR_M, rasterise
 from hoigen.geometry.surface import barycentric

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-import numba
 import numpy as np
+
+from hoigen.compiling import numba
 
 __all__ = ['SurfaceSamples', 'barycentric', 'sample_surface', 'seed_of', 'spread', 'triangle_areas']
 

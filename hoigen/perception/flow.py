@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import cv2
-import numba
 import numpy as np
 
+from hoigen.compiling import numba
 from hoigen.perception.records import Flow
 
 __all__ = ['measure_flow']

@@ -38,7 +38,8 @@ class Progress:
     not_admitted: episodes of which nothing was made or kept: refused, too short or too many at once.
     skipped: stretches of a recording that gave no clip, the last for ``reason``. fault: what is wrong with the
     recording. bag: of the last episode recorded. step of ``steps`` of the clip or frame in the making, of ``episode``;
-    ``steps`` is 0 while none is. notices: what the person must know whose own source the graph waits for.
+    ``steps`` is 0 while none is. notices: what the nodes are busy with beside episodes, and what the person must know
+    whose own source the graph waits for.
     """
 
     planned: int | None
@@ -138,7 +139,8 @@ class Conductor:
             streamed=int(source.get('episodes', 0)), bag=recorder.get('bag', ''),
             episode=int(maker.get('episode', 0)), step=int(maker.get('step', 0)),
             steps=int(maker.get('steps', 0)), eta_s=float(maker.get('eta_s', 0.0)),
-            notices=self._awaited.notices(self._values) if self._awaited is not None else ())
+            notices=(*dict.fromkeys(values['notice'] for values in self._values.values() if 'notice' in values),
+                     *(self._awaited.notices(self._values) if self._awaited is not None else ())))
 
     def _on_diagnostics(self, array: DiagnosticArray) -> None:
         for status in array.status:

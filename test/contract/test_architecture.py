@@ -10,7 +10,7 @@ import pytest
 
 HOUSE = Path(__file__).resolve().parents[2] / 'hoigen'
 FLOOR = {'conventions': 0, 'records': 0, 'geometry': 0, 'resources': 0, 'whole_files': 0, 'decode': 0, 'weights': 0,
-         '__init__': 0,
+         'notices': 0, 'compiling': 0, '__init__': 0,
          'encode': 1, 'training': 1, 'sources': 1, 'perception': 1, 'conditioning': 1, 'engines': 1, 'metrics': 1,
          'episodes': 1,
          'video': 2, 'editing': 2, 'cli': 3, '__main__': 3, 'ros': 3}
@@ -36,6 +36,8 @@ def faults(room: str, source: str) -> list[str]:
     for line, module in imported(source):
         if ROS.match(module) and room != 'ros':
             wrong.append(f'line {line}: {module} is ROS, outside hoigen/ros')
+        if module.split('.')[0] == 'numba' and room != 'compiling':
+            wrong.append(f'line {line}: numba is imported from hoigen.compiling, which announces what it compiles')
         parts = module.split('.')
         if parts[0] == 'hoigen' and len(parts) > 1 and not ROS.match(module) and (
                 parts[1] in FLOOR and FLOOR[parts[1]] > FLOOR[room]):
@@ -58,6 +60,7 @@ def test_imports(path: Path) -> None:
 @pytest.mark.parametrize(('room', 'line'), [
     ('geometry', 'from hoigen.conditioning import build_clip'), ('video', 'import rclpy'),
     ('episodes', 'def f():\n    from sensor_msgs.msg import Image'), ('sources', 'from hoigen.msg import MeshFrame'),
+    ('geometry', 'import numba'),
     ('conditioning', 'from hoigen import video'), ('metrics', 'import hoigen.ros.convert')])
 def test_the_lint_fires(room: str, line: str) -> None:
     """The check sees what it must refuse, also inside a function."""

@@ -14,6 +14,7 @@ pytest.importorskip('hoigen.msg', reason='needs the built messages: source insta
 from fake_graph import FakeGenerator, FakeSource
 from ros_bench import Bench
 
+from hoigen import notices
 from hoigen.ros import conductor, topics
 from hoigen.ros.conductor import Conductor, Progress
 from hoigen.ros.nodes.episode_recorder import EpisodeRecorder
@@ -73,6 +74,25 @@ def test_a_node_that_cannot_be_configured_is_named(spinning: Bench, tmp_path: Pa
         follow(spinning)
     assert failure.value.node == topics.SYNTHESIZER
     assert not any(node.active for node in spinning.executor.get_nodes() if isinstance(node, SimSource))
+
+
+def test_what_the_nodes_are_busy_with_is_shown_once(
+        spinning: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compilation on the first run, in the processes of the nodes: several say it, the person reads it once."""
+    monkeypatch.setattr(notices, '_given', ['compiling'])
+    graph(spinning, tmp_path)
+    answers: list[Progress] = []
+
+    def show(progress: Progress) -> None:
+        answers.append(progress)
+        if len({node for node, values in followed._values.items() if 'notice' in values}) > 1:
+            raise KeyboardInterrupt
+
+    with Conductor(ORDER, spinning.namespace, lambda: None) as followed:
+        followed.bring_up()
+        with pytest.raises(KeyboardInterrupt):
+            followed.follow(show)
+    assert answers[-1].notices == ('compiling',)
 
 
 def test_a_job_that_stands_still_is_given_up_with_what_everyone_waits_for(

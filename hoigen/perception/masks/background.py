@@ -6,9 +6,9 @@ from __future__ import annotations
 import itertools
 
 import cv2
-import numba
 import numpy as np
 
+from hoigen.compiling import numba
 from hoigen.geometry.camera import pixel_grid, unproject
 from hoigen.geometry.transforms import invert
 from hoigen.records import Camera

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
+
+from hoigen.compiling import numba
 
 __all__ = ['depth_confidence']
 

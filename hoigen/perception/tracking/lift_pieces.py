@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import cv2
-import numba
 import numpy as np
 from scipy.spatial import cKDTree
 
+from hoigen.compiling import numba
 from hoigen.perception.records import Flow
 from hoigen.perception.tracking.lift_depth import depth_at
 from hoigen.perception.tracking.rigid_direct import Look, align, look_of

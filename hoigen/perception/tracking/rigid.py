@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
+
+from hoigen.compiling import numba
 
 __all__ = ['Sighting', 'fit_pose', 'moved', 'rotation_of']
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import cv2
-import numba
 import numpy as np
 
+from hoigen.compiling import numba
 from hoigen.perception.tracking.rigid import moved
 
 __all__ = ['Look', 'Match', 'align', 'align_look', 'look_of']

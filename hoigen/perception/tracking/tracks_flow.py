@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from scipy.ndimage import uniform_filter
 
+from hoigen.compiling import numba
 from hoigen.perception.records import Flow
 
 __all__ = ['Followed', 'follow_flow']

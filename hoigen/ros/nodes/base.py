@@ -16,6 +16,7 @@ from rclpy.lifecycle import LifecycleNode, LifecyclePublisher, LifecycleState, T
 from rclpy.signals import SignalHandlerOptions
 from rclpy.subscription import MessageInfo, Subscription
 
+from hoigen import notices
 from hoigen.ros import topics
 from hoigen.ros.diagnostics import Diagnostics
 from hoigen.ros.pairing import origin_of
@@ -161,7 +162,8 @@ class ManagedNode(LifecycleNode, Generic[C]):
         state = {'state': 'active' if self.active else 'inactive',
                  'queue': self.worker.queued if self.worker is not None else 0}
         rivals = {'two_publishers': '; '.join(f'{on}: {who}' for on, who in self._rivals.items())}
-        return state | waiting | (rivals if self._rivals else {}) | (self.values() if self.configured else {})
+        notice = {'notice': notices.latest()} if notices.latest() else {}
+        return state | waiting | notice | (rivals if self._rivals else {}) | (self.values() if self.configured else {})
 
     def _look_for_rivals(self) -> None:
         """Report topics on which two publish: messages of both would make no episode."""
