@@ -31,13 +31,15 @@ from hoigen.ros.nodes.synthesizer import clip_seed
 
 @pytest.fixture
 def meddle(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Job], None]]:
-    """Publishes on a job's topics what no source should, each time under another stamp, until the job ends."""
+    """Publishes on a job's topics what no source should, each time under another stamp, once an episode is recorded
+    (the first may wait for kernels to be compiled) until the job ends."""
     for name, value in (dds.environment() | {'ROS_DOMAIN_ID': own_domain()}).items():
         monkeypatch.setenv(name, value)
     context = rclpy.Context()
     rclpy.init(context=context, args=[])
 
     def publish(running: Job) -> None:
+        running.until_printed('episodes recorded')
         node = rclpy.create_node('meddler', namespace=running.namespace, context=context)
         publishers = {topic.name: node.create_publisher(topic.type, topic.name, topic.qos) for topic in topics.TOPICS}
         for number in itertools.count():
@@ -169,10 +171,10 @@ def test_a_job_survives_a_foreign_publisher_of_nonsense(job: Callable[..., Job],
                                                         meddle: Callable[[Job], None]) -> None:
     """Geometry with NaN, empty meshes and pictures of other sizes on the job's own topics: their publisher is named
     by who gets them, and what makes no frame refused, while every episode of the job is whole."""
-    running = job('--episodes', '3')
+    running = job('--episodes', '5')
     meddle(running)
     assert running.status() == 0, running.printed
-    for episode in range(3):
+    for episode in range(5):
         generated(running.out, episode)
     logs = {node: running.log(node) for node in NODES}
     for node in ('condition_builder', 'episode_recorder', 'synthesizer'):

@@ -173,6 +173,8 @@ class ManagedNode(LifecycleNode, Generic[C]):
                 self._rivals.pop(topic.name, None)
                 continue
             found = [info.node_name for info in self.get_publishers_info_by_topic(name)]
+            if '_NODE_NAME_UNKNOWN_' in found:
+                continue  # known a moment later
             allowed = 1 + (topic is topics.CAMERA_INFO and topics.PERCEPTION in found)
             named = ', '.join(f'node {node}' for node in sorted(found))
             if len(found) > allowed and self._rivals.get(topic.name) != named:
