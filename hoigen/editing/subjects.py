@@ -65,9 +65,9 @@ def load_mesh(path: Path, scale: float = 1.0) -> MeshAsset:
     vertices = (found['vertices'].astype(float) * scale).astype(np.float32)
     try:
         mesh = MeshAsset(path.stem, OBJECT, vertices, found['triangles'], found.get('uv'), found.get('texture'))
-    except RecordError as error:
+        refuse_size(mesh)
+    except (RecordError, PlacementError) as error:
         raise PlacementError(f'{path}: {error}') from None
-    refuse_size(mesh)
     return mesh
 
 

@@ -120,7 +120,8 @@ def config_of(kind: Callable[..., Config], file: Path) -> Config:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         mark = getattr(error, 'problem_mark', None)
         where = '' if mark is None else f' in line {mark.line + 1}'
-        raise ModelError(f'{file}: expected YAML, got: {getattr(error, "problem", None) or error}{where}') from error
+        why = ' '.join(str(getattr(error, 'problem', None) or error).split())
+        raise ModelError(f'{file}: expected YAML, got: {why}{where}') from error
     if not isinstance(given, dict):
         raise ModelError(f'{file}: expected fields and their values, got {type(given).__name__}')
     wanted = inspect.signature(kind).parameters

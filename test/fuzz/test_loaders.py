@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -10,8 +11,8 @@ import pytest
 from loaders import LOADERS, copied
 from mutations import mutate
 
-CASES = 24
-"""Mutations of each input: three of each kind. ``HOIGEN_FUZZ`` asks for more."""
+CASES = int(os.environ.get('HOIGEN_FUZZ', '16'))
+"""Mutations of each input, by default two of each kind; ``HOIGEN_FUZZ=500 python -m pytest test/fuzz`` makes more."""
 CLEAN = {'ValueError', 'RuntimeError', 'OSError'}
 """What the command line shows as one line; anything else is a traceback."""
 UNCLEAN = re.compile(r'\n|Traceback|decoder died|ended with status|\w+Error\b|\w+Exception\b|has no attribute|<class')

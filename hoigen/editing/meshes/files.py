@@ -24,6 +24,8 @@ from hoigen.sources.recording.options import Limits
 __all__ = ['READERS', 'read']
 
 MOST_TRIANGLES = 1_000_000
+LONGEST = 200
+"""Characters of a parser's words that are reported."""
 GLTF_AXES = np.array([[0.0, 0, 1], [1, 0, 0], [0, 1, 0]])
 """glTF has up +y and front +z; ours are up +z and front +x."""
 
@@ -41,8 +43,7 @@ def read(path: Path) -> dict[str, np.ndarray]:
     except (MemoryError, MeshError):
         raise
     except Exception as error:  # whatever a parser meets in a file that is not what it says
-        told = f'{type(error).__name__}: {error}' if isinstance(error, LookupError) else error or type(error).__name__
-        raise MeshError(f'expected a whole {kind[1:].upper()} file, got: {told}') from None
+        raise MeshError(f'expected a whole {kind[1:].upper()} file, got {_fault(error)}') from None
     if not parts:
         raise MeshError(f'expected a mesh with triangles, got {_without_faces(content)}')
     for part in parts:
@@ -52,6 +53,12 @@ def read(path: Path) -> dict[str, np.ndarray]:
     else:
         corners, look = np.concatenate([part.corners for part in parts]), []
     return _indexed(corners @ GLTF_AXES.T if kind in ('.glb', '.gltf') else corners, *look)
+
+
+def _fault(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f'one that lacks {error}'
+    return f'a damaged one: {" ".join(str(error).split())[:LONGEST] or type(error).__name__}'
 
 
 def _without_faces(content: bytes) -> str:

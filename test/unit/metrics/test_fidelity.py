@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hoigen.conditioning import build_clip, build_conditions
+from hoigen.conditioning import ConditioningConfig, build_clip, build_conditions
 from hoigen.metrics.expected import WIDEST, Expected
 from hoigen.metrics.fidelity import fidelity, mask_fidelity
 from hoigen.metrics.motion import motion_fidelity
@@ -104,7 +104,7 @@ def test_a_clip_of_a_camera_in_another_convention_has_no_fidelity(make_scene):
     assets, frames = make_scene(3, 0.0, 90, 60)
     flipped = [replace(frame, camera=replace(frame.camera, T_world_cam=frame.camera.T_world_cam @ np.diag([
         1.0, -1, -1, 1]))) for frame in frames]
-    clip = build_clip(assets, flipped)
+    clip = build_clip(assets, flipped, ConditioningConfig(min_agreement=0.0))
     found = fidelity(clip.rgb, build_conditions(clip, width=90, height=60))
     for name in ('value', 'mask', 'motion'):
         assert np.isnan(getattr(found, name)).all()
