@@ -56,7 +56,8 @@ def _draw_mesh(points: np.ndarray, triangles: np.ndarray, K: np.ndarray, near: f
         if before == 3:
             _draw_triangle(seen[a], seen[b], seen[c], number, depth, index)
         elif before:
-            ring[0], ring[1], ring[2] = points[a], points[b], points[c]
+            for axis in range(3):
+                ring[0, axis], ring[1, axis], ring[2, axis] = points[a, axis], points[b, axis], points[c, axis]
             count = _cut_near(ring, near, cut)
             for corner in range(count):
                 _project(cut[corner], K, cut[corner])
@@ -83,7 +84,8 @@ def _cut_near(ring: np.ndarray, near: float, cut: np.ndarray) -> int:
     for corner in range(3):
         a, b = ring[corner], ring[(corner + 1) % 3]
         if a[2] >= near:
-            cut[count] = a
+            for axis in range(3):  # an array that is assigned to a slice takes two seconds to compile
+                cut[count, axis] = a[axis]
             count += 1
         if (a[2] >= near) != (b[2] >= near):
             share = (near - a[2]) / (b[2] - a[2])

@@ -14,6 +14,7 @@ from scipy.spatial import cKDTree
 from hoigen.compiling import numba
 from hoigen.perception.records import Flow
 from hoigen.perception.tracking.lift_depth import depth_at
+from hoigen.perception.tracking.rigid import put
 from hoigen.perception.tracking.rigid_direct import Look, align, look_of
 
 __all__ = ['follow_pieces']
@@ -215,4 +216,5 @@ def _make_fit(K: np.ndarray, places: np.ndarray, shades: np.ndarray, shade: np.n
         for level in range(SMOOTH_FROM, len(shade)):
             seen, agree = align(K, places[piece], shades[piece, :, level], shade[level], depth_m, corner, hold, pose)
         if seen >= SEEN * places.shape[1] and agree >= AGREE * seen:
-            moves[piece], believed[piece] = pose, True
+            put(pose, moves[piece])
+            believed[piece] = True

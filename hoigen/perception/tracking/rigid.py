@@ -8,7 +8,7 @@ import numpy as np
 
 from hoigen.compiling import numba
 
-__all__ = ['Sighting', 'fit_pose', 'moved', 'rotation_of']
+__all__ = ['Sighting', 'fit_pose', 'move_pose', 'put', 'rotation_of']
 
 ROUNDS = 8
 """Steps of least squares; each weighs the points anew by how well the step before explained them."""
@@ -76,11 +76,11 @@ def _fit(K: np.ndarray, places: np.ndarray, pixels: np.ndarray, depth: np.ndarra
     """Refine ``pose`` in place, write the weights; the usual miss in pixels of the points that it explains."""
     count = len(places)
     seen, miss, part = np.empty((count, 3)), np.empty(count), np.empty(count)
-    pose[:] = _best_sample(K, places, pixels, depth, draws, pose)
+    put(_best_sample(K, places, pixels, depth, draws, pose), pose)
     usual = np.inf
     for step in range(ROUNDS + 1):
         _look(K, places, pixels, depth, pose, seen, miss, part)
-        usual = min(max(np.quantile(miss, LOW_PART) / LOW_SIZE, LEAST_PX), MOST_PX)
+        usual = min(max(_low(miss) / LOW_SIZE, LEAST_PX), MOST_PX)
         known = np.abs(part[(miss < CUT * usual) & np.isfinite(part)])
         usual_part = max(1.48 * np.median(known), LEAST_PART) if len(known) >= 3 else np.inf
         for n in range(count):
@@ -88,7 +88,7 @@ def _fit(K: np.ndarray, places: np.ndarray, pixels: np.ndarray, depth: np.ndarra
             if np.isfinite(part[n]):
                 weight[n] *= _biweight(part[n] / (CUT * usual_part))
         if step < ROUNDS:
-            pose[:] = moved(_step(K, seen, pixels, depth, weight, usual, usual_part), pose)
+            move_pose(_step(K, seen, pixels, depth, weight, usual, usual_part), pose)
     return usual
 
 
@@ -105,7 +105,7 @@ def _best_sample(K: np.ndarray, places: np.ndarray, pixels: np.ndarray, depth: n
             draw = draws[number - 1]
             for _ in range(SAMPLE_STEPS):
                 _look(K, places[draw], pixels[draw], depth[draw], pose, few, miss, part)
-                pose[:] = moved(_step(K, few, pixels[draw], depth[draw], ones, 1.0, np.inf), pose)
+                move_pose(_step(K, few, pixels[draw], depth[draw], ones, 1.0, np.inf), pose)
         _look(K, places, pixels, depth, pose, seen, miss, part)
         cost = 0.0
         for n in range(len(places)):
@@ -127,11 +127,33 @@ def _look(K: np.ndarray, places: np.ndarray, pixels: np.ndarray, depth: np.ndarr
 
 
 @numba.njit(cache=True, nogil=True)
-def moved(move: np.ndarray, pose: np.ndarray) -> np.ndarray:
-    """Pose [4,4] after a small turn and shift, move [6], in the frame that it leads to."""
-    step = np.eye(4)
-    step[:3, :3], step[:3, 3] = rotation_of(move[:3].copy()), move[3:]
-    return step @ pose
+def move_pose(move: np.ndarray, pose: np.ndarray) -> None:
+    """Change pose [4,4] by a small turn and shift, move [6], in the frame that it leads to."""
+    turn = rotation_of(move[:3].copy())
+    for column in range(4):
+        x, y, z = pose[0, column], pose[1, column], pose[2, column]
+        for row in range(3):
+            pose[row, column] = turn[row, 0] * x + turn[row, 1] * y + turn[row, 2] * z
+    for row in range(3):
+        pose[row, 3] += move[3 + row]
+
+
+@numba.njit(cache=True, nogil=True)
+def put(source: np.ndarray, target: np.ndarray) -> None:
+    """Write pose [4,4] ``source`` into ``target``; numba takes two seconds to compile ``target[:] = source``."""
+    for row in range(4):
+        for column in range(4):
+            target[row, column] = source[row, column]
+
+
+@numba.njit(cache=True, nogil=True)
+def _low(misses: np.ndarray) -> float:
+    """The ``LOW_PART`` quantile, as np.quantile, which takes longer to compile."""
+    order = np.sort(misses)
+    at = LOW_PART * (len(order) - 1)
+    below = int(at)
+    above = min(below + 1, len(order) - 1)
+    return order[below] + (at - below) * (order[above] - order[below])
 
 
 @numba.njit(cache=True, nogil=True, inline='always')

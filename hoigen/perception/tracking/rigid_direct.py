@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from hoigen.compiling import numba
-from hoigen.perception.tracking.rigid import moved
+from hoigen.perception.tracking.rigid import move_pose
 
 __all__ = ['Look', 'Match', 'align', 'align_look', 'look_of']
 
@@ -103,7 +103,9 @@ def align(K: np.ndarray, places: np.ndarray, shades: np.ndarray, shade: np.ndarr
         seen = known.sum()
         if seen < 6:
             return seen, 0
-        miss[:, 0] -= np.median(miss[known, 0])  # all of it may be darker
+        darker = np.median(miss[known, 0])  # all of it may be
+        for n in range(count):
+            miss[n, 0] -= darker
         grey = max(1.48 * np.median(np.abs(miss[known, 0])), LEAST_GREY)
         deep = ~np.isnan(miss[:, 1])
         part = max(1.48 * np.median(np.abs(miss[deep, 1])), LEAST_PART) if deep.sum() > 5 else np.inf
@@ -129,9 +131,11 @@ def align(K: np.ndarray, places: np.ndarray, shades: np.ndarray, shade: np.ndarr
                 right[i] -= hold[i // 3] * gone[i]
             move = np.linalg.solve(normal, right)
             gone += move
-            pose[:3, 3] -= centre
-            pose[:] = moved(move, pose)
-            pose[:3, 3] += centre
+            for axis in range(3):
+                pose[axis, 3] -= centre[axis]
+            move_pose(move, pose)
+            for axis in range(3):
+                pose[axis, 3] += centre[axis]
     agree = 0
     for n in range(count):
         if abs(miss[n, 0]) <= alike and not abs(miss[n, 1]) > SAME_PART:  # NaN: not seen, or depth unknown
