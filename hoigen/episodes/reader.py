@@ -122,7 +122,7 @@ class EpisodeReader:
         return found
 
     def faults(self) -> tuple[Fault, ...]:
-        """What is wrong with the recording. A clip of footage or an edited one need not have generated frames."""
+        """What is wrong with the recording. Of conditions alone or an edit no generated frames are expected."""
         due = '/provenance' in self.counts or not {CONDITION_PROVENANCE, EDIT_PROVENANCE} & self.counts.keys()
         return compare_streams(self.stamps(), required_of(self.counts, generated=due and not self.rejection()))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from rosbags.typesys.store import Typestore
 
-from hoigen.episodes.topics import CONDITION_PROVENANCE, header_of
+from hoigen.episodes.topics import CONDITION_PROVENANCE, MESH_ASSETS, header_of
 
 __all__ = ['SOURCES', 'TransformsOf']
 
@@ -26,11 +26,12 @@ class TransformsOf:
     def __init__(self, types: Typestore) -> None:
         self._types = types
         self._pending: dict[int, dict[str, Any]] = {}
-        self._awaited = len(SOURCES)
+        self._awaited, self._footage = len(SOURCES), True
 
     def add(self, topic: str, cdr: bytes | memoryview) -> list[tuple[int, Any]]:
         """Take one serialized message; returns [(stamp_ns, TFMessage)] when that completes its stamp, else []."""
-        if topic == CONDITION_PROVENANCE:
+        self._footage = self._footage and topic != MESH_ASSETS
+        if topic == CONDITION_PROVENANCE and self._footage:
             self._awaited = len(SOURCES) - 1
         if topic not in SOURCES:
             return []

@@ -6,8 +6,8 @@ import struct
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ['CONDITION_PROVENANCE', 'EDIT_IMAGE', 'EDIT_PROVENANCE', 'PER_FRAME', 'REFERENCE', 'TF', 'Fault',
-           'compare_streams', 'header_of', 'in_bag', 'required_of']
+__all__ = ['CONDITION_PROVENANCE', 'EDIT_IMAGE', 'EDIT_PROVENANCE', 'MESH_ASSETS', 'PER_FRAME', 'REFERENCE', 'TF',
+           'Fault', 'compare_streams', 'header_of', 'in_bag', 'required_of']
 
 REFERENCE = '/labels'
 TF = '/tf'
@@ -15,8 +15,9 @@ TF = '/tf'
 EDIT_IMAGE, EDIT_PROVENANCE = '/edit/image', '/edit/provenance'
 """The pose-edited frames, where an episode has them in place of generated ones, and how they were made."""
 
-CONDITION_PROVENANCE = '/condition/provenance'
-"""How the conditions were found in a recording; it has no meshes."""
+CONDITION_PROVENANCE, MESH_ASSETS = '/condition/provenance', '/mesh_assets'
+"""How the conditions were made, of an episode that need not have generated frames; and the meshes that they were made
+of, or none: then they were found in a recording."""
 
 PER_FRAME = ('/mesh_frame', '/camera/image', '/camera/depth', '/camera/camera_info', '/camera/pose', REFERENCE,
              '/condition/points', '/condition/tracks', '/condition/mask', '/condition/depth',
@@ -34,7 +35,7 @@ def required_of(recorded: Collection[str], *, generated: bool) -> tuple[str, ...
     generated: whether it should have generated frames.
     """
     return tuple(topic for topic in PER_FRAME if topic not in OPTIONAL
-                 and not (topic == '/mesh_frame' and CONDITION_PROVENANCE in recorded)
+                 and not (topic == '/mesh_frame' and CONDITION_PROVENANCE in recorded and MESH_ASSETS not in recorded)
                  and not (topic.startswith('/synth/') and not generated)
                  and not (topic.startswith('/edit/') and EDIT_PROVENANCE not in recorded))
 

@@ -18,6 +18,7 @@ from typing import Any, TextIO
 import numpy as np
 from PIL import Image
 
+from hoigen.episodes.topics import MESH_ASSETS
 from hoigen.episodes.view import EpisodeView, Picture
 from hoigen.records import Labels, Provenance
 
@@ -88,7 +89,8 @@ def _content(view: EpisodeView) -> dict[str, Any]:
         'fidelity': {name: [None if value is None else round(value, 4) for value in scores]
                      for name, scores in view.fidelity.items()},
         'frames': [_labels(labels) for labels in view.labels], 'joints': view.labels[0].joint_names,
-        'footage': view.conditions is not None, 'conditions': provenance_in_words(view.conditions),
+        'footage': view.conditions is not None and MESH_ASSETS not in view.counts,
+        'conditions': provenance_in_words(view.conditions),
         'provenance': provenance_in_words(view.provenance), 'counts': view.counts, 'bytes': view.size_bytes,
         'faults': view.faults, 'rejection': view.rejection,
     }

@@ -27,7 +27,7 @@ CONFIGURE_S = 600.0
 ACTIVATE_S = 60.0
 STALL_S = 900.0
 MAKERS = (topics.SYNTHESIZER, topics.EDITOR)
-"""The nodes that make what a job is run for; a graph has one of them."""
+"""The nodes that make what a job is run for; a graph has one of them, or records conditions alone."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class Conductor:
         own: dict[str, Any] = {'planned': planned} if planned else {}
         source = next((self._values[node] for node in SOURCES if node in self._values), own)
         perception, maker, recorder = (self._values.get(node, {}) for node in (
-            topics.PERCEPTION, next(node for node in MAKERS if node in self._values), topics.RECORDER))
+            topics.PERCEPTION, next((node for node in MAKERS if node in self._values), ''), topics.RECORDER))
         return Progress(
             planned=int(source['planned']) if 'planned' in source else None,
             skipped=int(perception.get('skipped', 0)), reason=perception.get('reason', ''),

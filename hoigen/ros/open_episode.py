@@ -15,8 +15,9 @@ from hoigen.ros.topics import Topic
 
 __all__ = ['PROVENANCE_OF', 'OpenEpisode', 'admitted']
 
-PROVENANCE_OF = {topics.SYNTHESIZER: topics.PROVENANCE, topics.EDITOR: topics.EDIT_PROVENANCE}
-"""Where that node reports how an episode's frames were made."""
+PROVENANCE_OF = {topics.BUILDER: topics.CONDITION_PROVENANCE, topics.SYNTHESIZER: topics.PROVENANCE,
+                 topics.EDITOR: topics.EDIT_PROVENANCE}
+"""Where that node reports how an episode's frames, or its conditions, were made."""
 PER_FRAME = tuple(topic for topic in topics.read_by(topics.RECORDER) if not topic.latched)
 
 
@@ -34,7 +35,7 @@ class OpenEpisode:
         self._seen = seen
         self._frames: int | None = None
         self._span: tuple[int, int] | None = None
-        self._told = made_by not in PROVENANCE_OF
+        self._told = False
         self._begun: set[Topic] = set()
         self._stamps: dict[Topic, set[int]] = defaultdict(set)
         self._labels: dict[Topic, dict[int, tuple[Any, ...]]] = defaultdict(dict)
@@ -109,5 +110,6 @@ class OpenEpisode:
     def _awaited(self) -> list[Topic]:
         unmade = {topics.SYNTHESIZER, topics.EDITOR} - (set() if self.rejected else {self._made_by})
         return [topic for topic in PER_FRAME if not unmade & set(topic.writers)
-                and not (topic is topics.MESH_FRAME and self._stamps[topics.CONDITION_PROVENANCE])
+                and not (topic is topics.MESH_FRAME and not self._stamps[topics.MESH_ASSETS]
+                         and self._stamps[topics.CONDITION_PROVENANCE])
                 and not (topic is topics.DEPTH and topic not in self._seen)]

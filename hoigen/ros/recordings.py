@@ -34,7 +34,7 @@ EARLY_LABELS = 1000
 """Labels of made frames that may wait for their episode to begin."""
 DONE_EPISODES = 10_000
 """Closed episodes whose late messages are known as such."""
-PROVENANCES = (topics.CONDITION_PROVENANCE, *PROVENANCE_OF.values())
+PROVENANCES = tuple(PROVENANCE_OF.values())
 LABELLED = (topics.LABELS, topics.SYNTH_LABELS, topics.EDIT_LABELS)
 """The topics that say of which episode a frame is, each for what is published together with it."""
 

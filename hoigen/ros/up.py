@@ -189,6 +189,16 @@ class PoseEditVideoConfig(EditedConfig, RecordedConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ConditionsConfig(SimulatedConfig):
+    """Simulated hand-object scenes with their 3D conditions and labels, one bag for each episode, without generated
+    video."""
+
+    graph: ClassVar[str] = 'conditions'
+    out: Path = Path('out/conditions')
+    """Folder for bags, report and logs; episodes that are in it stay, new ones are numbered on."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class OwnSourceConfig(GeneratedConfig):
     """A scene that a source of your own publishes (docs/your_source.md), and generated video of it with its labels, one
     bag for each episode."""

@@ -16,15 +16,23 @@ import hoigen.ros.graph
 from hoigen.ros import topics
 from hoigen.ros.graph import SOURCES, GraphError, episode_folder, load_graph, next_episode
 from hoigen.ros.refusals import CONFIGS, refuse_wrong
-from hoigen.ros.up import OwnSourceConfig, PoseEditConfig, PoseEditVideoConfig, SimToVideoConfig, VideoToVideoConfig
+from hoigen.ros.up import (
+    ConditionsConfig,
+    OwnSourceConfig,
+    PoseEditConfig,
+    PoseEditVideoConfig,
+    SimToVideoConfig,
+    VideoToVideoConfig,
+)
 
 NODES = {'sim_to_video': {'sim_source', 'condition_builder', 'synthesizer', 'episode_recorder'},
          'video_to_video': {'video_source', 'perception', 'synthesizer', 'episode_recorder'},
+         'conditions': {'sim_source', 'condition_builder', 'episode_recorder'},
          'own_source': {'condition_builder', 'synthesizer', 'episode_recorder'},
          'pose_edit': {'sim_source', 'condition_builder', 'pose_editor', 'episode_recorder'},
          'pose_edit_video': {'video_source', 'perception', 'pose_editor', 'episode_recorder'}}
 JOBS = {'sim_to_video': SimToVideoConfig(), 'video_to_video': VideoToVideoConfig(video=Path()),
-        'own_source': OwnSourceConfig(), 'pose_edit': PoseEditConfig(),
+        'conditions': ConditionsConfig(), 'own_source': OwnSourceConfig(), 'pose_edit': PoseEditConfig(),
         'pose_edit_video': PoseEditVideoConfig(video=Path())}
 LAUNCH = Path(__file__).parents[2] / 'launch'
 both = pytest.mark.parametrize('name', NODES)

@@ -32,7 +32,7 @@ from hoigen.ros.topics import Topic
 SCENE = [topics.MESH_FRAME, topics.IMAGE, topics.CAMERA_INFO, topics.CAMERA_POSE, topics.LABELS]
 CONDITIONS = list(topics.CONDITIONS)
 MADE = [topics.SYNTH_IMAGE, topics.SYNTH_CAMERA_INFO, topics.SYNTH_FIDELITY, topics.SYNTH_LABELS]
-BY_NAME = {topic.name: topic for topic in (*SCENE, *CONDITIONS, *MADE, topics.PROVENANCE)}
+BY_NAME = {topic.name: topic for topic in (*SCENE, *CONDITIONS, *MADE, topics.PROVENANCE, topics.CONDITION_PROVENANCE)}
 
 
 def cdr_of(topic: Topic, frame: Frame, labels: Origin | None = None) -> bytes:
@@ -280,5 +280,7 @@ def test_conditions_alone_complete_an_episode() -> None:
     bench = Bench(made_by=topics.BUILDER)
     scene = whole(0)
     record(bench, in_turn(scene), scene)
+    assert not bench.closed  # how they were made is a part of it
+    bench.add(topics.CONDITION_PROVENANCE, provenance(0))
     assert list(bench.closed) == [0]
-    assert set(bench.bags[0].messages) == {topic.name for topic in (*SCENE, *CONDITIONS)}
+    assert set(bench.bags[0].messages) == {topic.name for topic in (*SCENE, *CONDITIONS, topics.CONDITION_PROVENANCE)}

@@ -79,17 +79,26 @@ def test_it_goes_no_further_ahead_than_it_may(bench: Bench) -> None:
     bench.until(lambda: episodes(bench) == [0, 1, 2, 3])
 
 
-@pytest.mark.parametrize('topic', ['provenance', 'condition/provenance'])
-def test_a_rejected_episode_holds_up_no_other(bench: Bench, topic: str) -> None:
+def test_a_rejected_episode_holds_up_no_other(bench: Bench) -> None:
     """Its generated labels never come: that it was rejected is what ends it. Provenance that is none is refused."""
     start(bench, episodes=3, ahead=1)
     bench.until(lambda: episodes(bench) == [0])
     made = Provenance(0, {'episode': 0}, '', {}, {}, {})
-    bench.send({topic: convert.provenance_to_msg(made)})  # of a clip that was kept: its labels will come
-    bench.send({topic: String(data='{}')})
+    bench.send({'provenance': convert.provenance_to_msg(made)})  # of a clip that was kept: its labels will come
+    bench.send({'provenance': String(data='{}')})
     bench.until(lambda: bench.count('sim_source', 'refused: bad message') == 1)
     assert episodes(bench) == [0]
-    bench.send({topic: convert.provenance_to_msg(replace(made, config={'episode': 0, 'rejected': 'why'}))})
+    bench.send({'provenance': convert.provenance_to_msg(replace(made, config={'episode': 0, 'rejected': 'why'}))})
+    bench.until(lambda: episodes(bench) == [0, 1])
+
+
+@pytest.mark.parametrize('config', [{}, {'admitted': False, 'rejected': 'why'}], ids=['conditioned', 'rejected'])
+def test_what_condition_builder_reports_ends_an_episode(bench: Bench, config: dict[str, Any]) -> None:
+    """It has its conditions and nothing more is made of it, or it has none."""
+    start(bench, episodes=2, ahead=1)
+    bench.until(lambda: episodes(bench) == [0])
+    made = Provenance(0, {'episode': 0} | config, '', {}, {}, {})
+    bench.send({'condition/provenance': convert.provenance_to_msg(made)})
     bench.until(lambda: episodes(bench) == [0, 1])
 
 

@@ -148,6 +148,30 @@ def test_an_episode_without_conditions_is_not_recorded_nor_waited_for(bench: Ben
     bench.until(lambda: bench.values('synthesizer').get('held') == '[3]')
 
 
+def test_of_conditions_alone_the_bag_holds_those_before_a_gap(bench: Bench, tmp_path: Path) -> None:
+    """Frame 3 of five is bad: three are recorded, all topics of them; the next episode is recorded whole."""
+    for node in (bench.add(EpisodeRecorder, output=str(tmp_path), made_by='condition_builder'),
+                 bench.add(ConditionBuilder, alone=True, points=300, tracks=20, wait_for='episode_recorder')):
+        assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+        assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
+    bench.play('sim_source')
+    assets, frames = scene(0)
+    bench.send_assets(assets)
+    for number, frame in enumerate(frames):
+        messages = convert.frame_to_msgs(frame, START_NS + frame.stamp_ns)
+        if number == 3:
+            messages['mesh_frame'].ids[0] = 'spoon'
+        bench.send(messages)
+    bench.send_scene(1, START_NS + 10**9)
+    bench.until(lambda: bench.count('episode_recorder', 'recorded') == 2)
+    for episode, kept in ((0, 3), (1, FRAMES)):
+        with EpisodeReader(tmp_path / f'episode_{episode:04d}') as reader:
+            assert reader.faults() == ()
+            clip = reader.clip()
+            assert reader.counts['/mesh_frame'] == reader.counts['/tf'] == kept
+        np.testing.assert_array_equal(clip.rgb, np.stack([frame.rgb for frame in scene(episode)[1][:kept]]))
+
+
 def test_two_publishers_on_a_topic_are_named(bench: Bench, tmp_path: Path) -> None:
     """In diagnostics, once for each topic."""
     bench.up(EpisodeRecorder, output=str(tmp_path))

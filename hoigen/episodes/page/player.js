@@ -154,7 +154,7 @@ class Episode {
       camera: data.sizes.source.join('×'), generator: (data.sizes.generated || ['none']).join('×') };
     const folds = [], found = data.conditions;
     if (found) {
-      folds.push(fold('Conditions from footage', table('Settings', found.settings), table('Origin', { source: found.source }),
+      folds.push(fold(data.footage ? 'Conditions from footage' : 'Conditions', table('Settings', found.settings), table('Origin', { source: found.source }),
         table('Timings', found.timings), table('Licences', found.licences), table('Weights, SHA-256', found.weights, true)));
     }
     if (made) {

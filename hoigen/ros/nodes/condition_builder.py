@@ -38,6 +38,8 @@ class ConditionBuilderConfig:
     queue: int = param(64, 'Frames that may wait; further ones are refused.', low=1, high=10_000, read_only=True)
     input_reliability: str = param('reliable', 'Asked of publishers; best_effort hears any.',
                                    choices=('reliable', 'best_effort'), read_only=True)
+    alone: bool = param(False, 'Also report each episode that has its conditions, on condition/provenance: for a graph '
+                        'in which nothing is made of them.')
     wait_for: str = param('', 'Nodes of the graph that must listen before it begins, by name.')
 
     def __post_init__(self) -> None:
@@ -63,7 +65,8 @@ class ConditionBuilder(ManagedNode[ConditionBuilderConfig]):
         self._begun: tuple[int, int] | None = None
         self._builder: ClipBuilder | None = None
         self._frames, self._depth_fault = 0, ''
-        self._made = self._rejected = False
+        self._whole: list[int] = []
+        self._reported = False
         self._beside = Beside(self._on_whole)
         for topic in topics.written_by(topics.BUILDER):
             self.advertise(topic)
@@ -113,16 +116,19 @@ class ConditionBuilder(ManagedNode[ConditionBuilderConfig]):
         labels = messages[topics.LABELS.name]
         stamp_ns = decode.stamp_ns(labels.header)
         begins = self._order.begins(stamp_ns, labels.episode, labels.frame, origin.publisher if origin else b'')
-        if begins and self._begun is not None and not self._made:
-            self._reject(self._begun[1], 'expected a frame that can be used, got none')
+        if begins and self._begun is not None:
+            self._finish(self._begun[1])
         try:
             if begins:
                 self._begin(stamp_ns, labels.episode)
             self._publish_conditions(stamp_ns, messages, origin)
         except Refused as error:
-            if self._builder is None or self._builder.source_check.refused or (labels.last and not self._made):
-                self._reject(labels.episode, str(error))
+            if self._builder is None or self._builder.source_check.refused or (labels.last and not self._whole):
+                self._report(labels.episode, admitted=False, rejected=str(error))
             raise
+        finally:
+            if labels.last:
+                self._finish(labels.episode)
 
     def _publish_conditions(self, stamp_ns: int, messages: dict[str, Any], origin: Origin | None) -> None:
         labels = messages[topics.LABELS.name]
@@ -143,7 +149,8 @@ class ConditionBuilder(ManagedNode[ConditionBuilderConfig]):
         made = convert.conditions_to_msgs(conditions, convert.frame_names(messages))
         name_source(made[topics.TRACKS.name], origin)
         self.publish(made)
-        self._made = True
+        if labels.frame == len(self._whole):
+            self._whole.append(stamp_ns)
         self._frames += 1
         self.diagnostics.caution(self._builder.source_check.warning(), log=labels.last)
 
@@ -160,7 +167,7 @@ class ConditionBuilder(ManagedNode[ConditionBuilderConfig]):
     def _begin(self, stamp_ns: int, episode: int) -> None:
         """Take the newest table that holds for the episode that begins there."""
         self._builder, self._begun = None, (stamp_ns, episode)
-        self._made = self._rejected = False
+        self._whole, self._reported = [], False
         table = self._tables.at(stamp_ns, episode)
         if table is None:
             return
@@ -169,17 +176,26 @@ class ConditionBuilder(ManagedNode[ConditionBuilderConfig]):
             self._builder = self._build(assets, self.config.conditioning())
         except ValueError as error:
             self.diagnostics.refuse('bad assets', f'mesh_assets of episode {episode}: {error}')
-            self._reject(episode, f'mesh_assets: {error}')
+            self._report(episode, admitted=False, rejected=f'mesh_assets: {error}')
 
-    def _reject(self, episode: int, reason: str) -> None:
-        """Publish once that an episode gets no conditions: its frames are not recorded, nothing waits for it."""
-        if self._rejected:
+    def _finish(self, episode: int) -> None:
+        """An episode has ended; what follows a gap is left out of it."""
+        if not self._whole:
+            self._report(episode, admitted=False, rejected='expected conditions of its first frame, got none')
+        elif self.config.alone and self._builder is not None:
+            self._report(episode, frames=len(self._whole), stamps_ns=[self._whole[0], self._whole[-1]],
+                         points=self.config.points, contact_distance=self.config.contact_distance,
+                         source_check=self._builder.source_check.summary())
+
+    def _report(self, episode: int, **found: object) -> None:
+        """Publish once how an episode's conditions were made, or that it has none and is not recorded."""
+        if self._reported:
             return
-        self._rejected = True
-        config = {'episode': episode, 'admitted': False, 'rejected': reason}
-        rejection = Provenance(self.config.points_seed, config, self.publishers_of(topics.IMAGE), {}, {}, {})
+        self._reported = True
+        made = Provenance(self.config.points_seed, {'episode': episode} | found, self.publishers_of(topics.IMAGE), {},
+                          {}, {})
         self.wait_for_readers(self.config.wait_for)
-        self.publish({topics.CONDITION_PROVENANCE.name: convert.provenance_to_msg(rejection)})
+        self.publish({topics.CONDITION_PROVENANCE.name: convert.provenance_to_msg(made)})
 
 
 def main() -> int:

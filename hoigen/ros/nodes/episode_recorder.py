@@ -27,7 +27,7 @@ class EpisodeRecorderConfig:
 
     output: str = param('out/demo', 'Folder for the bags, one folder for each episode.')
     made_by: str = param(topics.SYNTHESIZER, 'Node whose messages complete an episode; what others make of its '
-                         'conditions is left out.', choices=(*PROVENANCE_OF, topics.BUILDER), read_only=True)
+                         'conditions is left out.', choices=tuple(PROVENANCE_OF), read_only=True)
     queue: int = param(1024, 'Messages that may wait for the disk; further ones are refused.', low=1, high=1_000_000,
                        read_only=True)
     waiting: int = param(128, 'Frames that may wait for their labels; further ones are refused.', low=1, high=100_000)
@@ -87,7 +87,7 @@ class EpisodeRecorder(ManagedNode[EpisodeRecorderConfig]):
         if isinstance(result, EpisodeError):
             self.diagnostics.fail(f'episode {episode} is not whole: {result}')
             return
-        if self.config.made_by in PROVENANCE_OF and not result.generated:
+        if self.config.made_by != topics.BUILDER and not result.generated:
             self._rejected += 1
             self.get_logger().warning(f'episode {episode}: rejected; {result.folder} holds its scene alone')
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from rclpy.duration import Duration
@@ -35,9 +36,8 @@ class SimSourceConfig:
     frames: int = param(17, 'Frames of an episode.', low=1, high=1000)
     frame_rate: float = param(8.0, 'Frames for a second of the scene.', unit='Hz', low=0.1, high=1000.0)
     rate: float = param(1.0, 'Pace relative to real time; 0 is as fast as the simulator can.', low=0.0, high=1000.0)
-    ahead: int = param(0, 'Episodes streamed before the first of them is generated or edited; 0 does not wait for '
-                       'any.',
-                       low=0, high=1000)
+    ahead: int = param(0, 'Episodes streamed before the first of them is generated, edited or, alone, '
+                       'conditioned; 0 does not wait for any.', low=0, high=1000)
     wait_for: str = param('', 'Nodes of the graph that must listen before it begins, by name.')
 
     def __post_init__(self) -> None:
@@ -85,7 +85,7 @@ class SimSource(ManagedNode[SimSourceConfig]):
         for topic in (topics.SYNTH_LABELS, topics.EDIT_LABELS):
             self.subscribe(topic, self._on_made)
         for topic in (topics.CONDITION_PROVENANCE, topics.PROVENANCE):
-            self.subscribe(topic, self._on_provenance)
+            self.subscribe(topic, partial(self._on_provenance, topic))
 
     def start(self) -> None:
         self.work(self._stream, limit=self.config.episodes)
@@ -103,13 +103,13 @@ class SimSource(ManagedNode[SimSourceConfig]):
         if message.last:
             self._unfinished.discard(message.episode)
 
-    def _on_provenance(self, message: Any) -> None:
+    def _on_provenance(self, topic: topics.Topic, message: Any) -> None:
         try:
             made = provenance_from_json(message.data)
         except ValueError as error:
             self.diagnostics.refuse('bad message', error)
             return
-        if rejection_of(made):
+        if rejection_of(made) or topic is topics.CONDITION_PROVENANCE:
             self._unfinished.discard(made.config.get('episode'))
 
     def _stream(self, index: int) -> None:  # worker thread
