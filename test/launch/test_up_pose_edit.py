@@ -15,8 +15,9 @@ from fake_graph import fake_subject
 from recorded import shades, write_rgbd
 from up_job import Job
 
+from hoigen import decode
 from hoigen.editing.placement import place
-from hoigen.episodes import EpisodeReader, decode
+from hoigen.episodes import EpisodeReader
 from hoigen.geometry.transforms import invert
 
 K = np.array([[60.0, 0, 29.5], [0, 60.0, 19.5], [0, 0, 1]])
