@@ -17,6 +17,7 @@ from hoigen.episodes.provenance import provenance_from_json, rejection_of
 from hoigen.episodes.recording import RawMessage, open_recording, types_of
 from hoigen.episodes.topics import (
     CONDITION_PROVENANCE,
+    EDIT_MASK,
     EDIT_PROVENANCE,
     PER_FRAME,
     REFERENCE,
@@ -82,9 +83,11 @@ class EpisodeReader:
         kinds: dict[str, Callable[..., np.ndarray]] = {
             'depth': partial(decode.depth, far=topic != '/camera/depth'), 'mask': decode.mask}
         read = kinds.get(topic.rpartition('/')[2], decode.rgb)
+        if topic == EDIT_MASK:  # of the object alone, 0 or 255: no role codes
+            read = partial(decode.picture, encodings=('mono8',))
         for _, message in self.messages(topic):
             with self._decoding():
-                pixels = read(message, topic)
+                pixels = read(message, name=topic)
             yield decode.stamp_ns(message.header), pixels
 
     def labels(self, topic: str = REFERENCE) -> tuple[Labels, ...]:

@@ -6,14 +6,14 @@ import struct
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ['CONDITION_PROVENANCE', 'EDIT_IMAGE', 'EDIT_PROVENANCE', 'MESH_ASSETS', 'PER_FRAME', 'REFERENCE', 'TF',
-           'Fault', 'compare_streams', 'header_of', 'in_bag', 'required_of']
+__all__ = ['CONDITION_PROVENANCE', 'EDIT_IMAGE', 'EDIT_MASK', 'EDIT_PROVENANCE', 'MESH_ASSETS', 'PER_FRAME', 'REFERENCE',
+           'TF', 'Fault', 'compare_streams', 'header_of', 'in_bag', 'required_of']
 
 REFERENCE = '/labels'
 TF = '/tf'
 
-EDIT_IMAGE, EDIT_PROVENANCE = '/edit/image', '/edit/provenance'
-"""The pose-edited frames, where an episode has them in place of generated ones, and how they were made."""
+EDIT_IMAGE, EDIT_MASK, EDIT_PROVENANCE = '/edit/image', '/edit/mask', '/edit/provenance'
+"""The pose-edited frames in place of generated ones, their object, and how they were made."""
 
 CONDITION_PROVENANCE, MESH_ASSETS = '/condition/provenance', '/mesh_assets'
 """How the conditions were made, of an episode that need not have generated frames; and the meshes that they were made

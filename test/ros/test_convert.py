@@ -22,7 +22,6 @@ from hoigen import decode
 from hoigen.conditioning import FrameConditions
 from hoigen.decode import MessageError
 from hoigen.encode import Encoder
-from hoigen.episodes import decode as decode_bag
 from hoigen.episodes.definitions import typestore
 from hoigen.records import (
     Camera,
@@ -161,7 +160,7 @@ def test_an_object_pose_that_nobody_knows_stays_unknown() -> None:
     sent = convert.labels_to_msg(unknown, convert.header(STAMP_NS, convert.WORLD))
     same_labels(decode.labels(wire(sent)), unknown)
     stored = typestore().deserialize_cdr(serialize_message(sent), type_name(sent))
-    assert decode_bag.labels(stored).T_world_object is None
+    assert decode.labels(stored).T_world_object is None
     assert type(sent)().object_pose_known
 
 
