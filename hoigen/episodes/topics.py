@@ -6,8 +6,8 @@ import struct
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ['CONDITION_PROVENANCE', 'EDIT_IMAGE', 'EDIT_MASK', 'EDIT_PROVENANCE', 'MESH_ASSETS', 'PER_FRAME', 'REFERENCE',
-           'TF', 'Fault', 'compare_streams', 'header_of', 'in_bag', 'required_of']
+__all__ = ['CONDITION_PROVENANCE', 'EDIT_IMAGE', 'EDIT_MASK', 'EDIT_PROVENANCE', 'MESH_ASSETS', 'PER_FRAME',
+           'REFERENCE', 'TF', 'Fault', 'compare_streams', 'header_of', 'in_bag', 'required_of']
 
 REFERENCE = '/labels'
 TF = '/tf'
