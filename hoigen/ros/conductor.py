@@ -80,6 +80,7 @@ class Conductor:
             node: self._node.create_client(ChangeState, f'{node}/change_state') for node in nodes}
         self._values: dict[str, dict[str, str]] = {node: {} for node in nodes}
         self._moved_at = time.monotonic()
+        self._unheard: set[str] | None = None
         self._awaited = None if self._values.keys() & set(SOURCES) else Awaited(self._node, nodes)
         self._node.create_subscription(topics.DIAGNOSTICS.type, topics.DIAGNOSTICS.name, self._on_diagnostics,
                                        topics.DIAGNOSTICS.qos)
@@ -121,7 +122,10 @@ class Conductor:
             progress = self._progress(planned)
             show(progress)
             if progress.planned is not None and progress.done >= progress.planned:
-                return progress
+                if self._unheard is None:  # a node's work for the last episode may have failed: each reports once more
+                    self._unheard = set(self._values)
+                if not self._unheard:
+                    return progress
             if self._awaited is None and time.monotonic() - self._moved_at > STALL_S:
                 raise NodeFailed('the graph', f'has done nothing for {STALL_S:.0f} s: {self._values}')
 
@@ -147,6 +151,8 @@ class Conductor:
             node = status.name.rsplit('/', 1)[-1]
             values = {entry.key: entry.value for entry in status.values} | {'message': status.message}
             if node in self._values:
+                if self._unheard:
+                    self._unheard.discard(node)
                 if _work(values) != _work(self._values[node]):
                     self._moved_at = time.monotonic()
                 self._values[node] = values
