@@ -11,8 +11,8 @@ import pytest
 from loaders import LOADERS, copied
 from mutations import mutate
 
-CASES = int(os.environ.get('HOIGEN_FUZZ', '16'))
-"""Mutations of each input, by default two of each kind; ``HOIGEN_FUZZ=500 python -m pytest test/fuzz`` makes more."""
+CASES = int(os.environ.get('HOIGEN_FUZZ', '8'))
+"""Mutations of each input, by default one of each kind; ``HOIGEN_FUZZ=500 python -m pytest test/fuzz`` makes more."""
 CLEAN = {'ValueError', 'RuntimeError', 'OSError'}
 """What the command line shows as one line; anything else is a traceback."""
 UNCLEAN = re.compile(r'\n|Traceback|decoder died|ended with status|\w+Error\b|\w+Exception\b|has no attribute|<class')
