@@ -12,7 +12,7 @@ from pathlib import Path
 
 from hoigen.resources import find
 
-__all__ = ['BYTES_PER_PROCESS', 'environment', 'remove_leftovers']
+__all__ = ['BYTES_PER_PROCESS', 'environment', 'profile', 'remove_leftovers']
 
 BYTES_PER_PROCESS = 36 << 20
 """What one process with the shipped profile takes of shared memory: its 32 MB segment, ports and a margin."""
@@ -37,10 +37,18 @@ def environment(processes: int = 8, inherited: Mapping[str, str] | None = None,
     added = {}
     if not any(name in inherited for name in _PROFILE_VARIABLES) and _free_bytes(shared_memory) >= (
             processes * BYTES_PER_PROCESS):
-        added['FASTDDS_DEFAULT_PROFILES_FILE'] = str(find('config/fastdds.xml'))
+        added['FASTDDS_DEFAULT_PROFILES_FILE'] = str(profile(inherited))
     if 'ROS_AUTOMATIC_DISCOVERY_RANGE' not in inherited and 'ROS_LOCALHOST_ONLY' not in inherited:
         added['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
     return added
+
+
+def profile(inherited: Mapping[str, str] | None = None) -> Path:
+    """The shipped profile for the installed Fast DDS; version 2 takes other words, and its package is fastrtps."""
+    inherited = os.environ if inherited is None else inherited
+    prefixes = map(Path, filter(None, inherited.get('AMENT_PREFIX_PATH', '').split(os.pathsep)))
+    version_2 = any((prefix / 'share' / 'fastrtps').is_dir() for prefix in prefixes)
+    return find('config/fastdds_2.xml' if version_2 else 'config/fastdds.xml')
 
 
 def remove_leftovers(shared_memory: Path = Path('/dev/shm')) -> None:

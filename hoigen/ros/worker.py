@@ -32,10 +32,10 @@ class Worker(Generic[T]):
     def queued(self) -> int:
         return len(self._items)
 
-    def put(self, item: T) -> bool:
-        """Queue an item; False if ``limit`` of them wait already."""
+    def put(self, item: T, alike: Callable[[T], bool] = lambda waiting: True) -> bool:
+        """Queue an item; False if ``limit`` of those that are ``alike`` wait already."""
         with self._ready:
-            if len(self._items) >= self._limit:
+            if sum(map(alike, self._items)) >= self._limit:
                 return False
             self._items.append(item)
             self._ready.notify()

@@ -134,6 +134,23 @@ def test_a_camera_alone_is_its_own_world(bench: Bench) -> None:
     bench.until(lambda: bench.count('pose_editor', 'refused: unknown frame') == FRAMES)
 
 
+def test_what_a_graph_names_is_awaited_before_its_publisher_is_discovered(bench: Bench) -> None:
+    """In pose_edit_video labels come from another node than images: edits without them would end no episode."""
+    early, late = (topics.IMAGE, topics.CAMERA_INFO, topics.DEPTH), (topics.CAMERA_POSE, topics.LABELS)
+    node = bench.add(PoseEditor, fake_insertion, at='0.1 0.05 0.04', queue=64, inputs='auto camera/pose labels')
+    assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+    assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
+    bench.io.create_subscription(topics.EDIT_LABELS.type, 'edit/labels', bench.heard['edit/labels'].append,
+                                 topics.EDIT_LABELS.qos)
+    bench.until(lambda: node.publisher(topics.EDIT_LABELS).get_subscription_count())
+    for parts in (early, late):
+        bench._publishers = {t.name: bench.io.create_publisher(t.type, t.name, t.qos) for t in parts}
+        bench.until(lambda: all(p.get_subscription_count() for p in bench._publishers.values()))
+        bench.until(lambda: all(node.count_publishers(p.topic_name) for p in bench._publishers.values()))
+        send(bench, frames_of())
+    bench.until(lambda: len(bench.heard['edit/labels']) == FRAMES)
+
+
 def test_without_depth_nothing_is_edited_and_the_reason_is_told(bench: Bench) -> None:
     """Depth that nobody measures is not invented."""
     bench._publishers['camera/image'] = bench.io.create_publisher(topics.IMAGE.type, 'camera/image', topics.IMAGE.qos)

@@ -28,13 +28,14 @@ def test_items_are_handled_in_order_and_a_full_queue_refuses() -> None:
     assert worker.put(0)
     assert begun.wait(DEADLINE_S)
     assert [worker.put(item) for item in (1, 2, 3)] == [True, True, False]
-    assert worker.queued == 2
+    assert worker.put(10, alike=lambda waiting: waiting >= 10), 'a limit of its own for its kind'
+    assert worker.queued == 3
     go.set()
-    assert all(done.acquire(timeout=DEADLINE_S) for _ in range(3))
+    assert all(done.acquire(timeout=DEADLINE_S) for _ in range(4))
     assert worker.put(4)
     assert done.acquire(timeout=DEADLINE_S)
     worker.close()
-    assert handled == [0, 1, 2, 4]
+    assert handled == [0, 1, 2, 10, 4]
 
 
 def test_the_newest_item_wins_where_it_is_told_so() -> None:

@@ -56,7 +56,8 @@ class PoseEditorConfig:
     unedited: bool = param(False, 'Publish a frame in which the object cannot be placed as it is, with visibility 0; '
                            'else it is left out; true asks for a pose by parameters.')
     inputs: str = param('auto', 'Topics of which an instant consists; auto takes camera/image, camera/camera_info, '
-                        'camera/depth, else condition/depth, and camera/pose and labels where somebody publishes them.')
+                        'camera/depth, else condition/depth, and camera/pose and labels where they are published; '
+                        'topics named beside auto are expected before their publisher is discovered.')
     keep: int = param(16, 'Frames that are kept for the edit_pose action.', low=1, high=1000)
     queue: int = param(1, 'Frames that may wait; when one more comes the oldest is dropped.', low=1, high=10_000,
                        read_only=True)
@@ -70,7 +71,8 @@ class PoseEditorConfig:
         self.pose()
         _three('size', self.size)
         named = set(self.inputs.split())
-        if self.inputs != 'auto' and (not named <= set(_INPUTS) or set(choose_inputs(named)) != named):
+        complete = 'auto' in named or set(choose_inputs(named)) == named
+        if not (complete and named <= {'auto', *_INPUTS}):
             raise ValueError(f'inputs: expected auto or camera/image, camera/camera_info, one depth of {_INPUTS}, '
                              f'and what else there is, got {self.inputs!r}')
 
@@ -185,9 +187,10 @@ class PoseEditor(ManagedNode[PoseEditorConfig]):
 
     def _choose_inputs(self) -> None:
         """What the next instant consists of: what was asked for, or what somebody publishes."""
-        asked = self.config.inputs
-        names = {topic.name for topic in PARTS if self.count_publishers(self.resolve_topic_name(topic.name))}
-        chosen = choose_inputs(names if asked == 'auto' else set(asked.split()))
+        names = set(self.config.inputs.split())
+        if 'auto' in names:
+            names |= {topic.name for topic in PARTS if self.count_publishers(self.resolve_topic_name(topic.name))}
+        chosen = choose_inputs(names)
         if chosen != self._inputs:
             self._inputs = chosen
             self._sync = ExactSync(chosen, self._on_set, self.report, self.config.waiting)

@@ -50,7 +50,7 @@ class SynthesizerConfig:
     tries: int = param(ACCEPTANCE.tries, 'Seeds that are drawn before an episode is given up.', low=1, high=100)
     automatic: bool = param(True, 'Generate every episode when its last frame has come.')
     keep: int = param(4, 'Episodes that are kept for the synthesize action.', low=1, high=1000)
-    queue: int = param(4, 'Clips that may wait; further ones are refused.', low=1, high=1000, read_only=True)
+    queue: int = param(4, 'Clips that may wait, and goals; further ones are refused.', low=1, high=1000, read_only=True)
     waiting: int = param(128, 'Instants that may wait for their parts; further ones are refused.', low=1, high=100_000)
     max_frames: int = param(300, 'Frames of an episode; further ones are refused.', low=1, high=100_000)
     pause: float = param(30.0, 'An episode without a last frame ends where nothing comes for so long.', unit='s',
@@ -187,8 +187,8 @@ class Synthesizer(ManagedNode[SynthesizerConfig]):
         self.publish({topics.PROVENANCE.name: convert.provenance_to_msg(told)})
 
     def enqueue(self, job: Job) -> bool:
-        """Give the worker a clip to generate; False if too many wait."""
-        admitted = self.worker is not None and self.worker.put(job)
+        """Give the worker a clip to generate; False if too many wait: of goals, or of the graph's own."""
+        admitted = self.worker is not None and self.worker.put(job, lambda waiting: waiting.automatic == job.automatic)
         if admitted:
             self._admitted.add(job.episode)
         return admitted
