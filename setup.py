@@ -18,7 +18,10 @@ setup(
     package_dir={f'hoigen.share.{folder}': folder for folder in SHARED},
     package_data={'hoigen': ['**/*'], **{f'hoigen.share.{folder}': ['**/*'] for folder in SHARED}},
     exclude_package_data={'': ['__pycache__/*', '**/__pycache__/*']},
-    install_requires=[line for line in Path(__file__).with_name('requirements.txt').read_text().splitlines()
-                      if line and not line.startswith('#')],
+    install_requires=[
+        line
+        for line in Path(__file__).with_name('requirements.txt').read_text().splitlines()
+        if line and not line.startswith('#')
+    ],
     entry_points={'console_scripts': ['hoigen = hoigen.cli:main']},
 )

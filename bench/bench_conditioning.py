@@ -36,8 +36,10 @@ def clip_of(sway_m: float) -> tuple[Clip, np.ndarray, tuple[float, float]]:
     assets, frames = moving_scene(FRAMES, sway_m, 720, 480)
     hand = ball('knuckles', 'hand', 0.06, rings=84)  # 28,224 triangles, as many as Adroit's hand and forearm
     assets = (*assets, hand)
-    frames = [frame_of(assets, frame.poses | {'knuckles': frame.poses['palm']}, frame.camera, t)
-              for t, frame in enumerate(frames)]
+    frames = [
+        frame_of(assets, frame.poses | {'knuckles': frame.poses['palm']}, frame.camera, t)
+        for t, frame in enumerate(frames)
+    ]
     ClipBuilder(assets).add(frames[0])  # compiles, the first time on a machine
     passes = []
     for _ in range(3):
@@ -68,9 +70,13 @@ def main() -> int:
         whole = min(milliseconds(lambda clip=clip: build_conditions(clip, width=192, height=128)) for _ in range(3))
         rate = min(rate, 1e3 / times[1:].mean())
         print(f'{name}:')
-        for what, spent in (('first frame (draws the samples)', times[0]), ('frame at 720x480', times[1:].mean()),
-                            ('of it the check of the source', checked), ('where slips are tried', searched),
-                            ('conditions, 17 frames at 192x128', whole)):
+        for what, spent in (
+            ('first frame (draws the samples)', times[0]),
+            ('frame at 720x480', times[1:].mean()),
+            ('of it the check of the source', checked),
+            ('where slips are tried', searched),
+            ('conditions, 17 frames at 192x128', whole),
+        ):
             print(f'  {what:32} {spent:7.1f} ms  ratio {spent / unit:5.2f}')
     print(f'{rate:.0f} frames/s at 720x480 with 8,192 samples, expected at least {RATE_HZ:.0f}')
     return 0 if rate >= RATE_HZ else 1

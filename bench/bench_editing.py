@@ -44,12 +44,15 @@ def main() -> int:
     subject, inserter, generator = Subject(looks[0].caption, views(), asset), load_inserter(), load_asset_reference()
     rows = {
         '20 views of a mesh, 64x64': median(views),
-        'outline, depth and guide at 640x360': median(lambda: make_room(
-            sight.without, depth, place(asset, pose, camera), guide=draw(asset, pose, camera).rgb)),
+        'outline, depth and guide at 640x360': median(
+            lambda: make_room(sight.without, depth, place(asset, pose, camera), guide=draw(asset, pose, camera).rgb)
+        ),
         f'insertion, {inserter.steps} steps': median(
-            lambda: inserter.insert(sight.without, depth, camera, subject, pose)),
+            lambda: inserter.insert(sight.without, depth, camera, subject, pose)
+        ),
         'removal': median(lambda: inserter.remove(sight.rgb, place(asset, pose, camera).mask)),
-        'asset-referenced picture with its point map': median(lambda: generator.generate(asset, looks[0].caption))}
+        'asset-referenced picture with its point map': median(lambda: generator.generate(asset, looks[0].caption)),
+    }
     unit = yardstick()
     print(f'{"fixed work":48}{unit:9.1f} ms')
     for what, spent in rows.items():

@@ -54,12 +54,14 @@ def kinds(generator: Generator, clips: list[HeldOut]) -> dict[str, Callable[[int
         'true, in random order': lambda n: clips[n].truth[rng.permutation(frames)],
         'true, backwards': lambda n: clips[n].truth[::-1],
         "model, another clip's condition": lambda n: generator.render(
-            foreign(clips[n].conditions, other(n).conditions), seed=n),
+            foreign(clips[n].conditions, other(n).conditions), seed=n
+        ),
         "another clip's true video": lambda n: other(n).truth,
         'first frame repeated': lambda n: np.repeat(clips[n].truth[:1], frames, 0),
         'background alone': lambda n: clips[n].conditions.background,
         'grey': lambda n: np.full_like(clips[n].truth, 128),
-        'noise': lambda n: rng.integers(0, 256, clips[n].truth.shape).astype(np.uint8)}
+        'noise': lambda n: rng.integers(0, 256, clips[n].truth.shape).astype(np.uint8),
+    }
 
 
 def main(count: int) -> None:

@@ -35,8 +35,10 @@ def main() -> None:
     episode = MujocoSource(MujocoConfig(**size, frames=generator.frames, depth=False)).episode(0)
     conditions = build_conditions(build_clip(episode.assets, episode.frames()), **size)
     clip_s = median_s(lambda: generator.render(conditions, seed=0))
-    print(f'one clip, {generator.frames} frames of {generator.width}x{generator.height}, {generator.steps} steps: '
-          f'{clip_s:.2f} s (median of {RUNS})')
+    print(
+        f'one clip, {generator.frames} frames of {generator.width}x{generator.height}, {generator.steps} steps: '
+        f'{clip_s:.2f} s (median of {RUNS})'
+    )
 
     transformer = load('tiny').transformer
     latents = torch.randn(1, 5, 16, generator.height // 8, generator.width // 8)
@@ -44,8 +46,10 @@ def main() -> None:
     with torch.no_grad(), torch.autocast('cpu', torch.bfloat16):
         plain_s = median_s(lambda: predict(transformer, latents, latents[:, :1], step, None))
         controlled_s = median_s(lambda: predict(transformer, latents, latents[:, :1], step, control))
-    print(f'one denoising step: {1e3 * controlled_s:.0f} ms with control, {controlled_s / plain_s:.2f} times '
-          'the backbone alone')
+    print(
+        f'one denoising step: {1e3 * controlled_s:.0f} ms with control, {controlled_s / plain_s:.2f} times '
+        'the backbone alone'
+    )
 
 
 if __name__ == '__main__':

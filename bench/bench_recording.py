@@ -55,9 +55,11 @@ def main() -> int:
         video = write_video(Path(folder) / 'video.mp4', list(range(0, 33 * FRAMES, 33)), SIZE)
         names = [f'{number / RATE_HZ:.6f}' for number in range(FRAMES // 5)]
         for name, path, options in (
-                ('H.264, decord', video, RecordingOptions()), ('H.264, PyAV', video, RecordingOptions(decoder='pyav')),
-                ('RGB-D folder of PNG', write_rgbd(Path(folder) / 'rgbd', names, size=SIZE), RecordingOptions()),
-                ('MCAP, raw RGB-D', write_bag(Path(folder) / 'bag'), RecordingOptions())):
+            ('H.264, decord', video, RecordingOptions()),
+            ('H.264, PyAV', video, RecordingOptions(decoder='pyav')),
+            ('RGB-D folder of PNG', write_rgbd(Path(folder) / 'rgbd', names, size=SIZE), RecordingOptions()),
+            ('MCAP, raw RGB-D', write_bag(Path(folder) / 'bag'), RecordingOptions()),
+        ):
             rate = rate_hz(path, options)
             slowest = min(slowest, rate)
             print(f'{name:30} {1e3 / rate:7.2f} ms a frame, {rate:5.0f} frames/s, {1e3 / rate / unit:.3f} of the work')

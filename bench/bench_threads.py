@@ -49,8 +49,11 @@ class Way:
 
 
 def start(stack: ExitStack, arguments: list[str], **environment: str) -> subprocess.Popen[str]:
-    process = stack.enter_context(subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                                                   env=os.environ | environment))
+    process = stack.enter_context(
+        subprocess.Popen(
+            arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | environment
+        )
+    )
     stack.callback(process.kill)
     return process
 
@@ -58,16 +61,23 @@ def start(stack: ExitStack, arguments: list[str], **environment: str) -> subproc
 def main() -> None:
     cores = len(os.sched_getaffinity(0))
     with ExitStack() as stack:
-        ways = [Way(f'{policy.lower()}, {threads} threads',
-                    start(stack, [sys.executable, '-c', WORKER], OMP_WAIT_POLICY=policy, OMP_NUM_THREADS=str(threads)))
-                for policy, threads in WAYS]
+        ways = [
+            Way(
+                f'{policy.lower()}, {threads} threads',
+                start(stack, [sys.executable, '-c', WORKER], OMP_WAIT_POLICY=policy, OMP_NUM_THREADS=str(threads)),
+            )
+            for policy, threads in WAYS
+        ]
         for busy in (0, cores):
             for _ in range(busy):
                 start(stack, [sys.executable, '-c', 'while True: pass'])
             seconds = [[way.clip_s() for way in ways] for _ in range(ROUNDS)]
             for way, times in zip(ways, zip(*seconds, strict=True), strict=True):
-                print(f'{way.name:20} {busy} busy loops on {cores} cores: {statistics.median(times):6.2f} s a clip, '
-                      f'at most {max(times):6.2f} s', flush=True)
+                print(
+                    f'{way.name:20} {busy} busy loops on {cores} cores: {statistics.median(times):6.2f} s a clip, '
+                    f'at most {max(times):6.2f} s',
+                    flush=True,
+                )
 
 
 if __name__ == '__main__':

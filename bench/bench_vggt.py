@@ -28,8 +28,21 @@ PUBLISHED = {10: (0.14, 3.6), 50: (1.04, 11.4), 100: (3.12, 21.2)}
 
 
 def toy(config: VGGTConfig) -> VGGTConfig:
-    return replace(config, image=28, width=32, depth=4, heads=2, backbone_depth=2, backbone_heads=2, taps=(0, 1, 2, 3),
-                   camera_depth=1, camera_heads=2, dense=DenseConfig(8, (8, 8, 8, 8)), points=False, track=None)
+    return replace(
+        config,
+        image=28,
+        width=32,
+        depth=4,
+        heads=2,
+        backbone_depth=2,
+        backbone_heads=2,
+        taps=(0, 1, 2, 3),
+        camera_depth=1,
+        camera_heads=2,
+        dense=DenseConfig(8, (8, 8, 8, 8)),
+        points=False,
+        track=None,
+    )
 
 
 def random_weights(config: VGGTConfig, device: str) -> VGGT:
@@ -74,14 +87,20 @@ def main() -> int:
     on_toy = parser.parse_args().toy
     device = 'cpu' if on_toy else 'cuda'
     if not on_toy and not torch.cuda.is_available():
-        print('bench_vggt: expected a GPU with 32 GB of memory, found none; --toy shows that the script works',
-              file=sys.stderr)
+        print(
+            'bench_vggt: expected a GPU with 32 GB of memory, found none; --toy shows that the script works',
+            file=sys.stderr,
+        )
         return 0
     config, size = read_config('vggt-1b'), (28, 42) if on_toy else SIZE
     config = toy(config) if on_toy else config
     print('frames |   aggregator, bf16 |   published, H100  | cameras and depth')
-    for (frames, mark), alone, whole in zip(PUBLISHED.items(), bench(aggregator(config, device), size, device),
-                                            bench(window(config, device), size, device), strict=True):
+    for (frames, mark), alone, whole in zip(
+        PUBLISHED.items(),
+        bench(aggregator(config, device), size, device),
+        bench(window(config, device), size, device),
+        strict=True,
+    ):
         print(f'{frames:6d} | ' + ' | '.join(f'{s:8.3f} s {gb:5.1f} GB' for s, gb in (alone, mark, whole)))
     return 0
 

@@ -71,25 +71,49 @@ class Encoder:
         """[H,W,3] uint8 RGB as rgb8, [H,W] uint8 as mono8, [H,W] float32 metres (NaN unknown) as 32FC1."""
         encoding = _ENCODINGS.get((str(pixels.dtype), pixels.ndim))
         if encoding is None or pixels.shape[2:] not in ((), (3,)):
-            raise ValueError(f'pixels: expected [H,W,3] uint8, [H,W] uint8 or [H,W] float32, '
-                             f'got {list(pixels.shape)} {pixels.dtype}')
+            raise ValueError(
+                f'pixels: expected [H,W,3] uint8, [H,W] uint8 or [H,W] float32, got {list(pixels.shape)} {pixels.dtype}'
+            )
         height, width = pixels.shape[:2]
-        return self._make('sensor_msgs/msg/Image', header=head, height=height, width=width, encoding=encoding,
-                          is_bigendian=0, step=pixels[0].nbytes, data=_bytes(pixels))
+        return self._make(
+            'sensor_msgs/msg/Image',
+            header=head,
+            height=height,
+            width=width,
+            encoding=encoding,
+            is_bigendian=0,
+            step=pixels[0].nbytes,
+            data=_bytes(pixels),
+        )
 
     def pose(self, T: np.ndarray) -> Any:
         """Pose of a rigid ``T_world_body`` [4,4]."""
         w, x, y, z = _quat_wxyz(T[:3, :3])
-        return self._make('geometry_msgs/msg/Pose', position=self._vector('Point', T[:3, 3]),
-                          orientation=self._make('geometry_msgs/msg/Quaternion', x=x, y=y, z=z, w=w))
+        return self._make(
+            'geometry_msgs/msg/Pose',
+            position=self._vector('Point', T[:3, 3]),
+            orientation=self._make('geometry_msgs/msg/Quaternion', x=x, y=y, z=z, w=w),
+        )
 
     def camera_info(self, camera: Camera, head: Any) -> Any:
         """Intrinsics of a camera without distortion."""
-        whole = self._make('sensor_msgs/msg/RegionOfInterest', x_offset=0, y_offset=0, height=0, width=0,
-                           do_rectify=False)
-        return self._make('sensor_msgs/msg/CameraInfo', header=head, height=camera.height, width=camera.width,
-                          distortion_model='plumb_bob', d=np.zeros(5), k=camera.K.ravel(), r=np.eye(3).ravel(),
-                          p=np.c_[camera.K, np.zeros(3)].ravel(), binning_x=0, binning_y=0, roi=whole)
+        whole = self._make(
+            'sensor_msgs/msg/RegionOfInterest', x_offset=0, y_offset=0, height=0, width=0, do_rectify=False
+        )
+        return self._make(
+            'sensor_msgs/msg/CameraInfo',
+            header=head,
+            height=camera.height,
+            width=camera.width,
+            distortion_model='plumb_bob',
+            d=np.zeros(5),
+            k=camera.K.ravel(),
+            r=np.eye(3).ravel(),
+            p=np.c_[camera.K, np.zeros(3)].ravel(),
+            binning_x=0,
+            binning_y=0,
+            roi=whole,
+        )
 
     def camera_pose(self, camera: Camera, head: Any) -> Any:
         """The optical frame in the world frame that ``head`` names."""
@@ -97,47 +121,86 @@ class Encoder:
 
     def assets(self, assets: Sequence[MeshAsset], stamp_ns: int, episode: int = 0) -> Any:
         """The mesh table of an episode that begins at ``stamp_ns``."""
-        return self._make('hoigen/msg/MeshAssets', header=self.header(stamp_ns, WORLD), episode=episode, assets=[
-            self._make('hoigen/msg/MeshAsset', id=asset.id, role=ROLE_CODE[asset.role],
-                       vertices=asset.vertices.ravel(), triangles=asset.triangles.astype(np.uint32).ravel())
-            for asset in assets])
+        return self._make(
+            'hoigen/msg/MeshAssets',
+            header=self.header(stamp_ns, WORLD),
+            episode=episode,
+            assets=[
+                self._make(
+                    'hoigen/msg/MeshAsset',
+                    id=asset.id,
+                    role=ROLE_CODE[asset.role],
+                    vertices=asset.vertices.ravel(),
+                    triangles=asset.triangles.astype(np.uint32).ravel(),
+                )
+                for asset in assets
+            ],
+        )
 
     def mesh_frame(self, frame: SceneFrame, head: Any) -> Any:
         """Where the frame's assets are."""
-        return self._make('hoigen/msg/MeshFrame', header=head, ids=list(frame.poses),
-                          poses=[self.pose(T) for T in frame.poses.values()],
-                          deformed=[self._make('hoigen/msg/DeformedMesh', id=name, vertices=vertices.ravel())
-                                    for name, vertices in frame.vertices.items()])
+        return self._make(
+            'hoigen/msg/MeshFrame',
+            header=head,
+            ids=list(frame.poses),
+            poses=[self.pose(T) for T in frame.poses.values()],
+            deformed=[
+                self._make('hoigen/msg/DeformedMesh', id=name, vertices=vertices.ravel())
+                for name, vertices in frame.vertices.items()
+            ],
+        )
 
     def labels(self, labels: Labels, head: Any) -> Any:
         """The labels of an instant, in the world frame that ``head`` names."""
         contacts, pose = labels.contacts, labels.T_world_object
         return self._make(
-            'hoigen/msg/Labels', header=head, episode=labels.episode, frame=labels.frame, last=labels.last,
-            task=labels.task, joint_names=list(labels.joint_names), joint_positions=labels.joint_positions,
-            action=labels.action, object_pose=self.pose(np.eye(4) if pose is None else pose),
+            'hoigen/msg/Labels',
+            header=head,
+            episode=labels.episode,
+            frame=labels.frame,
+            last=labels.last,
+            task=labels.task,
+            joint_names=list(labels.joint_names),
+            joint_positions=labels.joint_positions,
+            action=labels.action,
+            object_pose=self.pose(np.eye(4) if pose is None else pose),
             object_pose_known=pose is not None,
-            contacts=[self._make('hoigen/msg/Contact', position=self._vector('Point', place),
-                                 normal=self._vector('Vector3', normal), force=float(force))
-                      for place, normal, force in zip(contacts.positions_m, contacts.normals, contacts.forces_n,
-                                                      strict=True)])
+            contacts=[
+                self._make(
+                    'hoigen/msg/Contact',
+                    position=self._vector('Point', place),
+                    normal=self._vector('Vector3', normal),
+                    force=float(force),
+                )
+                for place, normal, force in zip(contacts.positions_m, contacts.normals, contacts.forces_n, strict=True)
+            ],
+        )
 
     def frame(self, frame: SceneFrame, stamp_ns: int, names: FrameNames = NAMES) -> dict[str, Any]:
         """What a source publishes of one instant, by topic, the clock first; ``stamp_ns`` replaces the frame's own."""
         world, optical = self._headers(stamp_ns, names)
         depth = {} if frame.depth_m is None else {'camera/depth': self.image(frame.depth_m, optical)}
-        return {'/clock': self.clock(stamp_ns), 'mesh_frame': self.mesh_frame(frame, world),
-                'camera/image': self.image(frame.rgb, optical), **depth,
-                'camera/camera_info': self.camera_info(frame.camera, optical),
-                'camera/pose': self.camera_pose(frame.camera, world), 'labels': self.labels(frame.labels, world)}
+        return {
+            '/clock': self.clock(stamp_ns),
+            'mesh_frame': self.mesh_frame(frame, world),
+            'camera/image': self.image(frame.rgb, optical),
+            **depth,
+            'camera/camera_info': self.camera_info(frame.camera, optical),
+            'camera/pose': self.camera_pose(frame.camera, world),
+            'labels': self.labels(frame.labels, world),
+        }
 
-    def recorded(self, camera: Camera, labels: Labels, conditions: FrameConditions, names: FrameNames = NAMES
-                 ) -> dict[str, Any]:
+    def recorded(
+        self, camera: Camera, labels: Labels, conditions: FrameConditions, names: FrameNames = NAMES
+    ) -> dict[str, Any]:
         """What is known of one recorded instant, by topic; its picture is not among it."""
         world, optical = self._headers(conditions.stamp_ns, names)
-        return {'camera/camera_info': self.camera_info(camera, optical),
-                'camera/pose': self.camera_pose(camera, world), 'labels': self.labels(labels, world),
-                **self.conditions(conditions, names)}
+        return {
+            'camera/camera_info': self.camera_info(camera, optical),
+            'camera/pose': self.camera_pose(camera, world),
+            'labels': self.labels(labels, world),
+            **self.conditions(conditions, names),
+        }
 
     def points(self, conditions: FrameConditions, head: Any) -> Any:
         """Surface points as :data:`hoigen.decode.CLOUD_FIELDS` with the ids 0 to N-1."""
@@ -149,31 +212,51 @@ class Encoder:
         for name in ('role', 'visible', 'known', 'contact'):
             rows[name] = getattr(conditions, name)
         rows['id'] = np.arange(len(rows))
-        return self._make('sensor_msgs/msg/PointCloud2', header=head, height=1, width=len(rows),
-                          fields=self._point_fields(), is_bigendian=False, is_dense=True, point_step=rows.itemsize,
-                          row_step=rows.nbytes, data=_bytes(rows))
+        return self._make(
+            'sensor_msgs/msg/PointCloud2',
+            header=head,
+            height=1,
+            width=len(rows),
+            fields=self._point_fields(),
+            is_bigendian=False,
+            is_dense=True,
+            point_step=rows.itemsize,
+            row_step=rows.nbytes,
+            data=_bytes(rows),
+        )
 
     def tracks(self, conditions: FrameConditions, head: Any) -> Any:
         """Tracks with the ids 0 to M-1, published together with their labels."""
-        return self._make('hoigen/msg/PointTracks', header=head, source_publisher=np.zeros(16, np.uint8),
-                          source_number=0, ids=np.arange(len(conditions.tracks), dtype=np.uint32),
-                          points=conditions.tracks.ravel(), visible=conditions.track_visible)
+        return self._make(
+            'hoigen/msg/PointTracks',
+            header=head,
+            source_publisher=np.zeros(16, np.uint8),
+            source_number=0,
+            ids=np.arange(len(conditions.tracks), dtype=np.uint32),
+            points=conditions.tracks.ravel(),
+            visible=conditions.track_visible,
+        )
 
     def conditions(self, conditions: FrameConditions, names: FrameNames = NAMES) -> dict[str, Any]:
         """The conditions of one instant, by topic."""
         world, optical = self._headers(conditions.stamp_ns, names)
-        return {'condition/points': self.points(conditions, world), 'condition/tracks': self.tracks(conditions, world),
-                'condition/mask': self.image(conditions.mask, optical),
-                'condition/depth': self.image(conditions.depth_m, optical)}
+        return {
+            'condition/points': self.points(conditions, world),
+            'condition/tracks': self.tracks(conditions, world),
+            'condition/mask': self.image(conditions.mask, optical),
+            'condition/depth': self.image(conditions.depth_m, optical),
+        }
 
     def generated(self, clip: GeneratedClip, row: int, names: FrameNames = NAMES) -> dict[str, Any]:
         """What the synthesizer publishes of one generated frame, by topic."""
         world, optical = self._headers(int(clip.stamps_ns[row]), names)
         scores = {name: float(getattr(clip.fidelity, name)[row]) for name in ('value', 'mask', 'motion')}
-        return {'synth/image': self.image(clip.frames[row], optical),
-                'synth/camera_info': self.camera_info(clip.cameras[row], optical),
-                'synth/fidelity': self._make('hoigen/msg/Fidelity', header=optical, **scores),
-                'synth/labels': self.labels(clip.labels[row], world)}
+        return {
+            'synth/image': self.image(clip.frames[row], optical),
+            'synth/camera_info': self.camera_info(clip.cameras[row], optical),
+            'synth/fidelity': self._make('hoigen/msg/Fidelity', header=optical, **scores),
+            'synth/labels': self.labels(clip.labels[row], world),
+        }
 
     def text(self, text: str) -> Any:
         """A std_msgs/String."""
@@ -184,8 +267,9 @@ class Encoder:
         return self.header(stamp_ns, names.world), self.header(stamp_ns, names.optical)
 
     def _time(self, stamp_ns: int) -> Any:
-        return self._make('builtin_interfaces/msg/Time', sec=stamp_ns // 1_000_000_000,
-                          nanosec=stamp_ns % 1_000_000_000)
+        return self._make(
+            'builtin_interfaces/msg/Time', sec=stamp_ns // 1_000_000_000, nanosec=stamp_ns % 1_000_000_000
+        )
 
     def _vector(self, kind: str, vector: Iterable[float]) -> Any:
         axes: Mapping[str, float] = {axis: float(value) for axis, value in zip('xyz', vector, strict=True)}
@@ -196,8 +280,9 @@ class Encoder:
         fields, offset = [], 0
         for name, kind in CLOUD_FIELDS.items():
             datatype = _FLOAT32 if name == 'rgb' else _POINT_TYPES[kind]
-            fields.append(self._make('sensor_msgs/msg/PointField', name=name, offset=offset, datatype=datatype,
-                                     count=1))
+            fields.append(
+                self._make('sensor_msgs/msg/PointField', name=name, offset=offset, datatype=datatype, count=1)
+            )
             offset += np.dtype(kind).itemsize
         return fields
 
@@ -210,8 +295,14 @@ def _bytes(values: np.ndarray) -> np.ndarray:
 def _quat_wxyz(rotation: np.ndarray) -> list[float]:
     """Unit quaternion w, x, y, z with w >= 0 of a [3,3] rotation: the row of q q^T with the largest diagonal."""
     (a, b, c), (d, e, f), (g, h, i) = rotation
-    rows = np.array([[1 + a + e + i, h - f, c - g, d - b], [h - f, 1 + a - e - i, b + d, c + g],
-                     [c - g, b + d, 1 - a + e - i, f + h], [d - b, c + g, f + h, 1 - a - e + i]])
+    rows = np.array(
+        [
+            [1 + a + e + i, h - f, c - g, d - b],
+            [h - f, 1 + a - e - i, b + d, c + g],
+            [c - g, b + d, 1 - a + e - i, f + h],
+            [d - b, c + g, f + h, 1 - a - e + i],
+        ]
+    )
     quaternion = rows[np.argmax(np.diag(rows))]
     quaternion = quaternion / np.linalg.norm(quaternion) * (-1 if quaternion[0] < 0 else 1)
     return quaternion.tolist()

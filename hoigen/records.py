@@ -13,8 +13,21 @@ import numpy as np
 
 from hoigen.conventions import ROLES
 
-__all__ = ['Camera', 'Check', 'Clip', 'Conditions', 'Contacts', 'Fidelity', 'Footage', 'GeneratedClip', 'Labels',
-           'MeshAsset', 'Provenance', 'RecordError', 'SceneFrame']
+__all__ = [
+    'Camera',
+    'Check',
+    'Clip',
+    'Conditions',
+    'Contacts',
+    'Fidelity',
+    'Footage',
+    'GeneratedClip',
+    'Labels',
+    'MeshAsset',
+    'Provenance',
+    'RecordError',
+    'SceneFrame',
+]
 
 
 class RecordError(ValueError):
@@ -27,21 +40,35 @@ class Check:
     def __init__(self, record: str) -> None:
         self.record, self.faults = record, list[str]()
 
-    def array(self, name: str, value: Any, dtype: str, shape: tuple[int | str, ...], *, finite: bool = True,
-              sizes: dict[str, int] | None = None) -> None:
+    def array(
+        self,
+        name: str,
+        value: Any,
+        dtype: str,
+        shape: tuple[int | str, ...],
+        *,
+        finite: bool = True,
+        sizes: dict[str, int] | None = None,
+    ) -> None:
         """Fault unless ``value`` is an array of ``dtype`` and ``shape``; a string dimension is a shared size."""
         want = f'{dtype} {list(shape)}'
         if not isinstance(value, np.ndarray):
             self.faults.append(f'{name}: expected {want}, got {type(value).__name__}')
             return
         sizes = {} if sizes is None else sizes
-        fits = value.dtype == np.dtype(dtype) and value.ndim == len(shape) and all(
-            sizes.setdefault(want_n, n) == n if isinstance(want_n, str) else want_n == n
-            for want_n, n in zip(shape, value.shape, strict=True))
+        fits = (
+            value.dtype == np.dtype(dtype)
+            and value.ndim == len(shape)
+            and all(
+                sizes.setdefault(want_n, n) == n if isinstance(want_n, str) else want_n == n
+                for want_n, n in zip(shape, value.shape, strict=True)
+            )
+        )
         if not fits:
             known = {k: v for k, v in sizes.items() if k in shape}
-            self.faults.append(f'{name}: expected {want}{f" with {known}" if known else ""}, '
-                               f'got {value.dtype} {list(value.shape)}')
+            self.faults.append(
+                f'{name}: expected {want}{f" with {known}" if known else ""}, got {value.dtype} {list(value.shape)}'
+            )
         elif finite and value.dtype.kind == 'f' and not np.isfinite(value).all():
             bad = int((~np.isfinite(value)).sum())
             self.faults.append(f'{name}: expected finite values, got {bad} NaN or infinite of {value.size}')
@@ -52,8 +79,11 @@ class Check:
         self.array(name, value, 'float64', (4, 4))
         if len(self.faults) == before:
             rotation = value[:3, :3]
-            ok = (np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-5) and np.linalg.det(rotation) > 0
-                  and np.allclose(value[3], [0, 0, 0, 1]))
+            ok = (
+                np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-5)
+                and np.linalg.det(rotation) > 0
+                and np.allclose(value[3], [0, 0, 0, 1])
+            )
             self.that(ok, name, 'a rigid transform', 'a matrix that is not')
 
     def that(self, ok: bool, name: str, expected: str, got: object) -> None:
@@ -82,11 +112,18 @@ class Camera:
         check.that(self.width > 0 and self.height > 0, 'width, height', 'positive sizes', (self.width, self.height))
         check.array('K', self.K, 'float64', (3, 3))
         if not check.faults:
-            check.that(self.K[0, 0] > 0 and self.K[1, 1] > 0, 'K', 'focal lengths > 0 (0 means uncalibrated)',
-                       (float(self.K[0, 0]), float(self.K[1, 1])))
-            check.that(-0.5 <= self.K[0, 2] <= self.width - 0.5 and -0.5 <= self.K[1, 2] <= self.height - 0.5, 'K',
-                       f'a principal point inside {self.width}x{self.height}',
-                       (float(self.K[0, 2]), float(self.K[1, 2])))
+            check.that(
+                self.K[0, 0] > 0 and self.K[1, 1] > 0,
+                'K',
+                'focal lengths > 0 (0 means uncalibrated)',
+                (float(self.K[0, 0]), float(self.K[1, 1])),
+            )
+            check.that(
+                -0.5 <= self.K[0, 2] <= self.width - 0.5 and -0.5 <= self.K[1, 2] <= self.height - 0.5,
+                'K',
+                f'a principal point inside {self.width}x{self.height}',
+                (float(self.K[0, 2]), float(self.K[1, 2])),
+            )
         check.rigid('T_world_cam', self.T_world_cam)
         check.done()
 
@@ -119,12 +156,20 @@ class MeshAsset:
             check.array('uv', self.uv, 'float32', ('V', 2), sizes=sizes)
             check.array('texture', self.texture, 'uint8', ('h', 'w', 3))
         if not check.faults:
-            check.that(len(self.vertices) >= 3 and len(self.triangles) >= 1, 'mesh', 'at least one triangle',
-                       f'{len(self.vertices)} vertices, {len(self.triangles)} triangles')
+            check.that(
+                len(self.vertices) >= 3 and len(self.triangles) >= 1,
+                'mesh',
+                'at least one triangle',
+                f'{len(self.vertices)} vertices, {len(self.triangles)} triangles',
+            )
         if not check.faults:
             low, high = int(self.triangles.min()), int(self.triangles.max())
-            check.that(low >= 0 and high < len(self.vertices), 'triangles',
-                       f'indices in [0, {len(self.vertices) - 1}]', f'[{low}, {high}]')
+            check.that(
+                low >= 0 and high < len(self.vertices),
+                'triangles',
+                f'indices in [0, {len(self.vertices) - 1}]',
+                f'[{low}, {high}]',
+            )
         check.done()
 
 
@@ -275,12 +320,19 @@ class Clip:
         if self.cameras:
             sizes |= {'H': self.cameras[0].height, 'W': self.cameras[0].width}
         for name, dtype, shape in (
-                ('stamps_ns', 'int64', ('T',)), ('rgb', 'uint8', ('T', 'H', 'W', 3)),
-                ('depth_m', 'float32', ('T', 'H', 'W')), ('mask', 'uint8', ('T', 'H', 'W')),
-                ('points', 'float32', ('T', 'N', 3)), ('point_role', 'uint8', ('N',)),
-                ('point_visible', 'bool', ('T', 'N')), ('point_rgb', 'uint8', ('N', 3)),
-                ('point_rgb_known', 'bool', ('N',)), ('point_contact', 'bool', ('T', 'N')),
-                ('tracks', 'float32', ('T', 'M', 3)), ('track_visible', 'bool', ('T', 'M'))):
+            ('stamps_ns', 'int64', ('T',)),
+            ('rgb', 'uint8', ('T', 'H', 'W', 3)),
+            ('depth_m', 'float32', ('T', 'H', 'W')),
+            ('mask', 'uint8', ('T', 'H', 'W')),
+            ('points', 'float32', ('T', 'N', 3)),
+            ('point_role', 'uint8', ('N',)),
+            ('point_visible', 'bool', ('T', 'N')),
+            ('point_rgb', 'uint8', ('N', 3)),
+            ('point_rgb_known', 'bool', ('N',)),
+            ('point_contact', 'bool', ('T', 'N')),
+            ('tracks', 'float32', ('T', 'M', 3)),
+            ('track_visible', 'bool', ('T', 'M')),
+        ):
             check.array(name, getattr(self, name), dtype, shape, sizes=sizes, finite=name != 'depth_m')
         check.that(len(self.labels) == sizes['T'] > 0, 'labels', f'{sizes["T"]} rows, at least 1', len(self.labels))
         if not check.faults:
@@ -331,19 +383,29 @@ class Conditions:
         if self.cameras:
             sizes |= {'H': self.cameras[0].height, 'W': self.cameras[0].width}
         for name, dtype, shape in (
-                ('stamps_ns', 'int64', ('T',)), ('image', 'uint8', ('H', 'W', 3)),
-                ('points', 'float32', ('T', 'N', 3)), ('centre_m', 'float64', (3,)),
-                ('point_pixels', 'float32', ('T', 'N', 2)), ('point_depth_m', 'float32', ('T', 'N')),
-                ('point_visible', 'bool', ('T', 'N')), ('point_role', 'uint8', ('N',)),
-                ('tracking', 'uint8', ('T', 'H', 'W', 3)), ('background', 'uint8', ('T', 'H', 'W', 3)),
-                ('background_known', 'bool', ('T', 'H', 'W')), ('coloured', 'uint8', ('T', 'H', 'W', 3)),
-                ('coloured_state', 'uint8', ('T', 'H', 'W')), ('shadow', 'uint8', ('T', 'H', 'W')),
-                ('shadow_gain', 'float32', (3,)), ('mask', 'uint8', ('T', 'H', 'W')),
-                ('depth_m', 'float32', ('T', 'H', 'W'))):
+            ('stamps_ns', 'int64', ('T',)),
+            ('image', 'uint8', ('H', 'W', 3)),
+            ('points', 'float32', ('T', 'N', 3)),
+            ('centre_m', 'float64', (3,)),
+            ('point_pixels', 'float32', ('T', 'N', 2)),
+            ('point_depth_m', 'float32', ('T', 'N')),
+            ('point_visible', 'bool', ('T', 'N')),
+            ('point_role', 'uint8', ('N',)),
+            ('tracking', 'uint8', ('T', 'H', 'W', 3)),
+            ('background', 'uint8', ('T', 'H', 'W', 3)),
+            ('background_known', 'bool', ('T', 'H', 'W')),
+            ('coloured', 'uint8', ('T', 'H', 'W', 3)),
+            ('coloured_state', 'uint8', ('T', 'H', 'W')),
+            ('shadow', 'uint8', ('T', 'H', 'W')),
+            ('shadow_gain', 'float32', (3,)),
+            ('mask', 'uint8', ('T', 'H', 'W')),
+            ('depth_m', 'float32', ('T', 'H', 'W')),
+        ):
             check.array(name, getattr(self, name), dtype, shape, sizes=sizes, finite=name != 'depth_m')
         check.that(self.scale_m > 0, 'scale_m', '> 0', self.scale_m)
-        check.that(bool(((self.shadow_gain > 0) & (self.shadow_gain <= 1)).all()), 'shadow_gain', 'in (0, 1]',
-                   self.shadow_gain)
+        check.that(
+            bool(((self.shadow_gain > 0) & (self.shadow_gain <= 1)).all()), 'shadow_gain', 'in (0, 1]', self.shadow_gain
+        )
         check.done()
 
 

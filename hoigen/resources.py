@@ -24,5 +24,6 @@ def find(name: str) -> Path:
     for place in places:
         if place.exists():
             return place
-    raise ResourceError(f'{name}: expected it in one of {[str(p) for p in places]}, found it in none; '
-                        'install hoigen again')
+    raise ResourceError(
+        f'{name}: expected it in one of {[str(p) for p in places]}, found it in none; install hoigen again'
+    )

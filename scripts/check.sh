@@ -10,6 +10,4 @@ set +u
 # shellcheck disable=SC1091
 source install/setup.bash
 set -u
-ruff check .
-mypy
 exec python -m pytest -q -n logical --maxprocesses 8 --dist loadfile "${fast[@]}"

@@ -18,8 +18,12 @@ def main(log: Path) -> None:
     for number, name in re.findall(r'^ *Start +(\d+): (\S+)$', text, re.MULTILINE):
         line = lines.get(number, 'ended without a closing line: killed, or at its limit of time')
         print(f'{name:10} {line}')
-        total.update({outcome if outcome != 'error' else 'errors': int(count)
-                      for count, outcome in re.findall(r'(\d+) (\w+)', line)})
+        total.update(
+            {
+                outcome if outcome != 'error' else 'errors': int(count)
+                for count, outcome in re.findall(r'(\d+) (\w+)', line)
+            }
+        )
     print('total      ' + ', '.join(f'{total[outcome]} {outcome}' for outcome in OUTCOMES))
 
 

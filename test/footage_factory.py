@@ -23,13 +23,31 @@ def footage_clip(points: int = 300, tracks: int = 20) -> Clip:
     depth = clip.depth_m.copy()
     depth[2, 10:20, 5:9] = np.nan
     return replace(
-        clip, depth_m=depth, points=apply(T, clip.points[:, :points]).astype(np.float32),
+        clip,
+        depth_m=depth,
+        points=apply(T, clip.points[:, :points]).astype(np.float32),
         point_role=clip.point_role[:points],
-        point_visible=clip.point_visible[:, :points], point_rgb=clip.point_rgb[:points],
-        point_rgb_known=clip.point_rgb_known[:points], point_contact=clip.point_contact[:, :points],
-        tracks=apply(T, clip.tracks[:, :tracks]).astype(np.float32), track_visible=clip.track_visible[:, :tracks],
-        cameras=tuple(Camera(c.K + np.diag([1 / 3, 1 / 7, 0]), c.width, c.height, T @ c.T_world_cam)
-                      for c in clip.cameras),
-        labels=tuple(Labels((), np.zeros(0, np.float32), np.zeros(0, np.float32),
-                            None if row < 2 else T @ labels.T_world_object, Contacts(), 'lift the ball', 6, row,
-                            row == FRAMES - 1) for row, labels in enumerate(clip.labels)))
+        point_visible=clip.point_visible[:, :points],
+        point_rgb=clip.point_rgb[:points],
+        point_rgb_known=clip.point_rgb_known[:points],
+        point_contact=clip.point_contact[:, :points],
+        tracks=apply(T, clip.tracks[:, :tracks]).astype(np.float32),
+        track_visible=clip.track_visible[:, :tracks],
+        cameras=tuple(
+            Camera(c.K + np.diag([1 / 3, 1 / 7, 0]), c.width, c.height, T @ c.T_world_cam) for c in clip.cameras
+        ),
+        labels=tuple(
+            Labels(
+                (),
+                np.zeros(0, np.float32),
+                np.zeros(0, np.float32),
+                None if row < 2 else T @ labels.T_world_object,
+                Contacts(),
+                'lift the ball',
+                6,
+                row,
+                row == FRAMES - 1,
+            )
+            for row, labels in enumerate(clip.labels)
+        ),
+    )

@@ -19,8 +19,9 @@ REASON = 'no point map, for the recording has no depth and VGGT is not there: ho
 GRID_PX = 9
 
 
-def perceived(frames: int = 5, width: int = 180, height: int = 120, *, geometry: bool = True, **changes: Any
-              ) -> Perceived:
+def perceived(
+    frames: int = 5, width: int = 180, height: int = 120, *, geometry: bool = True, **changes: Any
+) -> Perceived:
     """The ball is object 2, palm and finger are hand 1; ``changes`` replaces fields."""
     truth = build_clip(*moving_scene(frames, 0.1, width, height))
     T_new_old = invert(truth.cameras[0].T_world_cam)
@@ -32,10 +33,15 @@ def perceived(frames: int = 5, width: int = 180, height: int = 120, *, geometry:
     made: dict[str, Any] = {
         'footage': Footage(truth.stamps_ns, truth.rgb, depth if geometry else None, cameras[0].K),
         'boxes': Boxes(segmentation.role, boxes, np.isfinite(boxes[..., 0]).astype(np.float32)),
-        'segmentation': segmentation, 'geometry': found if geometry else None,
-        'tracks': _tracks(truth, cameras, T_new_old, with_places=geometry), 'clip': truth if geometry else None,
-        'reason': '' if geometry else REASON, 'notes': (), 'seconds': {'flow': 0.2, 'masks': 0.1},
-        'provenance': Provenance(0, {'masks': 'motion'}, 'clip.mp4', {}, {'numpy': '2'}, {})}
+        'segmentation': segmentation,
+        'geometry': found if geometry else None,
+        'tracks': _tracks(truth, cameras, T_new_old, with_places=geometry),
+        'clip': truth if geometry else None,
+        'reason': '' if geometry else REASON,
+        'notes': (),
+        'seconds': {'flow': 0.2, 'masks': 0.1},
+        'provenance': Provenance(0, {'masks': 'motion'}, 'clip.mp4', {}, {'numpy': '2'}, {}),
+    }
     return Perceived(**made | changes)
 
 
@@ -53,8 +59,13 @@ def _tracks(truth: Clip, cameras: tuple[Camera, ...], T_new_old: np.ndarray, *, 
     column, row = np.clip(np.rint(pixels).astype(int), 0, (width - 1, height - 1)).transpose(2, 0, 1)
     times = np.arange(len(cameras))[:, None]
     bare = truth.mask[times, row, column] == 0
-    visible = inside & np.concatenate([truth.track_visible, bare[:, acting.shape[1]:]], 1)
+    visible = inside & np.concatenate([truth.track_visible, bare[:, acting.shape[1] :]], 1)
     role = np.zeros(places.shape[1], np.uint8)
-    role[:acting.shape[1]] = truth.mask[0, row[0, :acting.shape[1]], column[0, :acting.shape[1]]]
-    return Tracks(pixels.astype(np.float32), visible, role, np.zeros(len(role), np.int32),
-                  places.astype(np.float32) if with_places else None)
+    role[: acting.shape[1]] = truth.mask[0, row[0, : acting.shape[1]], column[0, : acting.shape[1]]]
+    return Tracks(
+        pixels.astype(np.float32),
+        visible,
+        role,
+        np.zeros(len(role), np.int32),
+        places.astype(np.float32) if with_places else None,
+    )

@@ -20,8 +20,11 @@ def write_rgbd(folder: Path, rgb: np.ndarray, depth_m: np.ndarray, K: np.ndarray
         cv2.imwrite(str(folder / f'rgb/{stamp_s:.6f}.png'), picture[..., ::-1])
         millimetres = np.nan_to_num(np.rint(depth * 1000)).astype(np.uint16)
         cv2.imwrite(str(folder / f'depth/{stamp_s:.6f}.png'), millimetres)
-    (folder / 'calibration.json').write_text(json.dumps({
-        'fx': K[0, 0], 'fy': K[1, 1], 'cx': K[0, 2], 'cy': K[1, 2], 'width': rgb.shape[2], 'height': rgb.shape[1]}))
+    (folder / 'calibration.json').write_text(
+        json.dumps(
+            {'fx': K[0, 0], 'fy': K[1, 1], 'cx': K[0, 2], 'cy': K[1, 2], 'width': rgb.shape[2], 'height': rgb.shape[1]}
+        )
+    )
     return folder
 
 

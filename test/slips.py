@@ -46,14 +46,17 @@ def millimetres(assets: Sequence[MeshAsset], frames: Sequence[SceneFrame]) -> Sc
 def vertices_in_world(assets: Sequence[MeshAsset], frames: Sequence[SceneFrame]) -> Scene:
     """Of the object, as it lies in the first frame, which then has no pose of its own."""
     where = frames[0].poses
-    return [replace(a, vertices=apply(where[a.id], a.vertices).astype(np.float32)) if a.role == 'object' else a
-            for a in assets], frames
+    return [
+        replace(a, vertices=apply(where[a.id], a.vertices).astype(np.float32)) if a.role == 'object' else a
+        for a in assets
+    ], frames
 
 
 def principal_point(assets: Sequence[MeshAsset], frames: Sequence[SceneFrame]) -> Scene:
     """Wrong by 40 and 30 of 640 x 480 pixels."""
-    return assets, [_through(f, np.array([[0, 0, f.camera.width / 16], [0, 0, f.camera.height / 16], [0, 0, 0]]))
-                    for f in frames]
+    return assets, [
+        _through(f, np.array([[0, 0, f.camera.width / 16], [0, 0, f.camera.height / 16], [0, 0, 0]])) for f in frames
+    ]
 
 
 def focal_length(assets: Sequence[MeshAsset], frames: Sequence[SceneFrame]) -> Scene:
@@ -77,8 +80,10 @@ def image_late(assets: Sequence[MeshAsset], frames: Sequence[SceneFrame]) -> Sce
 
 def camera_late(assets: Sequence[MeshAsset], frames: Sequence[SceneFrame]) -> Scene:
     """Image and depth, by one frame."""
-    return assets, [replace(f, rgb=before.rgb, depth_m=before.depth_m)
-                    for f, before in zip(frames, [frames[0], *frames], strict=False)]
+    return assets, [
+        replace(f, rgb=before.rgb, depth_m=before.depth_m)
+        for f, before in zip(frames, [frames[0], *frames], strict=False)
+    ]
 
 
 def depth_in_millimetres(assets: Sequence[MeshAsset], frames: Sequence[SceneFrame]) -> Scene:
@@ -88,20 +93,26 @@ def depth_in_millimetres(assets: Sequence[MeshAsset], frames: Sequence[SceneFram
 def no_hand(assets: Sequence[MeshAsset], frames: Sequence[SceneFrame]) -> Scene:
     kept = {asset.id for asset in assets if asset.role != 'hand'}
     return [asset for asset in assets if asset.id in kept], [
-        replace(f, poses={name: T for name, T in f.poses.items() if name in kept}) for f in frames]
+        replace(f, poses={name: T for name, T in f.poses.items() if name in kept}) for f in frames
+    ]
 
 
 NAMED: dict[Callable[..., Scene], str] = {
-    opengl_camera: "camera/pose is in OpenGL's frame", inverse_camera: 'camera/pose is the inverse',
+    opengl_camera: "camera/pose is in OpenGL's frame",
+    inverse_camera: 'camera/pose is the inverse',
     body_camera: 'camera/pose is the body frame',
     quaternions_wxyz: 'the quaternions of mesh_frame are in the order w, x, y, z',
     all_quaternions_wxyz: 'in the order w, x, y, z',
     millimetres: 'the vertices in mesh_assets are in millimetres',
     vertices_in_world: 'the vertices of object in mesh_assets are in world already',
-    principal_point: 'camera/camera_info: k', focal_length: 'camera/camera_info: k',
-    image_upside_down: 'camera/image: upside down', camera_upside_down: 'camera/depth and camera/image: upside down',
-    image_late: 'camera/image: one frame late', camera_late: 'camera/depth',
-    depth_in_millimetres: 'camera/depth: in millimetres'}
+    principal_point: 'camera/camera_info: k',
+    focal_length: 'camera/camera_info: k',
+    image_upside_down: 'camera/image: upside down',
+    camera_upside_down: 'camera/depth and camera/image: upside down',
+    image_late: 'camera/image: one frame late',
+    camera_late: 'camera/depth',
+    depth_in_millimetres: 'camera/depth: in millimetres',
+}
 """Slips that are refused, and what the refusal says of each."""
 
 

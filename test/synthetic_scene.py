@@ -28,8 +28,9 @@ def box(name: str, role: str, size: tuple[float, float, float]) -> MeshAsset:
 
 def ball(name: str, role: str, radius: float, rings: int = 16) -> MeshAsset:
     """A ball of ``radius`` metres around its frame's origin."""
-    polar, around = np.meshgrid(np.linspace(0, np.pi, rings + 1), np.linspace(0, 2 * np.pi, 2 * rings + 1),
-                                indexing='ij')
+    polar, around = np.meshgrid(
+        np.linspace(0, np.pi, rings + 1), np.linspace(0, 2 * np.pi, 2 * rings + 1), indexing='ij'
+    )
     places = np.stack([np.sin(polar) * np.cos(around), np.sin(polar) * np.sin(around), np.cos(polar)], axis=-1)
     number = np.arange(places[..., 0].size).reshape(polar.shape)
     a, b, c, d = number[:-1, :-1], number[1:, :-1], number[1:, 1:], number[:-1, 1:]
@@ -37,16 +38,21 @@ def ball(name: str, role: str, radius: float, rings: int = 16) -> MeshAsset:
     return MeshAsset(name, role, (radius * places.reshape(-1, 3)).astype(np.float32), triangles.astype(np.int32))
 
 
-def camera_at(eye: tuple[float, float, float], width: int = 180, height: int = 120,
-              target: tuple[float, float, float] = (0.0, 0.0, 0.05)) -> Camera:
+def camera_at(
+    eye: tuple[float, float, float],
+    width: int = 180,
+    height: int = 120,
+    target: tuple[float, float, float] = (0.0, 0.0, 0.05),
+) -> Camera:
     """A camera with a horizontal view of about 53 degrees."""
     K = np.array([[width, 0, (width - 1) / 2], [0, width, (height - 1) / 2], [0, 0, 1]], float)
     return Camera(K, width, height, look_at(np.array(eye), np.array(target)))
 
 
 def labels(frame: int, last: bool = False) -> Labels:
-    return Labels((), np.zeros(0, np.float32), np.zeros(0, np.float32), np.eye(4), Contacts(), 'pick up the ball', 0,
-                  frame, last)
+    return Labels(
+        (), np.zeros(0, np.float32), np.zeros(0, np.float32), np.eye(4), Contacts(), 'pick up the ball', 0, frame, last
+    )
 
 
 def frame_of(assets: tuple[MeshAsset, ...], poses: dict[str, np.ndarray], camera: Camera, number: int) -> SceneFrame:
@@ -64,18 +70,26 @@ def frame_of(assets: tuple[MeshAsset, ...], poses: dict[str, np.ndarray], camera
     return SceneFrame(125_000_000 * number, camera, rgb, picture.depth_m, poses, {}, labels(number))
 
 
-def moving_scene(frames: int = 5, sway_m: float = 0.0, width: int = 180, height: int = 120
-                 ) -> tuple[tuple[MeshAsset, ...], list[SceneFrame]]:
+def moving_scene(
+    frames: int = 5, sway_m: float = 0.0, width: int = 180, height: int = 120
+) -> tuple[tuple[MeshAsset, ...], list[SceneFrame]]:
     """The hand above the ball, both carried along y and up; ``sway_m`` moves the camera sideways in all."""
-    assets = (box('floor', 'scene', (2.0, 2.0, 0.02)), box('palm', 'hand', (0.1, 0.09, 0.04)),
-              box('finger', 'hand', (0.03, 0.12, 0.03)), ball('ball', 'object', 0.05))
+    assets = (
+        box('floor', 'scene', (2.0, 2.0, 0.02)),
+        box('palm', 'hand', (0.1, 0.09, 0.04)),
+        box('finger', 'hand', (0.03, 0.12, 0.03)),
+        ball('ball', 'object', 0.05),
+    )
     made = []
     for number in range(frames):
         part = number / max(frames - 1, 1)
         centre = np.array([0.0, 0.25 * part - 0.1, 0.05 + 0.1 * part])
         turn = np.array([[np.cos(part), -np.sin(part), 0], [np.sin(part), np.cos(part), 0], [0, 0, 1]])
-        poses = {'floor': rigid(np.eye(3), np.array([0, 0, -0.01])), 'ball': rigid(turn, centre),
-                 'palm': rigid(turn, centre + np.array([0, 0, 0.07])),
-                 'finger': rigid(turn, centre + turn @ np.array([0.06, 0, 0.04]))}
+        poses = {
+            'floor': rigid(np.eye(3), np.array([0, 0, -0.01])),
+            'ball': rigid(turn, centre),
+            'palm': rigid(turn, centre + np.array([0, 0, 0.07])),
+            'finger': rigid(turn, centre + turn @ np.array([0.06, 0, 0.04])),
+        }
         made.append(frame_of(assets, poses, camera_at((0.7, sway_m * part, 0.5), width, height), number))
     return assets, made

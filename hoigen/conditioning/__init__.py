@@ -6,5 +6,15 @@ from hoigen.conditioning.config import ConditioningConfig, ConditioningError
 from hoigen.conditioning.source_check import SourceMismatch
 from hoigen.conditioning.window import window
 
-__all__ = ['ClipBuilder', 'ConditioningConfig', 'ConditioningError', 'FrameConditions', 'SourceMismatch',
-           'build_clip', 'build_conditions', 'draw_points', 'pasted_baseline', 'window']
+__all__ = [
+    'ClipBuilder',
+    'ConditioningConfig',
+    'ConditioningError',
+    'FrameConditions',
+    'SourceMismatch',
+    'build_clip',
+    'build_conditions',
+    'draw_points',
+    'pasted_baseline',
+    'window',
+]

@@ -22,8 +22,9 @@ EDGE = 0.05
 """Neighbouring pixels of the first picture whose depths differ by a larger part are not joined to one surface."""
 
 
-def carry_background(cameras: tuple[Camera, ...], image: np.ndarray, clean: np.ndarray, mask: np.ndarray,
-                     depth_m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def carry_background(
+    cameras: tuple[Camera, ...], image: np.ndarray, clean: np.ndarray, mask: np.ndarray, depth_m: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Background [T,H,W,3] uint8 and known [T,H,W] bool: the first picture without hand and object, in each camera.
 
     image: [H,W,3] the first picture. clean: [H,W] bool, its pixels that show nothing but scene. mask: [T,H,W] role
@@ -69,8 +70,9 @@ def _plate_triangles(clean: np.ndarray, depth_m: np.ndarray) -> np.ndarray:
     return triangles[shown & joined & np.isfinite(depths).all(axis=1)]
 
 
-def _look_up(first: Camera, camera: Camera, scene_m: np.ndarray, image: np.ndarray, clean: np.ndarray,
-             first_m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _look_up(
+    first: Camera, camera: Camera, scene_m: np.ndarray, image: np.ndarray, clean: np.ndarray, first_m: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """The first picture's colours [H,W,3] at the places that ``camera`` sees at depth scene_m [H,W], and known."""
     grid = pixel_grid(camera.width, camera.height)
     far = ~np.isfinite(scene_m)
@@ -90,8 +92,15 @@ def _look_up(first: Camera, camera: Camera, scene_m: np.ndarray, image: np.ndarr
 
 
 @numba.njit(cache=True, nogil=True)
-def _blend(pixels: np.ndarray, depth: np.ndarray, image: np.ndarray, clean: np.ndarray, first_m: np.ndarray,
-           colour: np.ndarray, apart: np.ndarray) -> None:
+def _blend(
+    pixels: np.ndarray,
+    depth: np.ndarray,
+    image: np.ndarray,
+    clean: np.ndarray,
+    first_m: np.ndarray,
+    colour: np.ndarray,
+    apart: np.ndarray,
+) -> None:
     """Bilinear look-up where every pixel with a weight is clean; ``apart``: by what part their blended depth and the
     place's own differ."""
     height, width = clean.shape

@@ -70,8 +70,9 @@ class ClipBuilder:
         self._check(frame)
         world = self._table.posed(frame.poses, frame.vertices)
         if not np.abs(world).max() <= np.finfo(np.float32).max:
-            raise ConditioningError(f'frame at {frame.stamp_ns} ns: vertices: expected finite places in world, '
-                                    'got some too far to be told')
+            raise ConditioningError(
+                f'frame at {frame.stamp_ns} ns: vertices: expected finite places in world, got some too far to be told'
+            )
         drawn = self._drawn or draw_points(self._table, world, frame.camera, self._config)
         row = self._condition(frame, world, drawn)
         self.source_check.add(frame, row.mask, row.depth_m)
@@ -85,14 +86,22 @@ class ClipBuilder:
         if not self._rows:
             raise ConditioningError('clip: expected at least 1 frame, got 0')
         rows, frames = self._rows, self._frames
-        stacked = {name: np.stack([getattr(row, name) for row in rows])
-                   for name in ('points', 'depth_m', 'mask', 'tracks', 'track_visible')}
+        stacked = {
+            name: np.stack([getattr(row, name) for row in rows])
+            for name in ('points', 'depth_m', 'mask', 'tracks', 'track_visible')
+        }
         return Clip(
             stamps_ns=np.array([frame.stamp_ns for frame in frames], np.int64),
-            cameras=tuple(frame.camera for frame in frames), rgb=np.stack([frame.rgb for frame in frames]),
-            point_role=rows[0].role, point_visible=np.stack([row.visible for row in rows]), point_rgb=rows[0].rgb,
-            point_rgb_known=rows[0].known, point_contact=np.stack([row.contact for row in rows]),
-            labels=tuple(frame.labels for frame in frames), **stacked)
+            cameras=tuple(frame.camera for frame in frames),
+            rgb=np.stack([frame.rgb for frame in frames]),
+            point_role=rows[0].role,
+            point_visible=np.stack([row.visible for row in rows]),
+            point_rgb=rows[0].rgb,
+            point_rgb_known=rows[0].known,
+            point_contact=np.stack([row.contact for row in rows]),
+            labels=tuple(frame.labels for frame in frames),
+            **stacked,
+        )
 
     def _check(self, frame: SceneFrame) -> None:
         """Refuse a frame that does not belong to these assets or does not follow the one before."""
@@ -103,8 +112,11 @@ class ClipBuilder:
         if known - sent:
             faults.append(f'no pose and no vertices for assets {sorted(known - sent)}')
         sizes = dict(zip(self._table.ids, np.diff(self._table.starts), strict=True))
-        faults += [f'vertices of {name!r}: expected {sizes[name]}, got {len(vertices)}'
-                   for name, vertices in frame.vertices.items() if name in sizes and len(vertices) != sizes[name]]
+        faults += [
+            f'vertices of {name!r}: expected {sizes[name]}, got {len(vertices)}'
+            for name, vertices in frame.vertices.items()
+            if name in sizes and len(vertices) != sizes[name]
+        ]
         if self._frames:
             last = self._frames[-1]
             if frame.stamp_ns <= last.stamp_ns:
@@ -122,8 +134,9 @@ class ClipBuilder:
         corners = world[table.triangles[drawn.samples.triangle]]
         points = np.einsum('nk,nkx->nx', drawn.samples.weights, corners)
         role = table.roles[drawn.asset]
-        visible = point_visibility(frame.camera, picture, table.triangle_asset, points, corners, drawn.asset,
-                                   config.visibility_tolerance_m)
+        visible = point_visibility(
+            frame.camera, picture, table.triangle_asset, points, corners, drawn.asset, config.visibility_tolerance_m
+        )
         if self._rows:
             rgb, known = self._rows[0].rgb, self._rows[0].known
         else:
@@ -131,14 +144,23 @@ class ClipBuilder:
             rgb, known = point_colours(first, apply(invert(frame.camera.T_world_cam), points), role, visible)
         placed = points.astype(np.float32)
         return FrameConditions(
-            frame.stamp_ns, placed, role, visible, rgb, known,
+            frame.stamp_ns,
+            placed,
+            role,
+            visible,
+            rgb,
+            known,
             point_contact(points, corners, role, drawn.spacing_m, config.contact_distance_m),
-            mask, np.where(picture.triangle < 0, np.float32(np.inf), picture.depth_m), placed[drawn.tracks],
-            visible[drawn.tracks])
+            mask,
+            np.where(picture.triangle < 0, np.float32(np.inf), picture.depth_m),
+            placed[drawn.tracks],
+            visible[drawn.tracks],
+        )
 
 
-def build_clip(assets: Sequence[MeshAsset], frames: Iterable[SceneFrame], config: ConditioningConfig | None = None
-               ) -> Clip:
+def build_clip(
+    assets: Sequence[MeshAsset], frames: Iterable[SceneFrame], config: ConditioningConfig | None = None
+) -> Clip:
     """The clip of an episode's assets and frames: :class:`ClipBuilder` over all of them."""
     builder = ClipBuilder(assets, config)
     for frame in frames:
@@ -149,6 +171,15 @@ def build_clip(assets: Sequence[MeshAsset], frames: Iterable[SceneFrame], config
 def row_of(clip: Clip, row: int) -> FrameConditions:
     """The conditions of one instant of a clip."""
     return FrameConditions(
-        int(clip.stamps_ns[row]), clip.points[row], clip.point_role, clip.point_visible[row], clip.point_rgb,
-        clip.point_rgb_known, clip.point_contact[row], clip.mask[row], clip.depth_m[row], clip.tracks[row],
-        clip.track_visible[row])
+        int(clip.stamps_ns[row]),
+        clip.points[row],
+        clip.point_role,
+        clip.point_visible[row],
+        clip.point_rgb,
+        clip.point_rgb_known,
+        clip.point_contact[row],
+        clip.mask[row],
+        clip.depth_m[row],
+        clip.tracks[row],
+        clip.track_visible[row],
+    )

@@ -50,12 +50,27 @@ def build_conditions(clip: Clip, *, width: int, height: int) -> Conditions:
     background, known = carry_background(cameras, image, clean, mask, depth_m)
     shadows = cast_shadows(image, cameras, mask, depth_m, clip.points, clip.point_role)
     return Conditions(
-        stamps_ns=clip.stamps_ns, cameras=cameras, prompt=clip.labels[0].task, image=image,
-        points=((in_first - centre) / scale).astype(np.float32), centre_m=centre, scale_m=scale,
-        point_pixels=drawn.pixels, point_depth_m=drawn.point_depth_m, point_visible=drawn.visible,
-        point_role=clip.point_role, tracking=drawn.tracking, background=background, background_known=known,
-        coloured=drawn.coloured, coloured_state=drawn.state, shadow=shadows.codes, shadow_gain=shadows.gain, mask=mask,
-        depth_m=depth_m)
+        stamps_ns=clip.stamps_ns,
+        cameras=cameras,
+        prompt=clip.labels[0].task,
+        image=image,
+        points=((in_first - centre) / scale).astype(np.float32),
+        centre_m=centre,
+        scale_m=scale,
+        point_pixels=drawn.pixels,
+        point_depth_m=drawn.point_depth_m,
+        point_visible=drawn.visible,
+        point_role=clip.point_role,
+        tracking=drawn.tracking,
+        background=background,
+        background_known=known,
+        coloured=drawn.coloured,
+        coloured_state=drawn.state,
+        shadow=shadows.codes,
+        shadow_gain=shadows.gain,
+        mask=mask,
+        depth_m=depth_m,
+    )
 
 
 def draw_points(clip: Clip, view: View) -> DrawnPoints:
@@ -90,13 +105,22 @@ def _inside(pixels: np.ndarray, width: int, height: int) -> np.ndarray:
     return np.all((pixels >= -0.5) & (pixels < np.array([width, height]) - 0.5), axis=-1)
 
 
-def _nearest(clip: Clip, cameras: tuple[Camera, ...], mask: np.ndarray, depth_m: np.ndarray, pixels: np.ndarray,
-             visible: np.ndarray) -> np.ndarray:
+def _nearest(
+    clip: Clip,
+    cameras: tuple[Camera, ...],
+    mask: np.ndarray,
+    depth_m: np.ndarray,
+    pixels: np.ndarray,
+    visible: np.ndarray,
+) -> np.ndarray:
     """[T,H,W] int32: the sample that each pixel takes, -1 for none."""
     reach = sample_reach(clip.points[0], clip.point_role)
-    return np.stack([
-        nearest_samples(camera, mask[t], depth_m[t], clip.points[t], pixels[t], visible[t], clip.point_role, reach)
-        for t, camera in enumerate(cameras)])
+    return np.stack(
+        [
+            nearest_samples(camera, mask[t], depth_m[t], clip.points[t], pixels[t], visible[t], clip.point_role, reach)
+            for t, camera in enumerate(cameras)
+        ]
+    )
 
 
 def _track_colours(points: np.ndarray) -> np.ndarray:

@@ -39,8 +39,13 @@ class ConditioningConfig:
             (self.contact_distance_m > 0, 'contact_distance_m', '> 0', self.contact_distance_m),
             (self.visibility_tolerance_m > 0, 'visibility_tolerance_m', '> 0', self.visibility_tolerance_m),
             (0 <= self.min_agreement <= 1, 'min_agreement', 'in [0, 1]', self.min_agreement),
-            (self.hand_share > 0 and self.object_share > 0 and self.hand_share + self.object_share < 1,
-             'hand_share, object_share', 'positive parts with a sum < 1', (self.hand_share, self.object_share)))
+            (
+                self.hand_share > 0 and self.object_share > 0 and self.hand_share + self.object_share < 1,
+                'hand_share, object_share',
+                'positive parts with a sum < 1',
+                (self.hand_share, self.object_share),
+            ),
+        )
         faults = [f'{name}: expected {expected}, got {got}' for ok, name, expected, got in checks if not ok]
         if faults:
             raise ConditioningError('ConditioningConfig: ' + '; '.join(faults))

@@ -10,8 +10,9 @@ from hoigen.conventions import HAND, OBJECT, ROLE_CODE
 __all__ = ['point_contact']
 
 
-def point_contact(points: np.ndarray, corners: np.ndarray, role: np.ndarray, spacing_m: np.ndarray, distance_m: float
-                  ) -> np.ndarray:
+def point_contact(
+    points: np.ndarray, corners: np.ndarray, role: np.ndarray, spacing_m: np.ndarray, distance_m: float
+) -> np.ndarray:
     """[N] bool: samples of the hand within ``distance_m`` of the object's surface, and the reverse.
 
     points: [N,3] world. corners: [N,3,3] world corners of their triangles. role: [N] codes. spacing_m: [N] distance

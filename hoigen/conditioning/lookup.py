@@ -55,8 +55,9 @@ def picture_of(rgb: np.ndarray, mask: np.ndarray, depth_m: np.ndarray, camera: C
     return Picture(rgb, depth_m, camera.K, inner)
 
 
-def point_colours(picture: Picture, points: np.ndarray, role: np.ndarray, visible: np.ndarray
-                  ) -> tuple[np.ndarray, np.ndarray]:
+def point_colours(
+    picture: Picture, points: np.ndarray, role: np.ndarray, visible: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Colours [N,3] uint8 and known [N] bool of points [N,3] in the picture's camera frame; 0 where not known."""
     colours, known = np.zeros((len(points), 3)), np.zeros(len(points), bool)
     _point_colours(picture, points, role, visible, colours, known)
@@ -92,8 +93,11 @@ def colour_at(picture: Picture, x: float, y: float, z: float, role: int, colour:
     for row in range(max(0, top - AWAY + 1), min(height, top + AWAY + 1)):
         for column in range(max(0, left - AWAY + 1), min(width, left + AWAY + 1)):
             square = (row - v) ** 2 + (column - u) ** 2
-            if square < near and inner[row, column] == role and (
-                    abs(depth_m[row, column] - z) <= TOLERANCE_M + 2 * AWAY * SLACK * size):
+            if (
+                square < near
+                and inner[row, column] == role
+                and (abs(depth_m[row, column] - z) <= TOLERANCE_M + 2 * AWAY * SLACK * size)
+            ):
                 near, best = square, (row, column)
     if best[0] < 0:
         return False
@@ -103,8 +107,9 @@ def colour_at(picture: Picture, x: float, y: float, z: float, role: int, colour:
 
 
 @numba.njit(cache=True, nogil=True)
-def _point_colours(picture: Picture, points: np.ndarray, role: np.ndarray, visible: np.ndarray, colours: np.ndarray,
-                   known: np.ndarray) -> None:
+def _point_colours(
+    picture: Picture, points: np.ndarray, role: np.ndarray, visible: np.ndarray, colours: np.ndarray, known: np.ndarray
+) -> None:
     for n in range(len(points)):
         if visible[n]:
             known[n] = colour_at(picture, points[n, 0], points[n, 1], points[n, 2], role[n], colours[n])

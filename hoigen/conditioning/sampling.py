@@ -59,15 +59,19 @@ def draw_points(table: MeshTable, world: np.ndarray, camera: Camera, config: Con
     counts = np.array([len(part.triangle) for part in parts])
     asset = np.repeat(np.arange(len(parts), dtype=np.int32), counts)
     tracked = zip(np.cumsum(counts) - counts, apportion(config.tracks, counts), strict=True)
-    return ScenePoints(_joined(parts), asset, np.sqrt(areas / counts)[asset],
-                       np.concatenate([start + np.arange(n) for start, n in tracked]))
+    return ScenePoints(
+        _joined(parts),
+        asset,
+        np.sqrt(areas / counts)[asset],
+        np.concatenate([start + np.arange(n) for start, n in tracked]),
+    )
 
 
 def apportion(total: int, weights: np.ndarray) -> np.ndarray:
     """Whole numbers [A] int64 with sum ``total`` in proportion to ``weights`` [A], each rounded up or down."""
     exact = weights / weights.sum() * total
     counts = np.floor(exact).astype(np.int64)
-    counts[np.argsort(counts - exact, kind='stable')[:total - counts.sum()]] += 1
+    counts[np.argsort(counts - exact, kind='stable')[: total - counts.sum()]] += 1
     return counts
 
 
@@ -81,8 +85,7 @@ def _check(table: MeshTable, areas: np.ndarray, config: ConditioningConfig) -> N
 
 def _counts(table: MeshTable, areas: np.ndarray, config: ConditioningConfig) -> np.ndarray:
     """Samples [A] int64 of each asset, at least 1: by the share of its role and, within the role, by area."""
-    shares = {HAND: config.hand_share, OBJECT: config.object_share,
-              SCENE: 1 - config.hand_share - config.object_share}
+    shares = {HAND: config.hand_share, OBJECT: config.object_share, SCENE: 1 - config.hand_share - config.object_share}
     weights = np.zeros(len(areas))
     for name, share in shares.items():
         rows = table.roles == ROLE_CODE[name]
@@ -96,8 +99,9 @@ def _asset_samples(table: MeshTable, asset: int, count: int, seed: int) -> Surfa
     return SurfaceSamples(rows[found.triangle], found.weights)
 
 
-def _scene_samples(table: MeshTable, world: np.ndarray, camera: Camera, count: int, areas: np.ndarray, seed: int
-                   ) -> dict[int, SurfaceSamples]:
+def _scene_samples(
+    table: MeshTable, world: np.ndarray, camera: Camera, count: int, areas: np.ndarray, seed: int
+) -> dict[int, SurfaceSamples]:
     """``count`` samples by scene asset: at least one of each by area, the rest as the first picture shows them."""
     scene = np.flatnonzero(table.roles == ROLE_CODE[SCENE])
     if not len(scene):
@@ -105,13 +109,16 @@ def _scene_samples(table: MeshTable, world: np.ndarray, camera: Camera, count: i
     seen = _picture_samples(table, world, camera, count - len(scene), seed)
     asset = table.triangle_asset[seen.triangle]
     by_area = 1 + apportion(count - len(asset) - len(scene), areas[scene])
-    return {a: _joined([seen.take(np.flatnonzero(asset == a)), _asset_samples(table, a, n, seed)])
-            for a, n in zip(scene.tolist(), by_area, strict=True)}
+    return {
+        a: _joined([seen.take(np.flatnonzero(asset == a)), _asset_samples(table, a, n, seed)])
+        for a, n in zip(scene.tolist(), by_area, strict=True)
+    }
 
 
 def _joined(parts: list[SurfaceSamples]) -> SurfaceSamples:
-    return SurfaceSamples(np.concatenate([part.triangle for part in parts]),
-                          np.concatenate([part.weights for part in parts]))
+    return SurfaceSamples(
+        np.concatenate([part.triangle for part in parts]), np.concatenate([part.weights for part in parts])
+    )
 
 
 def _picture_samples(table: MeshTable, world: np.ndarray, camera: Camera, count: int, seed: int) -> SurfaceSamples:
@@ -122,7 +129,7 @@ def _picture_samples(table: MeshTable, world: np.ndarray, camera: Camera, count:
     wide = resize_camera(wide, PICTURE_WIDTH, max(1, round(PICTURE_WIDTH * wide.height / wide.width)))
     picture = rasterise(wide, world, table.triangles[rows])
     pixels = np.argwhere(picture.triangle >= 0)
-    order = seed_of(seed, SCENE).permutation(len(pixels))[:PICTURE_CANDIDATES * count]
+    order = seed_of(seed, SCENE).permutation(len(pixels))[: PICTURE_CANDIDATES * count]
     v, u = pixels[order[spread(pixels[order], min(count, len(order)))]].T
     triangle = rows[picture.triangle[v, u]]
     places = unproject(wide, pixel_grid(wide.width, wide.height)[v, u], picture.depth_m[v, u])

@@ -81,8 +81,14 @@ class _Scene:
         return cls(places[::step, ::step], depth_m[::step, ::step], shown[::step, ::step])
 
 
-def cast_shadows(image: np.ndarray, cameras: tuple[Camera, ...], mask: np.ndarray, depth_m: np.ndarray,
-                 points: np.ndarray, role: np.ndarray) -> Shadows:
+def cast_shadows(
+    image: np.ndarray,
+    cameras: tuple[Camera, ...],
+    mask: np.ndarray,
+    depth_m: np.ndarray,
+    points: np.ndarray,
+    role: np.ndarray,
+) -> Shadows:
     """Shadows of hand and object on the scene; none where the first picture shows none that the geometry explains.
 
     image: [H,W,3] uint8. mask: [T,H,W] role codes. depth_m: [T,H,W], NaN unknown. points: [T,N,3] world; role: [N].
@@ -125,8 +131,9 @@ def _find_light(image: np.ndarray, scene: _Scene, points: np.ndarray, spacing: f
         return both(offset)[0]
 
     def both(offset: np.ndarray) -> tuple[float, float]:
-        return _evidence(_shaded(centre + offset, points, scene, spacing), brightness, scene.depth_m, scene.shown,
-                         BORDER)
+        return _evidence(
+            _shaded(centre + offset, points, scene, spacing), brightness, scene.depth_m, scene.shown, BORDER
+        )
 
     directions = _sphere(DIRECTIONS)
     best = np.argsort([rough(reach * direction) for direction in directions])[-ROUGH_STARTS:]
@@ -200,8 +207,16 @@ def _nearness(flat: np.ndarray, depth: np.ndarray, low: np.ndarray, cell: float,
 
 
 @numba.njit(cache=True, nogil=True)
-def _hidden(nearness: np.ndarray, low: np.ndarray, cell: float, axes: np.ndarray, light: np.ndarray,
-            places: np.ndarray, shown: np.ndarray, bias: float) -> np.ndarray:
+def _hidden(
+    nearness: np.ndarray,
+    low: np.ndarray,
+    cell: float,
+    axes: np.ndarray,
+    light: np.ndarray,
+    places: np.ndarray,
+    shown: np.ndarray,
+    bias: float,
+) -> np.ndarray:
     """[H,W] bool: the places that lie behind something in the light's picture."""
     rows, columns = nearness.shape
     shaded = np.zeros(shown.shape, np.bool_)
@@ -222,8 +237,9 @@ def _hidden(nearness: np.ndarray, low: np.ndarray, cell: float, axes: np.ndarray
 
 
 @numba.njit(cache=True, nogil=True)
-def _evidence(shaded: np.ndarray, brightness: np.ndarray, depth_m: np.ndarray, shown: np.ndarray, gap: int
-              ) -> tuple[float, float]:
+def _evidence(
+    shaded: np.ndarray, brightness: np.ndarray, depth_m: np.ndarray, shown: np.ndarray, gap: int
+) -> tuple[float, float]:
     """Brightness lost from outside to inside a predicted border: standard errors above zero, and mean."""
     count, total, square = 0, 0.0, 0.0
     height, width = shaded.shape

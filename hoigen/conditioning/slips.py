@@ -57,29 +57,49 @@ class Slip:
 def scene_slips() -> Iterator[Slip]:
     """The slips that change where something is, in the order in which they are tried."""
     for says, mend in (
-            ("camera/pose is in OpenGL's frame (x right, y up, z backwards): publish the optical frame (x right, y "
-             'down, z forward), rotated from it by 180 degrees about x', lambda T: T @ FROM_OPENGL),
-            ('camera/pose is the inverse: publish T_world_camera, where the camera is in world', invert),
-            ("camera/pose is OpenGL's view matrix: publish its inverse, with y down and z forward",
-             lambda T: invert(T) @ FROM_OPENGL),
-            ('camera/pose is the body frame (x forward, y left, z up): publish the optical frame (x right, y down, z '
-             'forward)', lambda T: T @ FROM_BODY),
-            ('the quaternion of camera/pose is in the order w, x, y, z: messages have x, y, z, w', _reordered)):
+        (
+            "camera/pose is in OpenGL's frame (x right, y up, z backwards): publish the optical frame (x right, y "
+            'down, z forward), rotated from it by 180 degrees about x',
+            lambda T: T @ FROM_OPENGL,
+        ),
+        ('camera/pose is the inverse: publish T_world_camera, where the camera is in world', invert),
+        (
+            "camera/pose is OpenGL's view matrix: publish its inverse, with y down and z forward",
+            lambda T: invert(T) @ FROM_OPENGL,
+        ),
+        (
+            'camera/pose is the body frame (x forward, y left, z up): publish the optical frame (x right, y down, z '
+            'forward)',
+            lambda T: T @ FROM_BODY,
+        ),
+        ('the quaternion of camera/pose is in the order w, x, y, z: messages have x, y, z, w', _reordered),
+    ):
         yield Slip(says, lambda scene, mend=mend: _with_camera(scene, mend))
-    yield Slip('the quaternions of mesh_frame are in the order w, x, y, z: messages have x, y, z, w',
-               lambda scene: _with_poses(scene, _reordered))
-    yield Slip('the quaternions of mesh_frame and camera/pose are in the order w, x, y, z: messages have x, y, z, w',
-               lambda scene: _with_poses(_with_camera(scene, _reordered), _reordered))
+    yield Slip(
+        'the quaternions of mesh_frame are in the order w, x, y, z: messages have x, y, z, w',
+        lambda scene: _with_poses(scene, _reordered),
+    )
+    yield Slip(
+        'the quaternions of mesh_frame and camera/pose are in the order w, x, y, z: messages have x, y, z, w',
+        lambda scene: _with_poses(_with_camera(scene, _reordered), _reordered),
+    )
     for roles in ((OBJECT,), (HAND,), (HAND, OBJECT)):
-        yield Slip(f'the vertices of {" and ".join(roles)} in mesh_assets are in world already: publish them in the '
-                   "mesh's own frame, or with the identity as pose",
-                   lambda scene, roles=roles: _with_poses(scene, lambda T: np.eye(4), roles))
+        yield Slip(
+            f'the vertices of {" and ".join(roles)} in mesh_assets are in world already: publish them in the '
+            "mesh's own frame, or with the identity as pose",
+            lambda scene, roles=roles: _with_poses(scene, lambda T: np.eye(4), roles),
+        )
     for unit, metres in UNITS.items():
-        yield Slip(f'the vertices in mesh_assets are in {unit}: publish metres',
-                   lambda scene, metres=metres: _with_vertices(scene, metres))
-        yield Slip(f'vertices and positions are in {unit}: publish metres',
-                   lambda scene, metres=metres: _with_vertices(
-                       _with_poses(_with_camera(scene, _shrinking(metres)), _shrinking(metres)), metres))
+        yield Slip(
+            f'the vertices in mesh_assets are in {unit}: publish metres',
+            lambda scene, metres=metres: _with_vertices(scene, metres),
+        )
+        yield Slip(
+            f'vertices and positions are in {unit}: publish metres',
+            lambda scene, metres=metres: _with_vertices(
+                _with_poses(_with_camera(scene, _shrinking(metres)), _shrinking(metres)), metres
+            ),
+        )
 
 
 def lens_slips(camera: Camera, shown_m: np.ndarray, meshes_m: np.ndarray) -> list[Slip]:
@@ -91,33 +111,51 @@ def lens_slips(camera: Camera, shown_m: np.ndarray, meshes_m: np.ndarray) -> lis
     if not known.any():
         return []
     far = max(float(depth[known].max()) for depth in (shown_m, meshes_m))
-    shown, meshes = (np.log(np.where(np.isfinite(depth), depth, far)).astype(np.float32)
-                     for depth in (shown_m, meshes_m))
+    shown, meshes = (
+        np.log(np.where(np.isfinite(depth), depth, far)).astype(np.float32) for depth in (shown_m, meshes_m)
+    )
     small = resize_camera(camera, *shown.shape[::-1])
     try:
-        _, found = cv2.findTransformECC(meshes, shown, _best_shift(meshes, shown), cv2.MOTION_AFFINE,
-                                        (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, ROUNDS, PRECISION), None,
-                                        BLUR)
+        _, found = cv2.findTransformECC(
+            meshes,
+            shown,
+            _best_shift(meshes, shown),
+            cv2.MOTION_AFFINE,
+            (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, ROUNDS, PRECISION),
+            None,
+            BLUR,
+        )
         K = np.vstack([found, [0, 0, 1]]) @ small.K
-        mended = Camera(np.diag(np.diag(K)) + np.array([[0, 0, K[0, 2]], [0, 0, K[1, 2]], [0, 0, 0]]), small.width,
-                        small.height, np.eye(4))
+        mended = Camera(
+            np.diag(np.diag(K)) + np.array([[0, 0, K[0, 2]], [0, 0, K[1, 2]], [0, 0, 0]]),
+            small.width,
+            small.height,
+            np.eye(4),
+        )
     except (cv2.error, RecordError):  # no alignment, or one that no lens has
         return []
-    like, came = (f'fx {K[0, 0]:.0f}, fy {K[1, 1]:.0f}, cx {K[0, 2]:.0f}, cy {K[1, 2]:.0f}'
-                  for K in (resize_camera(mended, camera.width, camera.height).K, camera.K))
-    return [Slip(f'camera/camera_info: k: expected about {like}, with which camera/depth shows the meshes, got {came}',
-                 lambda scene: replace(scene, camera=replace(mended, T_world_cam=scene.camera.T_world_cam)))]
+    like, came = (
+        f'fx {K[0, 0]:.0f}, fy {K[1, 1]:.0f}, cx {K[0, 2]:.0f}, cy {K[1, 2]:.0f}'
+        for K in (resize_camera(mended, camera.width, camera.height).K, camera.K)
+    )
+    return [
+        Slip(
+            f'camera/camera_info: k: expected about {like}, with which camera/depth shows the meshes, got {came}',
+            lambda scene: replace(scene, camera=replace(mended, T_world_cam=scene.camera.T_world_cam)),
+        )
+    ]
 
 
 def _best_shift(meshes: np.ndarray, shown: np.ndarray) -> np.ndarray:
     """[2,3] float32: the shift after which two images [h,w] differ least, in coarse steps."""
-    meshes, shown = (cv2.resize(image, None, fx=1 / COARSE, fy=1 / COARSE, interpolation=cv2.INTER_AREA)
-                     for image in (meshes, shown))
+    meshes, shown = (
+        cv2.resize(image, None, fx=1 / COARSE, fy=1 / COARSE, interpolation=cv2.INTER_AREA) for image in (meshes, shown)
+    )
     height, width = meshes.shape
 
     def difference(shift: tuple[int, int]) -> float:
         (top, left), (up, before) = (tuple(max(0, sign * part) for part in shift) for sign in (1, -1))
-        apart = shown[top:height - up, left:width - before] - meshes[up:height - top, before:width - left]
+        apart = shown[top : height - up, left : width - before] - meshes[up : height - top, before : width - left]
         return float(np.minimum(np.abs(apart), OTHER).mean())
 
     down, right = (int(FARTHEST * side) for side in (height, width))
@@ -137,8 +175,11 @@ def _with_poses(scene: Posed, mend: Callable[[np.ndarray], np.ndarray], roles: t
 
 
 def _with_vertices(scene: Posed, metres: float) -> Posed:
-    return replace(scene, table=replace(scene.table, vertices=metres * scene.table.vertices),
-                   vertices={name: metres * vertices for name, vertices in scene.vertices.items()})
+    return replace(
+        scene,
+        table=replace(scene.table, vertices=metres * scene.table.vertices),
+        vertices={name: metres * vertices for name, vertices in scene.vertices.items()},
+    )
 
 
 def _shrinking(metres: float) -> Callable[[np.ndarray], np.ndarray]:

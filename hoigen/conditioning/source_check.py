@@ -47,7 +47,8 @@ PUBLISHED, LATE, EARLY = '', 'one frame late', 'one frame early'
 FLIPS: dict[str, tuple[slice, slice]] = {
     'upside down (the lowest row comes first)': (slice(None, None, -1), slice(None)),
     'mirrored (the rightmost column comes first)': (slice(None), slice(None, None, -1)),
-    'rotated by 180 degrees': (slice(None, None, -1), slice(None, None, -1))}
+    'rotated by 180 degrees': (slice(None, None, -1), slice(None, None, -1)),
+}
 MILLIMETRES = 'in millimetres (32FC1 is metres)'
 """How an image or depth may have been meant that came as PUBLISHED; each is tried on every frame."""
 
@@ -151,8 +152,12 @@ class SourceCheck:
 
     def summary(self) -> str:
         """What was compared and what agrees, in a line."""
-        shares = ', '.join(f'{role} {"none in view" if np.isnan(share) else f"{share:.2f}"}'
-                           for role, share in self.shares.items()) or 'not checked: no camera/depth'
+        shares = (
+            ', '.join(
+                f'{role} {"none in view" if np.isnan(share) else f"{share:.2f}"}' for role, share in self.shares.items()
+            )
+            or 'not checked: no camera/depth'
+        )
         if any(share < GOOD for share in self.shares.values()):
             shares += f' ({100 * self._depth[PUBLISHED].before:.0f} % of the rest is nearer than every mesh)'
         rank = 'none in view' if np.isnan(self.outlines) else f'{self.outlines:.2f}'
@@ -161,8 +166,9 @@ class SourceCheck:
     def warning(self) -> str:
         """What is to be looked at though the episode is used; ''."""
         faults = [self.slip] if self.slip else []
-        faults += [f'mesh_assets: no mesh of role {role}' for role in (HAND, OBJECT)
-                   if ROLE_CODE[role] not in self._roles]
+        faults += [
+            f'mesh_assets: no mesh of role {role}' for role in (HAND, OBJECT) if ROLE_CODE[role] not in self._roles
+        ]
         low = any(share < GOOD for share in self.shares.values()) or self.outlines < WEAK
         return '; '.join([*faults, self.summary()]) if faults or low else ''
 
@@ -209,8 +215,9 @@ class SourceCheck:
 
     def _misplaced(self, frame: SceneFrame, small: _Small) -> dict[str, float]:
         """The slips in where something is that fit this frame far better, and how well."""
-        published = Posed(resize_camera(frame.camera, *small.roles.shape[::-1]), self._table, frame.poses,
-                          frame.vertices)
+        published = Posed(
+            resize_camera(frame.camera, *small.roles.shape[::-1]), self._table, frame.poses, frame.vertices
+        )
         slips = list(scene_slips())
         if small.shown_m is not None:
             slips += lens_slips(frame.camera, small.shown_m, small.meshes_m)
@@ -248,12 +255,15 @@ def _small(frame: SceneFrame, roles: np.ndarray, meshes_m: np.ndarray) -> _Small
     """A frame at ``WIDTH``: the image averaged, everything else at the nearest pixel."""
     height, width = roles.shape
     size = (min(WIDTH, width), max(1, round(height * min(WIDTH, width) / width)))
-    column, row = (np.clip(np.floor((np.arange(n) + 0.5) * whole / n), 0, whole - 1).astype(np.int64)
-                   for n, whole in zip(size, (width, height), strict=True))
+    column, row = (
+        np.clip(np.floor((np.arange(n) + 0.5) * whole / n), 0, whole - 1).astype(np.int64)
+        for n, whole in zip(size, (width, height), strict=True)
+    )
     nearest = np.ix_(row, column)
     shown = None if frame.depth_m is None else frame.depth_m[nearest]
-    return _Small(edge_ranks(cv2.resize(frame.rgb, size, interpolation=cv2.INTER_AREA)), shown, meshes_m[nearest],
-                  roles[nearest])
+    return _Small(
+        edge_ranks(cv2.resize(frame.rgb, size, interpolation=cv2.INTER_AREA)), shown, meshes_m[nearest], roles[nearest]
+    )
 
 
 def edge_ranks(rgb: np.ndarray) -> np.ndarray:

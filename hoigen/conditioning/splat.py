@@ -30,8 +30,16 @@ def sample_reach(points: np.ndarray, role: np.ndarray) -> np.ndarray:
     return reach
 
 
-def nearest_samples(camera: Camera, mask: np.ndarray, depth_m: np.ndarray, points: np.ndarray, pixels: np.ndarray,
-                    visible: np.ndarray, role: np.ndarray, reach: np.ndarray) -> np.ndarray:
+def nearest_samples(
+    camera: Camera,
+    mask: np.ndarray,
+    depth_m: np.ndarray,
+    points: np.ndarray,
+    pixels: np.ndarray,
+    visible: np.ndarray,
+    role: np.ndarray,
+    reach: np.ndarray,
+) -> np.ndarray:
     """[H,W] int32: the visible sample nearest in space to the surface that a pixel shows, -1 where none reaches it.
 
     mask [H,W] and depth_m [H,W] say what a pixel shows; only samples of the same role count, so that nothing spills
@@ -41,8 +49,19 @@ def nearest_samples(camera: Camera, mask: np.ndarray, depth_m: np.ndarray, point
     surface = unproject(camera, pixel_grid(camera.width, camera.height), depth_m)
     index = np.full(mask.shape, -1, np.int32)
     scale = max(camera.K[0, 0], camera.K[1, 1])
-    _assign(surface, depth_m, mask, points.astype(float), pixels.astype(float), visible, role, reach, scale,
-            WIDEST_PIXELS, index)
+    _assign(
+        surface,
+        depth_m,
+        mask,
+        points.astype(float),
+        pixels.astype(float),
+        visible,
+        role,
+        reach,
+        scale,
+        WIDEST_PIXELS,
+        index,
+    )
     if np.isnan(depth_m).any():
         _bridge(mask, np.isnan(depth_m), index)
     return index
@@ -59,9 +78,19 @@ def _bridge(mask: np.ndarray, unknown: np.ndarray, index: np.ndarray) -> None:
 
 
 @numba.njit(cache=True, nogil=True)
-def _assign(surface: np.ndarray, depth_m: np.ndarray, mask: np.ndarray, points: np.ndarray, pixels: np.ndarray,
-            visible: np.ndarray, role: np.ndarray, reach: np.ndarray, scale: float, widest: float,
-            index: np.ndarray) -> None:
+def _assign(
+    surface: np.ndarray,
+    depth_m: np.ndarray,
+    mask: np.ndarray,
+    points: np.ndarray,
+    pixels: np.ndarray,
+    visible: np.ndarray,
+    role: np.ndarray,
+    reach: np.ndarray,
+    scale: float,
+    widest: float,
+    index: np.ndarray,
+) -> None:
     height, width = mask.shape
     best = np.full(mask.shape, np.inf)
     for n in range(len(points)):

@@ -46,8 +46,18 @@ def carry_colours(clip: Clip, view: View, nearest: np.ndarray) -> tuple[np.ndarr
         back[:, :, :3] = T_first_world[:3, :3] @ turn @ camera.T_world_cam[:3, :3]
         now = camera.T_world_cam[:3, 3] - points[t]
         back[:, :, 3] = apply(T_first_world, points[0] + np.einsum('nxy,ny->nx', turn, now))
-        _carry(picture, nearest[t], clip.point_role, clip.mask[t], clip.depth_m[t], np.linalg.inv(camera.K), back,
-               grid, colour[t], state[t])
+        _carry(
+            picture,
+            nearest[t],
+            clip.point_role,
+            clip.mask[t],
+            clip.depth_m[t],
+            np.linalg.inv(camera.K),
+            back,
+            grid,
+            colour[t],
+            state[t],
+        )
     return np.where((state == 1)[..., None], guessed_colours(clip)[nearest], colour), state
 
 
@@ -69,8 +79,7 @@ def guessed_colours(clip: Clip) -> np.ndarray:
 
 
 def rigid_partners(points: np.ndarray, role: np.ndarray) -> np.ndarray:
-    """[N,2] int64: two samples near each of hand and object that move rigidly with it in points [T,N,3]; -1 for none.
-    """
+    """[N,2] int64: two samples near each of hand and object that move rigidly with it in points [T,N,3]; else -1."""
     partners = np.full((points.shape[1], 2), -1)
     for code in np.unique(role[role != ROLE_CODE[SCENE]]):
         rows = np.flatnonzero(role == code)
@@ -104,8 +113,9 @@ def _choose_partners(points: np.ndarray, rows: np.ndarray, near: np.ndarray, par
 
 @numba.njit(cache=True, nogil=True, inline='always')
 def _distance(points: np.ndarray, a: int, b: int) -> float:
-    return np.sqrt((points[a, 0] - points[b, 0]) ** 2 + (points[a, 1] - points[b, 1]) ** 2
-                   + (points[a, 2] - points[b, 2]) ** 2)
+    return np.sqrt(
+        (points[a, 0] - points[b, 0]) ** 2 + (points[a, 1] - points[b, 1]) ** 2 + (points[a, 2] - points[b, 2]) ** 2
+    )
 
 
 def local_axes(points: np.ndarray, partners: np.ndarray) -> np.ndarray:
@@ -121,9 +131,18 @@ def local_axes(points: np.ndarray, partners: np.ndarray) -> np.ndarray:
 
 
 @numba.njit(cache=True, nogil=True)
-def _carry(picture: Picture, nearest: np.ndarray, role: np.ndarray, mask: np.ndarray, depth_m: np.ndarray,
-           K_inverse: np.ndarray, back: np.ndarray, grid: tuple[int, int, float, float], colour: np.ndarray,
-           state: np.ndarray) -> None:
+def _carry(
+    picture: Picture,
+    nearest: np.ndarray,
+    role: np.ndarray,
+    mask: np.ndarray,
+    depth_m: np.ndarray,
+    K_inverse: np.ndarray,
+    back: np.ndarray,
+    grid: tuple[int, int, float, float],
+    colour: np.ndarray,
+    state: np.ndarray,
+) -> None:
     """Mean colour, per pixel of ``nearest``, of up to ``MOST_PARTS`` squared places of mask and depth within it."""
     left, top, across, down = grid
     parts = max(1, min(MOST_PARTS, round(across)))

@@ -34,9 +34,10 @@ class View:
     def picture(self, rgb: np.ndarray) -> np.ndarray:
         """[height,width,...] of the same dtype, each pixel the mean of what it covers; [H,W,3] or [H,W]."""
         shrinks = self.width <= self.columns and self.height <= self.rows
-        part = np.ascontiguousarray(rgb[self.top:self.top + self.rows, self.left:self.left + self.columns])
-        return cv2.resize(part, (self.width, self.height),
-                          interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+        part = np.ascontiguousarray(rgb[self.top : self.top + self.rows, self.left : self.left + self.columns])
+        return cv2.resize(
+            part, (self.width, self.height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        )
 
     def codes(self, codes: np.ndarray) -> np.ndarray:
         """[T,height,width] codes of the nearest pixels of [T,H,W]."""

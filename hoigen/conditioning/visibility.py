@@ -15,8 +15,15 @@ SLOPE_FOOTPRINTS = 2.0
 """Depth a surface may change within half a pixel, in pixel sizes at its depth; more is a silhouette, not a slope."""
 
 
-def point_visibility(camera: Camera, picture: Raster, triangle_asset: np.ndarray, points: np.ndarray,
-                     corners: np.ndarray, asset: np.ndarray, tolerance_m: float) -> np.ndarray:
+def point_visibility(
+    camera: Camera,
+    picture: Raster,
+    triangle_asset: np.ndarray,
+    points: np.ndarray,
+    corners: np.ndarray,
+    asset: np.ndarray,
+    tolerance_m: float,
+) -> np.ndarray:
     """[N] bool: is a sample inside the picture, before the camera and on the surface that its pixel shows?
 
     points: [N,3] world. corners: [N,3,3] world corners of their triangles. asset: [N]. The drawn depth is compared

@@ -20,6 +20,23 @@ def window(clip: Clip, start: int, stop: int) -> Clip:
         places = apply(invert(camera.T_world_cam), clip.points[start])
         rgb, known = point_colours(first, places, clip.point_role, clip.point_visible[start])
     return replace(
-        clip, point_rgb=rgb, point_rgb_known=known, cameras=clip.cameras[rows], labels=clip.labels[rows],
-        **{name: getattr(clip, name)[rows] for name in ('stamps_ns', 'rgb', 'depth_m', 'mask', 'points',
-                                                        'point_visible', 'point_contact', 'tracks', 'track_visible')})
+        clip,
+        point_rgb=rgb,
+        point_rgb_known=known,
+        cameras=clip.cameras[rows],
+        labels=clip.labels[rows],
+        **{
+            name: getattr(clip, name)[rows]
+            for name in (
+                'stamps_ns',
+                'rgb',
+                'depth_m',
+                'mask',
+                'points',
+                'point_visible',
+                'point_contact',
+                'tracks',
+                'track_visible',
+            )
+        },
+    )

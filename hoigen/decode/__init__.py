@@ -10,6 +10,27 @@ from hoigen.decode.fields import MessageError, pose, stamp_ns
 from hoigen.decode.pictures import COLOURS, DEPTHS, GREYS, EncodingError, depth, mask, picture, rgb
 from hoigen.decode.scene import assets, camera, intrinsics, labels, mesh_frame, scene_frame
 
-__all__ = ['CLOUD_FIELDS', 'COLOURS', 'DEPTHS', 'GREYS', 'EncodingError', 'MessageError', 'assets', 'camera', 'clip',
-           'cloud', 'depth', 'generated', 'intrinsics', 'labels', 'mask', 'mesh_frame', 'picture', 'pose', 'rgb',
-           'scene_frame', 'stamp_ns', 'tracks']
+__all__ = [
+    'CLOUD_FIELDS',
+    'COLOURS',
+    'DEPTHS',
+    'GREYS',
+    'EncodingError',
+    'MessageError',
+    'assets',
+    'camera',
+    'clip',
+    'cloud',
+    'depth',
+    'generated',
+    'intrinsics',
+    'labels',
+    'mask',
+    'mesh_frame',
+    'picture',
+    'pose',
+    'rgb',
+    'scene_frame',
+    'stamp_ns',
+    'tracks',
+]

@@ -17,8 +17,17 @@ from hoigen.records import Clip, Fidelity, GeneratedClip, Provenance
 
 __all__ = ['CLOUD_FIELDS', 'clip', 'cloud', 'generated', 'tracks']
 
-CLOUD_FIELDS = {'x': 'f4', 'y': 'f4', 'z': 'f4', 'rgb': 'u4', 'role': 'u1', 'visible': 'u1', 'known': 'u1',
-                'contact': 'u1', 'id': 'u4'}
+CLOUD_FIELDS = {
+    'x': 'f4',
+    'y': 'f4',
+    'z': 'f4',
+    'rgb': 'u4',
+    'role': 'u1',
+    'visible': 'u1',
+    'known': 'u1',
+    'contact': 'u1',
+    'id': 'u4',
+}
 """The fields of condition/points; ``rgb`` is 0x00RRGGBB, which PointCloud2 by custom calls a float."""
 
 _POINT_TYPES = {1: 'i1', 2: 'u1', 3: 'i2', 4: 'u2', 5: 'i4', 6: 'u4', 7: 'f4', 8: 'f8'}
@@ -37,8 +46,14 @@ def cloud(message: Any) -> np.ndarray:
     if data.size != count * message.point_step:
         raise MessageError('points.data', f'{count} points of {message.point_step} bytes', f'{data.size} bytes')
     order = '>' if message.is_bigendian else '<'
-    layout = np.dtype({'names': list(CLOUD_FIELDS), 'formats': [order + kind for kind in CLOUD_FIELDS.values()],
-                       'offsets': [found[name].offset for name in CLOUD_FIELDS], 'itemsize': message.point_step})
+    layout = np.dtype(
+        {
+            'names': list(CLOUD_FIELDS),
+            'formats': [order + kind for kind in CLOUD_FIELDS.values()],
+            'offsets': [found[name].offset for name in CLOUD_FIELDS],
+            'itemsize': message.point_step,
+        }
+    )
     rows = data.view(layout)
     _in_order('points.id', rows['id'])
     if count and rows['role'].max() >= len(ROLES):
@@ -51,8 +66,11 @@ def tracks(message: Any) -> tuple[np.ndarray, np.ndarray]:
     _in_order('tracks.ids', np.asarray(message.ids))
     points, visible = triples(message.points, np.float32, 'tracks.points'), np.asarray(message.visible, bool)
     if not len(message.ids) == len(points) == len(visible):
-        raise MessageError('tracks', 'one point and one visible for each id',
-                           f'{len(message.ids)} ids, {len(points)} points, {len(visible)} visible')
+        raise MessageError(
+            'tracks',
+            'one point and one visible for each id',
+            f'{len(message.ids)} ids, {len(points)} points, {len(visible)} visible',
+        )
     return points, visible
 
 
@@ -75,14 +93,21 @@ def clip(messages: Mapping[str, Sequence[Any]]) -> Clip:
     visible, contact = (np.stack([rows[field] > 0 for rows in clouds]) for field in ('visible', 'contact'))
     first = clouds[0]
     return Clip(
-        stamps_ns=stamps, cameras=tuple(map(camera, messages['camera/camera_info'], messages['camera/pose'])),
-        rgb=stack('camera/image', rgb), mask=stack('condition/mask', mask),
+        stamps_ns=stamps,
+        cameras=tuple(map(camera, messages['camera/camera_info'], messages['camera/pose'])),
+        rgb=stack('camera/image', rgb),
+        mask=stack('condition/mask', mask),
         depth_m=stack('condition/depth', partial(depth, far=True)),
-        points=points, point_role=first['role'].copy(), point_visible=visible, point_contact=contact,
+        points=points,
+        point_role=first['role'].copy(),
+        point_visible=visible,
+        point_contact=contact,
         point_rgb=np.stack([first['rgb'] >> shift & 255 for shift in (16, 8, 0)], -1).astype(np.uint8),
         point_rgb_known=first['known'] > 0,
         tracks=_stack('condition/tracks', [places for places, _ in followed]),
-        track_visible=np.stack([seen for _, seen in followed]), labels=tuple(map(labels, messages['labels'])))
+        track_visible=np.stack([seen for _, seen in followed]),
+        labels=tuple(map(labels, messages['labels'])),
+    )
 
 
 def generated(messages: Mapping[str, Sequence[Any]], provenance: Provenance) -> GeneratedClip:
@@ -91,13 +116,18 @@ def generated(messages: Mapping[str, Sequence[Any]], provenance: Provenance) -> 
     Bags of hoigen's first version have no ``mask`` and ``motion`` of fidelity: NaN.
     """
     stamps = _stamps(messages, 'synth/labels')
-    scores = [[getattr(message, part, np.nan) for message in messages['synth/fidelity']]
-              for part in ('value', 'mask', 'motion')]
+    scores = [
+        [getattr(message, part, np.nan) for message in messages['synth/fidelity']]
+        for part in ('value', 'mask', 'motion')
+    ]
     return GeneratedClip(
-        stamps_ns=stamps, cameras=tuple(map(camera, messages['synth/camera_info'], messages['camera/pose'])),
+        stamps_ns=stamps,
+        cameras=tuple(map(camera, messages['synth/camera_info'], messages['camera/pose'])),
         frames=_stack('synth/image', list(map(rgb, messages['synth/image']))),
         fidelity=Fidelity(*(np.array(part, np.float32) for part in scores)),
-        labels=tuple(map(labels, messages['synth/labels'])), provenance=provenance)
+        labels=tuple(map(labels, messages['synth/labels'])),
+        provenance=provenance,
+    )
 
 
 def _stamps(messages: Mapping[str, Sequence[Any]], reference: str) -> np.ndarray:

@@ -35,9 +35,13 @@ def pose(message: Any, name: str = 'pose') -> np.ndarray:
     if not abs(norm - 1) < QUATERNION_TOLERANCE:
         raise MessageError(f'{name}.orientation', 'a quaternion of norm 1', f'norm {norm:.6g}')
     w, x, y, z = quat_wxyz / norm
-    rotation = np.array([[1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-                         [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-                         [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)]])
+    rotation = np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+        ]
+    )
     position = np.array([p.x, p.y, p.z])
     if not np.isfinite(position).all():
         raise MessageError(f'{name}.position', 'finite metres', position.tolist())

@@ -13,26 +13,66 @@ from hoigen.decode.fields import MessageError
 
 __all__ = ['COLOURS', 'DEPTHS', 'GREYS', 'EncodingError', 'depth', 'mask', 'picture', 'rgb']
 
-_LAYOUTS = {'rgb8': ('u1', 3), 'bgr8': ('u1', 3), '8UC3': ('u1', 3), 'rgba8': ('u1', 4), 'bgra8': ('u1', 4),
-            '8UC4': ('u1', 4), 'rgb16': ('u2', 3), 'bgr16': ('u2', 3), 'rgba16': ('u2', 4), 'bgra16': ('u2', 4),
-            'yuv422': ('u1', 2), 'uyvy': ('u1', 2), 'yuv422_yuy2': ('u1', 2), 'yuyv': ('u1', 2),
-            'mono8': ('u1', 1), '8UC1': ('u1', 1), 'mono16': ('u2', 1), '16UC1': ('u2', 1), '32FC1': ('f4', 1),
-            '64FC1': ('f8', 1)} | {f'bayer_{order}{bits}': (kind, 1) for order in ('rggb', 'bggr', 'gbrg', 'grbg')
-                                   for bits, kind in ((8, 'u1'), (16, 'u2'))}
+_LAYOUTS = {
+    'rgb8': ('u1', 3),
+    'bgr8': ('u1', 3),
+    '8UC3': ('u1', 3),
+    'rgba8': ('u1', 4),
+    'bgra8': ('u1', 4),
+    '8UC4': ('u1', 4),
+    'rgb16': ('u2', 3),
+    'bgr16': ('u2', 3),
+    'rgba16': ('u2', 4),
+    'bgra16': ('u2', 4),
+    'yuv422': ('u1', 2),
+    'uyvy': ('u1', 2),
+    'yuv422_yuy2': ('u1', 2),
+    'yuyv': ('u1', 2),
+    'mono8': ('u1', 1),
+    '8UC1': ('u1', 1),
+    'mono16': ('u2', 1),
+    '16UC1': ('u2', 1),
+    '32FC1': ('f4', 1),
+    '64FC1': ('f8', 1),
+} | {
+    f'bayer_{order}{bits}': (kind, 1)
+    for order in ('rggb', 'bggr', 'gbrg', 'grbg')
+    for bits, kind in ((8, 'u1'), (16, 'u2'))
+}
 """The type of a value and the values of a pixel, of each encoding that is read."""
 
-_TO_RGB = {'rgb8': None, 'rgb16': None, 'rgba8': cv2.COLOR_RGBA2RGB, 'rgba16': cv2.COLOR_RGBA2RGB,
-           'bgr8': cv2.COLOR_BGR2RGB, 'bgr16': cv2.COLOR_BGR2RGB, '8UC3': cv2.COLOR_BGR2RGB,
-           'bgra8': cv2.COLOR_BGRA2RGB, 'bgra16': cv2.COLOR_BGRA2RGB, '8UC4': cv2.COLOR_BGRA2RGB,
-           'yuv422': cv2.COLOR_YUV2RGB_UYVY, 'uyvy': cv2.COLOR_YUV2RGB_UYVY,
-           'yuv422_yuy2': cv2.COLOR_YUV2RGB_YUY2, 'yuyv': cv2.COLOR_YUV2RGB_YUY2} | {
-    f'bayer_{order}{bits}': code for bits in (8, 16) for order, code in (
-        ('rggb', cv2.COLOR_BayerRGGB2RGB), ('bggr', cv2.COLOR_BayerBGGR2RGB),
-        ('gbrg', cv2.COLOR_BayerGBRG2RGB), ('grbg', cv2.COLOR_BayerGRBG2RGB))}
+_TO_RGB = {
+    'rgb8': None,
+    'rgb16': None,
+    'rgba8': cv2.COLOR_RGBA2RGB,
+    'rgba16': cv2.COLOR_RGBA2RGB,
+    'bgr8': cv2.COLOR_BGR2RGB,
+    'bgr16': cv2.COLOR_BGR2RGB,
+    '8UC3': cv2.COLOR_BGR2RGB,
+    'bgra8': cv2.COLOR_BGRA2RGB,
+    'bgra16': cv2.COLOR_BGRA2RGB,
+    '8UC4': cv2.COLOR_BGRA2RGB,
+    'yuv422': cv2.COLOR_YUV2RGB_UYVY,
+    'uyvy': cv2.COLOR_YUV2RGB_UYVY,
+    'yuv422_yuy2': cv2.COLOR_YUV2RGB_YUY2,
+    'yuyv': cv2.COLOR_YUV2RGB_YUY2,
+} | {
+    f'bayer_{order}{bits}': code
+    for bits in (8, 16)
+    for order, code in (
+        ('rggb', cv2.COLOR_BayerRGGB2RGB),
+        ('bggr', cv2.COLOR_BayerBGGR2RGB),
+        ('gbrg', cv2.COLOR_BayerGBRG2RGB),
+        ('grbg', cv2.COLOR_BayerGRBG2RGB),
+    )
+}
 """OpenCV's conversion of each colour encoding; 8UC3 and 8UC4 are in OpenCV's own order, as rviz shows them."""
 
-COLOURS, GREYS, DEPTHS = frozenset(_TO_RGB), frozenset({'mono8', '8UC1', 'mono16'}), frozenset(
-    {'16UC1', 'mono16', '32FC1', '64FC1'})
+COLOURS, GREYS, DEPTHS = (
+    frozenset(_TO_RGB),
+    frozenset({'mono8', '8UC1', 'mono16'}),
+    frozenset({'16UC1', 'mono16', '32FC1', '64FC1'}),
+)
 """The encodings of colour images, grey images and depth maps; 16 bits of grey may be either."""
 
 
@@ -51,8 +91,11 @@ def picture(message: Any, encodings: Collection[str], name: str = 'image') -> np
     if height < 1 or width < 1:
         raise MessageError(f'{name}.width, height', 'positive sizes', (width, height))
     if step < row or data.size != step * height:
-        raise MessageError(f'{name}.data', f'{height} rows of {max(step, row)} bytes, each at least {row}',
-                           f'{data.size} bytes in rows of {step}')
+        raise MessageError(
+            f'{name}.data',
+            f'{height} rows of {max(step, row)} bytes, each at least {row}',
+            f'{data.size} bytes in rows of {step}',
+        )
     pixels = np.ascontiguousarray(data.reshape(height, step)[:, :row]).view(dtype)
     shape = (height, width, channels) if channels > 1 else (height, width)
     return pixels.astype(dtype.newbyteorder('='), copy=False).reshape(shape)
@@ -66,8 +109,9 @@ def rgb(message: Any, name: str = 'image') -> np.ndarray:
         try:
             pixels = cv2.cvtColor(pixels, code)
         except cv2.error:  # the colours of pixels that come in pairs or fours
-            raise MessageError(f'{name}.width, height', f'a size that {message.encoding} can have',
-                               (message.width, message.height)) from None
+            raise MessageError(
+                f'{name}.width, height', f'a size that {message.encoding} can have', (message.width, message.height)
+            ) from None
     return cv2.convertScaleAbs(pixels, alpha=255 / 65535) if pixels.dtype == np.uint16 else pixels
 
 

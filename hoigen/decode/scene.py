@@ -15,8 +15,10 @@ from hoigen.records import Camera, Contacts, Labels, MeshAsset, SceneFrame
 __all__ = ['assets', 'camera', 'intrinsics', 'labels', 'mesh_frame', 'scene_frame']
 
 
-_FRAMES = {'world': ('mesh_frame', 'camera/pose', 'labels'),
-           'optical': ('camera/image', 'camera/camera_info', 'camera/depth')}
+_FRAMES = {
+    'world': ('mesh_frame', 'camera/pose', 'labels'),
+    'optical': ('camera/image', 'camera/camera_info', 'camera/depth'),
+}
 """The topics of a source that are told in the same frame."""
 
 
@@ -61,22 +63,28 @@ def mesh_frame(message: Any) -> tuple[dict[str, np.ndarray], dict[str, np.ndarra
         raise MessageError('mesh_frame.poses', f'{len(message.ids)}, one for each id', len(message.poses))
     once([*message.ids, *(mesh.id for mesh in message.deformed)], 'mesh_frame.ids, deformed')
     poses = {name: pose(value, f'pose of {name!r}') for name, value in zip(message.ids, message.poses, strict=True)}
-    return poses, {mesh.id: triples(mesh.vertices, np.float32, f'vertices of {mesh.id!r}')
-                   for mesh in message.deformed}
+    return poses, {mesh.id: triples(mesh.vertices, np.float32, f'vertices of {mesh.id!r}') for mesh in message.deformed}
 
 
 def labels(message: Any) -> Labels:
     """Record of a hoigen/Labels; in bags of hoigen's first version every object pose is known."""
-    contacts = Contacts(_vectors([contact.position for contact in message.contacts]),
-                        _vectors([contact.normal for contact in message.contacts]),
-                        np.array([contact.force for contact in message.contacts], np.float32))
+    contacts = Contacts(
+        _vectors([contact.position for contact in message.contacts]),
+        _vectors([contact.normal for contact in message.contacts]),
+        np.array([contact.force for contact in message.contacts], np.float32),
+    )
     known = pose(message.object_pose, 'object_pose') if getattr(message, 'object_pose_known', True) else None
     return Labels(
-        joint_names=tuple(message.joint_names), joint_positions=np.asarray(message.joint_positions, np.float32),
+        joint_names=tuple(message.joint_names),
+        joint_positions=np.asarray(message.joint_positions, np.float32),
         action=np.asarray(message.action, np.float32),
         T_world_object=known,
-        contacts=contacts, task=message.task, episode=int(message.episode), frame=int(message.frame),
-        last=bool(message.last))
+        contacts=contacts,
+        task=message.task,
+        episode=int(message.episode),
+        frame=int(message.frame),
+        last=bool(message.last),
+    )
 
 
 def _vectors(messages: Sequence[Any]) -> np.ndarray:
@@ -98,7 +106,11 @@ def scene_frame(messages: Mapping[str, Any]) -> SceneFrame:
             raise MessageError('header.frame_id', f'one {kind} frame, by its name', names)
     poses, vertices = mesh_frame(messages['mesh_frame'])
     return SceneFrame(
-        stamp_ns=stamps['mesh_frame'], camera=camera(messages['camera/camera_info'], messages['camera/pose']),
+        stamp_ns=stamps['mesh_frame'],
+        camera=camera(messages['camera/camera_info'], messages['camera/pose']),
         rgb=rgb(messages['camera/image'], 'camera/image'),
         depth_m=depth(messages['camera/depth'], 'camera/depth') if 'camera/depth' in messages else None,
-        poses=poses, vertices=vertices, labels=labels(messages['labels']))
+        poses=poses,
+        vertices=vertices,
+        labels=labels(messages['labels']),
+    )

@@ -30,8 +30,10 @@ class Orientation:
     def features(self) -> np.ndarray:
         """[9] float32: sine and cosine of each angle and of twice the azimuth, and 1: what a network reads."""
         a, e, d = self.azimuth, self.elevation, self.in_plane
-        return np.array([np.sin(a), np.cos(a), np.sin(e), np.cos(e), np.sin(d), np.cos(d), np.sin(2 * a),
-                         np.cos(2 * a), 1.0], np.float32)
+        return np.array(
+            [np.sin(a), np.cos(a), np.sin(e), np.cos(e), np.sin(d), np.cos(d), np.sin(2 * a), np.cos(2 * a), 1.0],
+            np.float32,
+        )
 
 
 def apparent(camera: Camera, T_world_object: np.ndarray) -> Orientation:

@@ -39,30 +39,55 @@ def place(mesh: MeshAsset, T_world_object: np.ndarray, camera: Camera) -> Placem
     depth = apply(invert(camera.T_world_cam), world)[:, 2]
     origin = apply(invert(camera.T_world_cam), T_world_object[:3, 3])
     if (depth <= 0).all() or origin[2] <= 0:
-        raise PlacementError(f'pose: expected the object before the camera, got its origin {origin[2]:.3g} m along the '
-                             'optical axis (z forward); is T_world_object in the world frame, and T_world_cam the '
-                             'optical frame?')
+        raise PlacementError(
+            f'pose: expected the object before the camera, got its origin {origin[2]:.3g} m along the '
+            'optical axis (z forward); is T_world_object in the world frame, and T_world_cam the '
+            'optical frame?'
+        )
     if depth.min() < NEAR_M:
-        raise PlacementError(f'pose: expected all of the object before the camera, got a part {depth.min():.3g} m '
-                             f'along the optical axis and its origin at {origin[2]:.3g} m: the camera is inside or '
-                             'beside it')
+        raise PlacementError(
+            f'pose: expected all of the object before the camera, got a part {depth.min():.3g} m '
+            f'along the optical axis and its origin at {origin[2]:.3g} m: the camera is inside or '
+            'beside it'
+        )
     whole, inner = _window(camera, project(camera, world)[0])
     raster = rasterise(whole, world, mesh.triangles)
     mask = np.ascontiguousarray(raster.triangle[inner] >= 0)
     if not mask.any():
         raise PlacementError(_unseen(camera, T_world_object, origin))
     seen = np.where(mask, raster.depth_m[inner], np.inf).astype(np.float32)
-    return Placement(camera, T_world_object, mask, seen, float(origin[2]), apparent(camera, T_world_object),
-                     1 - float(mask.sum()) / float((raster.triangle >= 0).sum()))
+    return Placement(
+        camera,
+        T_world_object,
+        mask,
+        seen,
+        float(origin[2]),
+        apparent(camera, T_world_object),
+        1 - float(mask.sum()) / float((raster.triangle >= 0).sum()),
+    )
 
 
 def box_of(mesh: MeshAsset) -> MeshAsset:
     """The box about a mesh, in its frame: the shape to work with when only an object's size is known."""
     low, high = mesh.vertices.min(0), mesh.vertices.max(0)
-    corners = np.array([[(low, high)[i][0], (low, high)[j][1], (low, high)[k][2]]
-                        for i in (0, 1) for j in (0, 1) for k in (0, 1)], np.float32)
-    faces = ((0, 1, 3), (0, 3, 2), (4, 6, 7), (4, 7, 5), (0, 4, 5), (0, 5, 1), (2, 3, 7), (2, 7, 6), (0, 2, 6),
-             (0, 6, 4), (1, 5, 7), (1, 7, 3))
+    corners = np.array(
+        [[(low, high)[i][0], (low, high)[j][1], (low, high)[k][2]] for i in (0, 1) for j in (0, 1) for k in (0, 1)],
+        np.float32,
+    )
+    faces = (
+        (0, 1, 3),
+        (0, 3, 2),
+        (4, 6, 7),
+        (4, 7, 5),
+        (0, 4, 5),
+        (0, 5, 1),
+        (2, 3, 7),
+        (2, 7, 6),
+        (0, 2, 6),
+        (0, 6, 4),
+        (1, 5, 7),
+        (1, 7, 3),
+    )
     return MeshAsset(mesh.id, mesh.role, corners, np.array(faces, np.int32))
 
 
@@ -74,8 +99,9 @@ def refuse_size(mesh: MeshAsset) -> None:
     hint = f'; it may be in {_likely(across)}: give its scale' if across > LARGEST_M and _likely(across) else ''
     if across < SMALLEST_M:
         hint = '; was a scale given that the file had already?'
-    raise PlacementError(f'mesh {mesh.id!r}: expected metres, between {SMALLEST_M} and {LARGEST_M} m across, '
-                         f'got {across:.6g} m{hint}')
+    raise PlacementError(
+        f'mesh {mesh.id!r}: expected metres, between {SMALLEST_M} and {LARGEST_M} m across, got {across:.6g} m{hint}'
+    )
 
 
 def refuse_larger(mesh: MeshAsset, depth_m: np.ndarray, camera: Camera) -> None:
@@ -87,8 +113,10 @@ def refuse_larger(mesh: MeshAsset, depth_m: np.ndarray, camera: Camera) -> None:
     across = _across(mesh.vertices)
     if across > scene > 0:
         hint = f'; it may be in {_likely(across)}' if _likely(across) else ''
-        raise PlacementError(f'mesh {mesh.id!r}: expected an object that is smaller than the scene, got {across:.3g} m '
-                             f'across in a view of {scene:.3g} m{hint}; is the depth in metres?')
+        raise PlacementError(
+            f'mesh {mesh.id!r}: expected an object that is smaller than the scene, got {across:.3g} m '
+            f'across in a view of {scene:.3g} m{hint}; is the depth in metres?'
+        )
 
 
 def _refuse_pose(T_world_object: np.ndarray) -> None:
@@ -113,8 +141,10 @@ def _unseen(camera: Camera, T_world_object: np.ndarray, origin: np.ndarray) -> s
     u, v = project(camera, T_world_object[:3, 3])[0]
     away = float(np.linalg.norm(origin))
     hint = f'; it may be in {_likely(away)}' if away > FAR_M and _likely(away) else ''
-    return (f'pose: expected the object inside the {camera.width}x{camera.height} picture and larger than a '
-            f'pixel of it, got its origin at pixel ({u:.0f}, {v:.0f}), {away:.3g} m away; lengths are metres{hint}')
+    return (
+        f'pose: expected the object inside the {camera.width}x{camera.height} picture and larger than a '
+        f'pixel of it, got its origin at pixel ({u:.0f}, {v:.0f}), {away:.3g} m away; lengths are metres{hint}'
+    )
 
 
 def _across(points: np.ndarray) -> float:

@@ -33,13 +33,17 @@ class Region:
         """
         exact = picture.dtype != np.uint8
         source = picture.astype(np.uint8) if picture.dtype == bool else picture
-        pad = [max(0, -self.top), max(0, self.top + self.side - picture.shape[0]),
-               max(0, -self.left), max(0, self.left + self.side - picture.shape[1])]
+        pad = [
+            max(0, -self.top),
+            max(0, self.top + self.side - picture.shape[0]),
+            max(0, -self.left),
+            max(0, self.left + self.side - picture.shape[1]),
+        ]
         if any(pad):
             border = cv2.BORDER_CONSTANT if exact else cv2.BORDER_REPLICATE
             source = cv2.copyMakeBorder(source, *pad, border, value=0.0 if fill is None else fill)
         top, left = self.top + pad[0], self.left + pad[2]
-        piece = source[top:top + self.side, left:left + self.side]
+        piece = source[top : top + self.side, left : left + self.side]
         smooth = cv2.INTER_AREA if self.side > self.size else cv2.INTER_LINEAR
         piece = cv2.resize(piece, (self.size, self.size), interpolation=cv2.INTER_NEAREST_EXACT if exact else smooth)
         return piece.astype(picture.dtype)
@@ -49,8 +53,13 @@ class Region:
         whole = Region(self.left, self.top, self.side, self.side).cut(picture).astype(np.float32)
         return whole - self._grown(self.cut(picture))
 
-    def paste(self, frame: np.ndarray, painted: np.ndarray, share: np.ndarray, detail: np.ndarray | None = None,
-              ) -> np.ndarray:
+    def paste(
+        self,
+        frame: np.ndarray,
+        painted: np.ndarray,
+        share: np.ndarray,
+        detail: np.ndarray | None = None,
+    ) -> np.ndarray:
         """A frame [H,W,3] uint8 with the model's picture [size,size,3] uint8, and ``detail`` over it, put in by the
         shares [H,W] in [0, 1]."""
         piece = self._grown(painted)
@@ -59,7 +68,9 @@ class Region:
         whole = frame.copy()
         rows = slice(max(0, self.top), min(frame.shape[0], self.top + self.side))
         columns = slice(max(0, self.left), min(frame.shape[1], self.left + self.side))
-        inner = piece[rows.start - self.top:rows.stop - self.top, columns.start - self.left:columns.stop - self.left]
+        inner = piece[
+            rows.start - self.top : rows.stop - self.top, columns.start - self.left : columns.stop - self.left
+        ]
         weight = share[rows, columns, None].astype(np.float32)
         mixed = weight * inner + (1 - weight) * frame[rows, columns].astype(np.float32)
         whole[rows, columns] = np.clip(mixed.round(), 0, 255)

@@ -59,8 +59,9 @@ def load_mesh(path: Path, scale: float = 1.0) -> MeshAsset:
     if not (np.isfinite(scale) and scale > 0):
         raise PlacementError(f'scale: expected metres > 0 for one unit of {path.name}, got {scale}')
     if path.stat().st_size > LARGEST_FILE:
-        raise PlacementError(f'{path}: expected at most {LARGEST_FILE >> 20} MB, got {path.stat().st_size >> 20} MB: '
-                             'simplify it')
+        raise PlacementError(
+            f'{path}: expected at most {LARGEST_FILE >> 20} MB, got {path.stat().st_size >> 20} MB: simplify it'
+        )
     found = _read(path)
     vertices = (found['vertices'].astype(float) * scale).astype(np.float32)
     try:
@@ -75,14 +76,20 @@ def _read(path: Path) -> Mapping[str, np.ndarray]:
     """The file's arrays, read by a child."""
     own = {'PYTHONPATH': os.pathsep.join(filter(None, sys.path)), 'OMP_NUM_THREADS': '1', 'OPENBLAS_NUM_THREADS': '1'}
     try:
-        child = subprocess.run([sys.executable, '-P', '-m', 'hoigen.editing.meshes.files', str(path.absolute())],
-                               capture_output=True, env=os.environ | own, timeout=TIMEOUT_S)
+        child = subprocess.run(
+            [sys.executable, '-P', '-m', 'hoigen.editing.meshes.files', str(path.absolute())],
+            capture_output=True,
+            env=os.environ | own,
+            timeout=TIMEOUT_S,
+        )
     except subprocess.TimeoutExpired:
         raise PlacementError(f'{path}: reading it took longer than {TIMEOUT_S:g} s') from None
     if child.returncode or not child.stdout:
         words = child.stderr.decode(errors='replace').strip().splitlines()
-        raise PlacementError(f'{path}: what read it ended with status {child.returncode}'
-                             + (f'; its last words: {words[-1]}' if words else ''))
+        raise PlacementError(
+            f'{path}: what read it ended with status {child.returncode}'
+            + (f'; its last words: {words[-1]}' if words else '')
+        )
     with np.load(BytesIO(child.stdout), allow_pickle=False) as whole:
         found = {name: whole[name] for name in whole.files}
     if 'failed' in found:
@@ -96,8 +103,9 @@ def mesh_subject(mesh: MeshAsset, caption: str, seed: int = 0) -> Subject:
     return Subject(caption, random_views(mesh, VIEWS, np.random.default_rng(seed), VIEW_PIXELS), mesh)
 
 
-def picture_subject(rgb: np.ndarray, mask: np.ndarray, camera: Camera, T_world_object: np.ndarray | None,
-                    mesh: MeshAsset, caption: str) -> Subject:
+def picture_subject(
+    rgb: np.ndarray, mask: np.ndarray, camera: Camera, T_world_object: np.ndarray | None, mesh: MeshAsset, caption: str
+) -> Subject:
     """The object as a frame [H,W,3] uint8 shows it where ``mask`` [H,W] bool says: one picture, cut out on white.
 
     T_world_object: its pose [4,4] in that frame; None where nobody knows it. Where it is known, the picture says how
@@ -106,16 +114,20 @@ def picture_subject(rgb: np.ndarray, mask: np.ndarray, camera: Camera, T_world_o
     shows too little, or the mesh is not before the camera.
     """
     if rgb.shape[:2] != (camera.height, camera.width) or mask.shape != rgb.shape[:2]:
-        raise PlacementError(f'mask: expected one of the picture\'s size {camera.width}x{camera.height}, got picture '
-                             f'{rgb.shape[1]}x{rgb.shape[0]} and mask {mask.shape[1]}x{mask.shape[0]}')
+        raise PlacementError(
+            f"mask: expected one of the picture's size {camera.width}x{camera.height}, got picture "
+            f'{rgb.shape[1]}x{rgb.shape[0]} and mask {mask.shape[1]}x{mask.shape[0]}'
+        )
     if mask.sum() < LEAST_PIXELS:
         raise PlacementError(f'mask: expected {LEAST_PIXELS} pixels of the object at least, got {int(mask.sum())}')
     if T_world_object is None:
         return Subject(caption, (Reference(_cut_out(rgb, mask), None),), mesh)
     depth = project(camera, apply(T_world_object, np.concatenate([mesh.vertices, np.zeros((1, 3))])))[1]
     if not (depth > 0).all():
-        raise PlacementError(f'mesh {mesh.id!r}: expected all of it before the camera that shows it, got a part '
-                             f'{depth.min():.3g} m along the optical axis')
+        raise PlacementError(
+            f'mesh {mesh.id!r}: expected all of it before the camera that shows it, got a part '
+            f'{depth.min():.3g} m along the optical axis'
+        )
     if mesh.texture is None:
         mesh = _with_look(rgb, mask, camera, T_world_object, mesh)
     return Subject(caption, (Reference(_cut_out(rgb, mask), apparent(camera, T_world_object)),), mesh)
@@ -124,17 +136,18 @@ def picture_subject(rgb: np.ndarray, mask: np.ndarray, camera: Camera, T_world_o
 def _cut_out(rgb: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """The object on white, in the middle of a square with a margin."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    piece = np.where(mask[..., None], rgb, 255)[rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1]
+    piece = np.where(mask[..., None], rgb, 255)[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     height, width = piece.shape[:2]
     side = round((1 + 2 * MARGIN) * max(height, width))
     square = np.full((side, side, 3), 255, np.uint8)
     top, left = (side - height) // 2, (side - width) // 2
-    square[top:top + height, left:left + width] = piece
+    square[top : top + height, left : left + width] = piece
     return square
 
 
-def _with_look(rgb: np.ndarray, mask: np.ndarray, camera: Camera, T_world_object: np.ndarray, mesh: MeshAsset
-               ) -> MeshAsset:
+def _with_look(
+    rgb: np.ndarray, mask: np.ndarray, camera: Camera, T_world_object: np.ndarray, mesh: MeshAsset
+) -> MeshAsset:
     """The mesh with the picture as its texture, without the light that a drawing of it there would have."""
     vertices, triangles = _fine(mesh)
     fine = replace(mesh, vertices=vertices, triangles=triangles)
@@ -146,7 +159,7 @@ def _with_look(rgb: np.ndarray, mask: np.ndarray, camera: Camera, T_world_object
         raise PlacementError(f'mask: expected it on the mesh at its pose, got {int(own.sum())} pixels of it there')
     unlit = np.clip(rgb / np.where(own, light, 1)[..., None], 0, 255).round().astype(np.uint8)
     rows, columns = np.flatnonzero(own.any(1)), np.flatnonzero(own.any(0))
-    texture = _spread(unlit, own)[rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1]
+    texture = _spread(unlit, own)[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     height, width = texture.shape[:2]
     across = np.clip((pixels[:, 0] - columns[0] + 0.5) / width, 0.5 / width, 1 - 0.5 / width)
     up = np.clip(1 - (pixels[:, 1] - rows[0] + 0.5) / height, 0.5 / height, 1 - 0.5 / height)
@@ -168,8 +181,9 @@ def _fine(mesh: MeshAsset) -> tuple[np.ndarray, np.ndarray]:
 
 def _spread(picture: np.ndarray, known: np.ndarray) -> np.ndarray:
     """The picture [H,W,3] with the unknown pixels as the nearest known ones."""
-    _, nearest = cv2.distanceTransformWithLabels((~known).astype(np.uint8), cv2.DIST_L2, 3,
-                                                 labelType=cv2.DIST_LABEL_PIXEL)
+    _, nearest = cv2.distanceTransformWithLabels(
+        (~known).astype(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL
+    )
     table = np.zeros((nearest.max() + 1, 3), np.uint8)
     table[nearest[known]] = picture[known]
     return table[nearest]

@@ -54,8 +54,10 @@ class PoseOptions:
     def __post_init__(self) -> None:
         given = [name for name in ('at', 'turn', 'look') if getattr(self, name) is not None]
         if (self.at is None) == (self.trajectory is None) or (self.trajectory is not None and given):
-            raise TrajectoryError('pose: expected either a place (at) or a trajectory, got '
-                                  + (' and '.join([*given, *['trajectory'] * (self.trajectory is not None)]) or 'none'))
+            raise TrajectoryError(
+                'pose: expected either a place (at) or a trajectory, got '
+                + (' and '.join([*given, *['trajectory'] * (self.trajectory is not None)]) or 'none')
+            )
         if self.turn is not None and self.look is not None:
             raise TrajectoryError('pose: expected one of turn and look, got both')
         _refuse_numbers(at=self.at, turn=self.turn, look=self.look)
@@ -77,8 +79,9 @@ class MoveOptions:
     def __post_init__(self) -> None:
         shifted = any(self.by) or any(self.turn)
         if shifted == (self.trajectory is not None):
-            raise TrajectoryError('move: expected either a movement (by, turn) or a trajectory, got '
-                                  + ('both' if shifted else 'none'))
+            raise TrajectoryError(
+                'move: expected either a movement (by, turn) or a trajectory, got ' + ('both' if shifted else 'none')
+            )
         _refuse_numbers(by=self.by, turn=self.turn)
 
 
@@ -93,8 +96,10 @@ class Trajectory:
         """Poses [T,4,4] at times [T], between its own: places in lines, orientations by the shortest turn."""
         last = float(self.times_s[-1])
         if times_s.min() < 0 or times_s.max() > last + 1e-6:
-            raise TrajectoryError(f'trajectory: expected poses for the {times_s.max():.6g} s of the clip, '
-                                  f'got {len(self.times_s)} over {last:.6g} s')
+            raise TrajectoryError(
+                f'trajectory: expected poses for the {times_s.max():.6g} s of the clip, '
+                f'got {len(self.times_s)} over {last:.6g} s'
+            )
         times_s = np.minimum(times_s, last)
         if len(self.times_s) == 1:
             return np.repeat(self.poses, len(times_s), 0)
@@ -175,8 +180,9 @@ def _as_poses(path: Path, lines: list[int], values: np.ndarray) -> np.ndarray:
         if abs(long - 1) > UNIT:
             raise TrajectoryError(f'{path}: line {line}: expected a quaternion of length 1, got one of {long:.4g}')
         if place > FAR_M:
-            raise TrajectoryError(f'{path}: line {line}: expected metres within {FAR_M:g}, got {place:.6g}; they may '
-                                  'be millimetres')
+            raise TrajectoryError(
+                f'{path}: line {line}: expected metres within {FAR_M:g}, got {place:.6g}; they may be millimetres'
+            )
     turns = Rotation.from_quat(values[:, 4:], scalar_first=True).as_matrix()
     return np.stack([rigid(turn, place) for turn, place in zip(turns, values[:, 1:4], strict=True)])
 

@@ -40,8 +40,9 @@ def random_views(asset: MeshAsset, count: int, rng: np.random.Generator, size: i
     for _ in range(count):
         elevation = np.arcsin(rng.uniform(-0.5, 1.0))
         tilt = rng.normal(0, np.radians(8))
-        found.append(reference(asset, Orientation(float(rng.uniform(-np.pi, np.pi)), float(elevation), float(tilt)),
-                               size))
+        found.append(
+            reference(asset, Orientation(float(rng.uniform(-np.pi, np.pi)), float(elevation), float(tilt)), size)
+        )
     return tuple(found)
 
 

@@ -23,7 +23,26 @@ from hoigen.episodes.reader import EpisodeReader
 from hoigen.episodes.recovery import recover
 from hoigen.episodes.writer import EpisodeSummary, EpisodeWriter
 
-__all__ = ['EpisodeDamaged', 'EpisodeError', 'EpisodeExists', 'EpisodeMismatch', 'EpisodeReader', 'EpisodeSummary',
-           'EpisodeWriteFailed', 'EpisodeWriter', 'cut_episode', 'find_bags', 'load_clip', 'one_bag',
-           'provenance_from_json', 'provenance_of', 'provenance_to_json', 'recover', 'rejection_of', 'save_clip',
-           'sha256_of', 'strict_json', 'versions_of']
+__all__ = [
+    'EpisodeDamaged',
+    'EpisodeError',
+    'EpisodeExists',
+    'EpisodeMismatch',
+    'EpisodeReader',
+    'EpisodeSummary',
+    'EpisodeWriteFailed',
+    'EpisodeWriter',
+    'cut_episode',
+    'find_bags',
+    'load_clip',
+    'one_bag',
+    'provenance_from_json',
+    'provenance_of',
+    'provenance_to_json',
+    'recover',
+    'rejection_of',
+    'save_clip',
+    'sha256_of',
+    'strict_json',
+    'versions_of',
+]

@@ -29,15 +29,19 @@ def find_bags(given: Iterable[Path]) -> list[Bag]:
     for path in given:
         bags = [_named(bag, path) for bag in _bags(path)]
         if not bags:
-            raise EpisodeError(f'{path}: expected at least one episode (a folder with an .mcap file, the file itself, '
-                               f'or a folder of them), got {_what(path)}')
+            raise EpisodeError(
+                f'{path}: expected at least one episode (a folder with an .mcap file, the file itself, '
+                f'or a folder of them), got {_what(path)}'
+            )
         for bag in bags:
             found.setdefault(bag.path.absolute(), bag)
     by_name: dict[str, Bag] = {}
     for bag in found.values():
         if (other := by_name.setdefault(bag.name, bag)) is not bag:
-            raise EpisodeError(f'expected bags with names of their own, got {other.path} and {bag.path}, which would '
-                               f'both be {bag.name}: rename one')
+            raise EpisodeError(
+                f'expected bags with names of their own, got {other.path} and {bag.path}, which would '
+                f'both be {bag.name}: rename one'
+            )
     return list(found.values())
 
 
@@ -73,8 +77,7 @@ def _bags(path: Path) -> list[Path]:
         return [path.parent if (path.parent / 'metadata.yaml').is_file() else path]
     if own := _in_folder(path):
         return own
-    return [bag for folder in _folders(path) for bag in _in_folder(Path(folder))
-            if not recovered_folder(bag).exists()]
+    return [bag for folder in _folders(path) for bag in _in_folder(Path(folder)) if not recovered_folder(bag).exists()]
 
 
 def _in_folder(folder: Path) -> list[Path]:
@@ -96,8 +99,11 @@ def _named(bag: Path, given: Path) -> Bag:
     parts = bag.relative_to(given).parts if bag.is_relative_to(given) else ()
     parts = (*parts[:-1], bag_name(bag)) if parts else ()
     top = given.absolute()
-    return Bag(bag, '/'.join(parts) or bag_name(bag),
-               '_'.join((top.name, *parts) if parts else (bag.absolute().parent.name, bag_name(bag))))
+    return Bag(
+        bag,
+        '/'.join(parts) or bag_name(bag),
+        '_'.join((top.name, *parts) if parts else (bag.absolute().parent.name, bag_name(bag))),
+    )
 
 
 def _is_mcap(path: Path) -> bool:

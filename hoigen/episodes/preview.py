@@ -26,8 +26,9 @@ class PreviewWriter:
 
     def __init__(self, path: Path) -> None:
         self._file = av.open(str(path), 'w', options={'movflags': '+faststart'})
-        self._stream = self._file.add_stream('libx264', rate=Fraction(TICKS, 1),
-                                             options={'crf': '18', 'preset': 'veryfast'})
+        self._stream = self._file.add_stream(
+            'libx264', rate=Fraction(TICKS, 1), options={'crf': '18', 'preset': 'veryfast'}
+        )
         self._stream.pix_fmt, self._stream.time_base = 'yuv420p', Fraction(1, TICKS)
         self._boxes: dict[str, Box] = {}
         self._start_s = 0.0
@@ -35,8 +36,9 @@ class PreviewWriter:
     def __enter__(self) -> PreviewWriter:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._boxes:
             self._put(self._held, self._start_s)  # the last image stays as long as that of every other episode
             self._file.mux(self._stream.encode())
@@ -70,9 +72,12 @@ def _layout(view: EpisodeView) -> tuple[dict[str, Box], int]:
     low = (tall - GAP) // 2
     middle = MARGIN + wide + GAP
     narrow = WIDTH - 2 * (middle)
-    return {'source': (MARGIN, HEAD, wide, tall), 'tracking': (middle, HEAD, narrow, low),
-            'coloured': (middle, HEAD + tall - low, narrow, low),
-            'generated': (WIDTH - MARGIN - wide, HEAD, wide, tall)}, (HEAD + tall + FOOT) // 2 * 2
+    return {
+        'source': (MARGIN, HEAD, wide, tall),
+        'tracking': (middle, HEAD, narrow, low),
+        'coloured': (middle, HEAD + tall - low, narrow, low),
+        'generated': (WIDTH - MARGIN - wide, HEAD, wide, tall),
+    }, (HEAD + tall + FOOT) // 2 * 2
 
 
 def _draw(view: EpisodeView, frame: int, boxes: dict[str, Box], size: tuple[int, int]) -> np.ndarray:
@@ -109,11 +114,18 @@ def _place(canvas: Image.Image, pen: ImageDraw.ImageDraw, picture: Picture, box:
     if picture is None:
         return
     scale = min(width / picture.shape[1], height / picture.shape[0])
-    shown = Image.fromarray(picture).resize((max(1, round(picture.shape[1] * scale)),
-                                             max(1, round(picture.shape[0] * scale))), Image.Resampling.BICUBIC)
+    shown = Image.fromarray(picture).resize(
+        (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale))), Image.Resampling.BICUBIC
+    )
     canvas.paste(shown, (left + (width - shown.width) // 2, top + (height - shown.height) // 2))
 
 
-def _write(pen: ImageDraw.ImageDraw, place: tuple[float, float], text: str, size: int, colour: tuple[int, int, int],
-           anchor: str) -> None:
+def _write(
+    pen: ImageDraw.ImageDraw,
+    place: tuple[float, float],
+    text: str,
+    size: int,
+    colour: tuple[int, int, int],
+    anchor: str,
+) -> None:
     pen.text(place, text, fill=colour, font=ImageFont.load_default(size), anchor=anchor)

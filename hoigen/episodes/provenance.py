@@ -12,8 +12,15 @@ from typing import Any
 
 from hoigen.records import Provenance
 
-__all__ = ['provenance_from_json', 'provenance_of', 'provenance_to_json', 'rejection_of', 'sha256_of', 'strict_json',
-           'versions_of']
+__all__ = [
+    'provenance_from_json',
+    'provenance_of',
+    'provenance_to_json',
+    'rejection_of',
+    'sha256_of',
+    'strict_json',
+    'versions_of',
+]
 
 PACKAGES = ('hoigen', 'numpy', 'torch', 'diffusers', 'mujoco', 'rosbags')
 
@@ -35,11 +42,24 @@ def versions_of(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
     return found
 
 
-def provenance_of(*, seed: int, config: Mapping[str, Any], source: str, weights: Iterable[Path],
-                  licences: Mapping[str, str], packages: Iterable[str] = PACKAGES) -> Provenance:
+def provenance_of(
+    *,
+    seed: int,
+    config: Mapping[str, Any],
+    source: str,
+    weights: Iterable[Path],
+    licences: Mapping[str, str],
+    packages: Iterable[str] = PACKAGES,
+) -> Provenance:
     """Record of what made an output: hashes the ``weights`` files and asks for the versions of ``packages``."""
-    return Provenance(seed, dict(config), source, {Path(path).name: sha256_of(path) for path in weights},
-                      versions_of(packages), dict(licences))
+    return Provenance(
+        seed,
+        dict(config),
+        source,
+        {Path(path).name: sha256_of(path) for path in weights},
+        versions_of(packages),
+        dict(licences),
+    )
 
 
 def rejection_of(provenance: Provenance) -> str:

@@ -32,8 +32,16 @@ from hoigen.records import Clip, GeneratedClip, Labels, MeshAsset, Provenance
 
 __all__ = ['EpisodeReader']
 
-_CLIP = (REFERENCE, '/camera/image', '/camera/camera_info', '/camera/pose', '/condition/points', '/condition/tracks',
-         '/condition/mask', '/condition/depth')
+_CLIP = (
+    REFERENCE,
+    '/camera/image',
+    '/camera/camera_info',
+    '/camera/pose',
+    '/condition/points',
+    '/condition/tracks',
+    '/condition/mask',
+    '/condition/depth',
+)
 _GENERATED = ('/synth/labels', '/synth/image', '/synth/camera_info', '/camera/pose', '/synth/fidelity')
 
 
@@ -62,14 +70,17 @@ class EpisodeReader:
     def require_whole(self) -> None:
         """Raise :class:`EpisodeDamaged` for a bag that is not complete."""
         if self.damage:
-            raise EpisodeDamaged(f'{self.folder}: expected a finished bag that is whole, got another: '
-                                 f'{self.damage}; hoigen recover {self.folder} keeps what is readable')
+            raise EpisodeDamaged(
+                f'{self.folder}: expected a finished bag that is whole, got another: '
+                f'{self.damage}; hoigen recover {self.folder} keeps what is readable'
+            )
 
     def __enter__(self) -> EpisodeReader:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._recording.close()
 
     def messages(self, topic: str) -> Iterator[tuple[int, Any]]:
@@ -81,7 +92,9 @@ class EpisodeReader:
         """(header stamp in ns, pixels) of an image topic, as :mod:`hoigen.decode` reads depth, masks and colour."""
         topic = in_bag(topic)
         kinds: dict[str, Callable[..., np.ndarray]] = {
-            'depth': partial(decode.depth, far=topic != '/camera/depth'), 'mask': decode.mask}
+            'depth': partial(decode.depth, far=topic != '/camera/depth'),
+            'mask': decode.mask,
+        }
         read = kinds.get(topic.rpartition('/')[2], decode.rgb)
         if topic == EDIT_MASK:  # of the object alone, 0 or 255: no role codes
             read = partial(decode.picture, encodings=('mono8',))
@@ -102,8 +115,10 @@ class EpisodeReader:
     def mesh_frames(self) -> dict[int, tuple[dict[str, np.ndarray], dict[str, np.ndarray]]]:
         """Poses and world vertices by asset id, see :func:`hoigen.decode.mesh_frame`, by header stamp in ns."""
         with self._decoding():
-            return {decode.stamp_ns(message.header): decode.mesh_frame(message)
-                    for _, message in self.messages('/mesh_frame')}
+            return {
+                decode.stamp_ns(message.header): decode.mesh_frame(message)
+                for _, message in self.messages('/mesh_frame')
+            }
 
     def provenance(self, topic: str = '/provenance') -> Provenance | None:
         """How the generated frames were made, or the conditions (``condition/provenance``); None if nobody told."""
@@ -174,8 +189,9 @@ class EpisodeReader:
             raise self._unreadable(raw, error) from error
 
     def _unreadable(self, raw: RawMessage, error: Exception) -> EpisodeDamaged:
-        return EpisodeDamaged(f'{self.folder}: {raw.topic.name}: expected a {raw.topic.msgtype}, got bytes that are '
-                              f'none ({error})')
+        return EpisodeDamaged(
+            f'{self.folder}: {raw.topic.name}: expected a {raw.topic.msgtype}, got bytes that are none ({error})'
+        )
 
     @contextmanager
     def _decoding(self) -> Iterator[None]:

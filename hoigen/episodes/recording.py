@@ -76,8 +76,9 @@ class _Whole:
     def __init__(self, path: Path, files: Sequence[Path]) -> None:
         self._path, self._files = path, ExitStack()
         try:
-            self._readers = [SeekingReader(self._files.enter_context(file.open('rb')), validate_crcs=True)
-                             for file in files]
+            self._readers = [
+                SeekingReader(self._files.enter_context(file.open('rb')), validate_crcs=True) for file in files
+            ]
             found: dict[str, Topic] = {}
             for file, reader in zip(files, self._readers, strict=True):
                 for topic in _topics(reader, file, counted=not _check_sums(file)):
@@ -101,12 +102,15 @@ class _Whole:
         except MemoryError:
             raise
         except Exception as error:  # whatever bytes make of it
-            raise EpisodeDamaged(f'{self._path}: expected readable messages, got damaged ones ({error}); '
-                                 f'hoigen recover {self._path}') from error
+            raise EpisodeDamaged(
+                f'{self._path}: expected readable messages, got damaged ones ({error}); hoigen recover {self._path}'
+            ) from error
         for topic in wanted:
             if counts[topic.name] != topic.count:
-                raise EpisodeDamaged(f'{self._path}: {topic.name}: expected {topic.count} messages, got '
-                                     f'{counts[topic.name]}; hoigen recover {self._path}')
+                raise EpisodeDamaged(
+                    f'{self._path}: {topic.name}: expected {topic.count} messages, got '
+                    f'{counts[topic.name]}; hoigen recover {self._path}'
+                )
 
     def close(self) -> None:
         self._files.close()
@@ -175,15 +179,25 @@ def _topics(reader: SeekingReader, file: Path, *, counted: bool) -> list[Topic]:
         there = Counter(record.channel_id for record in _whole_records(file) if isinstance(record, Message))
         for channel in summary.channels.values():
             if there[channel.id] != said.get(channel.id, 0):
-                raise EpisodeDamaged(f'{channel.topic}: expected {said.get(channel.id, 0)} messages, as its index '
-                                     f'says, got {there[channel.id]}')
-    return [replace(_topic(channel, summary.schemas[channel.schema_id]), count=said.get(channel.id, 0))
-            for channel in summary.channels.values()]
+                raise EpisodeDamaged(
+                    f'{channel.topic}: expected {said.get(channel.id, 0)} messages, as its index '
+                    f'says, got {there[channel.id]}'
+                )
+    return [
+        replace(_topic(channel, summary.schemas[channel.schema_id]), count=said.get(channel.id, 0))
+        for channel in summary.channels.values()
+    ]
 
 
 def _topic(channel: Channel, schema: Schema) -> Topic:
-    return Topic(channel.topic, schema.name, schema.encoding, schema.data.decode(errors='replace'),
-                 channel.metadata.get('offered_qos_profiles', ''), 0)
+    return Topic(
+        channel.topic,
+        schema.name,
+        schema.encoding,
+        schema.data.decode(errors='replace'),
+        channel.metadata.get('offered_qos_profiles', ''),
+        0,
+    )
 
 
 def _check_sums(file: Path) -> bool:
@@ -231,8 +245,9 @@ def _check_metadata(folder: Path, counts: dict[str, int]) -> None:
         raise EpisodeDamaged('its metadata.yaml cannot be read') from error
     for topic in sorted(told.keys() | counts.keys()):
         if told.get(topic, 0) != counts.get(topic, 0):
-            raise EpisodeDamaged(f'{topic}: expected {told.get(topic, 0)} messages, as metadata.yaml says, '
-                                 f'got {counts.get(topic, 0)}')
+            raise EpisodeDamaged(
+                f'{topic}: expected {told.get(topic, 0)} messages, as metadata.yaml says, got {counts.get(topic, 0)}'
+            )
 
 
 def _whole_records(file: Path) -> Iterator[Any]:

@@ -46,9 +46,11 @@ def recover(bag: Path) -> Path:
 
 def _copy(recording: Recording, bag: BagWriter) -> None:
     types = types_of(recording)
-    connections = {topic.name: bag.add_connection(topic.name, topic.msgtype, typestore=types,
-                                                  offered_qos_profiles=_qos(topic.qos))
-                   for topic in recording.topics if topic.msgtype in types.fielddefs}
+    connections = {
+        topic.name: bag.add_connection(topic.name, topic.msgtype, typestore=types, offered_qos_profiles=_qos(topic.qos))
+        for topic in recording.topics
+        if topic.msgtype in types.fielddefs
+    }
     for message in recording.messages(connections):
         bag.write(connections[message.topic.name], message.log_ns, message.cdr)
     bag.close()

@@ -49,8 +49,9 @@ def write_report(path: Path) -> Path:
         page.replace(folder / 'report.html')
         preview.replace(folder / 'preview.mp4')
     except OSError as error:
-        raise EpisodeWriteFailed(f'{folder / "report.html"}: cannot write the report: {error.strerror or error}; the '
-                                 'bags are as they were') from error
+        raise EpisodeWriteFailed(
+            f'{folder / "report.html"}: cannot write the report: {error.strerror or error}; the bags are as they were'
+        ) from error
     finally:
         shutil.rmtree(frames, ignore_errors=True)
         for file in (page, preview):

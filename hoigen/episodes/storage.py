@@ -64,12 +64,23 @@ QosName = Literal['stream', 'latched']
 
 def _qos(depth: int, durability: QosDurability) -> Qos:
     for_ever = QosTime(9223372036, 854775807)
-    return Qos(QosHistory.KEEP_LAST, depth, QosReliability.RELIABLE, durability, for_ever, for_ever,
-               QosLiveliness.AUTOMATIC, for_ever, False)
+    return Qos(
+        QosHistory.KEEP_LAST,
+        depth,
+        QosReliability.RELIABLE,
+        durability,
+        for_ever,
+        for_ever,
+        QosLiveliness.AUTOMATIC,
+        for_ever,
+        False,
+    )
 
 
-QOS: Mapping[QosName, Qos] = {'stream': _qos(100, QosDurability.VOLATILE),
-                              'latched': _qos(1, QosDurability.TRANSIENT_LOCAL)}
+QOS: Mapping[QosName, Qos] = {
+    'stream': _qos(100, QosDurability.VOLATILE),
+    'latched': _qos(1, QosDurability.TRANSIENT_LOCAL),
+}
 
 
 class _File:
@@ -83,7 +94,7 @@ class _File:
         left = memoryview(data)
         try:
             while left:
-                left = left[self._raw.write(left):]
+                left = left[self._raw.write(left) :]
         except OSError:
             os.ftruncate(self._raw.fileno(), self.size)
             self._raw.seek(self.size)
@@ -119,8 +130,13 @@ class _CheckedMcap:
 
     def add_connection(self, connection: Connection, offered_qos_profiles: str) -> None:
         assert isinstance(connection.ext, ConnectionExtRosbag2)
-        channel = Channel(connection.id, connection.topic, connection.ext.serialization_format,
-                          {'offered_qos_profiles': offered_qos_profiles}, self._schemas[connection.msgtype].id)
+        channel = Channel(
+            connection.id,
+            connection.topic,
+            connection.ext.serialization_format,
+            {'offered_qos_profiles': offered_qos_profiles},
+            self._schemas[connection.msgtype].id,
+        )
         self._file.append(_bytes(channel))
         self._channels.append(channel)
         self.counts[connection.id] = 0
@@ -156,8 +172,19 @@ class _CheckedMcap:
             for channel_id, index in indexes.items():
                 self.counts[channel_id] -= len(index.records)
             raise
-        self._chunks.append(ChunkIndex(length, start, compression, len(data), max(stamps),
-                                       self._file.size - start - length, offsets, min(stamps), len(records)))
+        self._chunks.append(
+            ChunkIndex(
+                length,
+                start,
+                compression,
+                len(data),
+                max(stamps),
+                self._file.size - start - length,
+                offsets,
+                min(stamps),
+                len(records),
+            )
+        )
 
     def close(self, version: int, metadata: str) -> None:
         self.flush()
@@ -174,9 +201,13 @@ class _CheckedMcap:
         """The summary section and the footer; a DataEnd record stands between them and the file as it is."""
         start, built = self._file.size + len(_bytes(DataEnd(0))), RecordBuilder()
         offsets = []
-        for opcode, records in ((Opcode.SCHEMA, list(self._schemas.values())), (Opcode.CHANNEL, self._channels),
-                                (Opcode.CHUNK_INDEX, self._chunks), (Opcode.METADATA_INDEX, [about]),
-                                (Opcode.STATISTICS, [self._statistics()])):
+        for opcode, records in (
+            (Opcode.SCHEMA, list(self._schemas.values())),
+            (Opcode.CHANNEL, self._channels),
+            (Opcode.CHUNK_INDEX, self._chunks),
+            (Opcode.METADATA_INDEX, [about]),
+            (Opcode.STATISTICS, [self._statistics()]),
+        ):
             before = built.count
             for record in records:
                 record.write(built)
@@ -191,11 +222,16 @@ class _CheckedMcap:
 
     def _statistics(self) -> Statistics:
         return Statistics(
-            attachment_count=0, channel_count=len(self._channels), channel_message_counts=self.counts,
-            chunk_count=len(self._chunks), message_count=sum(self.counts.values()),
+            attachment_count=0,
+            channel_count=len(self._channels),
+            channel_message_counts=self.counts,
+            chunk_count=len(self._chunks),
+            message_count=sum(self.counts.values()),
             message_end_time=max((chunk.message_end_time for chunk in self._chunks), default=0),
             message_start_time=min((chunk.message_start_time for chunk in self._chunks), default=0),
-            metadata_count=1, schema_count=len(self._schemas))
+            metadata_count=1,
+            schema_count=len(self._schemas),
+        )
 
 
 def _bytes(record: McapRecord) -> bytes:

@@ -6,8 +6,21 @@ import struct
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-__all__ = ['CONDITION_PROVENANCE', 'EDIT_IMAGE', 'EDIT_MASK', 'EDIT_PROVENANCE', 'MESH_ASSETS', 'PER_FRAME',
-           'REFERENCE', 'TF', 'Fault', 'compare_streams', 'header_of', 'in_bag', 'required_of']
+__all__ = [
+    'CONDITION_PROVENANCE',
+    'EDIT_IMAGE',
+    'EDIT_MASK',
+    'EDIT_PROVENANCE',
+    'MESH_ASSETS',
+    'PER_FRAME',
+    'REFERENCE',
+    'TF',
+    'Fault',
+    'compare_streams',
+    'header_of',
+    'in_bag',
+    'required_of',
+]
 
 REFERENCE = '/labels'
 TF = '/tf'
@@ -19,10 +32,28 @@ CONDITION_PROVENANCE, MESH_ASSETS = '/condition/provenance', '/mesh_assets'
 """How the conditions were made, of an episode that need not have generated frames; and the meshes that they were made
 of, or none: then they were found in a recording."""
 
-PER_FRAME = ('/mesh_frame', '/camera/image', '/camera/depth', '/camera/camera_info', '/camera/pose', REFERENCE,
-             '/condition/points', '/condition/tracks', '/condition/mask', '/condition/depth',
-             '/synth/image', '/synth/camera_info', '/synth/fidelity', '/synth/labels',
-             '/edit/image', '/edit/depth', '/edit/mask', '/edit/object', '/edit/labels', TF)
+PER_FRAME = (
+    '/mesh_frame',
+    '/camera/image',
+    '/camera/depth',
+    '/camera/camera_info',
+    '/camera/pose',
+    REFERENCE,
+    '/condition/points',
+    '/condition/tracks',
+    '/condition/mask',
+    '/condition/depth',
+    '/synth/image',
+    '/synth/camera_info',
+    '/synth/fidelity',
+    '/synth/labels',
+    '/edit/image',
+    '/edit/depth',
+    '/edit/mask',
+    '/edit/object',
+    '/edit/labels',
+    TF,
+)
 """One message per frame, all of a frame with one header stamp."""
 
 OPTIONAL = ('/camera/depth',)
@@ -34,10 +65,14 @@ def required_of(recorded: Collection[str], *, generated: bool) -> tuple[str, ...
 
     generated: whether it should have generated frames.
     """
-    return tuple(topic for topic in PER_FRAME if topic not in OPTIONAL
-                 and not (topic == '/mesh_frame' and CONDITION_PROVENANCE in recorded and MESH_ASSETS not in recorded)
-                 and not (topic.startswith('/synth/') and not generated)
-                 and not (topic.startswith('/edit/') and EDIT_PROVENANCE not in recorded))
+    return tuple(
+        topic
+        for topic in PER_FRAME
+        if topic not in OPTIONAL
+        and not (topic == '/mesh_frame' and CONDITION_PROVENANCE in recorded and MESH_ASSETS not in recorded)
+        and not (topic.startswith('/synth/') and not generated)
+        and not (topic.startswith('/edit/') and EDIT_PROVENANCE not in recorded)
+    )
 
 
 def in_bag(topic: str) -> str:
@@ -51,7 +86,7 @@ def header_of(cdr: bytes | memoryview) -> tuple[int, str]:
         raise ValueError(f'{len(cdr)} bytes, too few for a header')
     order = '<' if cdr[1] & 1 else '>'
     seconds, nanoseconds, length = struct.unpack_from(f'{order}iII', cdr, 4)
-    return seconds * 1_000_000_000 + nanoseconds, bytes(cdr[16:16 + length]).rstrip(b'\0').decode()
+    return seconds * 1_000_000_000 + nanoseconds, bytes(cdr[16 : 16 + length]).rstrip(b'\0').decode()
 
 
 @dataclass(frozen=True)
@@ -71,8 +106,7 @@ def _seconds(stamps_ns: Collection[int]) -> str:
     return ', '.join(shown) + (', ...' if len(stamps_ns) > 3 else '') + ' s'
 
 
-def compare_streams(stamps_ns: Mapping[str, Sequence[int]],
-                    required: Collection[str]) -> tuple[Fault, ...]:
+def compare_streams(stamps_ns: Mapping[str, Sequence[int]], required: Collection[str]) -> tuple[Fault, ...]:
     """Check that every per-frame topic has exactly the stamps of the labels, each once.
 
     ``stamps_ns``: header stamps by topic, in any order. A topic that is absent counts as empty and is a fault only if
@@ -93,6 +127,9 @@ def compare_streams(stamps_ns: Mapping[str, Sequence[int]],
             detail = [f'{len(missing)} missing ({_seconds(missing)})'] if missing else []
             detail += [f'{len(foreign)} that no label has ({_seconds(foreign)})'] if foreign else []
             detail += [f'{repeated} repeated'] if repeated else []
-            faults.append(Fault(topic, f'{len(wanted)} messages with the stamps of {reference}',
-                                f'{len(got)}: ' + ', '.join(detail)))
+            faults.append(
+                Fault(
+                    topic, f'{len(wanted)} messages with the stamps of {reference}', f'{len(got)}: ' + ', '.join(detail)
+                )
+            )
     return tuple(faults)

@@ -74,18 +74,30 @@ def view_episode(bag: Path, name: str) -> EpisodeView:
     rows = [frames.get(stamp) for stamp in clip.stamps_ns.tolist()]
     camera = clip.cameras[0]
     height = min(camera.height, EDITED_HEIGHT) if edits else UNSEEN_HEIGHT
-    panels = _panels(clip, generated.cameras[0] if generated else resize_camera(
-        camera, round(height * camera.width / camera.height), height))
+    panels = _panels(
+        clip,
+        generated.cameras[0]
+        if generated
+        else resize_camera(camera, round(height * camera.width / camera.height), height),
+    )
     panels['generated'] = [None if generated is None or row is None else generated.frames[row] for row in rows]
     if edits:
         panels['generated'] = [edits.get(stamp) for stamp in clip.stamps_ns.tolist()]
     return EpisodeView(
-        name=name, stamps_ns=tuple(clip.stamps_ns.tolist()), panels=panels, edited=bool(edits),
+        name=name,
+        stamps_ns=tuple(clip.stamps_ns.tolist()),
+        panels=panels,
+        edited=bool(edits),
         labels=clip.labels,
         fidelity={name: tuple(_score(generated, name, row) for row in rows) for name in ('value', 'mask', 'motion')},
-        provenance=provenance if generated or rejection or edits else None, rejection=rejection,
-        camera_size=(camera.width, camera.height), counts=counts,
-        size_bytes=sum(file.stat().st_size for file in mcap_files(bag)), faults=faults, conditions=conditions)
+        provenance=provenance if generated or rejection or edits else None,
+        rejection=rejection,
+        camera_size=(camera.width, camera.height),
+        counts=counts,
+        size_bytes=sum(file.stat().st_size for file in mcap_files(bag)),
+        faults=faults,
+        conditions=conditions,
+    )
 
 
 def _generated(reader: EpisodeReader) -> GeneratedClip | None:
@@ -107,5 +119,8 @@ def _panels(clip: Clip, like: Camera) -> dict[str, Sequence[Picture]]:
     drawn = draw_points(clip, centre_view(clip.cameras[0], like.width, like.height))
     width = min(SOURCE_WIDTH, centre_view(clip.cameras[0], like.width, like.height).columns)
     shown = centre_view(clip.cameras[0], width, max(1, round(width * like.height / like.width)))
-    return {'source': [shown.picture(rgb) for rgb in clip.rgb], 'tracking': list(drawn.tracking),
-            'coloured': list(drawn.coloured)}
+    return {
+        'source': [shown.picture(rgb) for rgb in clip.rgb],
+        'tracking': list(drawn.tracking),
+        'coloured': list(drawn.coloured),
+    }

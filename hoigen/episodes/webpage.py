@@ -45,8 +45,9 @@ def write_page(out: TextIO, title: str, episodes: Iterable[Shown | tuple[str, st
     beside: folder for the images that are not inside, made when there are such; it is named ``beside.stem`` in the
     page.
     """
-    page, style, *scripts = ((TEMPLATE / name).read_text('utf-8') for name in
-                             ('page.html', 'page.css', 'drawing.js', 'player.js'))
+    page, style, *scripts = (
+        (TEMPLATE / name).read_text('utf-8') for name in ('page.html', 'page.css', 'drawing.js', 'player.js')
+    )
     head, tail = page.split('<!-- episodes -->')
     out.write(head.replace('/* style */', style).replace('{title}', escape(title)))
     inside = 0
@@ -68,8 +69,13 @@ def write_page(out: TextIO, title: str, episodes: Iterable[Shown | tuple[str, st
 
 def show(view: EpisodeView) -> Shown:
     """Everything that the player shows of an episode."""
-    return Shown(_content(view), {name: [_data_uri(image, lossless=name == 'generated') for image in images]
-                                  for name, images in view.panels.items()})
+    return Shown(
+        _content(view),
+        {
+            name: [_data_uri(image, lossless=name == 'generated') for image in images]
+            for name, images in view.panels.items()
+        },
+    )
 
 
 def _json(content: Any) -> str:
@@ -81,18 +87,26 @@ def _content(view: EpisodeView) -> dict[str, Any]:
     """The numbers and words of an episode, as JSON."""
     start = view.stamps_ns[0]
     return {
-        'name': view.name, 'task': view.labels[0].task, 'episode': view.labels[0].episode,
+        'name': view.name,
+        'task': view.labels[0].task,
+        'episode': view.labels[0].episode,
         'stamps': [f'{stamp / 1e9:.9f}' for stamp in view.stamps_ns],
         'times': [(stamp - start) / 1e9 for stamp in view.stamps_ns],
         'sizes': {name: _size(pictures) for name, pictures in view.panels.items()} | {'source': view.camera_size},
         'edited': view.edited,
-        'fidelity': {name: [None if value is None else round(value, 4) for value in scores]
-                     for name, scores in view.fidelity.items()},
-        'frames': [_labels(labels) for labels in view.labels], 'joints': view.labels[0].joint_names,
+        'fidelity': {
+            name: [None if value is None else round(value, 4) for value in scores]
+            for name, scores in view.fidelity.items()
+        },
+        'frames': [_labels(labels) for labels in view.labels],
+        'joints': view.labels[0].joint_names,
         'footage': view.conditions is not None and MESH_ASSETS not in view.counts,
         'conditions': provenance_in_words(view.conditions),
-        'provenance': provenance_in_words(view.provenance), 'counts': view.counts, 'bytes': view.size_bytes,
-        'faults': view.faults, 'rejection': view.rejection,
+        'provenance': provenance_in_words(view.provenance),
+        'counts': view.counts,
+        'bytes': view.size_bytes,
+        'faults': view.faults,
+        'rejection': view.rejection,
     }
 
 
@@ -112,10 +126,14 @@ def _data_uri(picture: Picture, *, lossless: bool) -> str | None:
 
 def _labels(labels: Labels) -> dict[str, Any]:
     pose = labels.T_world_object
-    return {'position': None if pose is None else _numbers(pose[:3, 3]),
-            'rotation': None if pose is None else [_numbers(row) for row in pose[:3, :3]],
-            'forces': _numbers(labels.contacts.forces_n), 'action': _numbers(labels.action),
-            'joints': _numbers(labels.joint_positions), 'frame': labels.frame}
+    return {
+        'position': None if pose is None else _numbers(pose[:3, 3]),
+        'rotation': None if pose is None else [_numbers(row) for row in pose[:3, :3]],
+        'forces': _numbers(labels.contacts.forces_n),
+        'action': _numbers(labels.action),
+        'joints': _numbers(labels.joint_positions),
+        'frame': labels.frame,
+    }
 
 
 def _numbers(values: np.ndarray) -> list[float]:
@@ -128,9 +146,15 @@ def provenance_in_words(provenance: Provenance | None) -> dict[str, Any] | None:
         return None
     settings = dict(provenance.config)
     timings = settings.pop('timings', {})
-    return {'seed': provenance.seed, 'source': provenance.source, 'settings': _flat(settings),
-            'timings': _flat(timings), 'weights': provenance.weights, 'versions': provenance.versions,
-            'licences': provenance.licences}
+    return {
+        'seed': provenance.seed,
+        'source': provenance.source,
+        'settings': _flat(settings),
+        'timings': _flat(timings),
+        'weights': provenance.weights,
+        'versions': provenance.versions,
+        'licences': provenance.licences,
+    }
 
 
 def _flat(settings: dict[str, Any], prefix: str = '') -> dict[str, str]:

@@ -64,8 +64,7 @@ class EpisodeWriter:
         self._failure: EpisodeError | None = None
         self._summary: EpisodeSummary | None = None
 
-    def write(self, topic: str, msgtype: str, stamp_ns: int, cdr: bytes | memoryview,
-              qos: QosName = 'stream') -> None:
+    def write(self, topic: str, msgtype: str, stamp_ns: int, cdr: bytes | memoryview, qos: QosName = 'stream') -> None:
         """Append one message, logged at ``stamp_ns`` (scene time).
 
         ``qos``: how it was offered, ``stream`` (reliable, volatile) or ``latched`` (reliable, transient local).
@@ -99,8 +98,9 @@ class EpisodeWriter:
     def __enter__(self) -> EpisodeWriter:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if error is None:
             self.close()
         elif not self._failure and not self._summary:
@@ -115,8 +115,9 @@ class EpisodeWriter:
         except (ValueError, SerdeError) as error:
             raise EpisodeError(f'{topic}: expected a readable message, got {error}') from error
 
-    def _append(self, topic: str, msgtype: str, stamp_ns: int, cdr: bytes | memoryview, qos: QosName,
-                stamp: int | None) -> None:
+    def _append(
+        self, topic: str, msgtype: str, stamp_ns: int, cdr: bytes | memoryview, qos: QosName, stamp: int | None
+    ) -> None:
         try:
             connection = self._connection(topic, msgtype, qos)
             self._bag.write(connection, stamp_ns, cdr)
@@ -130,8 +131,9 @@ class EpisodeWriter:
         if known is None:
             if msgtype not in self._types.fielddefs:
                 raise EpisodeError(f'{topic}: expected a message type with a known definition, got {msgtype!r}')
-            connection = self._bag.add_connection(topic, msgtype, typestore=self._types,
-                                                  offered_qos_profiles=[QOS[qos]])
+            connection = self._bag.add_connection(
+                topic, msgtype, typestore=self._types, offered_qos_profiles=[QOS[qos]]
+            )
             known = self._connections[topic] = (msgtype, connection)
         if known[0] != msgtype:
             raise EpisodeError(f'{topic}: expected {known[0]} as before, got {msgtype}')
@@ -157,8 +159,10 @@ class EpisodeWriter:
         whole = self._bag.close_after_error()
         messages = sum(self._bag.counts.values())
         kept = 'readable as a bag' if whole else 'readable after recovery, the index is missing'
-        self._failure = EpisodeWriteFailed(f'{self.folder}: cannot write: {error.strerror or error}; the {messages} '
-                                           f'messages written before stay {kept}')
+        self._failure = EpisodeWriteFailed(
+            f'{self.folder}: cannot write: {error.strerror or error}; the {messages} '
+            f'messages written before stay {kept}'
+        )
         raise self._failure from error
 
 
@@ -180,8 +184,10 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         (unfinished / folder.name).rename(folder)
     except (OSError, EpisodeWriteFailed) as error:
         cause = error.__cause__ if isinstance(error, EpisodeWriteFailed) else error
-        raise EpisodeWriteFailed(f'{folder}: cannot write: {getattr(cause, "strerror", None) or cause}; nothing of it '
-                                 'is left, all else is as it was') from error
+        raise EpisodeWriteFailed(
+            f'{folder}: cannot write: {getattr(cause, "strerror", None) or cause}; nothing of it '
+            'is left, all else is as it was'
+        ) from error
     finally:
         if unfinished is not None:
             shutil.rmtree(unfinished, ignore_errors=True)

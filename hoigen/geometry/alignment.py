@@ -21,8 +21,9 @@ class Similarity(NamedTuple):
         return self.scale * points @ self.rotation.T + self.translation
 
 
-def align(points: np.ndarray, onto: np.ndarray, weights: np.ndarray | None = None, *, scaled: bool = True
-          ) -> Similarity:
+def align(
+    points: np.ndarray, onto: np.ndarray, weights: np.ndarray | None = None, *, scaled: bool = True
+) -> Similarity:
     """The least-squares transform of points [N,3] onto [N,3], N >= 3, weights [N] >= 0 (Umeyama 1991).
 
     scaled: with a scale; without, it is rigid. Points on one line leave the turn about it open.
@@ -36,5 +37,5 @@ def align(points: np.ndarray, onto: np.ndarray, weights: np.ndarray | None = Non
     u, spread, vt = np.linalg.svd((share[:, None] * b).T @ a)
     signs = np.array([1.0, 1.0, np.sign(np.linalg.det(u) * np.linalg.det(vt))])
     rotation = (u * signs) @ vt
-    scale = float(spread @ signs / (share @ (a ** 2).sum(1))) if scaled else 1.0
+    scale = float(spread @ signs / (share @ (a**2).sum(1))) if scaled else 1.0
     return Similarity(scale, rotation, centre_onto - scale * rotation @ centre)

@@ -47,6 +47,8 @@ def mesh_table(assets: Sequence[MeshAsset]) -> MeshTable:
         roles=np.array([ROLE_CODE[asset.role] for asset in ordered], np.uint8),
         vertices=np.concatenate([asset.vertices for asset in ordered]).astype(float),
         starts=starts,
-        triangles=np.concatenate([asset.triangles + start for asset, start in zip(ordered, starts, strict=False)]
-                                 ).astype(np.int32),
-        triangle_asset=np.repeat(np.arange(len(ordered), dtype=np.int32), [len(a.triangles) for a in ordered]))
+        triangles=np.concatenate(
+            [asset.triangles + start for asset, start in zip(ordered, starts, strict=False)]
+        ).astype(np.int32),
+        triangle_asset=np.repeat(np.arange(len(ordered), dtype=np.int32), [len(a.triangles) for a in ordered]),
+    )

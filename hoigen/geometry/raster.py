@@ -24,8 +24,9 @@ class Raster:
     triangle: np.ndarray
 
 
-def rasterise(camera: Camera, vertices_world: np.ndarray, triangles: np.ndarray,
-              window: tuple[int, int, int, int] | None = None) -> Raster:
+def rasterise(
+    camera: Camera, vertices_world: np.ndarray, triangles: np.ndarray, window: tuple[int, int, int, int] | None = None
+) -> Raster:
     """Draw triangles [F,3] int32 over world vertices [V,3]; both sides are seen, the first listed wins a tie.
 
     window: left, top, width and height of the part of the image that is drawn; none: all of it.
@@ -40,8 +41,9 @@ def rasterise(camera: Camera, vertices_world: np.ndarray, triangles: np.ndarray,
 
 
 @numba.njit(cache=True, nogil=True)
-def _draw_mesh(points: np.ndarray, triangles: np.ndarray, K: np.ndarray, near: float, depth: np.ndarray,
-               index: np.ndarray) -> None:
+def _draw_mesh(
+    points: np.ndarray, triangles: np.ndarray, K: np.ndarray, near: float, depth: np.ndarray, index: np.ndarray
+) -> None:
     """Fill ``depth`` and ``index``; while drawing, ``depth`` holds the inverse depth, which is affine in (u, v)."""
     depth[:] = 0
     index[:] = -1
@@ -97,8 +99,9 @@ def _cut_near(ring: np.ndarray, near: float, cut: np.ndarray) -> int:
 
 
 @numba.njit(cache=True, nogil=True)
-def _draw_triangle(a: np.ndarray, b: np.ndarray, c: np.ndarray, number: int, inverse: np.ndarray, index: np.ndarray
-                   ) -> None:
+def _draw_triangle(
+    a: np.ndarray, b: np.ndarray, c: np.ndarray, number: int, inverse: np.ndarray, index: np.ndarray
+) -> None:
     """Draw corners (u, v, 1/z) row by row: on each row the three edges bound one span of pixel centres."""
     left = max(min(a[0], b[0], c[0]), 0.0)
     right = min(max(a[0], b[0], c[0]), inverse.shape[1] - 1.0)

@@ -98,8 +98,17 @@ def _coloured(asset: MeshAsset, world: np.ndarray, camera: Camera, samples: int)
         last = min(first + rows, bottom)
         part = left * samples, first * samples, (right - left) * samples, (last - first) * samples
         rays = np.linalg.inv(fine.K) @ np.array([[1, 0, part[0]], [0, 1, part[1]], [0, 0, 1.0]])
-        _mix(rasterise(fine, world, asset.triangles, part).triangle, samples, rays, across, uv,
-             np.ascontiguousarray(texture), light, rgb[first:last, left:right], share[first:last, left:right])
+        _mix(
+            rasterise(fine, world, asset.triangles, part).triangle,
+            samples,
+            rays,
+            across,
+            uv,
+            np.ascontiguousarray(texture),
+            light,
+            rgb[first:last, left:right],
+            share[first:last, left:right],
+        )
     return rgb, share
 
 
@@ -115,8 +124,17 @@ def _window(world: np.ndarray, camera: Camera) -> tuple[int, int, int, int]:
 
 
 @numba.njit(cache=True, nogil=True)
-def _mix(index: np.ndarray, samples: int, rays: np.ndarray, across: np.ndarray, uv: np.ndarray, texture: np.ndarray,
-         light: np.ndarray, rgb: np.ndarray, share: np.ndarray) -> None:
+def _mix(
+    index: np.ndarray,
+    samples: int,
+    rays: np.ndarray,
+    across: np.ndarray,
+    uv: np.ndarray,
+    texture: np.ndarray,
+    light: np.ndarray,
+    rgb: np.ndarray,
+    share: np.ndarray,
+) -> None:
     """Fill rgb and share [h,w] from triangles ``index`` [h*samples,w*samples], -1 for none.
 
     rays: [3,3], from samples to directions in the camera's frame. across: [F,3,3], the products of its corners two by
@@ -165,8 +183,9 @@ def _mix(index: np.ndarray, samples: int, rays: np.ndarray, across: np.ndarray, 
                 rgb[row, column, k] = np.uint8((total[k] + 255.0 * (every - covered)) / every + 0.5)
 
 
-def _weights(camera: Camera, world: np.ndarray, triangles: np.ndarray, index: np.ndarray, mask: np.ndarray,
-             depth_m: np.ndarray) -> np.ndarray:
+def _weights(
+    camera: Camera, world: np.ndarray, triangles: np.ndarray, index: np.ndarray, mask: np.ndarray, depth_m: np.ndarray
+) -> np.ndarray:
     """Barycentric weights [n,3] of the masked pixels in the triangles that they show."""
     v, u = np.nonzero(mask)
     rays = np.stack([u, v, np.ones_like(u)], 1) @ np.linalg.inv(camera.K).T

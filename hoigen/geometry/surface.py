@@ -54,8 +54,7 @@ def barycentric(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
     return weights / weights.sum(axis=1, keepdims=True)
 
 
-def sample_surface(vertices: np.ndarray, triangles: np.ndarray, count: int, rng: np.random.Generator
-                   ) -> SurfaceSamples:
+def sample_surface(vertices: np.ndarray, triangles: np.ndarray, count: int, rng: np.random.Generator) -> SurfaceSamples:
     """``count`` samples spread evenly over the area of triangles [F,3] over vertices [V,3].
 
     Any first part of the samples is spread evenly as well. The mesh has an area.
@@ -72,7 +71,7 @@ def sample_surface(vertices: np.ndarray, triangles: np.ndarray, count: int, rng:
 def spread(points: np.ndarray, count: int) -> np.ndarray:
     """Rows [count] int64 of points [C,2] or [C,3]: each is the one farthest from those before it, row 0 is first."""
     columns = np.zeros((3, len(points)), np.float32)
-    columns[:points.shape[1]] = points.T
+    columns[: points.shape[1]] = points.T
     return _spread(columns[0], columns[1], columns[2], count)
 
 

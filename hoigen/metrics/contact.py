@@ -83,7 +83,7 @@ def _apart(pixels: np.ndarray, points: np.ndarray, radius: int, size: tuple[int,
 
 def _window(grey: np.ndarray, centre: np.ndarray, radius: int) -> np.ndarray:
     u, v = centre
-    return grey[v - radius:v + radius + 1, u - radius:u + radius + 1]
+    return grey[v - radius : v + radius + 1, u - radius : u + radius + 1]
 
 
 def _texture(window: np.ndarray) -> float:

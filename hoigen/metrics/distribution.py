@@ -74,5 +74,6 @@ class _Given(nn.Module):
 
 def _refuse(made: Tensor, truth: Tensor) -> None:
     if made.shape != truth.shape or len(made) < 2:
-        raise ValueError(f'features: expected two sets of equal shape [N >= 2, D], got {list(made.shape)} '
-                         f'and {list(truth.shape)}')
+        raise ValueError(
+            f'features: expected two sets of equal shape [N >= 2, D], got {list(made.shape)} and {list(truth.shape)}'
+        )

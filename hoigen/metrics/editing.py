@@ -16,8 +16,19 @@ from scipy.spatial import cKDTree
 
 from hoigen.records import Check
 
-__all__ = ['OBJECT', 'SCENE', 'UNCLEAR', 'EditTruth', 'background_error', 'colour_error', 'depth_error_percent',
-           'object_iou', 'occlusion_right', 'read', 'unclear_share']
+__all__ = [
+    'OBJECT',
+    'SCENE',
+    'UNCLEAR',
+    'EditTruth',
+    'background_error',
+    'colour_error',
+    'depth_error_percent',
+    'object_iou',
+    'occlusion_right',
+    'read',
+    'unclear_share',
+]
 
 SCENE, OBJECT, UNCLEAR = 0, 1, 2
 """Codes of a reading."""
@@ -63,8 +74,12 @@ class EditTruth:
             check.array(name, getattr(self, name), 'bool', ('H', 'W'), sizes=sizes)
         for name in ('object_depth_m', 'scene_depth_m'):
             check.array(name, getattr(self, name), 'float32', ('H', 'W'), sizes=sizes, finite=False)
-        check.that(bool(self.visible.any()) and not (self.visible & ~self.outline).any(), 'visible',
-                   'a part of the outline that is not empty', int(self.visible.sum()))
+        check.that(
+            bool(self.visible.any()) and not (self.visible & ~self.outline).any(),
+            'visible',
+            'a part of the outline that is not empty',
+            int(self.visible.sum()),
+        )
         check.done()
 
     @cached_property

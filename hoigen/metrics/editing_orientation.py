@@ -118,10 +118,12 @@ class OrientationReader:
         """
         true, scene = self._drawn([self._true]), self._seen(self._truth.without).scene
         seen = _Seen(true.colour[0] + ((1 - true.share[0])[:, None] * scene).ravel(), scene)
-        allowed = max(_errors(seen, self._drawn([turn @ self._true for turn in _turns(ALIKE_DEG)])).mean(),
-                      ALIKE_LEVELS**2 * true.share[0].mean())
+        allowed = max(
+            _errors(seen, self._drawn([turn @ self._true for turn in _turns(ALIKE_DEG)])).mean(),
+            ALIKE_LEVELS**2 * true.share[0].mean(),
+        )
         errors = _errors(seen, self._coarse)
-        order = np.argsort(errors)[:int((errors <= allowed).sum())]
+        order = np.argsort(errors)[: int((errors <= allowed).sum())]
         return np.stack(_apart(self._coarse.rotation[order], [self._true], len(order) + 1))
 
     @cached_property
@@ -136,8 +138,10 @@ class OrientationReader:
             for turn in 360 / TURNS * np.arange(TURNS):
                 about = cv2.getRotationMatrix2D(middle, -turn, 1)
                 rotations.append(_turn(turn * ray) @ rotation)
-                turned = [cv2.warpAffine(part, about, (WINDOW, WINDOW), borderValue=self._far if part is depth else 0)
-                          for part in (colour, share, depth)]
+                turned = [
+                    cv2.warpAffine(part, about, (WINDOW, WINDOW), borderValue=self._far if part is depth else 0)
+                    for part in (colour, share, depth)
+                ]
                 shown = self._shown(*turned)
                 colours.append(shown[0])
                 shares.append(shown[1])
@@ -145,8 +149,9 @@ class OrientationReader:
 
     def _drawn(self, rotations: Sequence[np.ndarray]) -> _Views:
         shown = [self._shown(*self._draw(rotation)) for rotation in rotations]
-        return _Views(np.stack(rotations), np.stack([colour for colour, _ in shown]),
-                      np.stack([share for _, share in shown]))
+        return _Views(
+            np.stack(rotations), np.stack([colour for colour, _ in shown]), np.stack([share for _, share in shown])
+        )
 
     def _draw(self, rotation: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Colour times share [S,S,3], share [S,S] and depth in metres [S,S] of the object alone, float32; unlit, as
@@ -177,11 +182,15 @@ class OrientationReader:
 
     def _window(self, picture: np.ndarray, how: int) -> np.ndarray:
         (left, top), side = self._corner, self._side
-        around = [max(0, -top), max(0, top + side - picture.shape[0]), max(0, -left),
-                  max(0, left + side - picture.shape[1])]
+        around = [
+            max(0, -top),
+            max(0, top + side - picture.shape[0]),
+            max(0, -left),
+            max(0, left + side - picture.shape[1]),
+        ]
         wide = cv2.copyMakeBorder(picture, *around, cv2.BORDER_REPLICATE)
         top, left = top + around[0], left + around[2]
-        return cv2.resize(wide[top:top + side, left:left + side], (WINDOW, WINDOW), interpolation=how)
+        return cv2.resize(wide[top : top + side, left : left + side], (WINDOW, WINDOW), interpolation=how)
 
 
 def _small(asset: MeshAsset) -> MeshAsset:

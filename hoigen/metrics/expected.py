@@ -33,12 +33,22 @@ def judged_video(frames: np.ndarray, conditions: Conditions) -> tuple[np.ndarray
     """Frames [T,H,W,3] uint8 at the conditions' size, and what they must show, both no wider than ``WIDEST``."""
     c = conditions
     if frames.shape != c.tracking.shape or frames.dtype != np.uint8:
-        raise ValueError(f'frames: expected uint8 {list(c.tracking.shape)} as the conditions, '
-                         f'got {frames.dtype} {list(frames.shape)}')
+        raise ValueError(
+            f'frames: expected uint8 {list(c.tracking.shape)} as the conditions, '
+            f'got {frames.dtype} {list(frames.shape)}'
+        )
     height, width = frames.shape[1:3]
     if width <= WIDEST:
-        return frames, Expected(c.mask, c.background, c.background_known, c.coloured, c.coloured_state,
-                                c.point_pixels, c.point_visible, c.point_role)
+        return frames, Expected(
+            c.mask,
+            c.background,
+            c.background_known,
+            c.coloured,
+            c.coloured_state,
+            c.point_pixels,
+            c.point_visible,
+            c.point_role,
+        )
     size = (WIDEST, max(1, round(height * WIDEST / width)))
     places = (c.point_pixels + 0.5) * np.divide(size, (width, height)) - 0.5
     return _resized(frames, size, cv2.INTER_AREA), Expected(
@@ -47,7 +57,10 @@ def judged_video(frames: np.ndarray, conditions: Conditions) -> tuple[np.ndarray
         background_known=_resized(c.background_known.astype(np.uint8), size, cv2.INTER_NEAREST) > 0,
         coloured=_resized(c.coloured, size, cv2.INTER_NEAREST),
         coloured_state=_resized(c.coloured_state, size, cv2.INTER_NEAREST),
-        point_pixels=places.astype(np.float32), point_visible=c.point_visible, point_role=c.point_role)
+        point_pixels=places.astype(np.float32),
+        point_visible=c.point_visible,
+        point_role=c.point_role,
+    )
 
 
 def _resized(video: np.ndarray, size: tuple[int, int], interpolation: int) -> np.ndarray:

@@ -41,15 +41,26 @@ class Mixed(nn.Module):
     convolution after it, none without.
     """
 
-    def __init__(self, channels: int, chains: dict[str, list[Step]], pool: str, pool_out: int | None = None,
-                 fork: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        channels: int,
+        chains: dict[str, list[Step]],
+        pool: str,
+        pool_out: int | None = None,
+        fork: tuple[str, ...] = (),
+    ) -> None:
         super().__init__()
         self.chains: list[tuple[list[str], list[str]]] = []
         self.pool = pool
         for name, steps in chains.items():
             last = len(steps) - 1
-            labels = ([name] if last == 0 else [f'{name}_{i + 1}' for i in range(last + 1)] if name not in fork else
-                      [*(f'{name}_{i + 1}' for i in range(last - 1)), f'{name}_{last}a', f'{name}_{last}b'])
+            labels = (
+                [name]
+                if last == 0
+                else [f'{name}_{i + 1}' for i in range(last + 1)]
+                if name not in fork
+                else [*(f'{name}_{i + 1}' for i in range(last - 1)), f'{name}_{last}a', f'{name}_{last}b']
+            )
             cut = last - 1 if name in fork else last
             width = channels
             for i, (label, step) in enumerate(zip(labels, steps, strict=True)):
@@ -66,27 +77,56 @@ class Mixed(nn.Module):
             for name in chain:
                 y = self.get_submodule(name)(y)
             parts += [self.get_submodule(name)(y) for name in ends]
-        pooled = (F.avg_pool2d(x, 3, 1, 1, count_include_pad=False) if self.pool == 'average' else
-                  F.max_pool2d(x, 3, 1, 1) if self.pool == 'max' else F.max_pool2d(x, 3, 2))
+        pooled = (
+            F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
+            if self.pool == 'average'
+            else F.max_pool2d(x, 3, 1, 1)
+            if self.pool == 'max'
+            else F.max_pool2d(x, 3, 2)
+        )
         return torch.cat([*parts, self.branch_pool(pooled) if hasattr(self, 'branch_pool') else pooled], 1)
 
 
 def _a(channels: int, pool: int) -> Mixed:
-    return Mixed(channels, {'branch1x1': [(64, 1, 1, 0)], 'branch5x5': [(48, 1, 1, 0), (64, 5, 1, 2)],
-                            'branch3x3dbl': [(64, 1, 1, 0), (96, 3, 1, 1), (96, 3, 1, 1)]}, 'average', pool)
+    return Mixed(
+        channels,
+        {
+            'branch1x1': [(64, 1, 1, 0)],
+            'branch5x5': [(48, 1, 1, 0), (64, 5, 1, 2)],
+            'branch3x3dbl': [(64, 1, 1, 0), (96, 3, 1, 1), (96, 3, 1, 1)],
+        },
+        'average',
+        pool,
+    )
 
 
 def _c(inner: int) -> Mixed:
     chain: list[Step] = [(inner, 1, 1, 0), *((inner, *k) for k in (COLUMN, ROW, COLUMN)), (192, *ROW)]
-    return Mixed(768, {'branch1x1': [(192, 1, 1, 0)], 'branch7x7': [(inner, 1, 1, 0), (inner, *ROW), (192, *COLUMN)],
-                       'branch7x7dbl': chain}, 'average', 192)
+    return Mixed(
+        768,
+        {
+            'branch1x1': [(192, 1, 1, 0)],
+            'branch7x7': [(inner, 1, 1, 0), (inner, *ROW), (192, *COLUMN)],
+            'branch7x7dbl': chain,
+        },
+        'average',
+        192,
+    )
 
 
 def _e(channels: int, pool: str) -> Mixed:
     ends: list[Step] = [(384, (1, 3), 1, (0, 1)), (384, (3, 1), 1, (1, 0))]
-    return Mixed(channels, {'branch1x1': [(320, 1, 1, 0)], 'branch3x3': [(384, 1, 1, 0), *ends],
-                            'branch3x3dbl': [(448, 1, 1, 0), (384, 3, 1, 1), *ends]}, pool, 192,
-                 fork=('branch3x3', 'branch3x3dbl'))
+    return Mixed(
+        channels,
+        {
+            'branch1x1': [(320, 1, 1, 0)],
+            'branch3x3': [(384, 1, 1, 0), *ends],
+            'branch3x3dbl': [(448, 1, 1, 0), (384, 3, 1, 1), *ends],
+        },
+        pool,
+        192,
+        fork=('branch3x3', 'branch3x3dbl'),
+    )
 
 
 class Inception(nn.Module):
@@ -100,12 +140,18 @@ class Inception(nn.Module):
         self.Conv2d_3b_1x1 = Convolution(64, (80, 1, 1, 0))
         self.Conv2d_4a_3x3 = Convolution(80, (192, 3, 1, 0))
         self.Mixed_5b, self.Mixed_5c, self.Mixed_5d = _a(192, 32), _a(256, 64), _a(288, 64)
-        self.Mixed_6a = Mixed(288, {'branch3x3': [(384, 3, 2, 0)],
-                                    'branch3x3dbl': [(64, 1, 1, 0), (96, 3, 1, 1), (96, 3, 2, 0)]}, 'halve')
+        self.Mixed_6a = Mixed(
+            288, {'branch3x3': [(384, 3, 2, 0)], 'branch3x3dbl': [(64, 1, 1, 0), (96, 3, 1, 1), (96, 3, 2, 0)]}, 'halve'
+        )
         self.Mixed_6b, self.Mixed_6c, self.Mixed_6d, self.Mixed_6e = _c(128), _c(160), _c(160), _c(192)
-        self.Mixed_7a = Mixed(768, {
-            'branch3x3': [(192, 1, 1, 0), (320, 3, 2, 0)],
-            'branch7x7x3': [(192, 1, 1, 0), (192, *ROW), (192, *COLUMN), (192, 3, 2, 0)]}, 'halve')
+        self.Mixed_7a = Mixed(
+            768,
+            {
+                'branch3x3': [(192, 1, 1, 0), (320, 3, 2, 0)],
+                'branch7x7x3': [(192, 1, 1, 0), (192, *ROW), (192, *COLUMN), (192, 3, 2, 0)],
+            },
+            'halve',
+        )
         self.Mixed_7b, self.Mixed_7c = _e(1280, 'average'), _e(2048, 'max')
 
     def forward(self, pictures: Tensor) -> Tensor:

@@ -61,15 +61,19 @@ class LearnedMeasures:
     def __init__(self, config: LearnedConfig) -> None:
         given = {field.name: getattr(config, field.name) for field in fields(config)}
         given = {name: Path(path) for name, path in given.items() if path is not None}
-        missing = [f'learned.{name}: expected a {kind} of weights, found none at {path}' for name, path in given.items()
-                   for kind in ('folder' if name in FOLDERS else 'file',)
-                   if not (path.is_dir() if name in FOLDERS else path.is_file())]
+        missing = [
+            f'learned.{name}: expected a {kind} of weights, found none at {path}'
+            for name, path in given.items()
+            for kind in ('folder' if name in FOLDERS else 'file',)
+            if not (path.is_dir() if name in FOLDERS else path.is_file())
+        ]
         if missing:
             raise WeightsError('; '.join(missing))
         self._lpips = load_network(Lpips(), read_tensors(given['lpips']), given['lpips']) if 'lpips' in given else None
         self._networks = {name: NETWORKS[name](path) for name, path in given.items() if name in NETWORKS}
-        self.weights = {name: sha256_of(path / 'model.safetensors' if name in FOLDERS else path)
-                        for name, path in given.items()}
+        self.weights = {
+            name: sha256_of(path / 'model.safetensors' if name in FOLDERS else path) for name, path in given.items()
+        }
         self._seen: dict[tuple[str, bytes], Tensor] = {}
 
     @torch.no_grad()
@@ -94,9 +98,18 @@ class LearnedMeasures:
             made, truth = (torch.cat([c.features[name, region][side] for c in comparisons]) for side in (0, 1))
             clip = torch.arange(len(comparisons)).repeat_interleave(len(truth) // len(comparisons))
             if len(made) >= 2:
-                found.append(Distribution(NAMES[name], region, frechet_distance(made, truth),
-                                          kernel_distance(made, truth, clip), len(truth), len(comparisons),
-                                          truth.shape[1], self.weights[name]))
+                found.append(
+                    Distribution(
+                        NAMES[name],
+                        region,
+                        frechet_distance(made, truth),
+                        kernel_distance(made, truth, clip),
+                        len(truth),
+                        len(comparisons),
+                        truth.shape[1],
+                        self.weights[name],
+                    )
+                )
         return found
 
     def _truth(self, name: str, video: np.ndarray) -> Tensor:
@@ -130,6 +143,7 @@ def videomae_features(folder: Path) -> Features:
     def features(frames: np.ndarray) -> Tensor:
         chosen = np.linspace(0, len(frames) - 1, network.config.num_frames).round().astype(int)
         return network(**prepare(list(frames[chosen]), return_tensors='pt')).last_hidden_state.mean(1)
+
     return features
 
 
@@ -138,5 +152,8 @@ def _pictures(frames: np.ndarray) -> Tensor:
 
 
 NETWORKS: dict[str, Callable[[Path], Features]] = {
-    'clip': clip_features, 'fid': inception_features, 'fvd': videomae_features}
+    'clip': clip_features,
+    'fid': inception_features,
+    'fvd': videomae_features,
+}
 FOLDERS = ('clip', 'fvd')

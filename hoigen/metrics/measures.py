@@ -17,8 +17,12 @@ REGIONS = (FULL, HAND_OBJECT, OBJECT, BACKGROUND, SHADOW)
 
 ON_REGIONS = ('PSNR', 'SSIM', 'L1', 'GMSD', 'ST-SSIM', 'GMSD-T')
 CONTACT_PX, CONTACT_MM, CONTACT_FOUND = 'contact error px', 'contact error mm', 'contact patterns found'
-MEASURES = (*(f'{measure} {region}' for measure in ON_REGIONS for region in REGIONS), CONTACT_PX, CONTACT_MM,
-            CONTACT_FOUND)
+MEASURES = (
+    *(f'{measure} {region}' for measure in ON_REGIONS for region in REGIONS),
+    CONTACT_PX,
+    CONTACT_MM,
+    CONTACT_FOUND,
+)
 HIGHER = ('PSNR', 'SSIM', 'ST-SSIM', 'CLIP', CONTACT_FOUND)
 
 LIGHT_CHANGE = 8.0
@@ -37,18 +41,28 @@ def regions(truth: np.ndarray, conditions: Conditions) -> dict[str, np.ndarray |
     there, smoothed over 2 pixels, has changed by more than LIGHT_CHANGE.
     """
     mask = conditions.mask
-    now, before = (cv2.cvtColor(video.reshape(-1, *video.shape[2:]), cv2.COLOR_RGB2GRAY).reshape(mask.shape)
-                   for video in (truth, conditions.background))
+    now, before = (
+        cv2.cvtColor(video.reshape(-1, *video.shape[2:]), cv2.COLOR_RGB2GRAY).reshape(mask.shape)
+        for video in (truth, conditions.background)
+    )
     change = np.stack([cv2.GaussianBlur(a - b, (0, 0), 2) for a, b in zip(now.astype(np.float32), before, strict=True)])
-    return {FULL: None, HAND_OBJECT: mask > 0, OBJECT: mask == ROLE_CODE[OBJECT], BACKGROUND: mask == 0,
-            SHADOW: (mask == 0) & conditions.background_known & (np.abs(change) > LIGHT_CHANGE)}
+    return {
+        FULL: None,
+        HAND_OBJECT: mask > 0,
+        OBJECT: mask == ROLE_CODE[OBJECT],
+        BACKGROUND: mask == 0,
+        SHADOW: (mask == 0) & conditions.background_known & (np.abs(change) > LIGHT_CHANGE),
+    }
 
 
 def contact_points(clip: Clip, conditions: Conditions) -> ContactPoints:
     """The clip's points in contact that the cameras see, at the conditions' size."""
-    return ContactPoints(conditions.point_pixels, conditions.point_depth_m,
-                         conditions.point_visible & clip.point_contact,
-                         np.array([camera.K[0, 0] for camera in conditions.cameras]))
+    return ContactPoints(
+        conditions.point_pixels,
+        conditions.point_depth_m,
+        conditions.point_visible & clip.point_contact,
+        np.array([camera.K[0, 0] for camera in conditions.cameras]),
+    )
 
 
 def measure(frames: np.ndarray, truth: np.ndarray, clip: Clip, conditions: Conditions) -> dict[str, float]:
@@ -65,11 +79,19 @@ def measure(frames: np.ndarray, truth: np.ndarray, clip: Clip, conditions: Condi
     for name, region in places.items():
         if region is not None and not region.any():
             continue
-        row |= {f'L1 {name}': l1(made, true, region), f'PSNR {name}': psnr(made, true, region),
-                f'SSIM {name}': region_mean(similarity, region), f'ST-SSIM {name}': region_mean(in_time, region),
-                f'GMSD {name}': gmsd(made, true, region), f'GMSD-T {name}': gmsd_t(made, true, region)}
+        row |= {
+            f'L1 {name}': l1(made, true, region),
+            f'PSNR {name}': psnr(made, true, region),
+            f'SSIM {name}': region_mean(similarity, region),
+            f'ST-SSIM {name}': region_mean(in_time, region),
+            f'GMSD {name}': gmsd(made, true, region),
+            f'GMSD-T {name}': gmsd_t(made, true, region),
+        }
     errors = contact_errors(made, true, points)
     if len(errors.pixels):
-        row |= {CONTACT_PX: float(errors.pixels.mean()), CONTACT_MM: float(errors.millimetres.mean()),
-                CONTACT_FOUND: float(errors.found.mean())}
+        row |= {
+            CONTACT_PX: float(errors.pixels.mean()),
+            CONTACT_MM: float(errors.millimetres.mean()),
+            CONTACT_FOUND: float(errors.found.mean()),
+        }
     return {name: row.get(name, float('nan')) for name in MEASURES}

@@ -29,8 +29,7 @@ FEWEST = 0.05
 FOLLOWED = 0.25
 """At least this part of them must be judged: a surface on which no motion can be seen does not follow the scene."""
 
-_DOWN, _RIGHT = (offset.ravel().astype(np.float32)
-                 for offset in np.mgrid[-RADIUS:RADIUS + 1, -RADIUS:RADIUS + 1])
+_DOWN, _RIGHT = (offset.ravel().astype(np.float32) for offset in np.mgrid[-RADIUS : RADIUS + 1, -RADIUS : RADIUS + 1])
 
 
 def motion_fidelity(frames: np.ndarray, expected: Expected) -> np.ndarray:
@@ -46,14 +45,15 @@ def motion_fidelity(frames: np.ndarray, expected: Expected) -> np.ndarray:
     smooth = [cv2.GaussianBlur(frame, (3, 3), 0) for frame in frames]
     dense = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     dense.setFinestScale(0)
-    scores = [_step(dense.calc(grey[t], grey[t + 1], None), smooth[t:t + 2], expected, t)
-              for t in range(len(frames) - 1)]
+    scores = [
+        _step(dense.calc(grey[t], grey[t + 1], None), smooth[t : t + 2], expected, t) for t in range(len(frames) - 1)
+    ]
     return np.asarray(scores[:1] + scores if scores else [np.nan], np.float32)
 
 
 def _step(flow: np.ndarray, pictures: list[np.ndarray], expected: Expected, t: int) -> float:
     """The score of the step from frame t to frame t+1."""
-    seen = (expected.point_visible[t:t + 2].all(axis=0)) & (expected.point_role != ROLE_CODE[SCENE])
+    seen = (expected.point_visible[t : t + 2].all(axis=0)) & (expected.point_role != ROLE_CODE[SCENE])
     if not seen.any():
         return np.nan
     before, after = expected.point_pixels[t][seen], expected.point_pixels[t + 1][seen]
@@ -61,8 +61,9 @@ def _step(flow: np.ndarray, pictures: list[np.ndarray], expected: Expected, t: i
     length = np.linalg.norm(path, axis=1)
     near = np.linalg.norm(found - path, axis=1) <= np.maximum(TOLERANCE_PX, TOLERANCE_PART * length)
     role = expected.point_role[seen][:, None]
-    own = ((_around(expected.mask[t], before, cv2.INTER_NEAREST) == role)
-           & (_around(expected.mask[t + 1], after, cv2.INTER_NEAREST) == role))
+    own = (_around(expected.mask[t], before, cv2.INTER_NEAREST) == role) & (
+        _around(expected.mask[t + 1], after, cv2.INTER_NEAREST) == role
+    )
     by_path, by_flow = (_difference(pictures, before, before + way, own) for way in (path, found))
     gain, fits = by_flow - by_path, by_path <= FITS
     agrees = (near | (gain > CLEARER)) & fits
@@ -72,22 +73,28 @@ def _step(flow: np.ndarray, pictures: list[np.ndarray], expected: Expected, t: i
 
 def _balanced(agrees: np.ndarray, judged: np.ndarray, moves: np.ndarray) -> float:
     """Mean of the shares of moving and of resting points that agree, of those that there are enough of."""
-    shares = [(agrees & of).sum() / max((judged & of).sum(), FOLLOWED * of.sum())
-              for of in (moves, ~moves) if of.sum() >= FEWEST * len(moves)]
+    shares = [
+        (agrees & of).sum() / max((judged & of).sum(), FOLLOWED * of.sum())
+        for of in (moves, ~moves)
+        if of.sum() >= FEWEST * len(moves)
+    ]
     return float(np.mean(shares))
 
 
 def _difference(pictures: list[np.ndarray], before: np.ndarray, after: np.ndarray, own: np.ndarray) -> np.ndarray:
     """[N] mean difference of the colours around two places, in their largest channel, over their ``own`` surface."""
-    first, second = (_around(picture, places, cv2.INTER_LINEAR).astype(np.float32)
-                     for picture, places in zip(pictures, (before, after), strict=True))
+    first, second = (
+        _around(picture, places, cv2.INTER_LINEAR).astype(np.float32)
+        for picture, places in zip(pictures, (before, after), strict=True)
+    )
     return (abs(first - second).max(-1) * own).sum(1) / np.maximum(own.sum(1), 1)
 
 
 def _around(picture: np.ndarray, places: np.ndarray, interpolation: int) -> np.ndarray:
     """[N,K] or [N,K,3]: the picture in the square around each place (u, v); its edge goes on beyond it."""
-    return cv2.remap(picture, places[:, :1] + _RIGHT, places[:, 1:] + _DOWN, interpolation,
-                     borderMode=cv2.BORDER_REPLICATE)
+    return cv2.remap(
+        picture, places[:, :1] + _RIGHT, places[:, 1:] + _DOWN, interpolation, borderMode=cv2.BORDER_REPLICATE
+    )
 
 
 def _at(field: np.ndarray, places: np.ndarray) -> np.ndarray:

@@ -47,8 +47,9 @@ def camera_errors(found: Sequence[np.ndarray], true: Sequence[np.ndarray], scale
     return (float(np.mean(turns)), float(np.mean(ways))) if turns else (float('nan'), float('nan'))
 
 
-def average_jaccard(errors: np.ndarray, visible: np.ndarray, true_visible: np.ndarray,
-                    thresholds: Sequence[float] = TRACK_MM) -> float:
+def average_jaccard(
+    errors: np.ndarray, visible: np.ndarray, true_visible: np.ndarray, thresholds: Sequence[float] = TRACK_MM
+) -> float:
     """Mean over thresholds of TP / (TP + FP + FN) of points [T,M] (TAP-Vid; Doersch et al. 2022, section 3).
 
     A point said and truly visible, nearer to the truth than the threshold, is a true positive; one said visible that is

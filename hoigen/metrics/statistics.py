@@ -39,6 +39,12 @@ def _summary(values: np.ndarray, seed: int) -> Summary:
     mean = float(values.mean())
     if len(values) == 1 or not np.isfinite(values).all():
         return Summary(mean, np.nan, np.nan, len(values))
-    interval = bootstrap((values,), np.mean, confidence_level=0.95, n_resamples=RESAMPLES, method='percentile',
-                         rng=np.random.default_rng(seed)).confidence_interval
+    interval = bootstrap(
+        (values,),
+        np.mean,
+        confidence_level=0.95,
+        n_resamples=RESAMPLES,
+        method='percentile',
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
     return Summary(mean, float(interval.low), float(interval.high), len(values))

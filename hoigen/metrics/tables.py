@@ -33,15 +33,26 @@ def measure_table(summaries: dict[str, dict[str, Summary]], weights: dict[str, s
         arrow = '↑' if higher_is_better(measure) else '↓'
         sha256 = (weights or {}).get(measure.split()[0].lower())
         label = f'{measure} {arrow}' + (f' (weights {sha256})' if sha256 else '')
-        rows.append([label, *(said(of[measure], digits(measure)) for of in summaries.values()),
-                     str(first[measure].n)])
+        rows.append([label, *(said(of[measure], digits(measure)) for of in summaries.values()), str(first[measure].n)])
     return rows
 
 
 def distribution_table(distributions: dict[str, Sequence[Distribution]]) -> Rows:
     """Distances of each method to the truth, with N and the hash of the network's weights; [] without any."""
-    rows = [[d.name, d.region, method, f'{d.frechet:.3f}', f'{d.kernel:.5f}', f'{d.n} of {d.clips} clips', d.weights,
-             d.note] for method, of in distributions.items() for d in of]
+    rows = [
+        [
+            d.name,
+            d.region,
+            method,
+            f'{d.frechet:.3f}',
+            f'{d.kernel:.5f}',
+            f'{d.n} of {d.clips} clips',
+            d.weights,
+            d.note,
+        ]
+        for method, of in distributions.items()
+        for d in of
+    ]
     header = ['distance', 'region', 'method', 'Frechet ↓', 'kernel, unbiased ↓', 'N', 'weights, SHA-256', 'note']
     return [header, *sorted(rows)] if rows else []
 

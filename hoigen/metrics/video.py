@@ -28,8 +28,10 @@ TIME, Y, X = 0, 1, 2
 
 def st_ssim_map(frames: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Spatio-temporal structural similarity [T,H,W], mean of the channels; frames, truth [T,H,W,3] uint8."""
-    windows = (gaussian_filter1d(blurred(moment), SIGMA, axis=TIME, mode='mirror', radius=RADIUS)
-               for moment in moments(frames, truth))
+    windows = (
+        gaussian_filter1d(blurred(moment), SIGMA, axis=TIME, mode='mirror', radius=RADIUS)
+        for moment in moments(frames, truth)
+    )
     return similarity(*windows).mean(-1)
 
 
@@ -59,13 +61,15 @@ def _gradient_similarity(frames: np.ndarray, truth: np.ndarray, first: int, seco
 
 def _gradient(video: np.ndarray, first: int, second: int) -> np.ndarray:
     """Prewitt's gradient magnitude in the plane of two axes; the video goes on unchanged beyond its borders."""
+
     def along(axis: int, across: int) -> np.ndarray:
         step = correlate1d(video, [-1.0, 0.0, 1.0], axis=axis, mode='nearest')
         return correlate1d(step, [1 / 3] * 3, axis=across, mode='nearest')
+
     return np.hypot(along(first, second), along(second, first))
 
 
 def _half(video: np.ndarray) -> np.ndarray:
     """[T,H//2,W//2] float64: means of 2x2 pixels; an odd last row or column is left out."""
     frames, height, width = video.shape[0], video.shape[1] // 2, video.shape[2] // 2
-    return video[:, :2 * height, :2 * width].reshape(frames, height, 2, width, 2).mean(axis=(2, 4))
+    return video[:, : 2 * height, : 2 * width].reshape(frames, height, 2, width, 2).mean(axis=(2, 4))

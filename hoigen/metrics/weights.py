@@ -30,19 +30,29 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def load_network(network: nn.Module, tensors: dict[str, Tensor], path: Path, unused: tuple[str, ...] = ('classifier.',)
-                 ) -> Any:
+def load_network(
+    network: nn.Module, tensors: dict[str, Tensor], path: Path, unused: tuple[str, ...] = ('classifier.',)
+) -> Any:
     """The network with these tensors, in evaluation mode; every one must fit, but for prefixes it has no use for."""
     own = {name: value for name, value in network.state_dict().items() if not name.endswith('num_batches_tracked')}
-    given = {name: value for name, value in tensors.items()
-             if not name.startswith(unused) and not name.endswith('num_batches_tracked')}
-    faults = ([f'missing {name}' for name in own.keys() - given.keys()]
-              + [f'unexpected {name}' for name in given.keys() - own.keys()]
-              + [f'{name}: expected {list(own[name].shape)}, got {list(given[name].shape)}'
-                 for name in own.keys() & given.keys() if own[name].shape != given[name].shape])
+    given = {
+        name: value
+        for name, value in tensors.items()
+        if not name.startswith(unused) and not name.endswith('num_batches_tracked')
+    }
+    faults = (
+        [f'missing {name}' for name in own.keys() - given.keys()]
+        + [f'unexpected {name}' for name in given.keys() - own.keys()]
+        + [
+            f'{name}: expected {list(own[name].shape)}, got {list(given[name].shape)}'
+            for name in own.keys() & given.keys()
+            if own[name].shape != given[name].shape
+        ]
+    )
     if faults:
-        raise WeightsError(f'{path}: {len(faults)} tensors do not fit {type(network).__name__}, the first: '
-                           f'{sorted(faults)[:10]}')
+        raise WeightsError(
+            f'{path}: {len(faults)} tensors do not fit {type(network).__name__}, the first: {sorted(faults)[:10]}'
+        )
     network.load_state_dict(given, strict=False)
     return network.eval().requires_grad_(False)
 
@@ -54,11 +64,13 @@ def pretrained(folder: Path, network: Any, processor: Any) -> tuple[Any, Any]:
     if absent:
         raise WeightsError(f'{folder}: expected {list(wanted)}, missing {absent}')
     try:
-        model, info = network.from_pretrained(folder, local_files_only=True, use_safetensors=True,
-                                              output_loading_info=True)
+        model, info = network.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, output_loading_info=True
+        )
     except (SafetensorError, RuntimeError) as error:
         raise WeightsError(f'{folder}: expected weights of {network.__name__}, got: {str(error)[:200]}') from error
     if info['missing_keys']:
-        raise WeightsError(f'{folder}: expected weights of {network.__name__}, missing '
-                           f'{sorted(info["missing_keys"])[:10]}')
+        raise WeightsError(
+            f'{folder}: expected weights of {network.__name__}, missing {sorted(info["missing_keys"])[:10]}'
+        )
     return model.eval().requires_grad_(False), processor.from_pretrained(folder, local_files_only=True)

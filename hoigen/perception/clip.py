@@ -29,8 +29,9 @@ LOOSE = 0.1
 """which usually lie within this part of the object's size of where a rigid motion puts them."""
 
 
-def build_recorded_clip(footage: Footage, segmentation: Segmentation, geometry: Geometry, tracks: Tracks, task: str
-                        ) -> Clip:
+def build_recorded_clip(
+    footage: Footage, segmentation: Segmentation, geometry: Geometry, tracks: Tracks, task: str
+) -> Clip:
     """The clip of a stretch of footage; its world is the first camera's frame, in metres if ``geometry.metric``.
 
     Its depth is the geometry's with small holes within one surface filled (:func:`fill_holes`), so that what is drawn
@@ -40,8 +41,9 @@ def build_recorded_clip(footage: Footage, segmentation: Segmentation, geometry: 
     Raises :class:`PerceptionError` without points.
     """
     if tracks.places is None or not len(tracks.query):
-        raise PerceptionError('clip: expected points with places, got none: nothing in the recording has known depth '
-                              'where it is seen')
+        raise PerceptionError(
+            'clip: expected points with places, got none: nothing in the recording has known depth where it is seen'
+        )
     role = np.append(np.uint8(0), segmentation.role)[tracks.instance]
     depth_m = fill_holes(geometry.depth_m, segmentation.instance)
     rgb, known = _first_colours(footage, segmentation, geometry, depth_m[0], tracks, role)
@@ -52,17 +54,35 @@ def build_recorded_clip(footage: Footage, segmentation: Segmentation, geometry: 
         contact = np.stack([touching(*row, role) for row in zip(tracks.places, tracks.visible, strict=True)])
     poses = _object_poses(tracks, role)
     nothing = np.zeros(0, np.float32)
-    labels = tuple(Labels((), nothing, nothing, poses[t], Contacts(), task, 0, t, t == frames - 1)
-                   for t in range(frames))
+    labels = tuple(
+        Labels((), nothing, nothing, poses[t], Contacts(), task, 0, t, t == frames - 1) for t in range(frames)
+    )
     return Clip(
-        stamps_ns=footage.stamps_ns, cameras=geometry.cameras, rgb=footage.rgb, depth_m=depth_m,
-        mask=segmentation.mask, points=tracks.places, point_role=role, point_visible=tracks.visible, point_rgb=rgb,
-        point_rgb_known=known, point_contact=contact, tracks=tracks.places[:, chosen],
-        track_visible=tracks.visible[:, chosen], labels=labels)
+        stamps_ns=footage.stamps_ns,
+        cameras=geometry.cameras,
+        rgb=footage.rgb,
+        depth_m=depth_m,
+        mask=segmentation.mask,
+        points=tracks.places,
+        point_role=role,
+        point_visible=tracks.visible,
+        point_rgb=rgb,
+        point_rgb_known=known,
+        point_contact=contact,
+        tracks=tracks.places[:, chosen],
+        track_visible=tracks.visible[:, chosen],
+        labels=labels,
+    )
 
 
-def _first_colours(footage: Footage, segmentation: Segmentation, geometry: Geometry, depth_m: np.ndarray,
-                   tracks: Tracks, role: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _first_colours(
+    footage: Footage,
+    segmentation: Segmentation,
+    geometry: Geometry,
+    depth_m: np.ndarray,
+    tracks: Tracks,
+    role: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
     """Colours [N,3] uint8 in the first frame and known [N] bool.
 
     Of one surface where depth tells that it is one; else, as noise hides that, of the pixel at which a point is seen.

@@ -29,14 +29,30 @@ from hoigen.sources.mujoco import CAMERAS, SHAPES, MujocoConfig, MujocoSource
 HELDOUT_SEED = 2_000_000
 WIDTH, HEIGHT, FRAMES, RATE_HZ = 640, 360, 33, 16.0
 
-MEASURES = {'IoU hand': '↑', 'IoU object': '↑', 'depth AbsRel': '↓', 'depth known': '↑', 'place error, mm': '↓',
-            'still camera, rotation, °': '↓', 'still camera, translation, mm': '↓', 'moving camera, rotation, °': '↓',
-            'moving camera, translation, mm': '↓', 'track AJ, px': '↑', 'track AJ, mm': '↑',
-            'track error, mm': '↓', 'frames per second': '↑'}
+MEASURES = {
+    'IoU hand': '↑',
+    'IoU object': '↑',
+    'depth AbsRel': '↓',
+    'depth known': '↑',
+    'place error, mm': '↓',
+    'still camera, rotation, °': '↓',
+    'still camera, translation, mm': '↓',
+    'moving camera, rotation, °': '↓',
+    'moving camera, translation, mm': '↓',
+    'track AJ, px': '↑',
+    'track AJ, mm': '↑',
+    'track error, mm': '↓',
+    'frames per second': '↑',
+}
 """Each measure and which way is better."""
 
-DIGITS = {'place error, mm': 1, 'still camera, translation, mm': 2,
-          'moving camera, translation, mm': 2, 'track error, mm': 1, 'frames per second': 1}
+DIGITS = {
+    'place error, mm': 1,
+    'still camera, translation, mm': 2,
+    'moving camera, translation, mm': 2,
+    'track error, mm': 1,
+    'frames per second': 1,
+}
 
 PLACES = 20_000
 """Pixels of a clip whose places are compared."""
@@ -109,9 +125,17 @@ def evaluate(config: EvaluatePerceptionConfig) -> None:
 def heldout(index: int) -> tuple[Footage, Clip]:
     """Held-out clip ``index`` as a camera with exact depth records it, and its truth; shapes and cameras in turn."""
     shapes = tuple(SHAPES)
-    source = MujocoSource(MujocoConfig(
-        width=WIDTH, height=HEIGHT, frames=FRAMES, rate_hz=RATE_HZ, shape=shapes[index % len(shapes)],
-        camera=CAMERAS[(index + index // len(shapes)) % len(CAMERAS)], split='heldout'))
+    source = MujocoSource(
+        MujocoConfig(
+            width=WIDTH,
+            height=HEIGHT,
+            frames=FRAMES,
+            rate_hz=RATE_HZ,
+            shape=shapes[index % len(shapes)],
+            camera=CAMERAS[(index + index // len(shapes)) % len(CAMERAS)],
+            split='heldout',
+        )
+    )
     episode = source.episode(HELDOUT_SEED + index)
     frames = list(episode.frames())
     truth = build_clip(episode.assets, frames, ConditioningConfig())
@@ -160,17 +184,20 @@ def measure(perceived: Perceived, truth: Clip) -> dict[str, float]:
     found, true = _places(geometry, truth)
     carry = _onto_truth(found, true)
     moves = any(not np.array_equal(camera.T_world_cam, truth.cameras[0].T_world_cam) for camera in truth.cameras)
-    turn, way = camera_errors([c.T_world_cam for c in geometry.cameras], [c.T_world_cam for c in truth.cameras],
-                              carry.scale)
+    turn, way = camera_errors(
+        [c.T_world_cam for c in geometry.cameras], [c.T_world_cam for c in truth.cameras], carry.scale
+    )
     which = 'moving camera' if moves else 'still camera'
     apart = place_errors_mm(tracks.places, true_places, carry)
     return row | {
         'depth AbsRel': absrel(carry.scale * geometry.depth_m, truth.depth_m),
         'depth known': float(np.isfinite(geometry.depth_m).mean()),
         'place error, mm': float(np.median(place_errors_mm(found, true, carry))),
-        f'{which}, rotation, °': turn, f'{which}, translation, mm': way,
+        f'{which}, rotation, °': turn,
+        f'{which}, translation, mm': way,
         'track AJ, mm': average_jaccard(apart, tracks.visible, true_seen),
-        'track error, mm': float(np.median(apart[tracks.visible & true_seen]))}
+        'track error, mm': float(np.median(apart[tracks.visible & true_seen])),
+    }
 
 
 def _places(geometry: Geometry, truth: Clip) -> tuple[np.ndarray, np.ndarray]:
@@ -178,7 +205,7 @@ def _places(geometry: Geometry, truth: Clip) -> tuple[np.ndarray, np.ndarray]:
     found, true = [], []
     for t, (camera, other) in enumerate(zip(geometry.cameras, truth.cameras, strict=True)):
         known = np.flatnonzero(np.isfinite(geometry.depth_m[t]) & np.isfinite(truth.depth_m[t]))
-        chosen = known[::max(1, len(known) * len(truth.cameras) // PLACES)]
+        chosen = known[:: max(1, len(known) * len(truth.cameras) // PLACES)]
         grid = pixel_grid(camera.width, camera.height).reshape(-1, 2)[chosen]
         found.append(unproject(camera, grid, geometry.depth_m[t].ravel()[chosen]))
         true.append(unproject(other, grid, truth.depth_m[t].ravel()[chosen]))

@@ -70,8 +70,9 @@ def extract(config: ExtractConfig) -> int:
         console.print(str(write_index(config.folder, config.recording.name)))
     counted = [f'{number} of {done.number} stretches: {why}' for why, number in done.without.items()]
     if not done.made:
-        raise PerceptionError(f'{config.recording}: nothing could be extracted: '
-                              + '; '.join([*counted, *filter(None, [done.ended])]))
+        raise PerceptionError(
+            f'{config.recording}: nothing could be extracted: ' + '; '.join([*counted, *filter(None, [done.ended])])
+        )
     clips = done.number - done.without.total()
     console.print(f'{clips} clips of {done.number} stretches in {config.folder}')
     for line in counted:
@@ -154,15 +155,25 @@ def reason_of(path: Path) -> str | None:
 def _write_arrays(path: Path, perceived: Perceived) -> None:
     """What is seen in the pictures, and with geometry where it is; the file appears whole or not at all."""
     tracks, geometry = perceived.tracks, perceived.geometry
-    arrays: dict[str, Any] = {'stamps_ns': perceived.footage.stamps_ns, 'role': perceived.segmentation.role,
-              'instance': perceived.segmentation.instance, 'boxes': boxes_of(perceived.segmentation),
-              'track_pixels': tracks.pixels, 'track_visible': tracks.visible, 'track_instance': tracks.instance,
-              'track_query': tracks.query, 'reason': np.array(perceived.reason),
-              'provenance': np.array(provenance_to_json(perceived.provenance))}
+    arrays: dict[str, Any] = {
+        'stamps_ns': perceived.footage.stamps_ns,
+        'role': perceived.segmentation.role,
+        'instance': perceived.segmentation.instance,
+        'boxes': boxes_of(perceived.segmentation),
+        'track_pixels': tracks.pixels,
+        'track_visible': tracks.visible,
+        'track_instance': tracks.instance,
+        'track_query': tracks.query,
+        'reason': np.array(perceived.reason),
+        'provenance': np.array(provenance_to_json(perceived.provenance)),
+    }
     if geometry is not None and tracks.places is not None:
-        arrays |= {'track_places': tracks.places, 'K': np.stack([camera.K for camera in geometry.cameras]),
-                   'T_world_cam': np.stack([camera.T_world_cam for camera in geometry.cameras]),
-                   'metric': np.array(geometry.metric)}
+        arrays |= {
+            'track_places': tracks.places,
+            'K': np.stack([camera.K for camera in geometry.cameras]),
+            'T_world_cam': np.stack([camera.T_world_cam for camera in geometry.cameras]),
+            'metric': np.array(geometry.metric),
+        }
     with whole_file(path) as file:
         np.savez_compressed(file, **arrays)
 
@@ -176,16 +187,26 @@ def _claim(config: ExtractConfig) -> None:
         try:
             before = dict(json.loads(file.read_text()))
         except (ValueError, TypeError) as error:
-            raise ValueError(f'{file}: expected the settings of an extraction as JSON, got a damaged file: {error}; '
-                             'remove it, or choose another --out') from None
+            raise ValueError(
+                f'{file}: expected the settings of an extraction as JSON, got a damaged file: {error}; '
+                'remove it, or choose another --out'
+            ) from None
         if changed := {key: (before.get(key), value) for key, value in settings.items() if before.get(key) != value}:
-            raise ValueError(f'{config.folder}: expected the settings with which it was begun, got others for '
-                             f'{", ".join(changed)}; choose another --out')
+            raise ValueError(
+                f'{config.folder}: expected the settings with which it was begun, got others for '
+                f'{", ".join(changed)}; choose another --out'
+            )
         return
     with whole_file(file) as begun:
         begun.write_text(json.dumps(settings, indent=1))
 
 
 def _progress(console: Console) -> Progress:
-    return Progress(TextColumn('{task.description}', markup=False), BarColumn(), MofNCompleteColumn(),
-                    TextColumn('frames'), TimeRemainingColumn(), console=console)
+    return Progress(
+        TextColumn('{task.description}', markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn('frames'),
+        TimeRemainingColumn(),
+        console=console,
+    )

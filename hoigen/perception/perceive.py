@@ -27,8 +27,7 @@ from hoigen.weights import MissingWeights, entry, weights_of
 __all__ = ['Perceived', 'Perceiver', 'PerceptionConfig']
 
 LEAST_FRAMES = 2
-NOBODY = ('neither hand nor object is in view in any frame (masks sam2 with boxes rtdetr finds also what does not '
-          'move)')
+NOBODY = 'neither hand nor object is in view in any frame (masks sam2 with boxes rtdetr finds also what does not move)'
 PACKAGES = ('hoigen', 'numpy', 'opencv-python-headless', 'scipy', 'torch', 'transformers')
 
 
@@ -120,9 +119,18 @@ class Perceiver:
         elif geometry is not None:
             with clock.stage('clip'):
                 clip = build_recorded_clip(footage, segmentation, geometry, tracks, config.task)
-        return Perceived(footage, boxes, segmentation, geometry, tracks, clip, reason,
-                         tuple(notes_on(footage, segmentation, tracks, geometry)), clock.seconds,
-                         self._provenance(source, geometry))
+        return Perceived(
+            footage,
+            boxes,
+            segmentation,
+            geometry,
+            tracks,
+            clip,
+            reason,
+            tuple(notes_on(footage, segmentation, tracks, geometry)),
+            clock.seconds,
+            self._provenance(source, geometry),
+        )
 
     @cached_property
     def _vggt(self) -> Any:
@@ -168,9 +176,14 @@ class Perceiver:
         made: dict[str, Any] = {'masks_method': 'motion' if self._sam is None else self._config.sam}
         if geometry is not None:
             made |= {'geometry_method': geometry.method, 'metric': geometry.metric}
-        return Provenance(self._config.seed, asdict(self._config) | made, source,
-                          {file: sha256 for name in used for file, sha256 in _hashes(name).items()},
-                          versions_of(PACKAGES), {name: _licence(name) for name in used})
+        return Provenance(
+            self._config.seed,
+            asdict(self._config) | made,
+            source,
+            {file: sha256 for name in used for file, sha256 in _hashes(name).items()},
+            versions_of(PACKAGES),
+            {name: _licence(name) for name in used},
+        )
 
 
 def _load_sam(config: PerceptionConfig) -> Any:

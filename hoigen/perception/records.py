@@ -73,8 +73,12 @@ class Segmentation:
         check.array('instance', self.instance, 'uint8', ('T', 'H', 'W'))
         if not check.faults:
             check.that(bool((self.role != ROLE_CODE[SCENE]).all()), 'role', 'hand or object', self.role)
-            check.that(self.instance.max(initial=0) <= len(self.role), 'instance', f'0 to {len(self.role)}',
-                       self.instance.max(initial=0))
+            check.that(
+                self.instance.max(initial=0) <= len(self.role),
+                'instance',
+                f'0 to {len(self.role)}',
+                self.instance.max(initial=0),
+            )
         check.done()
 
     @property

@@ -47,8 +47,9 @@ class Awaited:
         publishers = self._node.get_publishers_info_by_topic(name)
         if not publishers:
             yield f'waiting for {name}: expected a publisher of {topic.type_name}, got none{self._elsewhere(topic)}'
-        readers = [reader for reader in self._node.get_subscriptions_info_by_topic(name)
-                   if reader.node_name in self._nodes]
+        readers = [
+            reader for reader in self._node.get_subscriptions_info_by_topic(name) if reader.node_name in self._nodes
+        ]
         for publisher in publishers:
             if publisher.topic_type != topic.type_name:
                 yield f'{name}: expected {topic.type_name}, got {publisher.topic_type} of node {publisher.node_name}'
@@ -59,8 +60,11 @@ class Awaited:
     def _elsewhere(self, topic: Topic) -> str:
         """Where the same type is published under another name."""
         found: list[tuple[str, Any]] = self._node.get_topic_names_and_types()
-        names = [name for name, types in found if topic.type_name in types and name not in self._own
-                 and self._node.count_publishers(name)]
+        names = [
+            name
+            for name, types in found
+            if topic.type_name in types and name not in self._own and self._node.count_publishers(name)
+        ]
         return f'; there is one on {", ".join(names)}: remap it to {topic.name}' if names else ''
 
 

@@ -36,8 +36,7 @@ class Beside:
                 del self._waiting[next(iter(self._waiting))]
 
     def frame(self, stamp_ns: int, item: Any, *, wait: bool) -> None:
-        """Take a frame. Where stamps go back a source has started its clock again: nothing that waits is of this run.
-        """
+        """Take a frame. Where stamps go back a source has started its clock again: what waits is of another run."""
         self._release(None)
         restarted = stamp_ns <= self._last_ns
         message = None if restarted else self._waiting.get(stamp_ns)

@@ -59,8 +59,10 @@ class ClipCollector:
             self._finish()
             self._without_beginning = None
         if labels.frame >= self._max_frames:
-            raise Refused('episode too long', f'frame {labels.frame} of episode {labels.episode}: '
-                                              f'expected less than {self._max_frames} frames')
+            raise Refused(
+                'episode too long',
+                f'frame {labels.frame} of episode {labels.episode}: expected less than {self._max_frames} frames',
+            )
         self._rows.append(messages)
         self._order.accept(stamp_ns, labels.frame)
         if labels.last:
@@ -93,8 +95,9 @@ class ClipCollector:
         if taken < LEAST_FRAMES:
             self._on_ended(Ended(labels[0].episode, (), frames, f'{note}: too few'))
         else:
-            self._on_ended(Ended(labels[0].episode, rows[:taken], frames - taken,
-                                 f'{note}: left out at its end: {frames - taken}'))
+            self._on_ended(
+                Ended(labels[0].episode, rows[:taken], frames - taken, f'{note}: left out at its end: {frames - taken}')
+            )
 
 
 def clip_of(rows: Rows) -> Clip:

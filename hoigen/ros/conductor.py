@@ -77,19 +77,22 @@ class Conductor:
         self._executor.add_node(self._node)
         self._check = check
         self._clients: dict[str, Client[Any, Any]] = {
-            node: self._node.create_client(ChangeState, f'{node}/change_state') for node in nodes}
+            node: self._node.create_client(ChangeState, f'{node}/change_state') for node in nodes
+        }
         self._values: dict[str, dict[str, str]] = {node: {} for node in nodes}
         self._moved_at = time.monotonic()
         self._unheard: set[str] | None = None
         self._awaited = None if self._values.keys() & set(SOURCES) else Awaited(self._node, nodes)
-        self._node.create_subscription(topics.DIAGNOSTICS.type, topics.DIAGNOSTICS.name, self._on_diagnostics,
-                                       topics.DIAGNOSTICS.qos)
+        self._node.create_subscription(
+            topics.DIAGNOSTICS.type, topics.DIAGNOSTICS.name, self._on_diagnostics, topics.DIAGNOSTICS.qos
+        )
 
     def __enter__(self) -> Conductor:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._executor.shutdown()
         self._node.destroy_node()
         self._context.try_shutdown()
@@ -132,19 +135,33 @@ class Conductor:
     def _progress(self, planned: int) -> Progress:
         own: dict[str, Any] = {'planned': planned} if planned else {}
         source = next((self._values[node] for node in SOURCES if node in self._values), own)
-        perception, maker, recorder = (self._values.get(node, {}) for node in (
-            topics.PERCEPTION, next((node for node in MAKERS if node in self._values), ''), topics.RECORDER))
+        perception, maker, recorder = (
+            self._values.get(node, {})
+            for node in (
+                topics.PERCEPTION,
+                next((node for node in MAKERS if node in self._values), ''),
+                topics.RECORDER,
+            )
+        )
         return Progress(
             planned=int(source['planned']) if 'planned' in source else None,
-            skipped=int(perception.get('skipped', 0)), reason=perception.get('reason', ''),
+            skipped=int(perception.get('skipped', 0)),
+            reason=perception.get('reason', ''),
             fault=source.get('fault', ''),
-            recorded=int(recorder.get('recorded', 0)), rejected=int(recorder.get('rejected', 0)),
+            recorded=int(recorder.get('recorded', 0)),
+            rejected=int(recorder.get('rejected', 0)),
             not_admitted=int(recorder.get('not_admitted', 0)),
-            streamed=int(source.get('episodes', 0)), bag=recorder.get('bag', ''),
-            episode=int(maker.get('episode', 0)), step=int(maker.get('step', 0)),
-            steps=int(maker.get('steps', 0)), eta_s=float(maker.get('eta_s', 0.0)),
-            notices=(*dict.fromkeys(values['notice'] for values in self._values.values() if 'notice' in values),
-                     *(self._awaited.notices(self._values) if self._awaited is not None else ())))
+            streamed=int(source.get('episodes', 0)),
+            bag=recorder.get('bag', ''),
+            episode=int(maker.get('episode', 0)),
+            step=int(maker.get('step', 0)),
+            steps=int(maker.get('steps', 0)),
+            eta_s=float(maker.get('eta_s', 0.0)),
+            notices=(
+                *dict.fromkeys(values['notice'] for values in self._values.values() if 'notice' in values),
+                *(self._awaited.notices(self._values) if self._awaited is not None else ()),
+            ),
+        )
 
     def _on_diagnostics(self, array: DiagnosticArray) -> None:
         for status in array.status:

@@ -17,19 +17,37 @@ from hoigen.encode import OPTICAL, WORLD, Encoder, FrameNames, frame_names
 from hoigen.episodes import provenance_to_json
 from hoigen.records import Provenance
 
-__all__ = ['OPTICAL', 'WORLD', 'FrameNames', 'assets_to_msg', 'camera_info_to_msg', 'camera_pose_to_msg',
-           'clock_to_msg', 'conditions_to_msgs', 'frame_names', 'frame_to_msgs',
-           'generated_to_msgs', 'header', 'image_to_msg', 'labels_to_msg',
-           'mesh_frame_to_msg', 'points_to_msg', 'pose_to_msg', 'provenance_to_msg', 'recorded_to_msgs',
-           'tracks_to_msg']
+__all__ = [
+    'OPTICAL',
+    'WORLD',
+    'FrameNames',
+    'assets_to_msg',
+    'camera_info_to_msg',
+    'camera_pose_to_msg',
+    'clock_to_msg',
+    'conditions_to_msgs',
+    'frame_names',
+    'frame_to_msgs',
+    'generated_to_msgs',
+    'header',
+    'image_to_msg',
+    'labels_to_msg',
+    'mesh_frame_to_msg',
+    'points_to_msg',
+    'pose_to_msg',
+    'provenance_to_msg',
+    'recorded_to_msgs',
+    'tracks_to_msg',
+]
 
 _TYPECODES = {'uint8': 'B', 'uint32': 'I', 'float32': 'f'}
 """Of the fields that are long; the few values of others are told one by one."""
 
 
 def _make(name: str, /, **fields: Any) -> Any:
-    return _kind(name)(**{key: _packed(value) if isinstance(value, np.ndarray) else value
-                          for key, value in fields.items()})
+    return _kind(name)(
+        **{key: _packed(value) if isinstance(value, np.ndarray) else value for key, value in fields.items()}
+    )
 
 
 @cache

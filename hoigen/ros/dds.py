@@ -25,8 +25,9 @@ _YOUNG_S = 5.0
 _PROFILE_VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_BUILTIN_TRANSPORTS')
 
 
-def environment(processes: int = 8, inherited: Mapping[str, str] | None = None,
-                shared_memory: Path = Path('/dev/shm')) -> dict[str, str]:
+def environment(
+    processes: int = 8, inherited: Mapping[str, str] | None = None, shared_memory: Path = Path('/dev/shm')
+) -> dict[str, str]:
     """The variables to add to the environment of child processes; what the user has set is left alone.
 
     processes: how many will share the memory. inherited: the environment that they get (default: this process's).
@@ -36,7 +37,8 @@ def environment(processes: int = 8, inherited: Mapping[str, str] | None = None,
     inherited = os.environ if inherited is None else inherited
     added = {}
     if not any(name in inherited for name in _PROFILE_VARIABLES) and _free_bytes(shared_memory) >= (
-            processes * BYTES_PER_PROCESS):
+        processes * BYTES_PER_PROCESS
+    ):
         added['FASTDDS_DEFAULT_PROFILES_FILE'] = str(profile(inherited))
     if 'ROS_AUTOMATIC_DISCOVERY_RANGE' not in inherited and 'ROS_LOCALHOST_ONLY' not in inherited:
         added['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'

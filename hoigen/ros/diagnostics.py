@@ -89,8 +89,12 @@ class Diagnostics:
         more = self._more()
         with self._lock:
             age = None if self._received_at is None else time.monotonic() - self._received_at
-            values: dict[str, object] = {'input_age_s': 'none yet' if age is None else f'{age:.2f}',
-                                         'received': 0, 'refused': 0, 'failed': 0}
+            values: dict[str, object] = {
+                'input_age_s': 'none yet' if age is None else f'{age:.2f}',
+                'received': 0,
+                'refused': 0,
+                'failed': 0,
+            }
             values |= self._counts
             last = {'refusal': self._refusal, 'caution': self._caution}
             values |= {key: text for key, text in last.items() if text}
@@ -99,8 +103,11 @@ class Diagnostics:
             self._refused_before = self._counts['refused']
         values |= more
         status = DiagnosticStatus(
-            level=level, name=self._node.get_fully_qualified_name(), message=message,
-            values=[KeyValue(key=key, value=str(value)) for key, value in values.items()])
+            level=level,
+            name=self._node.get_fully_qualified_name(),
+            message=message,
+            values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
+        )
         array = DiagnosticArray(status=[status])
         array.header.stamp = self._node.get_clock().now().to_msg()
         self._publisher.publish(array)

@@ -70,8 +70,15 @@ def seen_of(instant: Instant) -> Seen:
         raise Refused('bad frame', f'labels: header.frame_id: expected {world!r}, got {labels.header.frame_id!r}')
     with _reading(instant):
         depth = decode.depth(instant[name], name, far=name == topics.CONDITION_DEPTH.name)
-        return Seen(stamp_of(instant), camera_of(instant), decode.rgb(image, 'camera/image'), depth,
-                    None if labels is None else decode.labels(labels), world, image.header.frame_id)
+        return Seen(
+            stamp_of(instant),
+            camera_of(instant),
+            decode.rgb(image, 'camera/image'),
+            depth,
+            None if labels is None else decode.labels(labels),
+            world,
+            image.header.frame_id,
+        )
 
 
 @contextmanager
@@ -168,8 +175,9 @@ class Poses:
 
 def untouched(seen: Seen, T_world_object: np.ndarray, made: Provenance) -> Edited:
     """The frame as it is, of an object that cannot be seen in it."""
-    return Edited(seen.camera, seen.rgb, np.zeros(seen.depth_m.shape, bool), seen.depth_m, 0.0, T_world_object,
-                  float('nan'), made)
+    return Edited(
+        seen.camera, seen.rgb, np.zeros(seen.depth_m.shape, bool), seen.depth_m, 0.0, T_world_object, float('nan'), made
+    )
 
 
 def edited_to_msgs(seen: Seen, edited: Edited, caption: str) -> dict[str, Any]:
@@ -184,8 +192,13 @@ def edited_to_msgs(seen: Seen, edited: Edited, caption: str) -> dict[str, Any]:
         topics.EDIT_DEPTH.name: convert.image_to_msg(edited.depth_m, optical),
         topics.EDIT_MASK.name: convert.image_to_msg(edited.mask.astype(np.uint8) * 255, optical),
         topics.EDIT_OBJECT.name: EditedObject(
-            header=world, caption=caption, pose=convert.pose_to_msg(edited.T_world_object),
-            visibility=edited.visibility, agreement=edited.agreement)}
+            header=world,
+            caption=caption,
+            pose=convert.pose_to_msg(edited.T_world_object),
+            visibility=edited.visibility,
+            agreement=edited.agreement,
+        ),
+    }
     if seen.labels is not None:
         labels = seen.labels
         if labels.T_world_object is None:

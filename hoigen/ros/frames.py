@@ -44,8 +44,11 @@ class Frames:
 
     def __init__(self, labels: Topic, on_refused: Callable[[Refused], None], waiting: int) -> None:
         made = set(labels.writers) & {topics.SYNTHESIZER, topics.EDITOR}
-        self.topics = [topic for topic in topics.read_by(topics.RECORDER) if not topic.latched
-                       and made == set(topic.writers) & {topics.SYNTHESIZER, topics.EDITOR}]
+        self.topics = [
+            topic
+            for topic in topics.read_by(topics.RECORDER)
+            if not topic.latched and made == set(topic.writers) & {topics.SYNTHESIZER, topics.EDITOR}
+        ]
         self._name, self._on_refused, self._limit = labels.name, on_refused, waiting * len(self.topics)
         self._pairing = Pairing([topic.name for topic in self.topics])
         self._labels: dict[int, list[tuple[Origin | None, int | None]]] = {}
@@ -71,8 +74,9 @@ class Frames:
             if not self._labels[oldest]:
                 del self._labels[oldest]
         found = self._search()
-        for one in [one for one in self._waiting
-                    if self._pairing.passed(one.topic.name, one.origin, self._name, origin)]:
+        for one in [
+            one for one in self._waiting if self._pairing.passed(one.topic.name, one.origin, self._name, origin)
+        ]:
             self._give_up(one)
         return found
 
@@ -97,8 +101,11 @@ class Frames:
         """Take what has its labels by now out of what waits."""
         found, still = [], []
         for one in self._waiting:
-            episodes = [episode for origin, episode in self._labels.get(one.stamp_ns, ())
-                        if self._pairing.same(one.topic.name, one.origin, self._name, origin)]
+            episodes = [
+                episode
+                for origin, episode in self._labels.get(one.stamp_ns, ())
+                if self._pairing.same(one.topic.name, one.origin, self._name, origin)
+            ]
             if episodes:
                 found.append(Found(episodes[-1], one.topic, one.stamp_ns, one.cdr))
             else:
@@ -109,5 +116,9 @@ class Frames:
     def _give_up(self, one: _Waiting) -> None:
         self._waiting.remove(one)
         cause = f'; {self._pairing.clock_fault}' if self._pairing.clock_fault else ''
-        self._on_refused(Refused('frame without labels', f'{one.topic.name} at {one.stamp_ns} ns: expected '
-                                                         f'{self._name} of its frame{cause}'))
+        self._on_refused(
+            Refused(
+                'frame without labels',
+                f'{one.topic.name} at {one.stamp_ns} ns: expected {self._name} of its frame{cause}',
+            )
+        )

@@ -75,8 +75,10 @@ class Graph:
         for name in given:
             if name not in self.arguments:
                 near = difflib.get_close_matches(name, self.arguments, n=1)
-                raise GraphError(f'argument {name!r}: expected one of {list(self.arguments)}'
-                                 + (f'; did you mean {near[0]!r}?' if near else ''))
+                raise GraphError(
+                    f'argument {name!r}: expected one of {list(self.arguments)}'
+                    + (f'; did you mean {near[0]!r}?' if near else '')
+                )
         for name, argument in self.arguments.items():
             value = argument.value(name, given.get(name, argument.default))
             for node, parameter in argument.sets:
@@ -98,7 +100,8 @@ def load_graph(name: str) -> Graph:
         nodes = {node: dict(parameters or {}) for node, parameters in raw['nodes'].items()}
         arguments = {
             key: Argument(it['description'], it['default'], tuple(_target(text, nodes) for text in it['sets']))
-            for key, it in raw['arguments'].items()}
+            for key, it in raw['arguments'].items()
+        }
         numbering = _target(raw['numbering'], nodes) if nodes.keys() & set(SOURCES) else None
         return Graph(name, raw['description'], nodes, arguments, numbering)
     except (AttributeError, KeyError, TypeError, yaml.YAMLError) as error:
@@ -114,8 +117,11 @@ def _target(text: str, nodes: Mapping[str, Any]) -> Target:
 
 def next_episode(output: Path) -> int:
     """The number after the highest one of the episodes that ``output`` holds; 0 for a new folder."""
-    numbers = [int(path.name.removeprefix('episode_')) for path in output.glob('episode_*')
-               if path.name.removeprefix('episode_').isdecimal()]
+    numbers = [
+        int(path.name.removeprefix('episode_'))
+        for path in output.glob('episode_*')
+        if path.name.removeprefix('episode_').isdecimal()
+    ]
     return max(numbers, default=-1) + 1
 
 

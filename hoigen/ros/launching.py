@@ -18,17 +18,29 @@ def describe(name: str) -> LaunchDescription:
     """Nodes of the graph, their arguments, and a conductor that drives them through their lifecycle and reports."""
     graph = load_graph(name)
     dds.remove_leftovers()
-    return LaunchDescription([
-        *(DeclareLaunchArgument(name, default_value=str(argument.default), description=argument.description)
-          for name, argument in graph.arguments.items()),
-        DeclareLaunchArgument('namespace', default_value='', description='ROS namespace of the nodes.'),
-        DeclareLaunchArgument('use_sim_time', default_value=str(graph.has_source).lower(), choices=['true', 'false'],
-                              description='Whether the nodes take the time from /clock.'),
-        DeclareLaunchArgument('log_level', default_value='info', choices=['debug', 'info', 'warn', 'error'],
-                              description='Least severity of what the nodes log.'),
-        *(SetEnvironmentVariable(name, value) for name, value in dds.environment(len(graph.nodes) + 1).items()),
-        OpaqueFunction(function=start, args=[graph]),
-    ])
+    return LaunchDescription(
+        [
+            *(
+                DeclareLaunchArgument(name, default_value=str(argument.default), description=argument.description)
+                for name, argument in graph.arguments.items()
+            ),
+            DeclareLaunchArgument('namespace', default_value='', description='ROS namespace of the nodes.'),
+            DeclareLaunchArgument(
+                'use_sim_time',
+                default_value=str(graph.has_source).lower(),
+                choices=['true', 'false'],
+                description='Whether the nodes take the time from /clock.',
+            ),
+            DeclareLaunchArgument(
+                'log_level',
+                default_value='info',
+                choices=['debug', 'info', 'warn', 'error'],
+                description='Least severity of what the nodes log.',
+            ),
+            *(SetEnvironmentVariable(name, value) for name, value in dds.environment(len(graph.nodes) + 1).items()),
+            OpaqueFunction(function=start, args=[graph]),
+        ]
+    )
 
 
 def start(context: LaunchContext, graph: Graph) -> list[Node]:
@@ -39,13 +51,27 @@ def start(context: LaunchContext, graph: Graph) -> list[Node]:
     parameters = graph.parameters(given)
     refuse_wrong(parameters, namespace)
     nodes: list[Node] = [
-        LifecycleNode(package='hoigen', executable=node, name=node, namespace=namespace, output='both',
-                      parameters=[{**values, 'use_sim_time': simulated and node not in SOURCES}],
-                      ros_arguments=['--log-level', level], sigterm_timeout=STOP_S, on_exit=died)
-        for node, values in parameters.items()]
+        LifecycleNode(
+            package='hoigen',
+            executable=node,
+            name=node,
+            namespace=namespace,
+            output='both',
+            parameters=[{**values, 'use_sim_time': simulated and node not in SOURCES}],
+            ros_arguments=['--log-level', level],
+            sigterm_timeout=STOP_S,
+            on_exit=died,
+        )
+        for node, values in parameters.items()
+    ]
     own = [] if graph.has_source else ['--episodes', given['episodes']]
-    conductor = Node(package='hoigen', executable='conductor', output='both', on_exit=finished, arguments=[
-        '--graph', graph.name, '--output', given['output'], '--namespace', namespace, *own])
+    conductor = Node(
+        package='hoigen',
+        executable='conductor',
+        output='both',
+        on_exit=finished,
+        arguments=['--graph', graph.name, '--output', given['output'], '--namespace', namespace, *own],
+    )
     return [*nodes, conductor]
 
 

@@ -15,8 +15,11 @@ from hoigen.ros.topics import Topic
 
 __all__ = ['PROVENANCE_OF', 'OpenEpisode', 'admitted']
 
-PROVENANCE_OF = {topics.BUILDER: topics.CONDITION_PROVENANCE, topics.SYNTHESIZER: topics.PROVENANCE,
-                 topics.EDITOR: topics.EDIT_PROVENANCE}
+PROVENANCE_OF = {
+    topics.BUILDER: topics.CONDITION_PROVENANCE,
+    topics.SYNTHESIZER: topics.PROVENANCE,
+    topics.EDITOR: topics.EDIT_PROVENANCE,
+}
 """Where that node reports how an episode's frames, or its conditions, were made."""
 PER_FRAME = tuple(topic for topic in topics.read_by(topics.RECORDER) if not topic.latched)
 
@@ -55,9 +58,15 @@ class OpenEpisode:
         """Take note of what labels say; the scene's last ones say how many frames there are."""
         if labels is topics.LABELS and message.last:
             self._frames = message.frame + 1
-        self._labels[labels][stamp_ns] = (message.episode, message.frame, message.last, message.task,
-                                          tuple(message.joint_names), tuple(message.joint_positions),
-                                          tuple(message.action))
+        self._labels[labels][stamp_ns] = (
+            message.episode,
+            message.frame,
+            message.last,
+            message.task,
+            tuple(message.joint_names),
+            tuple(message.joint_positions),
+            tuple(message.action),
+        )
 
     def write(self, topic: Topic, stamp_ns: int, cdr: bytes) -> None:
         """Append a message; raises :class:`Refused` for the second one of a topic and frame."""
@@ -100,8 +109,10 @@ class OpenEpisode:
         for labels in (topics.SYNTH_LABELS, topics.EDIT_LABELS):
             for stamp_ns, says in self._labels[labels].items():
                 if says != self._labels[topics.LABELS].get(stamp_ns, says):
-                    raise EpisodeError(f'{self.writer.folder}: {labels.name} at {stamp_ns} ns: expected what labels '
-                                       f'says, {self._labels[topics.LABELS][stamp_ns]}, got {says}')
+                    raise EpisodeError(
+                        f'{self.writer.folder}: {labels.name} at {stamp_ns} ns: expected what labels '
+                        f'says, {self._labels[topics.LABELS][stamp_ns]}, got {says}'
+                    )
         return summary
 
     def _wants(self, stamp_ns: int) -> bool:
@@ -109,7 +120,14 @@ class OpenEpisode:
 
     def _awaited(self) -> list[Topic]:
         unmade = {topics.SYNTHESIZER, topics.EDITOR} - (set() if self.rejected else {self._made_by})
-        return [topic for topic in PER_FRAME if not unmade & set(topic.writers)
-                and not (topic is topics.MESH_FRAME and not self._stamps[topics.MESH_ASSETS]
-                         and self._stamps[topics.CONDITION_PROVENANCE])
-                and not (topic is topics.DEPTH and topic not in self._seen)]
+        return [
+            topic
+            for topic in PER_FRAME
+            if not unmade & set(topic.writers)
+            and not (
+                topic is topics.MESH_FRAME
+                and not self._stamps[topics.MESH_ASSETS]
+                and self._stamps[topics.CONDITION_PROVENANCE]
+            )
+            and not (topic is topics.DEPTH and topic not in self._seen)
+        ]

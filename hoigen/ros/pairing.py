@@ -88,8 +88,10 @@ class Pairing:
             return False
         self._last[topic] = stamp_ns, origin
         if stamp_ns <= before_ns and not self.clock_fault:
-            self.clock_fault = (f'{topic} went from {before_ns} to {stamp_ns} ns: expected stamps that rise over '
-                                'episodes, or a source that publishes one message on every topic for each frame')
+            self.clock_fault = (
+                f'{topic} went from {before_ns} to {stamp_ns} ns: expected stamps that rise over '
+                'episodes, or a source that publishes one message on every topic for each frame'
+            )
         if origin is not None:
             self._compare(topic, stamp_ns, origin)
         return True
@@ -147,8 +149,11 @@ class Pairing:
         before = self._numbers.get((process, topic), origin)
         self._numbers[process, topic] = origin
         numbers = [seen.number for (of, _), seen in self._numbers.items() if of == process]
-        together = (self._stamps.get((process, number), stamp_ns) == stamp_ns and before.publisher == origin.publisher
-                    and max(numbers) - min(numbers) <= FAR_APART)
+        together = (
+            self._stamps.get((process, number), stamp_ns) == stamp_ns
+            and before.publisher == origin.publisher
+            and max(numbers) - min(numbers) <= FAR_APART
+        )
         _remember(self._stamps, (process, number), stamp_ns)
         if not together and process not in self._apart:
             self._apart.add(process)

@@ -13,15 +13,32 @@ from rclpy.parameter import Parameter
 C = TypeVar('C')
 
 
-def param(default: Any, doc: str, *, unit: str = '', low: float | None = None, high: float | None = None,
-          choices: Sequence[str] = (), read_only: bool = False) -> Any:
+def param(
+    default: Any,
+    doc: str,
+    *,
+    unit: str = '',
+    low: float | None = None,
+    high: float | None = None,
+    choices: Sequence[str] = (),
+    read_only: bool = False,
+) -> Any:
     """Describe a field of a node's configuration.
 
     ``low`` and ``high`` are both given or both left out, and are inclusive. ``read_only``: fixed when the node
     starts; other parameters take effect at the next configure, or at once where the node reads them anew.
     """
-    return dataclasses.field(default=default, metadata={
-        'doc': doc, 'unit': unit, 'low': low, 'high': high, 'choices': tuple(choices), 'read_only': read_only})
+    return dataclasses.field(
+        default=default,
+        metadata={
+            'doc': doc,
+            'unit': unit,
+            'low': low,
+            'high': high,
+            'choices': tuple(choices),
+            'read_only': read_only,
+        },
+    )
 
 
 def validate(config: Any) -> None:
@@ -52,7 +69,8 @@ def describe(field: dataclasses.Field[Any]) -> ParameterDescriptor:
         descriptor.integer_range = [IntegerRange(from_value=meta['low'], to_value=meta['high'])]
     elif meta['low'] is not None:
         descriptor.floating_point_range = [
-            FloatingPointRange(from_value=float(meta['low']), to_value=float(meta['high']))]
+            FloatingPointRange(from_value=float(meta['low']), to_value=float(meta['high']))
+        ]
     return descriptor
 
 
@@ -72,19 +90,27 @@ class Parameters(Generic[C]):
     def __init__(self, node: Node, kind: type[C]) -> None:
         fields = dataclasses.fields(kind)  # type: ignore[arg-type]
         # Untyped at first: rclpy would tell of the first fault alone, in words of its own, and refuse 1 for 1.0.
-        values = {field.name: node.declare_parameter(field.name, field.default, ParameterDescriptor(
-            dynamic_typing=True)).value for field in fields}
+        values = {
+            field.name: node.declare_parameter(
+                field.name, field.default, ParameterDescriptor(dynamic_typing=True)
+            ).value
+            for field in fields
+        }
         self.value: C = kind(**{field.name: _as_declared(values[field.name], field) for field in fields})
         for field in fields:
-            node.set_descriptor(field.name, describe(field), Parameter(
-                field.name, value=getattr(self.value, field.name)).get_parameter_value())
+            node.set_descriptor(
+                field.name,
+                describe(field),
+                Parameter(field.name, value=getattr(self.value, field.name)).get_parameter_value(),
+            )
         node.add_on_set_parameters_callback(self._check)
         node.add_post_set_parameters_callback(self._swap)
 
     def _with(self, changes: Sequence[Parameter]) -> C:
         names = {field.name for field in dataclasses.fields(self.value)}  # type: ignore[arg-type]
         return dataclasses.replace(  # type: ignore[type-var]
-            self.value, **{change.name: change.value for change in changes if change.name in names})
+            self.value, **{change.name: change.value for change in changes if change.name in names}
+        )
 
     def _check(self, changes: Sequence[Parameter]) -> SetParametersResult:
         try:

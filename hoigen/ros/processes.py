@@ -59,8 +59,14 @@ class NodeProcesses:
         """Start a node. Ctrl-C in the terminal does not reach it: :meth:`stop` does."""
         with self.log(node).open('wb') as log:
             self._running[node] = subprocess.Popen(
-                [*self._command, node, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
-                env=dict(environment), start_new_session=True, preexec_fn=_end_with_parent)
+                [*self._command, node, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=dict(environment),
+                start_new_session=True,
+                preexec_fn=_end_with_parent,
+            )
 
     def log(self, node: str) -> Path:
         return self._logs / f'{node}.log'

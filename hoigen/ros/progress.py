@@ -26,9 +26,15 @@ class ProgressDisplay:
         self._recorded = self._rejected = self._not_admitted = 0
         self._reason = ''
         self._noticed: set[str] = set()
-        self._bars = Bars(TextColumn('{task.description}', markup=False), BarColumn(), MofNCompleteColumn(),
-                          TimeElapsedColumn(), TextColumn('{task.fields[note]}', markup=False), console=console,
-                          disable=not console.is_terminal)
+        self._bars = Bars(
+            TextColumn('{task.description}', markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn('{task.fields[note]}', markup=False),
+            console=console,
+            disable=not console.is_terminal,
+        )
         self._job = self._bars.add_task('episodes', total=None, note='')
         self._clip = self._bars.add_task('clip', total=None, note='waiting')
 
@@ -36,8 +42,9 @@ class ProgressDisplay:
         self._bars.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._bars.stop()
 
     def show(self, progress: Progress) -> None:
@@ -49,22 +56,38 @@ class ProgressDisplay:
         of = '' if progress.planned is None else f' of {progress.planned}'
         if progress.recorded > self._recorded:
             self._recorded = progress.recorded
-            self._console.print(f'{progress.recorded}{of} episodes recorded after {elapsed_s:.0f} s, '
-                                f'the last in {progress.bag}', markup=False, soft_wrap=True)
+            self._console.print(
+                f'{progress.recorded}{of} episodes recorded after {elapsed_s:.0f} s, the last in {progress.bag}',
+                markup=False,
+                soft_wrap=True,
+            )
         if progress.rejected > self._rejected:
             self._rejected = progress.rejected
-            self._console.print(f'{progress.rejected}{of} episodes rejected: their fidelity was too '
-                                'low with every seed, the report says more', markup=False, soft_wrap=True)
+            self._console.print(
+                f'{progress.rejected}{of} episodes rejected: their fidelity was too '
+                'low with every seed, the report says more',
+                markup=False,
+                soft_wrap=True,
+            )
         if progress.not_admitted > self._not_admitted:
             self._not_admitted = progress.not_admitted
-            self._console.print(f'{progress.not_admitted}{of} episodes not recorded: refused, too short, or too '
-                                'many at once; the log of episode_recorder says which', markup=False, soft_wrap=True)
+            self._console.print(
+                f'{progress.not_admitted}{of} episodes not recorded: refused, too short, or too '
+                'many at once; the log of episode_recorder says which',
+                markup=False,
+                soft_wrap=True,
+            )
         if progress.skipped and progress.reason != self._reason:
             self._reason = progress.reason
-            self._console.print(f'a stretch of the recording gives no clip: {progress.reason}', markup=False,
-                                soft_wrap=True)
-        self._bars.update(self._job, completed=progress.done, total=progress.planned,
-                          note=_left(elapsed_s, progress.done, progress.planned))
+            self._console.print(
+                f'a stretch of the recording gives no clip: {progress.reason}', markup=False, soft_wrap=True
+            )
+        self._bars.update(
+            self._job,
+            completed=progress.done,
+            total=progress.planned,
+            note=_left(elapsed_s, progress.done, progress.planned),
+        )
         note = f'episode {progress.episode}: {progress.eta_s:.0f} s left' if progress.steps else 'waiting'
         self._bars.update(self._clip, completed=progress.step, total=progress.steps or None, note=note)
 
@@ -80,8 +103,12 @@ def conclude(progress: Progress, out: Path, console: Console) -> int:
     if progress.fault:
         console.print(f'the recording is damaged: {progress.fault}', style='yellow', markup=False, soft_wrap=True)
     if progress.skipped:
-        console.print(f'{progress.skipped} of {progress.planned} stretches gave no clip, the last because: '
-                      f'{progress.reason}', style='yellow', markup=False, soft_wrap=True)
+        console.print(
+            f'{progress.skipped} of {progress.planned} stretches gave no clip, the last because: {progress.reason}',
+            style='yellow',
+            markup=False,
+            soft_wrap=True,
+        )
     if progress.recorded + progress.rejected:
         write_report(out)
     return 0 if progress.recorded else 1

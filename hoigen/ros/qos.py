@@ -5,10 +5,18 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, LivelinessPolicy, QoSProf
 __all__ = ['CLOCK', 'DIAGNOSTICS', 'LATCHED', 'LATCHED_READER', 'STREAM', 'STREAM_BEST_EFFORT']
 
 
-def _profile(depth: int, reliability: ReliabilityPolicy = ReliabilityPolicy.RELIABLE,
-             durability: DurabilityPolicy = DurabilityPolicy.VOLATILE) -> QoSProfile:
-    return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=reliability, durability=durability,
-                      liveliness=LivelinessPolicy.AUTOMATIC)
+def _profile(
+    depth: int,
+    reliability: ReliabilityPolicy = ReliabilityPolicy.RELIABLE,
+    durability: DurabilityPolicy = DurabilityPolicy.VOLATILE,
+) -> QoSProfile:
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=depth,
+        reliability=reliability,
+        durability=durability,
+        liveliness=LivelinessPolicy.AUTOMATIC,
+    )
 
 
 STREAM = _profile(200)

@@ -62,9 +62,14 @@ class Recordings:
     ``waiting``: frames that may wait for their labels. ``made_by``: the node whose frames are recorded and awaited.
     """
 
-    def __init__(self, make: Callable[[int], EpisodeWriter],
-                 on_closed: Callable[[int, EpisodeSummary | EpisodeError], None],
-                 on_refused: Callable[[Refused], None], waiting: int, made_by: str = topics.SYNTHESIZER) -> None:
+    def __init__(
+        self,
+        make: Callable[[int], EpisodeWriter],
+        on_closed: Callable[[int, EpisodeSummary | EpisodeError], None],
+        on_refused: Callable[[Refused], None],
+        waiting: int,
+        made_by: str = topics.SYNTHESIZER,
+    ) -> None:
         self._make, self._on_closed, self._on_refused = make, on_closed, on_refused
         self._made_by = made_by
         self._families: dict[Topic, Frames] = {}
@@ -116,8 +121,9 @@ class Recordings:
             self._early.setdefault((labels.topic, episode), []).append(labels)
             if sum(map(len, self._early.values())) > EARLY_LABELS:
                 (topic, unknown), _ = self._early.popitem(last=False)
-                raise Refused('labels of no episode', f'{topic.name} of episode {unknown}: expected one of '
-                                                      f'{self.open_episodes}')
+                raise Refused(
+                    'labels of no episode', f'{topic.name} of episode {unknown}: expected one of {self.open_episodes}'
+                )
             return
         taken = False
         try:
@@ -156,11 +162,14 @@ class Recordings:
 
     def _begin(self, episode: int, stamp_ns: int) -> None:
         if episode in self._open:
-            raise Refused('episode begins again', f'episode {episode} at {stamp_ns} ns: its bag is open: expected '
-                                                  'another number for each episode')
+            raise Refused(
+                'episode begins again',
+                f'episode {episode} at {stamp_ns} ns: its bag is open: expected another number for each episode',
+            )
         if len(self._open) >= OPEN_EPISODES:
-            raise Refused('too many episodes', f'episode {episode} at {stamp_ns} ns: {OPEN_EPISODES} wait already to '
-                                               'be completed')
+            raise Refused(
+                'too many episodes', f'episode {episode} at {stamp_ns} ns: {OPEN_EPISODES} wait already to be completed'
+            )
         table = self._tables.at(stamp_ns, episode)
         try:
             self._open[episode] = OpenEpisode(self._make(episode), self._made_by, stamp_ns, self._seen)

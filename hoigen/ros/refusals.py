@@ -24,9 +24,14 @@ from hoigen.video.configuration import read_config
 __all__ = ['CONFIGS', 'refuse_wrong']
 
 CONFIGS: dict[str, type[Any]] = {
-    'sim_source': SimSourceConfig, 'video_source': VideoSourceConfig, 'condition_builder': ConditionBuilderConfig,
-    'perception': PerceptionNodeConfig, 'synthesizer': SynthesizerConfig, 'pose_editor': PoseEditorConfig,
-    'episode_recorder': EpisodeRecorderConfig}
+    'sim_source': SimSourceConfig,
+    'video_source': VideoSourceConfig,
+    'condition_builder': ConditionBuilderConfig,
+    'perception': PerceptionNodeConfig,
+    'synthesizer': SynthesizerConfig,
+    'pose_editor': PoseEditorConfig,
+    'episode_recorder': EpisodeRecorderConfig,
+}
 """The parameters of each node."""
 
 
@@ -67,6 +72,9 @@ def _refuse_missing(**paths: str) -> None:
 
 
 _NEEDS: dict[str, Callable[[Any], object]] = {
-    'sim_source': SimSourceConfig.simulation, 'video_source': _video_source, 'pose_editor': _pose_editor,
-    'synthesizer': lambda config: read_config(config.model)}
+    'sim_source': SimSourceConfig.simulation,
+    'video_source': _video_source,
+    'pose_editor': _pose_editor,
+    'synthesizer': lambda config: read_config(config.model),
+}
 """What beside its own parameters a node needs."""

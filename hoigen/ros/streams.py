@@ -46,8 +46,11 @@ class EpisodeOrder:
         if episode != self.episode:
             raise Refused('episode without its beginning', f'{name}: expected frame 0 of it before')
         if not same:
-            raise Refused('two publishers', f'{name}: expected the publisher of frame 0, got another one: its episodes '
-                                            'need numbers of their own, and topics that no other publishes on')
+            raise Refused(
+                'two publishers',
+                f'{name}: expected the publisher of frame 0, got another one: its episodes '
+                'need numbers of their own, and topics that no other publishes on',
+            )
         if stamp_ns <= self._stamp_ns:
             raise Refused('stamp goes back', f'{name}: expected a stamp after {self._stamp_ns} ns')
         if frame <= self._frame:
@@ -87,15 +90,19 @@ class Tables(Generic[T]):
         open which of two is for it.
         """
         with self._lock:
-            fitting = [entry for entry in self._tables if entry[1] <= stamp_ns
-                       and (episode is None or entry[0] <= episode)]
+            fitting = [
+                entry for entry in self._tables if entry[1] <= stamp_ns and (episode is None or entry[0] <= episode)
+            ]
             if not fitting:
                 return None
             newest = max(reversed(fitting), key=lambda entry: entry[0])
             for number, since_ns, table in fitting:
                 if episode is not None and number == newest[0] and since_ns >= newest[1] and table != newest[2]:
-                    raise Refused('ambiguous table', f'episode {episode} at {stamp_ns} ns: expected one table for it, '
-                                  f'got two with episode {number}, from {since_ns} and then {newest[1]} ns on: tables '
-                                  'must name their episode where stamps start again')
+                    raise Refused(
+                        'ambiguous table',
+                        f'episode {episode} at {stamp_ns} ns: expected one table for it, '
+                        f'got two with episode {number}, from {since_ns} and then {newest[1]} ns on: tables '
+                        'must name their episode where stamps start again',
+                    )
             self._tables = [entry for entry in self._tables if entry is newest or entry not in fitting]
             return newest[2]

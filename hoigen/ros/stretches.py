@@ -96,11 +96,17 @@ def fit_together(instant: Instant) -> None:
     image = instant[topics.IMAGE.name]
     for topic, message in instant.items():
         if message.header.frame_id != image.header.frame_id:
-            raise Refused('bad frame', f'{topic} at {stamp_of(instant)} ns: header.frame_id: expected '
-                                       f'{image.header.frame_id!r} as of camera/image, got {message.header.frame_id!r}')
+            raise Refused(
+                'bad frame',
+                f'{topic} at {stamp_of(instant)} ns: header.frame_id: expected '
+                f'{image.header.frame_id!r} as of camera/image, got {message.header.frame_id!r}',
+            )
         if (message.width, message.height) != (image.width, image.height):
-            raise Refused('bad frame', f'{topic} at {stamp_of(instant)} ns: expected {image.width}x{image.height} '
-                                       f'pixels as of camera/image, got {message.width}x{message.height}')
+            raise Refused(
+                'bad frame',
+                f'{topic} at {stamp_of(instant)} ns: expected {image.width}x{image.height} '
+                f'pixels as of camera/image, got {message.width}x{message.height}',
+            )
 
 
 def footage_of(instants: Sequence[Instant]) -> Footage:
@@ -110,5 +116,9 @@ def footage_of(instants: Sequence[Instant]) -> Footage:
     if topics.DEPTH.name in first:
         depth = np.stack([decode.depth(instant[topics.DEPTH.name], 'camera/depth') for instant in instants])
     K = decode.intrinsics(first[topics.CAMERA_INFO.name]) if topics.CAMERA_INFO.name in first else None
-    return Footage(np.array([stamp_of(instant) for instant in instants], np.int64),
-                   np.stack([decode.rgb(instant[topics.IMAGE.name], 'camera/image') for instant in instants]), depth, K)
+    return Footage(
+        np.array([stamp_of(instant) for instant in instants], np.int64),
+        np.stack([decode.rgb(instant[topics.IMAGE.name], 'camera/image') for instant in instants]),
+        depth,
+        K,
+    )

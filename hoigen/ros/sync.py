@@ -26,8 +26,13 @@ class ExactSync:
     thread-safe: all calls come from the executor's thread.
     """
 
-    def __init__(self, names: Sequence[str], on_set: Callable[[int, dict[str, Any], dict[str, Origin | None]], None],
-                 on_refused: Callable[[Refused], None], depth: int = 128) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        on_set: Callable[[int, dict[str, Any], dict[str, Origin | None]], None],
+        on_refused: Callable[[Refused], None],
+        depth: int = 128,
+    ) -> None:
         self._topics, self._on_set, self._on_refused, self._depth = tuple(names), on_set, on_refused, depth
         self._pairing = Pairing(names)
         self._begun: list[_Begun] = []
@@ -56,8 +61,9 @@ class ExactSync:
         self._begun.clear()
 
     def _place(self, stamp_ns: int, topic: str, origin: Origin | None, message: Any) -> None:
-        begun = next((begun for begun in self._begun if begun.stamp_ns == stamp_ns
-                      and self._fits(begun, topic, origin)), None)
+        begun = next(
+            (begun for begun in self._begun if begun.stamp_ns == stamp_ns and self._fits(begun, topic, origin)), None
+        )
         if begun is None:
             begun = _Begun(stamp_ns)
             self._begun.append(begun)
@@ -66,8 +72,9 @@ class ExactSync:
             self._complete(begun)
 
     def _fits(self, begun: _Begun, topic: str, origin: Origin | None) -> bool:
-        return topic not in begun.parts and all(self._pairing.same(topic, origin, other, its)
-                                                for other, (its, _) in begun.parts.items())
+        return topic not in begun.parts and all(
+            self._pairing.same(topic, origin, other, its) for other, (its, _) in begun.parts.items()
+        )
 
     def _sort_again(self, stamp_ns: int | None = None) -> None:
         """Put the messages of a stamp, or all of them, into sets once more."""
@@ -83,12 +90,19 @@ class ExactSync:
         while self._begun[0] is not begun:
             self._give_up(self._begun[0])
         self._begun.remove(begun)
-        self._on_set(begun.stamp_ns, {topic: message for topic, (_, message) in begun.parts.items()},
-                     {topic: origin for topic, (origin, _) in begun.parts.items()})
+        self._on_set(
+            begun.stamp_ns,
+            {topic: message for topic, (_, message) in begun.parts.items()},
+            {topic: origin for topic, (origin, _) in begun.parts.items()},
+        )
 
     def _give_up(self, begun: _Begun) -> None:
         self._begun.remove(begun)
         missing = [topic for topic in self._topics if topic not in begun.parts]
         cause = f'; {self._pairing.clock_fault}' if self._pairing.clock_fault else ''
-        self._on_refused(Refused('unmatched stamp', f'{begun.stamp_ns} ns: expected all of {list(self._topics)}, '
-                                                    f'got none of {missing}{cause}'))
+        self._on_refused(
+            Refused(
+                'unmatched stamp',
+                f'{begun.stamp_ns} ns: expected all of {list(self._topics)}, got none of {missing}{cause}',
+            )
+        )

@@ -59,8 +59,9 @@ MESH_ASSETS = Topic('mesh_assets', MeshAssets, qos.LATCHED, (SOURCE,), (BUILDER,
 MESH_FRAME = _stream('mesh_frame', MeshFrame, (SOURCE,), BUILDER, RECORDER)
 IMAGE = _stream('camera/image', Image, SOURCES, BUILDER, PERCEPTION, SYNTHESIZER, EDITOR, RECORDER)
 DEPTH = _stream('camera/depth', Image, SOURCES, BUILDER, PERCEPTION, EDITOR, RECORDER)
-CAMERA_INFO = _stream('camera/camera_info', CameraInfo, (*SOURCES, PERCEPTION),
-                      BUILDER, PERCEPTION, SYNTHESIZER, EDITOR, RECORDER)
+CAMERA_INFO = _stream(
+    'camera/camera_info', CameraInfo, (*SOURCES, PERCEPTION), BUILDER, PERCEPTION, SYNTHESIZER, EDITOR, RECORDER
+)
 CAMERA_POSE = _stream('camera/pose', PoseStamped, (SOURCE, PERCEPTION), BUILDER, SYNTHESIZER, EDITOR, RECORDER)
 LABELS = _stream('labels', Labels, (SOURCE, PERCEPTION), BUILDER, SYNTHESIZER, EDITOR, RECORDER)
 CLOCK = Topic('/clock', Clock, qos.CLOCK, SOURCES, ())
@@ -68,8 +69,9 @@ POINTS = _stream('condition/points', PointCloud2, (BUILDER, PERCEPTION), SYNTHES
 TRACKS = _stream('condition/tracks', PointTracks, (BUILDER, PERCEPTION), SYNTHESIZER, EDITOR, RECORDER)
 MASK = _stream('condition/mask', Image, (BUILDER, PERCEPTION), SYNTHESIZER, RECORDER)
 CONDITION_DEPTH = _stream('condition/depth', Image, (BUILDER, PERCEPTION), SYNTHESIZER, EDITOR, RECORDER)
-CONDITION_PROVENANCE = Topic('condition/provenance', String, qos.LATCHED, (BUILDER, PERCEPTION),
-                             (*SOURCES, SYNTHESIZER, RECORDER))
+CONDITION_PROVENANCE = Topic(
+    'condition/provenance', String, qos.LATCHED, (BUILDER, PERCEPTION), (*SOURCES, SYNTHESIZER, RECORDER)
+)
 SYNTH_IMAGE = _stream('synth/image', Image, (SYNTHESIZER,), RECORDER)
 SYNTH_CAMERA_INFO = _stream('synth/camera_info', CameraInfo, (SYNTHESIZER,), RECORDER)
 SYNTH_FIDELITY = _stream('synth/fidelity', Fidelity, (SYNTHESIZER,), RECORDER)
@@ -83,10 +85,33 @@ EDIT_OBJECT = _stream('edit/object', EditedObject, (EDITOR,), RECORDER)
 EDIT_LABELS = _stream('edit/labels', Labels, (EDITOR,), *SOURCES, RECORDER)
 EDIT_PROVENANCE = Topic('edit/provenance', String, qos.LATCHED, (EDITOR,), (RECORDER,))
 
-TOPICS = (MESH_ASSETS, MESH_FRAME, DEPTH, CAMERA_INFO, IMAGE, CAMERA_POSE, LABELS, CLOCK,
-          POINTS, TRACKS, MASK, CONDITION_DEPTH, CONDITION_PROVENANCE,
-          SYNTH_IMAGE, SYNTH_CAMERA_INFO, SYNTH_FIDELITY, SYNTH_LABELS, PROVENANCE,
-          EDIT_POSE, EDIT_IMAGE, EDIT_DEPTH, EDIT_MASK, EDIT_OBJECT, EDIT_LABELS, EDIT_PROVENANCE)
+TOPICS = (
+    MESH_ASSETS,
+    MESH_FRAME,
+    DEPTH,
+    CAMERA_INFO,
+    IMAGE,
+    CAMERA_POSE,
+    LABELS,
+    CLOCK,
+    POINTS,
+    TRACKS,
+    MASK,
+    CONDITION_DEPTH,
+    CONDITION_PROVENANCE,
+    SYNTH_IMAGE,
+    SYNTH_CAMERA_INFO,
+    SYNTH_FIDELITY,
+    SYNTH_LABELS,
+    PROVENANCE,
+    EDIT_POSE,
+    EDIT_IMAGE,
+    EDIT_DEPTH,
+    EDIT_MASK,
+    EDIT_OBJECT,
+    EDIT_LABELS,
+    EDIT_PROVENANCE,
+)
 """In the order in which a node advertises them: who knows of the image knows what comes with it."""
 
 SCENE_PARTS = (MESH_FRAME, IMAGE, CAMERA_INFO, CAMERA_POSE, LABELS)

@@ -221,8 +221,10 @@ def run(config: UpConfig, node_command: Sequence[str] = NODE_COMMAND) -> int:
     try:
         from hoigen.ros.refusals import refuse_wrong  # rclpy: only a job needs it, `hoigen up --help` does not
     except ModuleNotFoundError as error:
-        raise RuntimeError(f'expected ROS 2 and the built messages of hoigen, got {error}; source install/setup.bash, '
-                           'in a ROS 2 workspace where hoigen is built') from error
+        raise RuntimeError(
+            f'expected ROS 2 and the built messages of hoigen, got {error}; source install/setup.bash, '
+            'in a ROS 2 workspace where hoigen is built'
+        ) from error
     refuse_wrong(parameters, config.namespace)
     interrupt_once()
     dds.remove_leftovers()
@@ -255,11 +257,24 @@ def run(config: UpConfig, node_command: Sequence[str] = NODE_COMMAND) -> int:
 def _start(nodes: NodeProcesses, parameters: Mapping[str, Mapping[str, Value]], config: UpConfig) -> None:
     """Start every node with its parameters, which stay to be read in the folder of the logs."""
     file = config.out / 'logs' / 'parameters.yaml'
-    file.write_text(yaml.safe_dump({
-        f'/**/{node}': {'ros__parameters': {**values, 'use_sim_time': _simulated(node, config)}}
-        for node, values in parameters.items()}))
-    arguments = ['--ros-args', '-r', f'__ns:=/{config.namespace.strip("/")}', '--params-file', str(file),
-                 '--log-level', config.log_level, '--disable-external-lib-logs']
+    file.write_text(
+        yaml.safe_dump(
+            {
+                f'/**/{node}': {'ros__parameters': {**values, 'use_sim_time': _simulated(node, config)}}
+                for node, values in parameters.items()
+            }
+        )
+    )
+    arguments = [
+        '--ros-args',
+        '-r',
+        f'__ns:=/{config.namespace.strip("/")}',
+        '--params-file',
+        str(file),
+        '--log-level',
+        config.log_level,
+        '--disable-external-lib-logs',
+    ]
     environment = os.environ | {'RCUTILS_COLORIZED_OUTPUT': '0', 'RCUTILS_LOGGING_BUFFERED_STREAM': '0'}
     for node in parameters:
         nodes.start(node, arguments, environment)
@@ -285,8 +300,9 @@ def _conduct(nodes: NodeProcesses, names: Sequence[str], config: UpConfig, conso
 def _explain(error: NodeFailed, nodes: NodeProcesses, console: Console) -> None:
     console.print(f'hoigen up: {error}', style='bold red', markup=False, soft_wrap=True)
     if nodes.log(error.node).is_file():
-        console.print(f'the last lines of {nodes.log(error.node)}:\n{nodes.last_lines(error.node)}', markup=False,
-                      soft_wrap=True)
+        console.print(
+            f'the last lines of {nodes.log(error.node)}:\n{nodes.last_lines(error.node)}', markup=False, soft_wrap=True
+        )
 
 
 def _stop(nodes: NodeProcesses, console: Console) -> None:

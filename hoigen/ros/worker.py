@@ -18,8 +18,9 @@ class Worker(Generic[T]):
     becomes of it is the caller's to say.
     """
 
-    def __init__(self, name: str, process: Callable[[T], None], on_error: Callable[[Exception], None],
-                 limit: int) -> None:
+    def __init__(
+        self, name: str, process: Callable[[T], None], on_error: Callable[[Exception], None], limit: int
+    ) -> None:
         self._process, self._on_error, self._limit = process, on_error, limit
         self._items: deque[T] = deque()
         self._ready = threading.Condition()

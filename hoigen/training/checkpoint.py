@@ -32,12 +32,18 @@ class State:
 
     def gathered(self) -> dict[str, dict[str, Tensor]]:
         """By file, whole tensors on the CPU; every process must call it where parameters are sharded."""
-        files = {'trained': {name: whole(p) for name, p in self.parameters.items()},
-                 'optimiser': {f'{name}:{field}': whole(value) for name, p in self.parameters.items()
-                               for field, value in self.optimiser.state[p].items()}}
+        files = {
+            'trained': {name: whole(p) for name, p in self.parameters.items()},
+            'optimiser': {
+                f'{name}:{field}': whole(value)
+                for name, p in self.parameters.items()
+                for field, value in self.optimiser.state[p].items()
+            },
+        }
         if self.average is not None:
-            files['average'] = {name: whole(p) for name, p in zip(self.parameters, self.average.shadow_params,
-                                                                  strict=True)}
+            files['average'] = {
+                name: whole(p) for name, p in zip(self.parameters, self.average.shadow_params, strict=True)
+            }
         return files
 
     def load(self, folder: Path) -> int:
@@ -46,8 +52,9 @@ class State:
         try:
             return self._load(folder)
         except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-            raise TrainingError(f'{folder}: expected a whole checkpoint, got: {error}; remove it to train from the '
-                                'beginning') from error
+            raise TrainingError(
+                f'{folder}: expected a whole checkpoint, got: {error}; remove it to train from the beginning'
+            ) from error
 
     @torch.no_grad()
     def _load(self, folder: Path) -> int:
@@ -57,8 +64,10 @@ class State:
             got = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118, not a dict
             if got != want:
                 other = sorted(name for name in want.keys() | got.keys() if want.get(name) != got.get(name))
-                raise TrainingError(f'{folder}: expected the trained parameters of this model, {len(other)} do not '
-                                    f'fit, the first: {other[:10]}; train into another folder or remove this one')
+                raise TrainingError(
+                    f'{folder}: expected the trained parameters of this model, {len(other)} do not '
+                    f'fit, the first: {other[:10]}; train into another folder or remove this one'
+                )
             for name, p in self.parameters.items():
                 p.copy_(placed(file.get_tensor(name), p))
         with safe_open(folder / 'optimiser.safetensors', framework='pt') as file:

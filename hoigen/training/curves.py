@@ -33,10 +33,17 @@ class Curves:
         self._first, self._began = first, time.monotonic()
         self._shown = self._drawn = self._step_began = self._began
         console = Console(markup=False)
-        self._bar = Progress(TextColumn('{task.description}', markup=False), BarColumn(), MofNCompleteColumn(),
-                             TextColumn('{task.fields[say]}', markup=False), TimeElapsedColumn(),
-                             TimeRemainingColumn(), refresh_per_second=1, console=console,
-                             disable=not console.is_terminal)
+        self._bar = Progress(
+            TextColumn('{task.description}', markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn('{task.fields[say]}', markup=False),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            refresh_per_second=1,
+            console=console,
+            disable=not console.is_terminal,
+        )
         self._task = self._bar.add_task(name, total=steps, completed=first, say='')
 
     def __enter__(self) -> Curves:
@@ -60,8 +67,11 @@ class Curves:
         self._bar.update(self._task, completed=step, say=say)
         if self._bar.disable and (now - self._shown > LINE_EVERY_S or step == self._steps):
             self._shown, pace = now, (now - self._began) / (step - self._first)
-            print(f'{self._name} {step}/{self._steps} {say}, {pace:.2f} s a step, '
-                  f'{duration(pace * (self._steps - step))} left', flush=True)
+            print(
+                f'{self._name} {step}/{self._steps} {say}, {pace:.2f} s a step, '
+                f'{duration(pace * (self._steps - step))} left',
+                flush=True,
+            )
 
     def draw(self, step: int) -> None:
         """Draw the picture, if it was not drawn a moment ago, and always at the end."""

@@ -48,10 +48,18 @@ class LoopConfig:
     seed: tyro.conf.Suppress[int] = 0
 
     def __post_init__(self) -> None:
-        if not ((self.steps is None or self.steps > 0) and self.epochs > 0 and self.batch > 0
-                and self.learning_rate > 0 and 0 <= self.ema < 1 and self.checkpoint_every > 0):
-            raise ValueError('LoopConfig: expected steps, epochs, batch, learning_rate, checkpoint_every > 0 and '
-                             f'ema in [0, 1), got {self}')
+        if not (
+            (self.steps is None or self.steps > 0)
+            and self.epochs > 0
+            and self.batch > 0
+            and self.learning_rate > 0
+            and 0 <= self.ema < 1
+            and self.checkpoint_every > 0
+        ):
+            raise ValueError(
+                'LoopConfig: expected steps, epochs, batch, learning_rate, checkpoint_every > 0 and '
+                f'ema in [0, 1), got {self}'
+            )
 
 
 @dataclass(frozen=True)
@@ -73,8 +81,10 @@ class Hardware:
         if accelerator.distributed_type == DistributedType.FSDP and not accelerator.is_fsdp2:
             raise TrainingError('accelerate: expected fsdp_version: 2, got 1')
         if accelerator.distributed_type == DistributedType.DEEPSPEED:
-            raise TrainingError('accelerate: expected one process, several, or FSDP, got DeepSpeed, whose engine keeps '
-                                'the optimiser to itself; FSDP shards the same: config/accelerate/fsdp_8gpu.yaml')
+            raise TrainingError(
+                'accelerate: expected one process, several, or FSDP, got DeepSpeed, whose engine keeps '
+                'the optimiser to itself; FSDP shards the same: config/accelerate/fsdp_8gpu.yaml'
+            )
         if accelerator.is_fsdp2:  # autocast alone, as in one process: the policy would make the inputs bf16, points too
             accelerator.state.fsdp_plugin.mixed_precision_policy = None
         return accelerator
@@ -168,7 +178,7 @@ class _Run:
             mixed = np.random.SeedSequence((self.config.seed, step, slot)).generate_state(1)[0]
             generator = torch.Generator().manual_seed(int(mixed))
             examples.append(self.objective.example(int(self._clip(step, slot)), generator))
-        return [default_collate(examples[i:i + self._micro]) for i in range(0, len(examples), self._micro)]
+        return [default_collate(examples[i : i + self._micro]) for i in range(0, len(examples), self._micro)]
 
     def _clip(self, step: int, slot: int) -> int:
         return self._order[step * self.config.batch + slot]
@@ -192,19 +202,24 @@ class _Run:
         self._optimiser.zero_grad()
         if self._state.average is not None:
             self._state.average.step(list(self._state.parameters.values()))
-        return {key: float(column[np.isfinite(column)].mean()) for key, column in zip(terms, table.T, strict=True)
-                if np.isfinite(column).any()}
+        return {
+            key: float(column[np.isfinite(column)].mean())
+            for key, column in zip(terms, table.T, strict=True)
+            if np.isfinite(column).any()
+        }
 
     def _refuse_what_is_not_finite(self, step: int, losses: np.ndarray, norm: float) -> None:
         kept = last_checkpoint(self.folder)
         kept_is = 'there is no checkpoint yet' if kept is None else f'the last good checkpoint is {kept}'
         for slot in np.flatnonzero(~np.isfinite(losses)):
             clip = self.objective.clips.name(int(self._clip(step, int(slot))))
-            raise TrainingError(f'{self.name}: step {step}: expected a finite loss, got {losses[slot]} for clip '
-                                f'{clip}; {kept_is}')
+            raise TrainingError(
+                f'{self.name}: step {step}: expected a finite loss, got {losses[slot]} for clip {clip}; {kept_is}'
+            )
         if not math.isfinite(norm):
-            raise TrainingError(f'{self.name}: step {step}: expected a finite gradient, got one of norm {norm}; '
-                                f'{kept_is}')
+            raise TrainingError(
+                f'{self.name}: step {step}: expected a finite gradient, got one of norm {norm}; {kept_is}'
+            )
 
     def save(self, step: int) -> None:
         """Write a checkpoint; TrainingError on all processes if the first one cannot."""
@@ -215,8 +230,10 @@ class _Run:
                 average = self._state.average
                 save_checkpoint(self.folder, step, files, average.optimization_step if average else 0)
             except (OSError, SafetensorError) as error:
-                fault = [f'{self.name}: checkpoint of step {step}: expected to write it, got: {error}; kept: '
-                         f'{last_checkpoint(self.folder) or "none"}. Make room and run the same command again']
+                fault = [
+                    f'{self.name}: checkpoint of step {step}: expected to write it, got: {error}; kept: '
+                    f'{last_checkpoint(self.folder) or "none"}. Make room and run the same command again'
+                ]
         if broadcast_object_list(fault)[0] is not None:
             raise TrainingError(fault[0])
 

@@ -38,8 +38,17 @@ MODEL = 'tiny'
 Conditions = tuple[Literal['points', 'tracking', 'coloured'], ...]
 
 LATENT_ERROR = 'latent error hand-object'
-SHOWN = (LATENT_ERROR, 'PSNR full', 'PSNR hand-object', 'SSIM full', 'SSIM hand-object', 'GMSD hand-object',
-         'ST-SSIM hand-object', 'GMSD-T hand-object', CONTACT_PX)
+SHOWN = (
+    LATENT_ERROR,
+    'PSNR full',
+    'PSNR hand-object',
+    'SSIM full',
+    'SSIM hand-object',
+    'GMSD hand-object',
+    'ST-SSIM hand-object',
+    'GMSD-T hand-object',
+    CONTACT_PX,
+)
 
 
 @dataclass(frozen=True)
@@ -100,8 +109,10 @@ def ablate(config: AblateConfig) -> None:
         train_variant(config, variant)
     shipped = load_generator(MODEL)
     clips = heldout_clips(shipped, config.heldout)
-    trained = {v.name: measured(load_generator(str(config.out / v.folder)), v.name, v.conditions, clips, config.seed)
-               for v in VARIANTS}
+    trained = {
+        v.name: measured(load_generator(str(config.out / v.folder)), v.name, v.conditions, clips, config.seed)
+        for v in VARIANTS
+    }
     given = {name: measured(shipped, name, conditions, clips, config.seed) for name, conditions in GIVEN.items()}
     text = told(config, trained, given)
     config.table.parent.mkdir(parents=True, exist_ok=True)
@@ -117,10 +128,26 @@ def train_variant(config: AblateConfig, variant: Variant) -> None:
     shutil.copy(WEIGHTS / MODEL / FILES[1], folder)
     if (folder / FILES[0]).is_file():
         return
-    given = recipe(str(folder), clips=config.clips, out=folder, stage='diffusion', seed=config.seed,
-                   start=str(_untrained(model, folder / 'start', config.seed)))
-    train(replace(given, diffusion=replace(given.diffusion, steps=config.steps, batch=4), diffusion_loss=replace(
-        given.diffusion_loss, conditions=variant.conditions, mask_weight=variant.mask_weight, train_backbone=False)))
+    given = recipe(
+        str(folder),
+        clips=config.clips,
+        out=folder,
+        stage='diffusion',
+        seed=config.seed,
+        start=str(_untrained(model, folder / 'start', config.seed)),
+    )
+    train(
+        replace(
+            given,
+            diffusion=replace(given.diffusion, steps=config.steps, batch=4),
+            diffusion_loss=replace(
+                given.diffusion_loss,
+                conditions=variant.conditions,
+                mask_weight=variant.mask_weight,
+                train_backbone=False,
+            ),
+        )
+    )
 
 
 def _untrained(config: ModelConfig, folder: Path, seed: int) -> Path:
@@ -136,17 +163,28 @@ def _untrained(config: ModelConfig, folder: Path, seed: int) -> Path:
     return folder
 
 
-def measured(generator: Generator, name: str, conditions: Conditions, clips: Sequence[HeldOut],
-             seed: int) -> list[dict[str, float]]:
+def measured(
+    generator: Generator, name: str, conditions: Conditions, clips: Sequence[HeldOut], seed: int
+) -> list[dict[str, float]]:
     """The measures under these conditions, a row for each held-out clip."""
     if 'coloured' not in conditions:
-        clips = [replace(c, conditions=replace(c.conditions, coloured=np.zeros_like(c.conditions.coloured),
-                                               coloured_state=np.zeros_like(c.conditions.coloured_state)))
-                 for c in clips]
+        clips = [
+            replace(
+                c,
+                conditions=replace(
+                    c.conditions,
+                    coloured=np.zeros_like(c.conditions.coloured),
+                    coloured_state=np.zeros_like(c.conditions.coloured_state),
+                ),
+            )
+            for c in clips
+        ]
     sampling = Sampling(conditions=conditions)
     rows = evaluate_generator(generator, clips, seed=seed, sampling=sampling, name=name).rows
-    return [{LATENT_ERROR: latent_error(generator, clip, seed + i, sampling), **row}
-            for i, (clip, row) in enumerate(zip(clips, rows, strict=True))]
+    return [
+        {LATENT_ERROR: latent_error(generator, clip, seed + i, sampling), **row}
+        for i, (clip, row) in enumerate(zip(clips, rows, strict=True))
+    ]
 
 
 def latent_error(generator: Generator, clip: HeldOut, seed: int, sampling: Sampling) -> float:
@@ -161,28 +199,44 @@ def latent_error(generator: Generator, clip: HeldOut, seed: int, sampling: Sampl
     return float((made - true)[there].square().mean() / true[there].var())
 
 
-def told(config: AblateConfig, trained: dict[str, list[dict[str, float]]],
-         given: dict[str, list[dict[str, float]]]) -> str:
+def told(
+    config: AblateConfig, trained: dict[str, list[dict[str, float]]], given: dict[str, list[dict[str, float]]]
+) -> str:
     """The tables, and the command that makes them."""
     command = f'hoigen ablate --clips {" ".join(map(str, config.clips))} --steps {config.steps}'
-    return '\n'.join([
-        '# Ablation of the tiny model', '',
-        f'`{command} --heldout {config.heldout} --seed {config.seed}`: {config.heldout} held-out clips, mean and 95 % '
-        'bootstrap interval over clips. What it shows is in [hvg3d.md](hvg3d.md). Latent error: squared error of the '
-        "generated latents at hand and object, as a share of the true ones' variance; the decoder has no part in it.",
-        '', '## A branch trained without it', '',
-        f'{config.steps} training steps of 4 clips each for the branch, beside the frozen backbone of `{MODEL}`.', '',
-        *_tables(trained),
-        '## The shipped model without it', '',
-        'Trained on all conditions, each left out for one clip in ten.', '', *_tables(given)])
+    return '\n'.join(
+        [
+            '# Ablation of the tiny model',
+            '',
+            f'`{command} --heldout {config.heldout} --seed {config.seed}`: {config.heldout} held-out clips, mean and '
+            '95 % bootstrap interval over clips. What it shows is in [hvg3d.md](hvg3d.md). Latent error: squared error '
+            "of the generated latents at hand and object, as a share of the true ones' variance; the decoder has no "
+            'part in it.',
+            '',
+            '## A branch trained without it',
+            '',
+            f'{config.steps} training steps of 4 clips each for the branch, beside the frozen backbone of `{MODEL}`.',
+            '',
+            *_tables(trained),
+            '## The shipped model without it',
+            '',
+            'Trained on all conditions, each left out for one clip in ten.',
+            '',
+            *_tables(given),
+        ]
+    )
 
 
 def _tables(rows: dict[str, list[dict[str, float]]]) -> list[str]:
     """The measures, and what they differ by from those of the first row, clip by clip."""
     base = next(iter(rows))
     apart = {name: summarise(differences(of, rows[base])) for name, of in rows.items() if name != base}
-    return [markdown(_table({name: summarise(of) for name, of in rows.items()})),
-            f'Difference to "{base}", clip by clip:', '', markdown(_table(apart, '+'))]
+    return [
+        markdown(_table({name: summarise(of) for name, of in rows.items()})),
+        f'Difference to "{base}", clip by clip:',
+        '',
+        markdown(_table(apart, '+')),
+    ]
 
 
 def _table(summaries: dict[str, dict[str, Summary]], sign: str = '') -> Rows:

@@ -37,8 +37,12 @@ def controlled_transformer(config: ModelConfig) -> tuple[ControlledCogVideoX, Mo
     return _fill(config, checkpoint, lambda key: key.startswith(POINTS), device), config
 
 
-def start_from(config: ModelConfig, control: str | None, *, branch_dtype: torch.dtype = torch.float32,
-               ) -> ControlledCogVideoX:
+def start_from(
+    config: ModelConfig,
+    control: str | None,
+    *,
+    branch_dtype: torch.dtype = torch.float32,
+) -> ControlledCogVideoX:
     """The transformer to train: the published backbone in bfloat16 and a branch to go on with, all on the CPU.
 
     The branch's weights come from ``control`` (as in :func:`load`). What they do not have starts so that it changes
@@ -51,8 +55,10 @@ def start_from(config: ModelConfig, control: str | None, *, branch_dtype: torch.
     if control is not None:
         theirs, of = _controlled(config, Source(control, config.licence))
         if of.transformer['control_blocks'] > config.transformer['control_blocks']:
-            raise ModelError(f'{control}: expected at most {config.transformer["control_blocks"]} blocks in its '
-                             f'branch, as the model has, got {of.transformer["control_blocks"]}')
+            raise ModelError(
+                f'{control}: expected at most {config.transformer["control_blocks"]} blocks in its '
+                f'branch, as the model has, got {of.transformer["control_blocks"]}'
+            )
         checkpoint |= theirs.only(lambda key: not key.startswith(BACKBONE))
     transformer = _fill(config, checkpoint, lambda key: not key.startswith(BACKBONE), torch.device('cpu'))
     for parameter in transformer.control_parameters():
@@ -76,8 +82,9 @@ def load_text(config: ModelConfig) -> PromptEncoder | None:
         return None
     base = Source(str(config.base), config.licence)
     refuse_other_config(config.text, base.folder() / 'text_encoder' / 'config.json', base)
-    return PromptEncoder(base.folder(), config.transformer['max_text_seq_length'], config.memory.text_device(),
-                         config.memory.dtype())
+    return PromptEncoder(
+        base.folder(), config.transformer['max_text_seq_length'], config.memory.text_device(), config.memory.dtype()
+    )
 
 
 def _refuse_missing(*sources: Source) -> None:
@@ -117,8 +124,9 @@ def _controlled(config: ModelConfig, control: Source) -> tuple[Checkpoint, Model
     return checkpoint, replace(config, transformer={**config.transformer, 'control_blocks': blocks})
 
 
-def _fill(config: ModelConfig, checkpoint: Checkpoint, may_lack: Callable[[str], bool],
-          device: torch.device) -> ControlledCogVideoX:
+def _fill(
+    config: ModelConfig, checkpoint: Checkpoint, may_lack: Callable[[str], bool], device: torch.device
+) -> ControlledCogVideoX:
     """The transformer with the weights of a checkpoint; what may lack starts so that it changes nothing."""
     with parts_of(config.name), init_empty_weights(include_buffers=False):
         model = ControlledCogVideoX(**config.transformer)
@@ -127,8 +135,11 @@ def _fill(config: ModelConfig, checkpoint: Checkpoint, may_lack: Callable[[str],
     for base, copy in zip(model.transformer_blocks, model.transformer_blocks_copy, strict=False):
         if next(copy.parameters()).is_meta:
             copy.load_state_dict({k: v.clone() for k, v in base.state_dict().items()}, assign=True)
-    points = [] if not config.transformer.get('point_branch', True) else [
-        module for part in (model.point_encoder, model.point_to_grid) for module in part.modules()]
+    points = (
+        []
+        if not config.transformer.get('point_branch', True)
+        else [module for part in (model.point_encoder, model.point_to_grid) for module in part.modules()]
+    )
     zeroed = [model.initial_combine_linear, *model.combine_linears, *([model.condition_embed] if points else [])]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -148,16 +159,22 @@ def weight_files(config: ModelConfig) -> dict[str, Path]:
     ModelError names all sources that are not there, before anything is read.
     """
     if config.control is None:
-        raise ModelError(f'model {config.name}: expected a trained branch in its field `control`, got none; train one '
-                         '(hoigen train video --help) or name one: hoigen link --control')
+        raise ModelError(
+            f'model {config.name}: expected a trained branch in its field `control`, got none; train one '
+            '(hoigen train video --help) or name one: hoigen link --control'
+        )
     base, control = (Source(str(name), config.licence) for name in (config.base, config.control))
     _refuse_missing(base, control)
     files = [*_controlled(config, control)[0].files, *_part(base, 'vae').files]
     if config.text is not None:
         files += _part(base, 'text_encoder').files
     roots = {control.folder(): control.label(), base.folder(): base.label()}
-    return {f'{label}/{path.relative_to(root)}': path
-            for root, label in roots.items() for path in files if path.is_relative_to(root)}
+    return {
+        f'{label}/{path.relative_to(root)}': path
+        for root, label in roots.items()
+        for path in files
+        if path.is_relative_to(root)
+    }
 
 
 def blank_tracking_branch(folder: Path) -> ControlledCogVideoX:

@@ -118,8 +118,9 @@ class ReferenceAutoencoder(ModelMixin, ConfigMixin):
         """Frames ``[B, 4k+1, 3, H, W]``; latents unscaled, reference as :data:`REFERENCE_CHANNELS` says."""
         frames = 4 * latents.shape[1] - 3
         if reference.shape[1] != frames:
-            raise ValueError(f'reference: expected {frames} frames for {latents.shape[1]} latents, '
-                             f'got {reference.shape[1]}')
+            raise ValueError(
+                f'reference: expected {frames} frames for {latents.shape[1]} latents, got {reference.shape[1]}'
+            )
         z = self.latent_block(_per_frame(self.from_latent, latents))
         z = _per_frame(self.to_frames, z).unflatten(2, (4, -1)).flatten(1, 2)[:, 3:]
 
@@ -167,7 +168,7 @@ class PublishedAutoencoder(AutoencoderKLCogVideoX):
         count = latents.shape[1]
         whole = torch.cat([latents, latents[:, -1:]], dim=1) if count % 2 == 0 else latents
         video = self.decode((whole / self.config.scaling_factor).transpose(1, 2)).sample
-        return video.transpose(1, 2)[:, :4 * count - 3]
+        return video.transpose(1, 2)[:, : 4 * count - 3]
 
 
 Autoencoder = ReferenceAutoencoder | PublishedAutoencoder

@@ -14,16 +14,24 @@ from hoigen.conventions import ROLES
 from hoigen.video.data import PLANES, VIDEOS, DataError
 
 LAYOUT: dict[str, tuple[str, tuple[str, ...]]] = {
-    **dict.fromkeys(VIDEOS, ('U8', ('T', 'H', 'W', '3'))), **dict.fromkeys(PLANES, ('U8', ('T', 'H', 'W'))),
-    'points': ('F16', ('T', 'N', '3')), 'pixels': ('F16', ('T', 'N', '2')), 'depth': ('F16', ('T', 'N')),
-    'visible': ('U8', ('T', 'N')), 'shadow_gain': ('F32', ('3',)), 'role': ('U8', ('N',)), 'stamps_ns': ('I64', ('T',))}
+    **dict.fromkeys(VIDEOS, ('U8', ('T', 'H', 'W', '3'))),
+    **dict.fromkeys(PLANES, ('U8', ('T', 'H', 'W'))),
+    'points': ('F16', ('T', 'N', '3')),
+    'pixels': ('F16', ('T', 'N', '2')),
+    'depth': ('F16', ('T', 'N')),
+    'visible': ('U8', ('T', 'N')),
+    'shadow_gain': ('F32', ('3',)),
+    'role': ('U8', ('N',)),
+    'stamps_ns': ('I64', ('T',)),
+}
 """Type and shape of each tensor, as :mod:`hoigen.video.data` says."""
 
 MAY_LACK = ('stamps_ns',)
 
 
-def check_clips(paths: Iterable[Path], *, frames: int, height: int, width: int, cloud: int,
-                quiet: bool = False) -> None:
+def check_clips(
+    paths: Iterable[Path], *, frames: int, height: int, width: int, cloud: int, quiet: bool = False
+) -> None:
     """DataError that names every clip (the first ten) which a model of this size cannot be trained on, and why."""
     faults = []
     for path in track(list(paths), description='checking clips', disable=quiet):
@@ -55,8 +63,10 @@ def _layout_faults(file, sizes: dict[str, int], cloud: int) -> list[str]:
     points = shapes['points'][1] if len(shapes['points']) == 3 else 0
     faults = []
     if points < cloud:
-        faults.append(f'points: expected at least {cloud}, got {points}'
-                      + (' (an empty cloud)' if not points else ' (make clips with more: --points)'))
+        faults.append(
+            f'points: expected at least {cloud}, got {points}'
+            + (' (an empty cloud)' if not points else ' (make clips with more: --points)')
+        )
     sizes = sizes | {'N': points}
     for name, shape in shapes.items():
         kind, axes = LAYOUT[name]

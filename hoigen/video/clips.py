@@ -47,8 +47,10 @@ class ClipsConfig:
 
     def __post_init__(self) -> None:
         if self.frames % 4 != 1 or self.height % 16 or self.width % 16:
-            raise DataError(f'clips: expected 4k+1 frames and a size divisible by 16, '
-                            f'got {self.frames} frames of {self.width}x{self.height}')
+            raise DataError(
+                f'clips: expected 4k+1 frames and a size divisible by 16, '
+                f'got {self.frames} frames of {self.width}x{self.height}'
+            )
 
 
 def make_clips(config: ClipsConfig) -> int:
@@ -77,8 +79,16 @@ def _path(config: ClipsConfig, seed: int) -> Path:
 def _make(config: ClipsConfig, seed: int) -> None:
     os.environ.setdefault('OMP_NUM_THREADS', '1')
     camera = CAMERAS[seed % len(CAMERAS)]
-    source = MujocoSource(MujocoConfig(width=config.width, height=config.height, frames=config.frames, camera=camera,
-                                       split=config.split, depth=False))
+    source = MujocoSource(
+        MujocoConfig(
+            width=config.width,
+            height=config.height,
+            frames=config.frames,
+            camera=camera,
+            split=config.split,
+            depth=False,
+        )
+    )
     episode = source.episode(seed)
     clip = build_clip(episode.assets, episode.frames(), ConditioningConfig(seed=seed))
     info = {'seed': seed, 'camera': camera, 'split': config.split, 'shape': episode.shape, 'task': episode.task}

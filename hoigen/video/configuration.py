@@ -97,8 +97,10 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         if self.frames % 4 != 1 or self.height % 16 or self.width % 16:
-            raise ModelError(f'model {self.name}: expected 4k+1 frames and a size divisible by 16, '
-                             f'got {self.frames} frames of {self.width}x{self.height}')
+            raise ModelError(
+                f'model {self.name}: expected 4k+1 frames and a size divisible by 16, '
+                f'got {self.frames} frames of {self.width}x{self.height}'
+            )
 
 
 def read_config(model: str) -> ModelConfig:
@@ -129,8 +131,11 @@ def config_of(kind: Callable[..., Config], file: Path) -> Config:
     lacks = [name for name, field in wanted.items() if field.default is field.empty and name not in given]
     if unknown or lacks:
         raise ModelError(f'{file}: expected the fields of a model, missing {lacks}, unknown {unknown}')
-    wrong = [f'{name}: expected {wanted[name].annotation}, got {value!r}' for name, value in given.items()
-             if not _is_of(value, str(wanted[name].annotation))]
+    wrong = [
+        f'{name}: expected {wanted[name].annotation}, got {value!r}'
+        for name, value in given.items()
+        if not _is_of(value, str(wanted[name].annotation))
+    ]
     if wrong:
         raise ModelError(f'{file}: {"; ".join(wrong)}')
     try:

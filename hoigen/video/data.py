@@ -63,12 +63,23 @@ def write_clip(path: Path, rgb: np.ndarray, conditions: Conditions, info: dict, 
         raise DataError(f'{path}: expected a cloud of at least {points} points, got {c.points.shape[1]}')
     rows = np.linspace(0, c.points.shape[1] - 1, points).round().astype(np.int64)
     pixels = c.point_pixels[:, rows].clip(-PIXEL_LIMIT, PIXEL_LIMIT)
-    tensors = {'rgb': rgb, 'background': c.background, 'coloured': c.coloured, 'tracking': c.tracking,
-               'background_known': c.background_known.astype(np.uint8), 'coloured_state': c.coloured_state,
-               'shadow': c.shadow, 'shadow_gain': c.shadow_gain, 'mask': c.mask,
-               'points': c.points[:, rows].astype(np.float16), 'role': c.point_role[rows],
-               'pixels': pixels.astype(np.float16), 'depth': c.point_depth_m[:, rows].astype(np.float16),
-               'visible': c.point_visible[:, rows].astype(np.uint8), 'stamps_ns': c.stamps_ns}
+    tensors = {
+        'rgb': rgb,
+        'background': c.background,
+        'coloured': c.coloured,
+        'tracking': c.tracking,
+        'background_known': c.background_known.astype(np.uint8),
+        'coloured_state': c.coloured_state,
+        'shadow': c.shadow,
+        'shadow_gain': c.shadow_gain,
+        'mask': c.mask,
+        'points': c.points[:, rows].astype(np.float16),
+        'role': c.point_role[rows],
+        'pixels': pixels.astype(np.float16),
+        'depth': c.point_depth_m[:, rows].astype(np.float16),
+        'visible': c.point_visible[:, rows].astype(np.uint8),
+        'stamps_ns': c.stamps_ns,
+    }
     with whole_file(path) as file:
         save_file({name: np.ascontiguousarray(t) for name, t in tensors.items()}, file, {'info': json.dumps(info)})
 
@@ -90,13 +101,15 @@ class ClipSet:
 
     def __init__(self, folders: Sequence[Path], weights: Sequence[float] = ()) -> None:
         if weights and (len(weights) != len(folders) or min(weights) <= 0):
-            raise DataError(f'weights: expected {len(folders)} numbers > 0, one for each folder of clips, '
-                            f'got {list(weights)}')
+            raise DataError(
+                f'weights: expected {len(folders)} numbers > 0, one for each folder of clips, got {list(weights)}'
+            )
         found = [sorted(Path(folder).glob('*.safetensors')) for folder in folders]
         for folder, paths in zip(folders, found, strict=True):
             if not paths:
-                raise DataError(f'{folder}: expected *.safetensors clips (make them with: hoigen clips --out {folder}),'
-                                ' found none')
+                raise DataError(
+                    f'{folder}: expected *.safetensors clips (make them with: hoigen clips --out {folder}), found none'
+                )
         self.paths = [path for paths in found for path in paths]
         self._sizes = [len(paths) for paths in found] if weights else [len(self.paths)]
         self._weights = np.array(weights or [1.0]) / sum(weights or [1.0])
@@ -116,9 +129,10 @@ class ClipSet:
         indices = np.empty(count, np.int64)
         for number, size in enumerate(self._sizes):
             places = np.flatnonzero(folder == number)
-            rounds = [np.random.default_rng((seed, 1 + number, k)).permutation(size)
-                      for k in range(-(-len(places) // size))]
-            indices[places] = sum(self._sizes[:number]) + np.concatenate([*rounds, []])[:len(places)]
+            rounds = [
+                np.random.default_rng((seed, 1 + number, k)).permutation(size) for k in range(-(-len(places) // size))
+            ]
+            indices[places] = sum(self._sizes[:number]) + np.concatenate([*rounds, []])[: len(places)]
         return indices
 
     def info(self, index: int) -> dict:
@@ -146,8 +160,9 @@ class ClipSet:
         a = self._arrays(index, ('points', 'pixels', 'depth', 'visible', 'mask'))
         role = self._whole(index, 'role')
         points, pixels, depth = (a[name].astype(np.float32) for name in ('points', 'pixels', 'depth'))
-        return point_inputs(points, role, pixels, depth, a['visible'] > 0, a['mask'].shape[1:], cloud=cloud,
-                            tokens=tokens)
+        return point_inputs(
+            points, role, pixels, depth, a['visible'] > 0, a['mask'].shape[1:], cloud=cloud, tokens=tokens
+        )
 
     def _whole(self, index: int, name: str) -> np.ndarray:
         with self._open(index) as file:
@@ -156,8 +171,9 @@ class ClipSet:
     def _open(self, index: int):
         return safe_open(self.paths[index], framework='np')
 
-    def _arrays(self, index: int, names: tuple[str, ...], start: int = 0,
-                stop: int | None = None) -> dict[str, np.ndarray]:
+    def _arrays(
+        self, index: int, names: tuple[str, ...], start: int = 0, stop: int | None = None
+    ) -> dict[str, np.ndarray]:
         try:
             with self._open(index) as file:
                 return {name: file.get_slice(name)[start:stop] for name in names}

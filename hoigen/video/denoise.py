@@ -18,8 +18,15 @@ Generators = torch.Generator | list[torch.Generator]
 """Of the noise: one, or one for each clip of the batch. On the CPU, so that noise does not depend on the device."""
 
 
-def predict(model: ControlledCogVideoX, noisy: Tensor, first: Tensor, timestep: Tensor, control: Control | None,
-            strength: float | Tensor = 1.0, text: Tensor | None = None) -> Tensor:
+def predict(
+    model: ControlledCogVideoX,
+    noisy: Tensor,
+    first: Tensor,
+    timestep: Tensor,
+    control: Control | None,
+    strength: float | Tensor = 1.0,
+    text: Tensor | None = None,
+) -> Tensor:
     """Predicted velocity for noisy latents [B, F, C, h, w] and the first frame's latent [B, 1, C, h, w].
 
     text: [B, S, D] prompt embeddings; without it zeros, for models trained without text.
@@ -27,9 +34,14 @@ def predict(model: ControlledCogVideoX, noisy: Tensor, first: Tensor, timestep: 
     batch, frames, _, height, width = noisy.shape
     if text is None:
         text = noisy.new_zeros(batch, model.config.max_text_seq_length, model.config.text_embed_dim)
-    return model(with_first_frame(noisy, first), text, timestep,
-                 image_rotary_emb=model.rotary(frames, height, width, noisy.device), control=control,
-                 control_strength=strength)
+    return model(
+        with_first_frame(noisy, first),
+        text,
+        timestep,
+        image_rotary_emb=model.rotary(frames, height, width, noisy.device),
+        control=control,
+        control_strength=strength,
+    )
 
 
 @dataclass(frozen=True)
@@ -48,8 +60,16 @@ class Denoiser:
     no_text: Tensor | None = None
 
     @torch.no_grad()
-    def run(self, first: Tensor, noise: Tensor, control: Control | None, generator: Generators, *,
-            known: Tensor | None = None, on_step: Callable[[int, Tensor], None] | None = None) -> Tensor:
+    def run(
+        self,
+        first: Tensor,
+        noise: Tensor,
+        control: Control | None,
+        generator: Generators,
+        *,
+        known: Tensor | None = None,
+        on_step: Callable[[int, Tensor], None] | None = None,
+    ) -> Tensor:
         """Latents [B, F, C, h, w] from ``noise`` of that shape; ``first``: the first frame's latent [B, 1, C, h, w].
 
         known: [B, K, C, h, w], what latents 1..K must become, so that the others go on from them: at each step they
@@ -60,11 +80,12 @@ class Denoiser:
         latents, estimate, before = noise, None, None
         for done, timestep in enumerate(self.scheduler.timesteps):
             if holds:
-                held = self.scheduler.add_noise(known, noise[:, 1:1 + known.shape[1]], timestep.expand(len(known)))
+                held = self.scheduler.add_noise(known, noise[:, 1 : 1 + known.shape[1]], timestep.expand(len(known)))
                 latents = _with_known(latents, held)
             velocity = self.velocity(latents, first, done, control).float()
-            latents, estimate = self.scheduler.step(velocity, estimate, timestep, before, latents,
-                                                    generator=generator, return_dict=False)
+            latents, estimate = self.scheduler.step(
+                velocity, estimate, timestep, before, latents, generator=generator, return_dict=False
+            )
             latents, before = latents.to(noise.dtype), timestep
             if on_step is not None:
                 on_step(done + 1, estimate)
@@ -106,13 +127,22 @@ def text_guidance(sampling: Sampling, steps: int, timestep: int) -> float:
     return 1 + sampling.guidance * (1 - math.cos(math.pi * ((steps - timestep) / steps) ** 5)) / 2
 
 
-def sample(model: ControlledCogVideoX, scheduler: CogVideoXDPMScheduler, first: Tensor, frames: int,
-           control: Control | None, *, steps: int, generator: Generators) -> Tensor:
+def sample(
+    model: ControlledCogVideoX,
+    scheduler: CogVideoXDPMScheduler,
+    first: Tensor,
+    frames: int,
+    control: Control | None,
+    *,
+    steps: int,
+    generator: Generators,
+) -> Tensor:
     """Latents [B, frames, C, h, w] from fresh noise, without guidance; ``first``: [B, 1, C, h, w]."""
-    noise = randn_tensor((first.shape[0], frames, *first.shape[2:]), generator=generator, device=first.device,
-                         dtype=first.dtype)
+    noise = randn_tensor(
+        (first.shape[0], frames, *first.shape[2:]), generator=generator, device=first.device, dtype=first.dtype
+    )
     return Denoiser(model, scheduler, steps).run(first, noise, control, generator)
 
 
 def _with_known(latents: Tensor, known: Tensor) -> Tensor:
-    return torch.cat([latents[:, :1], known, latents[:, 1 + known.shape[1]:]], dim=1)
+    return torch.cat([latents[:, :1], known, latents[:, 1 + known.shape[1] :]], dim=1)

@@ -27,8 +27,13 @@ from hoigen.video.inputs import Appearance, reference_video
 from hoigen.video.sampling import DEFAULT, Sampling
 
 FIRST, PASTED, GIVEN, MODEL, OTHER, NO_LATENT = (
-    'first frame repeated', 'coloured points pasted', 'points and shadows, no learning', 'model',
-    "model, another clip's condition", 'decoder alone (no diffusion)')
+    'first frame repeated',
+    'coloured points pasted',
+    'points and shadows, no learning',
+    'model',
+    "model, another clip's condition",
+    'decoder alone (no diffusion)',
+)
 BASELINES = (FIRST, PASTED)
 PICTURES = 12
 """Clips on the picture sheet."""
@@ -66,23 +71,34 @@ def evaluate(config: EvaluateConfig) -> int:
     generator = load_generator(config.model)
     clips = heldout_clips(generator, config.clips)
     pictures: list[np.ndarray] = []
-    results = {name: evaluate_frames(_keeping(render, pictures) if name == MODEL else render, clips, learned, name)
-               for name, render in _methods(generator, clips, config).items()}
+    results = {
+        name: evaluate_frames(_keeping(render, pictures) if name == MODEL else render, clips, learned, name)
+        for name, render in _methods(generator, clips, config).items()
+    }
     faults = missed_bounds({name: summarise(of.rows) for name, of in results.items()})
     _write(config, results, faults, learned.weights)
     cv2.imwrite(str(config.out / 'sheet.png'), sheet(list(zip(clips, pictures, strict=False)))[..., ::-1])
     return 1 if faults else 0
 
 
-def evaluate_generator(generator: Generator, clips: Sequence[HeldOut], *, seed: int = 0, sampling: Sampling = DEFAULT,
-                       learned: LearnedMeasures | None = None, name: str = MODEL) -> Measures:
+def evaluate_generator(
+    generator: Generator,
+    clips: Sequence[HeldOut],
+    *,
+    seed: int = 0,
+    sampling: Sampling = DEFAULT,
+    learned: LearnedMeasures | None = None,
+    name: str = MODEL,
+) -> Measures:
     """What a generator makes of the clips' conditions, clip i from ``seed + i``, measured against their truth."""
-    return evaluate_frames(lambda i: generator.render(clips[i].conditions, seed=seed + i, sampling=sampling), clips,
-                           learned, name)
+    return evaluate_frames(
+        lambda i: generator.render(clips[i].conditions, seed=seed + i, sampling=sampling), clips, learned, name
+    )
 
 
-def evaluate_frames(render: Render, clips: Sequence[HeldOut], learned: LearnedMeasures | None = None, name: str = ''
-                    ) -> Measures:
+def evaluate_frames(
+    render: Render, clips: Sequence[HeldOut], learned: LearnedMeasures | None = None, name: str = ''
+) -> Measures:
     """Any method measured on the clips; frame 0, which every method is given, does not count."""
     rows: list[dict[str, float]] = []
     comparisons: list[Comparison] = []
@@ -101,17 +117,24 @@ def _methods(generator: Generator, clips: Sequence[HeldOut], config: EvaluateCon
 
     def of_another(i: int):
         c = conditions(i)
-        return replace(conditions((i + len(SHAPES) + 1) % len(clips)), image=c.image, background=c.background,
-                       background_known=c.background_known)
+        return replace(
+            conditions((i + len(SHAPES) + 1) % len(clips)),
+            image=c.image,
+            background=c.background,
+            background_known=c.background_known,
+        )
 
     def model(of: Callable) -> Render:
         return lambda i: generator.render(of(i), seed=config.seed + i, sampling=config.sampling)
 
-    return {FIRST: lambda i: np.repeat(conditions(i).image[None], len(conditions(i).stamps_ns), 0),
-            PASTED: lambda i: pasted_baseline(conditions(i)),
-            GIVEN: lambda i: to_uint8(rough_picture(reference_video(Appearance.of(conditions(i))))),
-            MODEL: model(conditions), OTHER: model(of_another),
-            NO_LATENT: lambda i: generator.decode_without_latents(conditions(i))}
+    return {
+        FIRST: lambda i: np.repeat(conditions(i).image[None], len(conditions(i).stamps_ns), 0),
+        PASTED: lambda i: pasted_baseline(conditions(i)),
+        GIVEN: lambda i: to_uint8(rough_picture(reference_video(Appearance.of(conditions(i))))),
+        MODEL: model(conditions),
+        OTHER: model(of_another),
+        NO_LATENT: lambda i: generator.decode_without_latents(conditions(i)),
+    }
 
 
 def missed_bounds(summaries: dict[str, dict[str, Summary]]) -> list[str]:
@@ -131,7 +154,8 @@ def missed_bounds(summaries: dict[str, dict[str, Summary]]) -> list[str]:
     return faults + [
         f'{ho}: {means[MODEL]:.2f} dB is not {margin} dB above {means[other]:.2f} dB of "{other}"'
         for other, margin in ((FIRST, 4), (OTHER, 3), (GIVEN, 0.5), (NO_LATENT, 0.3))
-        if not means[MODEL] >= means[other] + margin]
+        if not means[MODEL] >= means[other] + margin
+    ]
 
 
 def margin_table(results: dict[str, Measures]) -> Rows:
@@ -152,29 +176,37 @@ def _signed(summary: Summary, sign: int) -> Summary:
 
 def _keeping(render: Render, pictures: list[np.ndarray]) -> Render:
     """The same frames, those of the first clips kept for the picture sheet."""
+
     def kept(i: int) -> np.ndarray:
         frames = render(i)
         if len(pictures) < PICTURES:
             pictures.append(frames)
         return frames
+
     return kept
 
 
 def _write(config: EvaluateConfig, results: dict[str, Measures], faults: list[str], weights: dict[str, str]) -> None:
     config.out.mkdir(parents=True, exist_ok=True)
     summaries = {name: summarise(of.rows) for name, of in results.items()}
-    tables = [measure_table(summaries, weights), margin_table(results),
-              distribution_table({name: of.distributions for name, of in results.items()})]
+    tables = [
+        measure_table(summaries, weights),
+        margin_table(results),
+        distribution_table({name: of.distributions for name, of in results.items()}),
+    ]
     console = Console(markup=False)
     for rows in filter(None, tables):
         console.print(_rich(rows, f'{config.model}: {config.clips} held-out clips, without frame 0'))
     for fault in faults:
         console.print(f'missed: {fault}', style='red', soft_wrap=True)
     (config.out / 'table.md').write_text('\n'.join(markdown(rows) for rows in filter(None, tables)))
-    told = {'means': {name: {m: asdict(s) for m, s in of.items()} for name, of in summaries.items()},
-            'clips': {name: of.rows for name, of in results.items()},
-            'distributions': {name: [asdict(d) for d in of.distributions] for name, of in results.items()},
-            'weights': weights, 'missed': faults}
+    told = {
+        'means': {name: {m: asdict(s) for m, s in of.items()} for name, of in summaries.items()},
+        'clips': {name: of.rows for name, of in results.items()},
+        'distributions': {name: [asdict(d) for d in of.distributions] for name, of in results.items()},
+        'weights': weights,
+        'missed': faults,
+    }
     (config.out / 'results.json').write_text(strict_json(told, indent=1))
     console.print(f'table, results and picture sheet: {config.out}', soft_wrap=True)
 
@@ -190,11 +222,14 @@ def _rich(rows: Rows, title: str) -> Table:
 
 def sheet(pictures: Sequence[tuple[HeldOut, np.ndarray]]) -> np.ndarray:
     """Truth over generated at four frames, one pair of rows per clip, two clips side by side."""
+
     def row(video: np.ndarray) -> np.ndarray:
         return np.concatenate([video[t] for t in np.linspace(0, len(video) - 1, 4).round().astype(int)], axis=1)
 
-    pairs = [np.pad(np.concatenate([row(held.truth), row(made)]), ((0, 6), (0, 6), (0, 0)), constant_values=255)
-             for held, made in pictures]
+    pairs = [
+        np.pad(np.concatenate([row(held.truth), row(made)]), ((0, 6), (0, 6), (0, 0)), constant_values=255)
+        for held, made in pictures
+    ]
     if len(pairs) % 2:
         pairs.append(np.full_like(pairs[0], 255))
-    return np.concatenate([np.concatenate(pairs[i:i + 2], axis=1) for i in range(0, len(pairs), 2)])
+    return np.concatenate([np.concatenate(pairs[i : i + 2], axis=1) for i in range(0, len(pairs), 2)])

@@ -12,11 +12,21 @@ from hoigen.episodes import versions_of
 from hoigen.records import Conditions, GeneratedClip, Labels, Provenance
 from hoigen.video.sampling import DEFAULT, Sampling
 
-__all__ = ['ACCEPTANCE', 'Acceptance', 'Draws', 'FidelityTooLow', 'OnStep', 'first_accepted',
-           'generate_faithful', 'seed_of_try']
+__all__ = [
+    'ACCEPTANCE',
+    'Acceptance',
+    'Draws',
+    'FidelityTooLow',
+    'OnStep',
+    'first_accepted',
+    'generate_faithful',
+    'seed_of_try',
+]
 
-NOTHING_IN_VIEW = ('conditions: expected hand or object in one frame at least, got none in {}; is camera/pose the '
-                   'optical frame (x right, y down, z forward)?')
+NOTHING_IN_VIEW = (
+    'conditions: expected hand or object in one frame at least, got none in {}; is camera/pose the '
+    'optical frame (x right, y down, z forward)?'
+)
 
 OnStep = Callable[[int, int, np.ndarray], None]
 """Called after each denoising step with (done, steps, preview [H,W,3] uint8); raise to stop."""
@@ -34,8 +44,10 @@ class Acceptance:
     tries: int = 3
 
     def __post_init__(self) -> None:
-        checks = ((0 <= self.min_fidelity <= 1, 'min_fidelity', 'in [0, 1]', self.min_fidelity),
-                  (1 <= self.tries <= 100, 'tries', 'in [1, 100]', self.tries))
+        checks = (
+            (0 <= self.min_fidelity <= 1, 'min_fidelity', 'in [0, 1]', self.min_fidelity),
+            (1 <= self.tries <= 100, 'tries', 'in [1, 100]', self.tries),
+        )
         faults = [f'{name}: expected {expected}, got {got}' for ok, name, expected, got in checks if not ok]
         if faults:
             raise ValueError('Acceptance: ' + '; '.join(faults))
@@ -47,8 +59,15 @@ ACCEPTANCE = Acceptance()
 class Draws(Protocol):
     """What makes a clip of a seed: :class:`hoigen.video.generator.Generator`."""
 
-    def generate(self, conditions: Conditions, labels: tuple[Labels, ...], *, seed: int, sampling: Sampling,
-                 on_step: OnStep | None) -> GeneratedClip: ...
+    def generate(
+        self,
+        conditions: Conditions,
+        labels: tuple[Labels, ...],
+        *,
+        seed: int,
+        sampling: Sampling,
+        on_step: OnStep | None,
+    ) -> GeneratedClip: ...
 
 
 class FidelityTooLow(RuntimeError):
@@ -64,23 +83,33 @@ class FidelityTooLow(RuntimeError):
         self.provenance = replace(provenance, config=provenance.config | {'rejected': reason})
 
 
-def generate_faithful(generator: Draws, conditions: Conditions, labels: tuple[Labels, ...], *, seed: int,
-                      sampling: Sampling = DEFAULT, acceptance: Acceptance = ACCEPTANCE,
-                      on_step: OnStep | None = None) -> GeneratedClip:
+def generate_faithful(
+    generator: Draws,
+    conditions: Conditions,
+    labels: tuple[Labels, ...],
+    *,
+    seed: int,
+    sampling: Sampling = DEFAULT,
+    acceptance: Acceptance = ACCEPTANCE,
+    on_step: OnStep | None = None,
+) -> GeneratedClip:
     """The first clip of the seeds ``seed_of_try(seed, 0)``, ``1`` ... that may be kept; else :class:`FidelityTooLow`.
 
     Its provenance names the seed that made it, and under ``tries`` every seed that was drawn with its mean fidelity.
     ``on_step`` counts over all tries: a rejected clip adds its steps to what there is to do.
     """
+
     def draw(drawn: int, number: int) -> list[GeneratedClip]:
-        return [generator.generate(conditions, labels, seed=drawn, sampling=sampling,
-                                   on_step=_counting(on_step, number))]
+        return [
+            generator.generate(conditions, labels, seed=drawn, sampling=sampling, on_step=_counting(on_step, number))
+        ]
 
     return first_accepted(draw, [conditions], seed, acceptance)[0]
 
 
-def first_accepted(draw: Callable[[int, int], list[GeneratedClip]], views: Sequence[Conditions], seed: int,
-                   acceptance: Acceptance) -> list[GeneratedClip]:
+def first_accepted(
+    draw: Callable[[int, int], list[GeneratedClip]], views: Sequence[Conditions], seed: int, acceptance: Acceptance
+) -> list[GeneratedClip]:
     """The clips of the first ``draw(seed, number of the try)`` of which each may be kept; else :class:`FidelityTooLow`.
 
     Several clips of one seed (of one scene's ``views``) are kept or rejected together, by the least of their
@@ -89,8 +118,11 @@ def first_accepted(draw: Callable[[int, int], list[GeneratedClip]], views: Seque
     """
     for conditions in views:
         if not conditions.mask.any():
-            raise FidelityTooLow(NOTHING_IN_VIEW.format(len(conditions.mask)), np.nan,
-                                 Provenance(seed, {'tries': []}, '', {}, versions_of(), {}))
+            raise FidelityTooLow(
+                NOTHING_IN_VIEW.format(len(conditions.mask)),
+                np.nan,
+                Provenance(seed, {'tries': []}, '', {}, versions_of(), {}),
+            )
     tries: list[dict[str, int | float | None]] = []
     best: list[GeneratedClip] = []
     for number in range(acceptance.tries):
@@ -107,8 +139,11 @@ def first_accepted(draw: Callable[[int, int], list[GeneratedClip]], views: Seque
     if not reached >= acceptance.min_fidelity:
         seeds = ', '.join(str(one['seed']) for one in tries)
         got = 'nothing that can be measured' if np.isnan(reached) else f'{reached:.3f} at best'
-        raise FidelityTooLow(f'fidelity: expected {acceptance.min_fidelity:.3g} or more, got {got} with the seeds '
-                             f'{seeds}', reached, best[0].provenance)
+        raise FidelityTooLow(
+            f'fidelity: expected {acceptance.min_fidelity:.3g} or more, got {got} with the seeds {seeds}',
+            reached,
+            best[0].provenance,
+        )
     return best
 
 

@@ -89,19 +89,25 @@ def generate(config: GenerateConfig) -> int:
         except EpisodeError as error:
             print(f'{episode.name} not generated: {error}')
             unread += 1
-    print(f'{len(episodes) - rejected - unread} episodes in {config.out}'
-          + (f', {rejected} rejected' if rejected else '') + (f', {unread} not readable' if unread else ''))
+    print(
+        f'{len(episodes) - rejected - unread} episodes in {config.out}'
+        + (f', {rejected} rejected' if rejected else '')
+        + (f', {unread} not readable' if unread else '')
+    )
     return 1 if unread or rejected == len(episodes) else 0
 
 
 def _simulated(config: GenerateConfig, frames: int) -> list[_Episode]:
-    source = MujocoSource(MujocoConfig(frames=frames, task=config.task, shape=config.shape,
-                                       camera=config.camera[0], depth=False))
+    source = MujocoSource(
+        MujocoConfig(frames=frames, task=config.task, shape=config.shape, camera=config.camera[0], depth=False)
+    )
 
     def make(seed: int) -> tuple[list[Clip], str]:
         views = source.views(seed, config.camera)
-        return ([build_clip(view.assets, view.frames(), ConditioningConfig(seed=seed)) for view in views],
-                f'mujoco {views[0].task} {views[0].shape} seed {seed}')
+        return (
+            [build_clip(view.assets, view.frames(), ConditioningConfig(seed=seed)) for view in views],
+            f'mujoco {views[0].task} {views[0].shape} seed {seed}',
+        )
 
     episodes = []
     for number in range(config.episodes):
@@ -113,6 +119,7 @@ def _simulated(config: GenerateConfig, frames: int) -> list[_Episode]:
 
 def _recorded(config: GenerateConfig) -> list[_Episode]:
     """Recorded clips, each cut to the most frames, 4k+1, that it has."""
+
     def make(folder: Path) -> tuple[list[Clip], str]:
         clip = load_clip(folder)
         frames = min(config.frames or len(clip.stamps_ns), len(clip.stamps_ns))
@@ -122,8 +129,10 @@ def _recorded(config: GenerateConfig) -> list[_Episode]:
         found = find_bags(config.clips)
     except EpisodeError as error:
         raise ValueError(f'clips: {error}{"".join(map(_without_clips, config.clips))}') from error
-    return [_Episode(bag.label, [config.out / f'{bag.name}.npz'], config.seed * 10_000 + n, partial(make, bag.path))
-            for n, bag in enumerate(found)]
+    return [
+        _Episode(bag.label, [config.out / f'{bag.name}.npz'], config.seed * 10_000 + n, partial(make, bag.path))
+        for n, bag in enumerate(found)
+    ]
 
 
 def _without_clips(given: Path) -> str:
@@ -131,8 +140,9 @@ def _without_clips(given: Path) -> str:
     from hoigen.perception.extract import reason_of
 
     why = Counter(filter(None, map(reason_of, given.glob('clip_*.npz'))))
-    return ''.join(f'; {given}: an extraction without a clip of {number} stretches: {reason}'
-                   for reason, number in why.items())
+    return ''.join(
+        f'; {given}: an extraction without a clip of {number} stretches: {reason}' for reason, number in why.items()
+    )
 
 
 def _generate_views(generator: Generator, config: GenerateConfig, episode: _Episode) -> None:
@@ -143,8 +153,10 @@ def _generate_views(generator: Generator, config: GenerateConfig, episode: _Epis
     views = view_conditions(clips, width=generator.width, height=generator.height)
 
     def draw(drawn: int, _: int) -> list[GeneratedClip]:
-        return [with_source(generator.generate(conditions, clip.labels, seed=drawn, sampling=config.sampling),
-                            origin) for conditions, clip in zip(views, clips, strict=True)]
+        return [
+            with_source(generator.generate(conditions, clip.labels, seed=drawn, sampling=config.sampling), origin)
+            for conditions, clip in zip(views, clips, strict=True)
+        ]
 
     made = first_accepted(draw, views, episode.seed, config.acceptance)
     scenes = [scene_pictures(clip, (generator.height, generator.width)) for clip in clips]
@@ -152,8 +164,9 @@ def _generate_views(generator: Generator, config: GenerateConfig, episode: _Epis
         found = consistency([clip.frames for clip in made], scenes, views)
         print(f'{episode.name}: {found}')
         noted = {'cameras': list(config.camera), 'consistency': asdict(found)}
-        made = [replace(clip, provenance=replace(clip.provenance, config=clip.provenance.config | noted))
-                for clip in made]
+        made = [
+            replace(clip, provenance=replace(clip.provenance, config=clip.provenance.config | noted)) for clip in made
+        ]
     for path, scene, conditions, clip in zip(episode.paths, scenes, views, made, strict=True):
         pictures = np.concatenate([scene, pasted_baseline(conditions), clip.frames], axis=2)
         _write_mp4(path.with_suffix('.mp4'), pictures, clip.stamps_ns)
@@ -184,14 +197,22 @@ def _write_arrays(path: Path, made: GeneratedClip) -> None:
     labels = made.labels
     with whole_file(path) as file:
         np.savez_compressed(
-            file, frames=made.frames, fidelity=made.fidelity.value, mask_fidelity=made.fidelity.mask,
-            motion_fidelity=made.fidelity.motion, stamps_ns=made.stamps_ns,
-            K=np.stack([c.K for c in made.cameras]), T_world_cam=np.stack([c.T_world_cam for c in made.cameras]),
-            joint_names=np.array(labels[0].joint_names), joint_positions=np.stack([x.joint_positions for x in labels]),
+            file,
+            frames=made.frames,
+            fidelity=made.fidelity.value,
+            mask_fidelity=made.fidelity.mask,
+            motion_fidelity=made.fidelity.motion,
+            stamps_ns=made.stamps_ns,
+            K=np.stack([c.K for c in made.cameras]),
+            T_world_cam=np.stack([c.T_world_cam for c in made.cameras]),
+            joint_names=np.array(labels[0].joint_names),
+            joint_positions=np.stack([x.joint_positions for x in labels]),
             action=np.stack([x.action for x in labels]),
             T_world_object=np.stack([_known(x.T_world_object) for x in labels]),
             contact_force_n=np.array([x.contacts.forces_n.sum() for x in labels], np.float32),
-            task=np.array(labels[0].task), provenance=np.array(provenance_to_json(made.provenance)))
+            task=np.array(labels[0].task),
+            provenance=np.array(provenance_to_json(made.provenance)),
+        )
 
 
 def _known(pose: np.ndarray | None) -> np.ndarray:

@@ -37,8 +37,15 @@ class Generator:
         self.steps = model.config.steps
         self.height, self.width = model.config.height, model.config.width
 
-    def generate(self, conditions: Conditions, labels: tuple[Labels, ...], *, seed: int, sampling: Sampling = DEFAULT,
-                 on_step: OnStep | None = None) -> GeneratedClip:
+    def generate(
+        self,
+        conditions: Conditions,
+        labels: tuple[Labels, ...],
+        *,
+        seed: int,
+        sampling: Sampling = DEFAULT,
+        on_step: OnStep | None = None,
+    ) -> GeneratedClip:
         """Render ``conditions`` (at the model's size, any 4k+1 frames); the same seed gives the same frames.
 
         A clip longer than the model's is made in windows (:mod:`hoigen.video.windows`).
@@ -48,17 +55,27 @@ class Generator:
         began = time.perf_counter()
         frames = self.render(conditions, seed=seed, sampling=sampling, on_step=on_step)
         settings = asdict(sampling) | {'steps': sampling.steps or self.steps, 'conditions': list(sampling.conditions)}
-        made: dict[str, Any] = {'model': self.name, 'sampling': settings,
-                'timings': {'generate_s': round(time.perf_counter() - began, 2)}}
+        made: dict[str, Any] = {
+            'model': self.name,
+            'sampling': settings,
+            'timings': {'generate_s': round(time.perf_counter() - began, 2)},
+        }
         windows = self._windows(conditions, sampling)
         if len(windows) > 1:
             made |= {'windows': len(windows), 'seam': seam_score(frames, conditions, windows)}
-        return GeneratedClip(conditions.stamps_ns, conditions.cameras, frames, fidelity(frames, conditions),
-                             labels, self._provenance(seed, made))
+        return GeneratedClip(
+            conditions.stamps_ns,
+            conditions.cameras,
+            frames,
+            fidelity(frames, conditions),
+            labels,
+            self._provenance(seed, made),
+        )
 
     @torch.no_grad()
-    def render(self, conditions: Conditions, *, seed: int, sampling: Sampling = DEFAULT,
-               on_step: OnStep | None = None) -> np.ndarray:
+    def render(
+        self, conditions: Conditions, *, seed: int, sampling: Sampling = DEFAULT, on_step: OnStep | None = None
+    ) -> np.ndarray:
         """The frames alone, [T,H,W,3] uint8."""
         self._refuse(conditions, sampling)
         with self._model.autocast():
@@ -78,8 +95,9 @@ class Generator:
         with self._model.autocast():
             return self._model.autoencoder.latents(video_tensor(frames).to(self._model.device, self._model.dtype))
 
-    def _sampled(self, clip: _Clip, conditions: Conditions, seed: int, sampling: Sampling,
-                 on_step: OnStep | None) -> Tensor:
+    def _sampled(
+        self, clip: _Clip, conditions: Conditions, seed: int, sampling: Sampling, on_step: OnStep | None
+    ) -> Tensor:
         windows = self._windows(conditions, sampling)
         draws = torch.Generator().manual_seed(seed)
         denoiser = self._denoiser(conditions.prompt, sampling)
@@ -88,18 +106,27 @@ class Generator:
         latents = noise[:, :0]
         for number, window in enumerate(windows):
             part = denoiser.run(
-                first, noise[:, window.latents], clip.control(window, sampling), draws,
-                known=latents[:, window.start + 1:],
-                on_step=_reporter(clip, window, on_step, number * denoiser.steps, len(windows) * denoiser.steps))
-            latents = torch.cat([latents, part[:, window.known - window.start:]], dim=1)
+                first,
+                noise[:, window.latents],
+                clip.control(window, sampling),
+                draws,
+                known=latents[:, window.start + 1 :],
+                on_step=_reporter(clip, window, on_step, number * denoiser.steps, len(windows) * denoiser.steps),
+            )
+            latents = torch.cat([latents, part[:, window.known - window.start :]], dim=1)
         return latents
 
     @torch.no_grad()
     def decode_without_latents(self, conditions: Conditions) -> np.ndarray:
         """What the decoder makes of the reference alone: shows what the diffusion part adds."""
         clip = _Clip.of(self._model, conditions, Sampling(conditions=()))
-        shape = (1, latent_frames(len(conditions.stamps_ns)), self._model.transformer.config.out_channels,
-                 self.height // 8, self.width // 8)
+        shape = (
+            1,
+            latent_frames(len(conditions.stamps_ns)),
+            self._model.transformer.config.out_channels,
+            self.height // 8,
+            self.width // 8,
+        )
         with self._model.autocast():
             return clip.decode(torch.zeros(shape, device=self._model.device, dtype=self._model.dtype))
 
@@ -118,23 +145,46 @@ class Generator:
         m, c = self._model, conditions
         frames, size = len(c.stamps_ns), c.image.shape[:2]
         checks = (
-            (frames % 4 == 1 and size == (self.height, self.width), 'conditions',
-             f'4k+1 frames of {self.width}x{self.height}', f'{frames} of {size[1]}x{size[0]}'),
+            (
+                frames % 4 == 1 and size == (self.height, self.width),
+                'conditions',
+                f'4k+1 frames of {self.width}x{self.height}',
+                f'{frames} of {size[1]}x{size[0]}',
+            ),
             (bool((np.diff(c.stamps_ns) > 0).all()), 'stamps_ns', 'rising stamps', 'stamps that repeat or fall'),
-            ('points' not in sampling.conditions or c.points.shape[1] >= m.config.cloud, 'points',
-             f'a cloud of at least {m.config.cloud}', c.points.shape[1] or 'an empty cloud'),
-            (m.transformer.config.point_branch or {*sampling.conditions} <= {'tracking'}, 'conditions',
-             f'tracking alone, {self.name} has no point branch', ', '.join(sampling.conditions)),
-            (m.text is not None or sampling.guidance == 1, 'guidance', f'1, {self.name} does not read text',
-             sampling.guidance))
+            (
+                'points' not in sampling.conditions or c.points.shape[1] >= m.config.cloud,
+                'points',
+                f'a cloud of at least {m.config.cloud}',
+                c.points.shape[1] or 'an empty cloud',
+            ),
+            (
+                m.transformer.config.point_branch or {*sampling.conditions} <= {'tracking'},
+                'conditions',
+                f'tracking alone, {self.name} has no point branch',
+                ', '.join(sampling.conditions),
+            ),
+            (
+                m.text is not None or sampling.guidance == 1,
+                'guidance',
+                f'1, {self.name} does not read text',
+                sampling.guidance,
+            ),
+        )
         faults = [f'{name}: expected {expected}, got {got}' for ok, name, expected, got in checks if not ok]
         if faults:
             raise ValueError('; '.join(faults))
 
     def _provenance(self, seed: int, made: dict) -> Provenance:
         config = self._model.config
-        return Provenance(seed=seed, config=made, source='', weights=self._model.weights, versions=versions_of(),
-                          licences={config.name: config.licence})
+        return Provenance(
+            seed=seed,
+            config=made,
+            source='',
+            weights=self._model.weights,
+            versions=versions_of(),
+            licences={config.name: config.licence},
+        )
 
 
 @dataclass(frozen=True)
@@ -150,8 +200,16 @@ class _Clip:
     def of(cls, model: Model, conditions: Conditions, sampling: Sampling) -> _Clip:
         c, points = conditions, None
         if 'points' in sampling.conditions:
-            points = point_inputs(c.points, c.point_role, c.point_pixels, c.point_depth_m, c.point_visible,
-                                  c.image.shape[:2], cloud=model.config.cloud, tokens=model.config.tokens)
+            points = point_inputs(
+                c.points,
+                c.point_role,
+                c.point_pixels,
+                c.point_depth_m,
+                c.point_visible,
+                c.image.shape[:2],
+                cloud=model.config.cloud,
+                tokens=model.config.tokens,
+            )
         return cls(model, reference_video(Appearance.of(c)), video_tensor(c.tracking), points)
 
     def image(self, picture: np.ndarray, draws: torch.Generator) -> Tensor:
@@ -175,15 +233,16 @@ class _Clip:
 
     def preview(self, latent: Tensor, place: int) -> np.ndarray:
         """The picture [H,W,3] uint8 of one latent [1,1,C,h,w], the clip's latent ``place``."""
-        frame = self._placed(self.reference[:, 4 * place:4 * place + 1])
+        frame = self._placed(self.reference[:, 4 * place : 4 * place + 1])
         return to_uint8(self.model.autoencoder.frames(latent.to(self.model.dtype), frame))[0]
 
     def _placed(self, video: Tensor) -> Tensor:
         return video.to(self.model.device, self.model.dtype)
 
 
-def _reporter(clip: _Clip, window: Window, on_step: OnStep | None, before: int,
-              total: int) -> Callable[[int, Tensor], None] | None:
+def _reporter(
+    clip: _Clip, window: Window, on_step: OnStep | None, before: int, total: int
+) -> Callable[[int, Tensor], None] | None:
     """Tells ``on_step`` of one window's steps among all."""
     if on_step is None:
         return None

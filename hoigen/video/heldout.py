@@ -36,8 +36,17 @@ def heldout_clips(generator: Generator, count: int) -> list[HeldOut]:
 def heldout_clip(generator: Generator, index: int) -> HeldOut:
     """Held-out clip ``index``: shapes in turn, so that any number of clips covers them evenly."""
     shape, camera = SHAPES[index % len(SHAPES)], CAMERAS[(index + index // len(SHAPES)) % len(CAMERAS)]
-    source = MujocoSource(MujocoConfig(width=generator.width, height=generator.height, frames=generator.frames,
-                                       shape=shape, camera=camera, split='heldout', depth=False))
+    source = MujocoSource(
+        MujocoConfig(
+            width=generator.width,
+            height=generator.height,
+            frames=generator.frames,
+            shape=shape,
+            camera=camera,
+            split='heldout',
+            depth=False,
+        )
+    )
     episode = source.episode(HELDOUT_SEED + index)
     clip = build_clip(episode.assets, episode.frames(), ConditioningConfig())
     conditions = build_conditions(clip, width=generator.width, height=generator.height)

@@ -90,8 +90,17 @@ def relit(background: np.ndarray, hole: np.ndarray, shadow: np.ndarray, gain: np
     return np.where((unknown | moved)[..., None], plate, background)
 
 
-def point_inputs(points: np.ndarray, role: np.ndarray, pixels: np.ndarray, depth: np.ndarray, visible: np.ndarray,
-                 size: tuple[int, int], *, cloud: int, tokens: int) -> PointInputs:
+def point_inputs(
+    points: np.ndarray,
+    role: np.ndarray,
+    pixels: np.ndarray,
+    depth: np.ndarray,
+    visible: np.ndarray,
+    size: tuple[int, int],
+    *,
+    cloud: int,
+    tokens: int,
+) -> PointInputs:
     """Thin a cloud to ``cloud`` points, evenly over its rows, and choose ``tokens`` queries among them.
 
     points: [T,N,3]; role: [N]; pixels: [T,N,2] in pixels of a picture of ``size`` (height, width); depth: [T,N] metres;
@@ -104,14 +113,28 @@ def point_inputs(points: np.ndarray, role: np.ndarray, pixels: np.ndarray, depth
     query = farthest_points(thin[0], tokens)
     chosen = rows[query.numpy()]
     fraction = (torch.from_numpy(pixels[:, chosen]).float() + 0.5) / torch.tensor([size[1], size[0]])
-    return PointInputs(thin[None], torch.from_numpy(role[rows].astype(np.int64))[None], query[None], fraction[None],
-                       torch.from_numpy(depth[:, chosen]).float()[None], torch.from_numpy(visible[:, chosen])[None])
+    return PointInputs(
+        thin[None],
+        torch.from_numpy(role[rows].astype(np.int64))[None],
+        query[None],
+        fraction[None],
+        torch.from_numpy(depth[:, chosen]).float()[None],
+        torch.from_numpy(visible[:, chosen])[None],
+    )
 
 
 def condition_tensors(conditions: Conditions, *, cloud: int, tokens: int) -> tuple[Tensor, Tensor, PointInputs]:
     """Reference video, tracking video and point inputs of one clip, batch size 1."""
     c = conditions
     reference = reference_video(Appearance.of(c))
-    points = point_inputs(c.points, c.point_role, c.point_pixels, c.point_depth_m, c.point_visible, c.image.shape[:2],
-                          cloud=cloud, tokens=tokens)
+    points = point_inputs(
+        c.points,
+        c.point_role,
+        c.point_pixels,
+        c.point_depth_m,
+        c.point_visible,
+        c.image.shape[:2],
+        cloud=cloud,
+        tokens=tokens,
+    )
     return reference, video_tensor(c.tracking), points

@@ -32,12 +32,18 @@ def link(config: LinkConfig) -> None:
     model = read_config(config.model)
     if model.base is None:
         raise ModelError(f'model {model.name}: expected one with a published backbone, its weights are its own')
-    model = replace(model, memory=config.memory, base=_absolute(config.base or model.base),
-                    control=_absolute(config.control or model.control))
+    model = replace(
+        model,
+        memory=config.memory,
+        base=_absolute(config.base or model.base),
+        control=_absolute(config.control or model.control),
+    )
     files = weight_files(model)
     save_config(model, config.out)
-    print(f'{config.out}: {len(files)} weight files, {sum(f.stat().st_size for f in files.values()) / 1e9:.1f} GB; '
-          f'use it as --model {config.out}')
+    print(
+        f'{config.out}: {len(files)} weight files, {sum(f.stat().st_size for f in files.values()) / 1e9:.1f} GB; '
+        f'use it as --model {config.out}'
+    )
 
 
 def _absolute(source: str | None) -> str | None:

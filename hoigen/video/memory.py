@@ -23,8 +23,13 @@ from hoigen.weights.published import ModelError
 
 RESERVE = 1.1
 """Allowance for what the count does not see: a kernel's own workspace, the allocator's rounding and gaps, CUDA."""
-THRIFT = (Memory(tiling=True), Memory(offload='model', tiling=True), Memory(weights='int8', tiling=True),
-          Memory(weights='int8', offload='model', tiling=True), Memory(offload='group', tiling=True))
+THRIFT = (
+    Memory(tiling=True),
+    Memory(offload='model', tiling=True),
+    Memory(weights='int8', tiling=True),
+    Memory(weights='int8', offload='model', tiling=True),
+    Memory(offload='group', tiling=True),
+)
 """Uses of memory, from the fastest on."""
 
 
@@ -68,14 +73,20 @@ class Needs:
         transformer = self.transformer_int8 if memory.weights == 'int8' else wide * self.transformer
         autoencoder, text, alone = wide * self.autoencoder, wide * self.text, memory.offload != 'none'
         beside = 0 if alone else transformer
-        at_step = {'none': transformer + autoencoder, 'model': transformer,
-                   'group': wide * self.largest_block + autoencoder}[memory.offload]
-        prompt = [] if alone or not text else [Stage('embed prompt', text + transformer + autoencoder,
-                                                     wide * self.embed)]
-        return (*prompt,
-                Stage('encode conditions', beside + autoencoder, wide * self.encode[memory.tiling]),
-                Stage('denoise', at_step, wide * self.step),
-                Stage('decode', beside + autoencoder, wide * self.decode[memory.tiling]))
+        at_step = {
+            'none': transformer + autoencoder,
+            'model': transformer,
+            'group': wide * self.largest_block + autoencoder,
+        }[memory.offload]
+        prompt = (
+            [] if alone or not text else [Stage('embed prompt', text + transformer + autoencoder, wide * self.embed)]
+        )
+        return (
+            *prompt,
+            Stage('encode conditions', beside + autoencoder, wide * self.encode[memory.tiling]),
+            Stage('denoise', at_step, wide * self.step),
+            Stage('decode', beside + autoencoder, wide * self.decode[memory.tiling]),
+        )
 
     def peak(self, memory: Memory) -> int:
         return max(stage.bytes for stage in self.stages(memory))
@@ -99,9 +110,19 @@ def needs(config: ModelConfig) -> Needs:
     linears = sum(m.weight.numel() for block in blocks for m in block.modules() if isinstance(m, nn.Linear))
     outside = size_of(transformer) - sum(map(size_of, blocks))
     text_bytes, embed = _text(config)
-    return Needs(size_of(transformer), size_of(transformer) - linears, max(map(size_of, blocks[:-1])) + outside,
-                 size_of(autoencoder), text_bytes, embed, encode, decode, peak_bytes(step), flops(step),
-                 flops(lambda: forward(transformer, latents, text, None)))
+    return Needs(
+        size_of(transformer),
+        size_of(transformer) - linears,
+        max(map(size_of, blocks[:-1])) + outside,
+        size_of(autoencoder),
+        text_bytes,
+        embed,
+        encode,
+        decode,
+        peak_bytes(step),
+        flops(step),
+        flops(lambda: forward(transformer, latents, text, None)),
+    )
 
 
 def refuse_too_little(config: ModelConfig) -> None:
@@ -110,8 +131,10 @@ def refuse_too_little(config: ModelConfig) -> None:
     has = torch.cuda.mem_get_info(device)[0] if device.type == 'cuda' else psutil.virtual_memory().available
     need = needs(config)
     if need.peak(config.memory) > has:
-        raise ModelError(f'model {config.name}: needs {gigabytes(need.peak(config.memory))} of memory on {device}, '
-                         f'{gigabytes(has)} are free; {advice(need, config.memory, has)}')
+        raise ModelError(
+            f'model {config.name}: needs {gigabytes(need.peak(config.memory))} of memory on {device}, '
+            f'{gigabytes(has)} are free; {advice(need, config.memory, has)}'
+        )
 
 
 def advice(need: Needs, memory: Memory, has: float) -> str:
@@ -125,16 +148,21 @@ def advice(need: Needs, memory: Memory, has: float) -> str:
 
 def label(memory: Memory) -> str:
     """A use of memory in a few words."""
-    said = [memory.weights if memory.weights != 'bfloat16' else '',
-            f'offload {memory.offload}' if memory.offload != 'none' else '', 'tiling' if memory.tiling else '']
+    said = [
+        memory.weights if memory.weights != 'bfloat16' else '',
+        f'offload {memory.offload}' if memory.offload != 'none' else '',
+        'tiling' if memory.tiling else '',
+    ]
     return ', '.join(filter(None, said)) or 'all on it'
 
 
 def options(memory: Memory) -> str:
     """A use of memory as command-line options."""
-    said = [f'--memory.weights {memory.weights}' if memory.weights != 'bfloat16' else '',
-            f'--memory.offload {memory.offload}' if memory.offload != 'none' else '',
-            '--memory.tiling' if memory.tiling else '']
+    said = [
+        f'--memory.weights {memory.weights}' if memory.weights != 'bfloat16' else '',
+        f'--memory.offload {memory.offload}' if memory.offload != 'none' else '',
+        '--memory.tiling' if memory.tiling else '',
+    ]
     return ' '.join(filter(None, said))
 
 
@@ -152,18 +180,30 @@ def forward(transformer: ControlledCogVideoX, latents: Tensor, text: Tensor, con
     grid = latents.shape[-2] * latents.shape[-1] // transformer.config.patch_size**2
     rotary = torch.empty(2, latents.shape[1] * grid, transformer.config.attention_head_dim, device=latents.device)
     timestep = torch.zeros(len(latents), device=latents.device)
-    return transformer(with_first_frame(latents, latents[:, :1]), text, timestep,
-                       image_rotary_emb=(rotary[0], rotary[1]), control=control)
+    return transformer(
+        with_first_frame(latents, latents[:, :1]),
+        text,
+        timestep,
+        image_rotary_emb=(rotary[0], rotary[1]),
+        control=control,
+    )
 
 
 def control_inputs(config: ModelConfig, latents: Tensor) -> Control:
     """All conditions of a clip, without values; the points in float32, as they come from the scene."""
+
     def empty(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
         return torch.zeros(len(latents), *shape, dtype=dtype, device=latents.device)
 
     frames, cloud, tokens = config.frames, config.cloud, config.tokens
-    points = PointInputs(empty(frames, cloud, 3), empty(cloud, dtype=torch.long), empty(tokens, dtype=torch.long),
-                         empty(frames, tokens, 2), empty(frames, tokens), empty(frames, tokens, dtype=torch.bool))
+    points = PointInputs(
+        empty(frames, cloud, 3),
+        empty(cloud, dtype=torch.long),
+        empty(tokens, dtype=torch.long),
+        empty(frames, tokens, 2),
+        empty(frames, tokens),
+        empty(frames, tokens, dtype=torch.bool),
+    )
     return Control(with_first_frame(latents), latents, points)
 
 
@@ -171,10 +211,18 @@ def meta_inputs(config: ModelConfig) -> tuple[Tensor, Tensor, Tensor]:
     """Video, latents and text of one clip, without storage."""
     t = config.transformer
     like = {'device': 'meta', 'dtype': torch.bfloat16}
-    return (torch.empty(1, config.frames, 3, config.height, config.width, **like),
-            torch.empty(1, latent_frames(config.frames), config.autoencoder['latent_channels'], config.height // 8,
-                        config.width // 8, **like),
-            torch.empty(1, t['max_text_seq_length'], t['text_embed_dim'], **like))
+    return (
+        torch.empty(1, config.frames, 3, config.height, config.width, **like),
+        torch.empty(
+            1,
+            latent_frames(config.frames),
+            config.autoencoder['latent_channels'],
+            config.height // 8,
+            config.width // 8,
+            **like,
+        ),
+        torch.empty(1, t['max_text_seq_length'], t['text_embed_dim'], **like),
+    )
 
 
 def _text(config: ModelConfig) -> tuple[int, int]:
@@ -186,5 +234,7 @@ def _text(config: ModelConfig) -> tuple[int, int]:
     with torch.device('meta'):
         encoder = T5EncoderModel(T5Config(**config.text)).bfloat16().requires_grad_(False)
     ids = torch.zeros(1, config.transformer['max_text_seq_length'], dtype=torch.long, device='meta')
-    return (sum(p.numel() * p.element_size() for p in encoder.parameters()),
-            peak_bytes(lambda: encoder(ids).last_hidden_state))
+    return (
+        sum(p.numel() * p.element_size() for p in encoder.parameters()),
+        peak_bytes(lambda: encoder(ids).last_hidden_state),
+    )

@@ -28,9 +28,27 @@ from hoigen.video.text import PromptEncoder
 from hoigen.video.transformer import BACKBONE, ControlledCogVideoX
 from hoigen.weights.published import ModelError, fingerprint, read_tensors, refuse_misfits
 
-__all__ = ['CONFIG', 'CONTROL', 'FILES', 'WEIGHTS', 'Memory', 'Model', 'ModelConfig', 'ModelError', 'build', 'load',
-           'load_autoencoder', 'load_strictly', 'load_text', 'read_config', 'save', 'save_config', 'save_control',
-           'save_tensors', 'start_from']
+__all__ = [
+    'CONFIG',
+    'CONTROL',
+    'FILES',
+    'WEIGHTS',
+    'Memory',
+    'Model',
+    'ModelConfig',
+    'ModelError',
+    'build',
+    'load',
+    'load_autoencoder',
+    'load_strictly',
+    'load_text',
+    'read_config',
+    'save',
+    'save_config',
+    'save_control',
+    'save_tensors',
+    'start_from',
+]
 
 WEIGHTS = Path(__file__).parent / 'weights'
 FILES = ('transformer.safetensors', 'autoencoder.safetensors')
@@ -70,8 +88,13 @@ def build(config: ModelConfig) -> Model:
     published = 'block_out_channels' in config.autoencoder
     with parts_of(config.name):
         autoencoder = (PublishedAutoencoder if published else ReferenceAutoencoder)(**config.autoencoder)
-        return Model(config, ControlledCogVideoX(**config.transformer).eval(), autoencoder.eval(),
-                     CogVideoXDPMScheduler(**config.scheduler), {})
+        return Model(
+            config,
+            ControlledCogVideoX(**config.transformer).eval(),
+            autoencoder.eval(),
+            CogVideoXDPMScheduler(**config.scheduler),
+            {},
+        )
 
 
 def load(model: str = 'tiny') -> Model:
@@ -87,8 +110,10 @@ def load(model: str = 'tiny') -> Model:
     folder = folder if (folder / CONFIG).is_file() else WEIGHTS / model
     missing = [f for f in FILES if not (folder / f).is_file()]
     if missing:
-        raise ModelError(f'model {model}: expected {list(FILES)} in {folder}, missing {missing}; '
-                         + ('install hoigen again' if model == 'tiny' else 'train it: hoigen train video --help'))
+        raise ModelError(
+            f'model {model}: expected {list(FILES)} in {folder}, missing {missing}; '
+            + ('install hoigen again' if model == 'tiny' else 'train it: hoigen train video --help')
+        )
     parts = build(config)
     load_strictly(parts.transformer, folder / FILES[0])
     load_strictly(parts.autoencoder, folder / FILES[1])
@@ -114,8 +139,9 @@ def save(module: nn.Module, path: Path) -> None:
 def save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
     """As :func:`save`, of a state dict."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    halved = {k: v.detach().to(torch.float16 if v.is_floating_point() else v.dtype).contiguous()
-              for k, v in tensors.items()}
+    halved = {
+        k: v.detach().to(torch.float16 if v.is_floating_point() else v.dtype).contiguous() for k, v in tensors.items()
+    }
     partial = path.with_suffix('.partial')
     save_file(halved, partial)
     partial.rename(path)
@@ -129,8 +155,11 @@ def save_control(tensors: dict[str, Tensor], folder: Path) -> None:
 def load_strictly(module: nn.Module, path: Path) -> None:
     """Load ``path`` into ``module``; every key and shape must fit and every value be finite."""
     tensors = read_tensors(path)
-    refuse_misfits(path, {k: tuple(v.shape) for k, v in module.state_dict().items()},
-                   {k: tuple(v.shape) for k, v in tensors.items()})
+    refuse_misfits(
+        path,
+        {k: tuple(v.shape) for k, v in module.state_dict().items()},
+        {k: tuple(v.shape) for k, v in tensors.items()},
+    )
     wrong = sorted(k for k, v in tensors.items() if v.is_floating_point() and not v.isfinite().all())
     if wrong:
         raise ModelError(f'{path}: expected finite values, got others in {len(wrong)} tensors: {wrong[:10]}')

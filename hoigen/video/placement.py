@@ -36,8 +36,13 @@ def place(transformer: ModelMixin, autoencoder: ModelMixin, memory: Memory) -> N
         _, of_autoencoder = cpu_offload_with_hook(autoencoder, device, prev_module_hook=of_transformer)
         transformer._hf_hook.prev_module_hook = of_autoencoder  # each sends the other away when it begins
     elif memory.offload == 'group':
-        apply_group_offloading(transformer, onload_device=device, offload_device=torch.device('cpu'),
-                               offload_type='block_level', num_blocks_per_group=1)
+        apply_group_offloading(
+            transformer,
+            onload_device=device,
+            offload_device=torch.device('cpu'),
+            offload_type='block_level',
+            num_blocks_per_group=1,
+        )
         autoencoder.to(device)
     else:
         transformer.to(device)

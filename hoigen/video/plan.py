@@ -63,15 +63,31 @@ def _parts(need: Needs) -> Table:
 
 def _generation(need: Needs, uses: tuple[Memory, ...], has: float | None) -> Table:
     ratio = need.step_flops / need.backbone_flops
-    table = Table('memory of the device', 'embed prompt', 'encode', 'denoise', 'decode', 'peak', '',
-                  title='generation: weights + activations by stage, peak with 10 % reserve')
+    table = Table(
+        'memory of the device',
+        'embed prompt',
+        'encode',
+        'denoise',
+        'decode',
+        'peak',
+        '',
+        title='generation: weights + activations by stage, peak with 10 % reserve',
+    )
     for use in dict.fromkeys(replace(use, device='auto') for use in uses):
         stages = {s.name.split()[0]: f'{gigabytes(s.weights)} + {gigabytes(s.activations)}' for s in need.stages(use)}
-        table.add_row(label(use), stages.get('embed', 'on the CPU'), stages['encode'], stages['denoise'],
-                      stages['decode'], gigabytes(need.peak(use)),
-                      '' if has is None else 'fits' if need.peak(use) <= has else 'does not fit')
-    table.caption = (f'one pass of a step: {need.step_flops / 1e12:.0f} TFLOP, {ratio:.2f} times the backbone alone '
-                     f'({need.backbone_flops / 1e12:.0f} TFLOP)')
+        table.add_row(
+            label(use),
+            stages.get('embed', 'on the CPU'),
+            stages['encode'],
+            stages['denoise'],
+            stages['decode'],
+            gigabytes(need.peak(use)),
+            '' if has is None else 'fits' if need.peak(use) <= has else 'does not fit',
+        )
+    table.caption = (
+        f'one pass of a step: {need.step_flops / 1e12:.0f} TFLOP, {ratio:.2f} times the backbone alone '
+        f'({need.backbone_flops / 1e12:.0f} TFLOP)'
+    )
     return table
 
 
@@ -79,9 +95,16 @@ def _training(need: TrainingNeeds, gpus: int, has: float | None) -> Table:
     table = Table('activations', 'stored', 'activations', 'peak', '', title=f'training on {gpus} GPU(s), for each')
     for name, made in (('gradient checkpointing', need.checkpointed), ('all kept', need.kept)):
         peak = need.stored(gpus) + made
-        table.add_row(name, gigabytes(need.stored(gpus)), gigabytes(made), gigabytes(peak),
-                      '' if has is None else 'fits' if peak <= has else 'does not fit')
-    table.caption = (f'stored: backbone {gigabytes(need.backbone)} in bfloat16; branch {gigabytes(need.branch)} in '
-                     f'float32, as much again for gradients and for the average, twice for Adam; one step of a clip: '
-                     f'{need.flops / 1e15:.2f} PFLOP with checkpointing')
+        table.add_row(
+            name,
+            gigabytes(need.stored(gpus)),
+            gigabytes(made),
+            gigabytes(peak),
+            '' if has is None else 'fits' if peak <= has else 'does not fit',
+        )
+    table.caption = (
+        f'stored: backbone {gigabytes(need.backbone)} in bfloat16; branch {gigabytes(need.branch)} in '
+        f'float32, as much again for gradients and for the average, twice for Adam; one step of a clip: '
+        f'{need.flops / 1e15:.2f} PFLOP with checkpointing'
+    )
     return table

@@ -58,8 +58,7 @@ class PointEncoder(nn.Module):
         return x.flatten(0, 1).unflatten(-1, (self.heads, -1)).transpose(-2, -3)
 
 
-def project_to_grid(tokens: Tensor, pixels: Tensor, depth: Tensor, visible: Tensor, height: int,
-                    width: int) -> Tensor:
+def project_to_grid(tokens: Tensor, pixels: Tensor, depth: Tensor, visible: Tensor, height: int, width: int) -> Tensor:
     """Put each token where its point falls in the latent grid; ``[B, F, C, height, width]`` with F latent frames.
 
     tokens: [B, 4k+1, L, C]. pixels: [B, 4k+1, L, 2], (u, v) as a fraction of the picture in [0, 1). depth and visible:

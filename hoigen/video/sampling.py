@@ -37,17 +37,30 @@ class Sampling:
         checks = (
             (self.steps is None or self.steps >= 1, 'steps', '>= 1', self.steps),
             (finite and self.guidance >= 1, 'guidance', 'a number >= 1 (1: off)', self.guidance),
-            (not self.dynamic_guidance or self.guidance > 1, 'dynamic_guidance', 'a guidance > 1 that it can change',
-             self.guidance),
+            (
+                not self.dynamic_guidance or self.guidance > 1,
+                'dynamic_guidance',
+                'a guidance > 1 that it can change',
+                self.guidance,
+            ),
             (not unknown, 'conditions', f'names from {CONDITIONS}', unknown),
             (len(set(self.conditions)) == len(self.conditions), 'conditions', 'each once', self.conditions),
             (finite and self.strength >= 0, 'strength', 'a number >= 0', self.strength),
             (0 <= self.start < self.end <= 1, 'start, end', '0 <= start < end <= 1', (self.start, self.end)),
-            (finite and self.control_guidance >= 1, 'control_guidance', 'a number >= 1 (1: off)',
-             self.control_guidance),
-            (bool(self.conditions) or self.control_guidance == 1, 'control_guidance', '1 without conditions',
-             self.control_guidance),
-            (self.overlap is None or self.overlap >= 1, 'overlap', '>= 1', self.overlap))
+            (
+                finite and self.control_guidance >= 1,
+                'control_guidance',
+                'a number >= 1 (1: off)',
+                self.control_guidance,
+            ),
+            (
+                bool(self.conditions) or self.control_guidance == 1,
+                'control_guidance',
+                '1 without conditions',
+                self.control_guidance,
+            ),
+            (self.overlap is None or self.overlap >= 1, 'overlap', '>= 1', self.overlap),
+        )
         faults = [f'{name}: expected {expected}, got {got}' for ok, name, expected, got in checks if not ok]
         if faults:
             raise ValueError('Sampling: ' + '; '.join(faults))

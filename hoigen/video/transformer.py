@@ -60,31 +60,67 @@ class ControlledCogVideoX(CogVideoXTransformer3DModel):
     """The backbone with its control branch; without a control, or with an empty one, the backbone, bit for bit."""
 
     @register_to_config
-    def __init__(self, *, control_blocks: int = 42, point_width: int = 768, point_heads: int = 12,
-                 point_channels: int = 16, num_attention_heads: int = 48, attention_head_dim: int = 64,
-                 in_channels: int = 32, out_channels: int = 16, time_embed_dim: int = 512, text_embed_dim: int = 4096,
-                 num_layers: int = 42, sample_width: int = 90, sample_height: int = 60, sample_frames: int = 49,
-                 patch_size: int = 2, temporal_compression_ratio: int = 4, max_text_seq_length: int = 226,
-                 spatial_interpolation_scale: float = 1.875, temporal_interpolation_scale: float = 1.0,
-                 use_rotary_positional_embeddings: bool = True, use_learned_positional_embeddings: bool = True,
-                 point_branch: bool = True, point_resampling: Literal['project', 'interpolate'] = 'project') -> None:
+    def __init__(
+        self,
+        *,
+        control_blocks: int = 42,
+        point_width: int = 768,
+        point_heads: int = 12,
+        point_channels: int = 16,
+        num_attention_heads: int = 48,
+        attention_head_dim: int = 64,
+        in_channels: int = 32,
+        out_channels: int = 16,
+        time_embed_dim: int = 512,
+        text_embed_dim: int = 4096,
+        num_layers: int = 42,
+        sample_width: int = 90,
+        sample_height: int = 60,
+        sample_frames: int = 49,
+        patch_size: int = 2,
+        temporal_compression_ratio: int = 4,
+        max_text_seq_length: int = 226,
+        spatial_interpolation_scale: float = 1.875,
+        temporal_interpolation_scale: float = 1.0,
+        use_rotary_positional_embeddings: bool = True,
+        use_learned_positional_embeddings: bool = True,
+        point_branch: bool = True,
+        point_resampling: Literal['project', 'interpolate'] = 'project',
+    ) -> None:
         super().__init__(
-            num_attention_heads=num_attention_heads, attention_head_dim=attention_head_dim, in_channels=in_channels,
-            out_channels=out_channels, time_embed_dim=time_embed_dim, text_embed_dim=text_embed_dim,
-            num_layers=num_layers, sample_width=sample_width, sample_height=sample_height,
-            sample_frames=sample_frames, patch_size=patch_size,
-            temporal_compression_ratio=temporal_compression_ratio, max_text_seq_length=max_text_seq_length,
+            num_attention_heads=num_attention_heads,
+            attention_head_dim=attention_head_dim,
+            in_channels=in_channels,
+            out_channels=out_channels,
+            time_embed_dim=time_embed_dim,
+            text_embed_dim=text_embed_dim,
+            num_layers=num_layers,
+            sample_width=sample_width,
+            sample_height=sample_height,
+            sample_frames=sample_frames,
+            patch_size=patch_size,
+            temporal_compression_ratio=temporal_compression_ratio,
+            max_text_seq_length=max_text_seq_length,
             spatial_interpolation_scale=spatial_interpolation_scale,
             temporal_interpolation_scale=temporal_interpolation_scale,
             use_rotary_positional_embeddings=use_rotary_positional_embeddings,
-            use_learned_positional_embeddings=use_learned_positional_embeddings)
+            use_learned_positional_embeddings=use_learned_positional_embeddings,
+        )
         if not 0 < control_blocks <= num_layers:
-            raise ValueError(f'control_blocks: expected 1 to {num_layers}, the backbone has so many, '
-                             f'got {control_blocks}')
+            raise ValueError(
+                f'control_blocks: expected 1 to {num_layers}, the backbone has so many, got {control_blocks}'
+            )
         width = num_attention_heads * attention_head_dim
         self.transformer_blocks_copy = nn.ModuleList(
-            CogVideoXBlock(dim=width, num_attention_heads=num_attention_heads, attention_head_dim=attention_head_dim,
-                           time_embed_dim=time_embed_dim, attention_bias=True) for _ in range(control_blocks))
+            CogVideoXBlock(
+                dim=width,
+                num_attention_heads=num_attention_heads,
+                attention_head_dim=attention_head_dim,
+                time_embed_dim=time_embed_dim,
+                attention_bias=True,
+            )
+            for _ in range(control_blocks)
+        )
         self.initial_combine_linear = nn.Linear(width, width)
         self.combine_linears = nn.ModuleList(nn.Linear(width, width) for _ in range(control_blocks))
         zeroed: list[nn.Module] = [self.initial_combine_linear, *self.combine_linears]
@@ -113,9 +149,16 @@ class ControlledCogVideoX(CogVideoXTransformer3DModel):
         cos, sin = get_3d_rotary_pos_embed(self.config.attention_head_dim, ((0, 0), grid), grid, frames, device=device)
         return cos, sin
 
-    def forward(self, hidden_states: Tensor, encoder_hidden_states: Tensor, timestep: Tensor, *,
-                image_rotary_emb: tuple[Tensor, Tensor] | None = None, control: Control | None = None,
-                control_strength: float | Tensor = 1.0) -> Tensor:
+    def forward(
+        self,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor,
+        timestep: Tensor,
+        *,
+        image_rotary_emb: tuple[Tensor, Tensor] | None = None,
+        control: Control | None = None,
+        control_strength: float | Tensor = 1.0,
+    ) -> Tensor:
         """Predicted velocity ``[B, F, C, H/8, W/8]``.
 
         hidden_states: [B, F, 2C, H/8, W/8], noisy latents and the first frame's latent padded with zeros in time.
@@ -128,8 +171,9 @@ class ControlledCogVideoX(CogVideoXTransformer3DModel):
         text, stream = joint.split([encoder_hidden_states.shape[1], joint.shape[1] - encoder_hidden_states.shape[1]], 1)
         branch = None
         if control is not None and not control.empty:
-            branch = self.initial_combine_linear(stream + self._embed_control(control, encoder_hidden_states,
-                                                                              hidden_states))
+            branch = self.initial_combine_linear(
+                stream + self._embed_control(control, encoder_hidden_states, hidden_states)
+            )
         for i, block in enumerate(self.transformer_blocks):
             stream, text = self._run(block, stream, text, embedding, image_rotary_emb)
             if branch is not None and i < len(self.transformer_blocks_copy):
@@ -151,11 +195,13 @@ class ControlledCogVideoX(CogVideoXTransformer3DModel):
         batch, frames, _, height, width = like.shape
         channels = self.config.out_channels
         tracking = torch.zeros_like(like) if control.tracking is None else control.tracking
-        embedded = self.patch_embed(text, tracking)[:, text.shape[1]:]
+        embedded = self.patch_embed(text, tracking)[:, text.shape[1] :]
         if not self.config.point_branch:
             if control.points is not None or control.coloured is not None:
-                raise ValueError('control: expected tracking alone, this branch was built without a point branch, '
-                                 'got points or coloured points')
+                raise ValueError(
+                    'control: expected tracking alone, this branch was built without a point branch, '
+                    'got points or coloured points'
+                )
             return embedded
         grid = like.new_zeros(batch, frames, self.config.point_channels, height, width)
         if control.points is not None:

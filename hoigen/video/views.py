@@ -32,8 +32,10 @@ class Consistency:
     pairs: int
 
     def __str__(self) -> str:
-        return (f'views differ by {self.generated:.1f} grey levels where they show the same place, the true pictures '
-                f'by {self.true:.1f} (N = {self.pairs})')
+        return (
+            f'views differ by {self.generated:.1f} grey levels where they show the same place, the true pictures '
+            f'by {self.true:.1f} (N = {self.pairs})'
+        )
 
 
 def view_conditions(clips: Sequence[Clip], *, width: int, height: int) -> tuple[Conditions, ...]:
@@ -41,11 +43,14 @@ def view_conditions(clips: Sequence[Clip], *, width: int, height: int) -> tuple[
 
     A point whose colour a view does not know has the colour that another view's first frame shows.
     """
-    same = all(np.array_equal(c.stamps_ns, clips[0].stamps_ns) and np.array_equal(_acting(c), _acting(clips[0]))
-               for c in clips)
+    same = all(
+        np.array_equal(c.stamps_ns, clips[0].stamps_ns) and np.array_equal(_acting(c), _acting(clips[0])) for c in clips
+    )
     if not same:
-        raise ValueError('views: expected clips of one scene with the same stamps and the same points of hand and '
-                         'object (one seed for their samples), got others')
+        raise ValueError(
+            'views: expected clips of one scene with the same stamps and the same points of hand and '
+            'object (one seed for their samples), got others'
+        )
     return tuple(build_conditions(c, width=width, height=height) for c in share_colours(clips))
 
 
@@ -62,8 +67,9 @@ def share_colours(clips: Sequence[Clip]) -> tuple[Clip, ...]:
     return tuple(shared)
 
 
-def consistency(generated: Sequence[np.ndarray], true: Sequence[np.ndarray],
-                conditions: Sequence[Conditions]) -> Consistency:
+def consistency(
+    generated: Sequence[np.ndarray], true: Sequence[np.ndarray], conditions: Sequence[Conditions]
+) -> Consistency:
     """Compare each two views; generated and true: [T,H,W,3] uint8 per view at the conditions' size."""
     differences: list[list[np.ndarray]] = [[], []]
     for a, b in combinations(range(len(conditions)), 2):
@@ -71,8 +77,9 @@ def consistency(generated: Sequence[np.ndarray], true: Sequence[np.ndarray],
         for t in range(1, len(one[1])):
             both = one[1][t] & other[1][t]
             for videos, found in zip((generated, true), differences, strict=True):
-                left, right = (point_colours(videos[view][t], seen[0][t, both])
-                               for view, seen in ((a, one), (b, other)))
+                left, right = (
+                    point_colours(videos[view][t], seen[0][t, both]) for view, seen in ((a, one), (b, other))
+                )
                 found.append(np.abs(left - right).mean(axis=1))
     made, real = (np.concatenate(found) for found in differences)
     if not len(made):

@@ -53,8 +53,19 @@ def matches(file: str, pattern: str) -> bool:
 def catalogue() -> dict[str, Entry]:
     """Every entry by its name."""
     listed = yaml.load(find('config/weights.yaml').read_text(), Loader=yaml.BaseLoader)  # 'no' stays a word
-    return {name: Entry(name, e['repository'], e['purpose'], e['licence'], e['commercial'], float(e['gigabytes']),
-                        tuple(e['files']), e['parts']) for name, e in listed.items()}
+    return {
+        name: Entry(
+            name,
+            e['repository'],
+            e['purpose'],
+            e['licence'],
+            e['commercial'],
+            float(e['gigabytes']),
+            tuple(e['files']),
+            e['parts'],
+        )
+        for name, e in listed.items()
+    }
 
 
 def entry(name: str) -> Entry:
@@ -63,6 +74,8 @@ def entry(name: str) -> Entry:
     found = known.get(name) or next((e for e in known.values() if e.repository == name), None)
     if found is None:
         near = difflib.get_close_matches(name, known, n=1)
-        raise ModelError(f'weights: expected one of {", ".join(known)}, got {name!r}'
-                         + (f'; did you mean {near[0]!r}?' if near else ''))
+        raise ModelError(
+            f'weights: expected one of {", ".join(known)}, got {name!r}'
+            + (f'; did you mean {near[0]!r}?' if near else '')
+        )
     return found

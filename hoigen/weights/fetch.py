@@ -50,8 +50,11 @@ def fetch(config: FetchConfig) -> None:
             raise ModelError(f'{config.from_folder}: expected a folder per name, missing {", ".join(absent)}')
     refused = [e for e in entries if e.commercial == 'no']
     if config.commercial_only and refused:
-        raise ModelError('models fetch --commercial-only: refused, not for commercial use: ' + '; '.join(
-            f'{e.name} ({e.repository}): {e.licence}' for e in refused) + '; nothing was fetched')
+        raise ModelError(
+            'models fetch --commercial-only: refused, not for commercial use: '
+            + '; '.join(f'{e.name} ({e.repository}): {e.licence}' for e in refused)
+            + '; nothing was fetched'
+        )
     for one in entries:
         print(f'{one.name}: {one.repository}, licence: {one.licence}')
         print(f'{one.name}: {fetch_entry(one, config.from_folder)}')
@@ -76,8 +79,10 @@ def fetch_entry(one: Entry, folder: Path | None) -> Path:
     except OSError as error:
         if error.errno not in ROOM_ENDS:
             raise
-        raise ModelError(f'weights {one.name}: no room left in {home()} ({error.strerror}); what has come stays, make '
-                         'room and the same command goes on, or choose another place with HOIGEN_MODELS') from error
+        raise ModelError(
+            f'weights {one.name}: no room left in {home()} ({error.strerror}); what has come stays, make '
+            'room and the same command goes on, or choose another place with HOIGEN_MODELS'
+        ) from error
     shutil.rmtree(final, ignore_errors=True)
     growing.rename(final)
     return final
@@ -92,28 +97,39 @@ def _bring(one: Entry, origin: Origin, growing: Path) -> None:
     needed = sum(item.size * (2 if item.file.endswith('.pt') else 1) for item in origin.items) - there
     free = shutil.disk_usage(growing).free
     if needed > free:
-        raise ModelError(f'weights {one.name}: expected {needed / 1e9:.1f} GB of room in {home()}, got '
-                         f'{free / 1e9:.1f} GB; choose another place with HOIGEN_MODELS')
+        raise ModelError(
+            f'weights {one.name}: expected {needed / 1e9:.1f} GB of room in {home()}, got '
+            f'{free / 1e9:.1f} GB; choose another place with HOIGEN_MODELS'
+        )
     for item in origin.items:
         origin.bring(item, growing)
         origins.verify(item, growing / item.file, origin.place)
     fit.convert_pickles(growing)
     shutil.rmtree(growing / HUB_NOTES, ignore_errors=True)
-    wanted = sorted((growing / i.file).with_name(fit.CONVERTED) if i.file.endswith('.pt') else growing / i.file
-                    for i in origin.items)
+    wanted = sorted(
+        (growing / i.file).with_name(fit.CONVERTED) if i.file.endswith('.pt') else growing / i.file
+        for i in origin.items
+    )
     for left_over in {f for f in growing.rglob('*') if f.is_file()} - set(wanted):
         left_over.unlink()  # of a fetch that ended early, or of an older revision
     fit.refuse_unfit(one, growing)
-    Manifest(one.name, one.repository, origin.revision, one.licence, {
-        str(f.relative_to(growing)): (f.stat().st_size, fingerprint(f)) for f in wanted}).write(growing)
+    Manifest(
+        one.name,
+        one.repository,
+        origin.revision,
+        one.licence,
+        {str(f.relative_to(growing)): (f.stat().st_size, fingerprint(f)) for f in wanted},
+    ).write(growing)
 
 
 def list_models(config: ListConfig) -> None:
     """Print two lines per entry."""
     for one in catalogue().values():
         state, size = _state(one.name)
-        print(f'{one.name:16} {state:9} {size:5.1f} GB  {COMMERCIAL[one.commercial]}: {one.licence}\n'
-              f'{"":17}{one.repository}: {one.purpose}')
+        print(
+            f'{one.name:16} {state:9} {size:5.1f} GB  {COMMERCIAL[one.commercial]}: {one.licence}\n'
+            f'{"":17}{one.repository}: {one.purpose}'
+        )
     print(f'\nhere means in {home()}; hoigen models fetch NAME gets one')
 
 

@@ -25,8 +25,9 @@ def convert_pickles(folder: Path) -> None:
         try:
             tensors = torch.load(file, map_location='cpu', weights_only=True, mmap=True)
         except Exception as error:  # the format is a zip of a pickle: a damaged one fails in many ways
-            raise ModelError(f'{file}: expected tensors by name, got a file that is not: '
-                             f'{str(error).splitlines()[0]}') from error
+            raise ModelError(
+                f'{file}: expected tensors by name, got a file that is not: {str(error).splitlines()[0]}'
+            ) from error
         if not isinstance(tensors, dict) or not all(isinstance(t, Tensor) for t in tensors.values()):
             raise ModelError(f'{file}: expected tensors by name, got {type(tensors).__name__} of something else')
         made = file.with_name(CONVERTED) if file.suffix == '.pt' else file.with_suffix('.safetensors')
@@ -52,6 +53,7 @@ def _refuse_unfit_module(made: Any, published: bool, folder: Path, source: Sourc
         with torch.device('meta'):
             module = made.from_config(made.load_config(folder)) if published else made(folder)
     except (OSError, ValueError, KeyError, TypeError) as error:  # what the libraries say of a wrong configuration
-        raise ModelError(f'{folder}: expected the configuration of {made.__name__}, got: '
-                         f'{str(error).splitlines()[0]}') from error
+        raise ModelError(
+            f'{folder}: expected the configuration of {made.__name__}, got: {str(error).splitlines()[0]}'
+        ) from error
     refuse_misfits(folder, {k: tuple(v.shape) for k, v in module.state_dict().items()}, checkpoint.shapes)

@@ -45,9 +45,15 @@ def hub(entry: Entry) -> Origin:
 
     with _reaching(entry):
         info = HfApi().model_info(entry.repository, files_metadata=True)
-    items = tuple(Item(s.rfilename, s.lfs.size if s.lfs else s.size or 0,
-                       s.lfs.sha256 if s.lfs else f'git:{s.blob_id}' if s.blob_id else None)
-                  for s in info.siblings or () if entry.wants(s.rfilename))
+    items = tuple(
+        Item(
+            s.rfilename,
+            s.lfs.size if s.lfs else s.size or 0,
+            s.lfs.sha256 if s.lfs else f'git:{s.blob_id}' if s.blob_id else None,
+        )
+        for s in info.siblings or ()
+        if entry.wants(s.rfilename)
+    )
 
     def bring(item: Item, folder: Path) -> None:
         with _reaching(entry):
@@ -71,8 +77,11 @@ def local(entry: Entry, folder: Path) -> Origin:
     known = {} if manifest is None else manifest.files
     if absent := sorted(known.keys() - set(names)):
         raise ModelError(f'{folder}: missing {", ".join(absent[:5])}, which its manifest lists')
-    items = tuple(Item(name, (folder / name).stat().st_size, known[name][1] if name in known else None)
-                  for name in names if (name in known if known else entry.wants(name)))
+    items = tuple(
+        Item(name, (folder / name).stat().st_size, known[name][1] if name in known else None)
+        for name in names
+        if (name in known if known else entry.wants(name))
+    )
     chosen = items if known else _chosen(entry, items, str(folder))
     return Origin(str(folder), manifest.revision if manifest else '', chosen, partial(_copy, folder))
 
@@ -80,8 +89,11 @@ def local(entry: Entry, folder: Path) -> Origin:
 def verify(item: Item, path: Path, place: str) -> None:
     """ModelError unless the file has the size and hash that it should have; it is then removed, to be got again."""
     size, digest = path.stat().st_size, item.digest
-    got = None if size != item.size or digest is None else (
-        _git_hash(path) if digest.startswith('git:') else fingerprint(path))
+    got = (
+        None
+        if size != item.size or digest is None
+        else (_git_hash(path) if digest.startswith('git:') else fingerprint(path))
+    )
     if size != item.size or got != digest:
         path.unlink()
         want, came = (f'{item.size} bytes', f'{size}') if size != item.size else (f'SHA {digest}', f'{got}')
@@ -94,24 +106,40 @@ def _chosen(entry: Entry, items: tuple[Item, ...], place: str) -> tuple[Item, ..
     chosen = tuple(i for i in items if not i.file.endswith('.pt') or os.path.dirname(i.file) not in safe)
     weights = {os.path.dirname(i.file) or '.' for i in chosen if i.file.endswith(('.safetensors', '.pt'))}
     absent = [f'weights in {part}' for part in entry.parts if part not in weights]
-    absent += [pattern for pattern in entry.files if not pattern.endswith(('.safetensors', '.pt'))
-               and not any(matches(i.file, pattern) for i in chosen)]
+    absent += [
+        pattern
+        for pattern in entry.files
+        if not pattern.endswith(('.safetensors', '.pt')) and not any(matches(i.file, pattern) for i in chosen)
+    ]
     if absent:
-        raise ModelError(f'weights {entry.name}: expected {", ".join(entry.files)} in {place}, missing: '
-                         f'{", ".join(absent)}')
+        raise ModelError(
+            f'weights {entry.name}: expected {", ".join(entry.files)} in {place}, missing: {", ".join(absent)}'
+        )
     return chosen
 
 
 def _copy(source: Path, item: Item, folder: Path) -> None:
     """Copy a file under another name and rename it when it is whole; one that is there already is kept."""
     target = folder / item.file
-    if target.is_file() and target.stat().st_size == item.size and fingerprint(target) == (
-            item.digest or fingerprint(source / item.file)):
+    if (
+        target.is_file()
+        and target.stat().st_size == item.size
+        and fingerprint(target) == (item.digest or fingerprint(source / item.file))
+    ):
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     growing = target.with_name(target.name + '.growing')
-    with rich.progress.open(source / item.file, 'rb', description=item.file, console=TERMINAL, transient=True,
-                            disable=not TERMINAL.is_terminal) as reader, growing.open('wb') as writer:
+    with (
+        rich.progress.open(
+            source / item.file,
+            'rb',
+            description=item.file,
+            console=TERMINAL,
+            transient=True,
+            disable=not TERMINAL.is_terminal,
+        ) as reader,
+        growing.open('wb') as writer,
+    ):
         shutil.copyfileobj(reader, writer, CHUNK)
     growing.rename(target)
 
@@ -129,9 +157,13 @@ def _reaching(entry: Entry) -> Iterator[None]:
         yield
     except (GatedRepoError, RepositoryNotFoundError) as error:
         page = f'https://huggingface.co/{entry.repository}'
-        raise ModelError(f'weights {entry.name}: the hub gives no access to {entry.repository}; accept its licence '
-                         f'({entry.licence}) at {page}, then: hf auth login') from error
+        raise ModelError(
+            f'weights {entry.name}: the hub gives no access to {entry.repository}; accept its licence '
+            f'({entry.licence}) at {page}, then: hf auth login'
+        ) from error
     except (HTTPError, LocalEntryNotFoundError) as error:
-        raise ModelError(f'weights {entry.name}: the hub could not be reached for {entry.repository}: {error}; what '
-                         'has come stays, the same command goes on; without a network: hoigen models fetch '
-                         f'{entry.name} --from FOLDER, which another machine\'s fetch left') from error
+        raise ModelError(
+            f'weights {entry.name}: the hub could not be reached for {entry.repository}: {error}; what '
+            'has come stays, the same command goes on; without a network: hoigen models fetch '
+            f"{entry.name} --from FOLDER, which another machine's fetch left"
+        ) from error

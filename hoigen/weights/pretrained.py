@@ -20,15 +20,25 @@ def pretrained(made: Any, folder: Path, **options: Any) -> Any:
     level = logging.get_verbosity()
     logging.set_verbosity(logging.CRITICAL)
     try:
-        model, report = made.from_pretrained(folder, use_safetensors=True, local_files_only=True,
-                                             ignore_mismatched_sizes=True, output_loading_info=True, **options)
+        model, report = made.from_pretrained(
+            folder,
+            use_safetensors=True,
+            local_files_only=True,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+            **options,
+        )
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelError(f'{folder}: expected weights of {made.__name__} as safetensors, got: '
-                         f'{str(error).splitlines()[0]}') from error
+        raise ModelError(
+            f'{folder}: expected weights of {made.__name__} as safetensors, got: {str(error).splitlines()[0]}'
+        ) from error
     finally:
         logging.set_verbosity(level)
-    faults = [f'{kind.removesuffix("_keys")} {key}' for kind in ('missing_keys', 'unexpected_keys', 'mismatched_keys')
-              for key in sorted(map(str, report[kind]))]
+    faults = [
+        f'{kind.removesuffix("_keys")} {key}'
+        for kind in ('missing_keys', 'unexpected_keys', 'mismatched_keys')
+        for key in sorted(map(str, report[kind]))
+    ]
     if faults:
         raise ModelError(f'{folder}: {len(faults)} keys do not fit {made.__name__}, the first: {faults[:10]}')
     return model.eval().requires_grad_(False)

@@ -64,8 +64,11 @@ def read_checkpoint(folder: Path, source: Source) -> Checkpoint:
         files = tuple(sorted(folder.glob('*.safetensors')))
     absent = [file.name for file in files if not file.is_file()]
     if absent or not files or (not indices and len(files) > 1):
-        raise source.missing(f'{absent} missing in {folder}' if absent else
-                             f'{len(files)} safetensors files without an index in {folder}')
+        raise source.missing(
+            f'{absent} missing in {folder}'
+            if absent
+            else f'{len(files)} safetensors files without an index in {folder}'
+        )
     return read_files(files)
 
 
@@ -100,34 +103,51 @@ def read_files(files: Iterable[Path]) -> Checkpoint:
     return Checkpoint(tuple(dict.fromkeys(found.values())), found, shapes)
 
 
-def refuse_misfits(where: object, want: Shapes, got: Shapes, may_lack: Callable[[str], bool] = lambda key: False,
-                   ) -> None:
+def refuse_misfits(
+    where: object,
+    want: Shapes,
+    got: Shapes,
+    may_lack: Callable[[str], bool] = lambda key: False,
+) -> None:
     """Every key of ``got`` must be wanted and have its shape; of ``want`` only what ``may_lack`` names may miss."""
-    faults = ([f'missing {k} {list(want[k])}' for k in want.keys() - got.keys() if not may_lack(k)]
-              + [f'unexpected {k} {list(got[k])}' for k in got.keys() - want.keys()]
-              + [f'{k}: expected {list(want[k])}, got {list(got[k])}' for k in want.keys() & got.keys()
-                 if want[k] != got[k]])
+    faults = (
+        [f'missing {k} {list(want[k])}' for k in want.keys() - got.keys() if not may_lack(k)]
+        + [f'unexpected {k} {list(got[k])}' for k in got.keys() - want.keys()]
+        + [f'{k}: expected {list(want[k])}, got {list(got[k])}' for k in want.keys() & got.keys() if want[k] != got[k]]
+    )
     if faults:
         raise ModelError(f'{where}: {len(faults)} keys do not fit this model, the first: {sorted(faults)[:10]}')
 
 
-def assign(module: nn.Module, checkpoint: Checkpoint, dtype: torch.dtype, device: str | torch.device = 'cpu', *,
-           may_lack: Callable[[str], bool] = lambda key: False) -> None:
+def assign(
+    module: nn.Module,
+    checkpoint: Checkpoint,
+    dtype: torch.dtype,
+    device: str | torch.device = 'cpu',
+    *,
+    may_lack: Callable[[str], bool] = lambda key: False,
+) -> None:
     """Give a module without storage (built on the meta device) its weights, file by file; fits are checked first.
 
     Floating-point tensors get ``dtype``. One that has it already and stays on the CPU is the mapped file itself.
     """
     where = checkpoint.files[0].parent
     refuse_misfits(where, {k: tuple(v.shape) for k, v in module.state_dict().items()}, checkpoint.shapes, may_lack)
-    for path in track(checkpoint.files, escape(f'loading {where.name}'), console=TERMINAL, transient=True,
-                      disable=not TERMINAL.is_terminal):
+    for path in track(
+        checkpoint.files,
+        escape(f'loading {where.name}'),
+        console=TERMINAL,
+        transient=True,
+        disable=not TERMINAL.is_terminal,
+    ):
         with safe_open(path, 'pt', device=str(device)) as file:
             tensors = {k: file.get_tensor(k) for k, held_by in checkpoint.file_of.items() if held_by == path}
         wrong = sorted(k for k, v in tensors.items() if v.is_floating_point() and not v.isfinite().all())
         if wrong:
             raise ModelError(f'{path}: expected finite values, got others in {len(wrong)} tensors: {wrong[:10]}')
-        module.load_state_dict({k: v.to(dtype) if v.is_floating_point() else v for k, v in tensors.items()},
-                               assign=True, strict=False)
+        module.load_state_dict(
+            {k: v.to(dtype) if v.is_floating_point() else v for k, v in tensors.items()}, assign=True, strict=False
+        )
 
 
 def refuse_other_config(want: Mapping[str, Any], file: Path, source: Source) -> None:
@@ -137,8 +157,9 @@ def refuse_other_config(want: Mapping[str, Any], file: Path, source: Source) -> 
     got = read_json(file)
     faults = [f'{k}: expected {want[k]}, got {got[k]}' for k in want.keys() & got.keys() if want[k] != got[k]]
     if faults:
-        raise ModelError(f'{file}: expected the configuration of this model; {len(faults)} fields differ: '
-                         f'{sorted(faults)[:10]}')
+        raise ModelError(
+            f'{file}: expected the configuration of this model; {len(faults)} fields differ: {sorted(faults)[:10]}'
+        )
 
 
 def fingerprint(path: Path) -> str:
@@ -151,8 +172,14 @@ def fingerprint(path: Path) -> str:
     real = path.resolve()
     state = [real.stat().st_size, real.stat().st_mtime_ns]
     if known.get(str(real), [])[:2] != state:
-        with rich.progress.open(real, 'rb', description=f'SHA-256 of {path.name}', console=TERMINAL, transient=True,
-                                disable=not TERMINAL.is_terminal) as file:
+        with rich.progress.open(
+            real,
+            'rb',
+            description=f'SHA-256 of {path.name}',
+            console=TERMINAL,
+            transient=True,
+            disable=not TERMINAL.is_terminal,
+        ) as file:
             known[str(real)] = [*state, hashlib.file_digest(file, 'sha256').hexdigest()]
         with contextlib.suppress(OSError):  # without a place to write it is only slower the next time
             cache.parent.mkdir(parents=True, exist_ok=True)

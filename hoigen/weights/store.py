@@ -44,8 +44,9 @@ def read_manifest(folder: Path) -> Manifest | None:
     except FileNotFoundError:
         return None
     except (ValueError, TypeError, AttributeError, KeyError) as error:
-        raise ModelError(f'{folder / MANIFEST}: expected the manifest that hoigen models fetch wrote, got another '
-                         f'file: {error}') from error
+        raise ModelError(
+            f'{folder / MANIFEST}: expected the manifest that hoigen models fetch wrote, got another file: {error}'
+        ) from error
 
 
 def stored(name: str) -> Path | None:
@@ -55,13 +56,21 @@ def stored(name: str) -> Path | None:
     if known is None or folder is None or not folder.is_dir():
         return None
     manifest = read_manifest(folder)
-    broken = ['its manifest'] if manifest is None else [
-        file for file, (size, _) in manifest.files.items()
-        if not (folder / file).is_file() or (folder / file).stat().st_size != size]
+    broken = (
+        ['its manifest']
+        if manifest is None
+        else [
+            file
+            for file, (size, _) in manifest.files.items()
+            if not (folder / file).is_file() or (folder / file).stat().st_size != size
+        ]
+    )
     if broken:
-        raise MissingWeights(f'weights {known.name}: in {folder}, missing or of another size than when they were '
-                             f'fetched: {", ".join(broken[:5])}; fetch them again: {command(known.name)} (licence: '
-                             f'{known.licence})')
+        raise MissingWeights(
+            f'weights {known.name}: in {folder}, missing or of another size than when they were '
+            f'fetched: {", ".join(broken[:5])}; fetch them again: {command(known.name)} (licence: '
+            f'{known.licence})'
+        )
     return folder
 
 
@@ -102,10 +111,17 @@ class Source:
     def missing(self, found: str) -> MissingWeights:
         known = next((e.name for e in catalogue().values() if self.name in (e.name, e.repository)), None)
         hub_id = self.name.count('/') == 1 and not self.name.startswith(('.', '/', '~'))
-        fetch = (command(known) if known else f'hf download {self.name}' if hub_id else
-                 f'hf download REPOSITORY --local-dir {self.name}')
-        return MissingWeights(f'weights of {self.name}: found {found}; fetch them: {fetch} (licence: {self.licence})'
-                              + ('' if known else '; if they lie in a folder already: hoigen link --help'))
+        fetch = (
+            command(known)
+            if known
+            else f'hf download {self.name}'
+            if hub_id
+            else f'hf download REPOSITORY --local-dir {self.name}'
+        )
+        return MissingWeights(
+            f'weights of {self.name}: found {found}; fetch them: {fetch} (licence: {self.licence})'
+            + ('' if known else '; if they lie in a folder already: hoigen link --help')
+        )
 
     def label(self) -> str:
         """What provenance calls it: the repository, or the folder's last name."""

@@ -9,13 +9,35 @@ from pathlib import Path
 import pytest
 
 HOUSE = Path(__file__).resolve().parents[2] / 'hoigen'
-FLOOR = {'conventions': 0, 'records': 0, 'geometry': 0, 'resources': 0, 'whole_files': 0, 'decode': 0, 'weights': 0,
-         'notices': 0, 'compiling': 0, '__init__': 0,
-         'encode': 1, 'training': 1, 'sources': 1, 'perception': 1, 'conditioning': 1, 'engines': 1, 'metrics': 1,
-         'episodes': 1,
-         'video': 2, 'editing': 2, 'cli': 3, '__main__': 3, 'ros': 3}
-ROS = re.compile(r'^(rclpy|rcl_interfaces|builtin_interfaces|tf2_ros|rosidl_\w+|\w+_msgs|'
-                 r'hoigen\.(msg|action|srv))(\.|$)')
+FLOOR = {
+    'conventions': 0,
+    'records': 0,
+    'geometry': 0,
+    'resources': 0,
+    'whole_files': 0,
+    'decode': 0,
+    'weights': 0,
+    'notices': 0,
+    'compiling': 0,
+    '__init__': 0,
+    'encode': 1,
+    'training': 1,
+    'sources': 1,
+    'perception': 1,
+    'conditioning': 1,
+    'engines': 1,
+    'metrics': 1,
+    'episodes': 1,
+    'video': 2,
+    'editing': 2,
+    'cli': 3,
+    '__main__': 3,
+    'ros': 3,
+}
+ROS = re.compile(
+    r'^(rclpy|rcl_interfaces|builtin_interfaces|tf2_ros|rosidl_\w+|\w+_msgs|'
+    r'hoigen\.(msg|action|srv))(\.|$)'
+)
 
 
 def imported(source: str) -> list[tuple[int, str]]:
@@ -39,8 +61,12 @@ def faults(room: str, source: str) -> list[str]:
         if module.split('.')[0] == 'numba' and room != 'compiling':
             wrong.append(f'line {line}: numba is imported from hoigen.compiling, which announces what it compiles')
         parts = module.split('.')
-        if parts[0] == 'hoigen' and len(parts) > 1 and not ROS.match(module) and (
-                parts[1] in FLOOR and FLOOR[parts[1]] > FLOOR[room]):
+        if (
+            parts[0] == 'hoigen'
+            and len(parts) > 1
+            and not ROS.match(module)
+            and (parts[1] in FLOOR and FLOOR[parts[1]] > FLOOR[room])
+        ):
             wrong.append(f'line {line}: {module} is a floor above {room}')
     return wrong
 
@@ -57,19 +83,32 @@ def test_imports(path: Path) -> None:
     assert not faults(room, path.read_text())
 
 
-@pytest.mark.parametrize(('room', 'line'), [
-    ('geometry', 'from hoigen.conditioning import build_clip'), ('video', 'import rclpy'),
-    ('episodes', 'def f():\n    from sensor_msgs.msg import Image'), ('sources', 'from hoigen.msg import MeshFrame'),
-    ('geometry', 'import numba'),
-    ('conditioning', 'from hoigen import video'), ('metrics', 'import hoigen.ros.convert')])
+@pytest.mark.parametrize(
+    ('room', 'line'),
+    [
+        ('geometry', 'from hoigen.conditioning import build_clip'),
+        ('video', 'import rclpy'),
+        ('episodes', 'def f():\n    from sensor_msgs.msg import Image'),
+        ('sources', 'from hoigen.msg import MeshFrame'),
+        ('geometry', 'import numba'),
+        ('conditioning', 'from hoigen import video'),
+        ('metrics', 'import hoigen.ros.convert'),
+    ],
+)
 def test_the_lint_fires(room: str, line: str) -> None:
     """The check sees what it must refuse, also inside a function."""
     assert faults(room, line)
 
 
-@pytest.mark.parametrize(('room', 'line'), [
-    ('ros', 'from rclpy.node import Node'), ('conditioning', 'from hoigen.records import Clip'),
-    ('video', 'from hoigen.conditioning import build_clip'), ('episodes', 'import numpy')])
+@pytest.mark.parametrize(
+    ('room', 'line'),
+    [
+        ('ros', 'from rclpy.node import Node'),
+        ('conditioning', 'from hoigen.records import Clip'),
+        ('video', 'from hoigen.conditioning import build_clip'),
+        ('episodes', 'import numpy'),
+    ],
+)
 def test_the_lint_lets_through(room: str, line: str) -> None:
     """Downward imports and ROS in its own room are right."""
     assert not faults(room, line)

@@ -27,6 +27,8 @@ def test_nothing_printed_is_taken_for_markup() -> None:
 
 
 def test_the_lint_fires() -> None:
-    source = ("Console()\nConsole(markup=False)\nTextColumn('frames')\nTextColumn('{task.description}')\n"
-              "TextColumn(name)\nTextColumn(name, markup=False)\n")
+    source = (
+        "Console()\nConsole(markup=False)\nTextColumn('frames')\nTextColumn('{task.description}')\n"
+        'TextColumn(name)\nTextColumn(name, markup=False)\n'
+    )
     assert faults(source) == [1, 4, 5]

@@ -23,13 +23,15 @@ CMAKE = (ROOT / 'CMakeLists.txt').read_text()
 FILES = ('requirements.txt', 'requirements-ros.txt', 'requirements-dev.txt')
 DEPENDS = {tag.text for kind in ('depend', 'exec_depend') for tag in PACKAGE.findall(kind)}
 ROS_MODULES = {'rclpy', 'launch', 'launch_ros', 'ament_index_python'} | {
-    name for name in DEPENDS if name and name.endswith(('_msgs', '_interfaces'))}
+    name for name in DEPENDS if name and name.endswith(('_msgs', '_interfaces'))
+}
 
 
 def requirements(*files: str) -> dict[str, str]:
     """Distribution name -> pinned version of requirement files."""
-    lines = [line for file in files for line in (ROOT / file).read_text().splitlines()
-             if line and not line.startswith('#')]
+    lines = [
+        line for file in files for line in (ROOT / file).read_text().splitlines() if line and not line.startswith('#')
+    ]
     pins = [re.fullmatch(r'([A-Za-z0-9_.-]+)(?:\[[a-z]+\])?==([^ ;]+)(?:; .+)?', line) for line in lines]
     assert all(pins), f'not pinned exactly: {[line for line, pin in zip(lines, pins, strict=True) if not pin]}'
     return {plain(pin[1]): pin[2] for pin in pins if pin}
@@ -52,8 +54,12 @@ def foreign_imports(folders: tuple[str, ...]) -> dict[str, str]:
     """Module -> one file that imports it, for all that is neither Python's own nor the project's."""
     files = [path for folder in folders for path in sorted((ROOT / folder).rglob('*.py'))]
     own = {'hoigen'} | {path.stem for folder in ('test', 'bench') for path in (ROOT / folder).rglob('*.py')}
-    return {module: str(path.relative_to(ROOT)) for path in files for module in imports(path)
-            if module not in own | set(sys.stdlib_module_names)}
+    return {
+        module: str(path.relative_to(ROOT))
+        for path in files
+        for module in imports(path)
+        if module not in own | set(sys.stdlib_module_names)
+    }
 
 
 def test_package_xml_is_what_ros_reads() -> None:
@@ -96,8 +102,9 @@ def test_every_node_executable_has_its_main() -> None:
         assert re.search(r'^def main\(', source, re.MULTILINE), node
 
 
-@pytest.mark.parametrize(('folders', 'files'), [
-    (('hoigen',), FILES[:1]), (('bench',), FILES[:1]), (('test', 'launch'), FILES)])
+@pytest.mark.parametrize(
+    ('folders', 'files'), [(('hoigen',), FILES[:1]), (('bench',), FILES[:1]), (('test', 'launch'), FILES)]
+)
 def test_every_import_is_required(folders: tuple[str, ...], files: tuple[str, ...]) -> None:
     """What is imported is installed: by package.xml's dependencies if it is ROS's, else by a requirements file."""
     distributions = packages_distributions()
@@ -113,8 +120,9 @@ def test_every_import_is_required(folders: tuple[str, ...], files: tuple[str, ..
 
 def test_ros_imports_are_dependencies() -> None:
     """rosdep installs every ROS package that the code imports."""
-    used = {module for module in foreign_imports(('hoigen', 'launch'))
-            if module in ROS_MODULES or module.endswith('_msgs')}
+    used = {
+        module for module in foreign_imports(('hoigen', 'launch')) if module in ROS_MODULES or module.endswith('_msgs')
+    }
     assert used <= DEPENDS
 
 
@@ -126,8 +134,12 @@ def test_no_requirement_is_under_gpl() -> None:
             about = metadata(name)
         except PackageNotFoundError:
             continue  # with a ROS installation its packages are not pip's
-        licence = ' '.join([about.get('License-Expression') or about.get('License') or '',
-                            *(c for c in about.get_all('Classifier') or [] if c.startswith('License'))])
+        licence = ' '.join(
+            [
+                about.get('License-Expression') or about.get('License') or '',
+                *(c for c in about.get_all('Classifier') or [] if c.startswith('License')),
+            ]
+        )
         checked += 1
         if re.search(r'\bA?GPL|(?<!Lesser )General Public', licence.splitlines()[0] if licence else ''):
             wrong[name] = licence
@@ -147,10 +159,17 @@ def test_wheel_holds_the_package_and_its_data(tmp_path: Path) -> None:
     subprocess.run([sys.executable, 'setup.py', '-q', 'bdist_wheel'], cwd=tmp_path, check=True, capture_output=True)
     (wheel,) = (tmp_path / 'dist').glob('hoigen-*.whl')
     inside = set(zipfile.ZipFile(wheel).namelist())
-    shared = [f'hoigen/share/{path.relative_to(ROOT)}' for folder in ('config', 'msg', 'action')
-              for path in (ROOT / folder).rglob('*') if path.is_file()]
-    source = [str(path.relative_to(ROOT)) for path in (ROOT / 'hoigen').rglob('*')
-              if path.is_file() and '__pycache__' not in path.parts]
+    shared = [
+        f'hoigen/share/{path.relative_to(ROOT)}'
+        for folder in ('config', 'msg', 'action')
+        for path in (ROOT / folder).rglob('*')
+        if path.is_file()
+    ]
+    source = [
+        str(path.relative_to(ROOT))
+        for path in (ROOT / 'hoigen').rglob('*')
+        if path.is_file() and '__pycache__' not in path.parts
+    ]
     missing = {*shared, *source} - inside
     assert not missing
     assert not [name for name in inside if name.startswith('hoigen/msg/') or '__pycache__' in name]
@@ -166,15 +185,21 @@ def test_scripts_can_run(script: Path) -> None:
 def test_set_up_knows_whether_the_simulator_can_draw() -> None:
     """The set-up installs OpenGL only where this check asks for it, and it follows the simulator's own code."""
     path = os.pathsep.join([str(ROOT), *sys.path])
-    done = subprocess.run([sys.executable, ROOT / 'scripts/check_opengl.py'], capture_output=True, text=True,
-                          cwd=ROOT, check=False, env=os.environ | {'MUJOCO_GL': '', 'PYTHONPATH': path})
+    done = subprocess.run(
+        [sys.executable, ROOT / 'scripts/check_opengl.py'],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+        env=os.environ | {'MUJOCO_GL': '', 'PYTHONPATH': path},
+    )
     assert done.returncode in (0, 3), done.stderr
     assert done.returncode == 0 or 'libegl1' in done.stderr
 
 
-def test_ruff_has_nothing_to_say() -> None:
+@pytest.mark.parametrize('command', [('check', '--no-cache', '--output-format=concise'), ('format', '--check')])
+def test_ruff_has_nothing_to_say(command: tuple[str, ...]) -> None:
     """The style that pyproject.toml sets holds for the whole tree."""
     pytest.importorskip('ruff', reason='pip install -r requirements-dev.txt')
-    done = subprocess.run([sys.executable, '-m', 'ruff', 'check', '--no-cache', '--output-format=concise', ROOT],
-                          capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, '-m', 'ruff', *command, ROOT], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -38,9 +38,26 @@ def start(*modules: str) -> None:
 class _Forked(subprocess.Popen):  # type: ignore[type-arg]
     """A process that runs a module by a fork in place of a new interpreter."""
 
-    def _execute_child(self, args: Any, executable: Any, preexec_fn: Any, close_fds: Any, pass_fds: Any, cwd: Any,
-                       env: Any, startupinfo: Any, creationflags: Any, shell: Any, p2cread: int, p2cwrite: int,
-                       c2pread: int, c2pwrite: int, errread: int, errwrite: int, *rest: Any) -> None:
+    def _execute_child(
+        self,
+        args: Any,
+        executable: Any,
+        preexec_fn: Any,
+        close_fds: Any,
+        pass_fds: Any,
+        cwd: Any,
+        env: Any,
+        startupinfo: Any,
+        creationflags: Any,
+        shell: Any,
+        p2cread: int,
+        p2cwrite: int,
+        c2pread: int,
+        c2pwrite: int,
+        errread: int,
+        errwrite: int,
+        *rest: Any,
+    ) -> None:
         assert list(args[1:3]) == ['-P', '-m'], args
         self.pid = os.fork()
         if self.pid == 0:
@@ -80,8 +97,14 @@ def _answer(call: Callable[[Path], str], path: Path, pipe: Connection) -> None:
         pipe.send(('', call(path)))
     except BaseException as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
-        pipe.send((type(error).__name__, f'{error}', [kind.__name__ for kind in type(error).__mro__],
-                   f'{where.filename}:{where.lineno}'))
+        pipe.send(
+            (
+                type(error).__name__,
+                f'{error}',
+                [kind.__name__ for kind in type(error).__mro__],
+                f'{where.filename}:{where.lineno}',
+            )
+        )
 
 
 class Outcome:

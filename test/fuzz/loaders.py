@@ -127,10 +127,12 @@ def bag(kind: str) -> Callable[[Path], Path]:
         with BagFile(path, kind) as file:
             for n in range(FRAMES):
                 file.image('/camera/color/image_raw', picture(n), 'rgb8', 100 + 40 * n)
-                file.image('/camera/aligned_depth_to_color/image_raw', np.full((64, 96), 800, np.uint16), '16UC1',
-                           100 + 40 * n)
+                file.image(
+                    '/camera/aligned_depth_to_color/image_raw', np.full((64, 96), 800, np.uint16), '16UC1', 100 + 40 * n
+                )
                 file.info('/camera/color/camera_info', K, (96, 64), 100 + 40 * n)
         return next((entry for entry in path.iterdir() if entry.suffix != '.yaml'), path) if path.is_dir() else path
+
     return write
 
 
@@ -171,6 +173,7 @@ def mesh_file(kind: str) -> Callable[[Path], Path]:
         box.visual = trimesh.visual.TextureVisuals(box.vertices[:, :2] * 10 + 0.5, image=texture)
         box.export(str(folder / f'box.{kind}'))
         return folder / f'box.{kind}'
+
     return write
 
 
@@ -182,9 +185,11 @@ def calibration_json(folder: Path) -> Path:
 
 def calibration_yaml(folder: Path) -> Path:
     path = folder / 'calibration.yaml'
-    path.write_text('image_width: 96\nimage_height: 64\ncamera_matrix:\n  rows: 3\n  cols: 3\n  data: [100.0, 0.0,'
-                    ' 47.5, 0.0, 101.5, 31.5, 0.0, 0.0, 1.0]\ndistortion_coefficients:\n  rows: 1\n  cols: 5\n'
-                    '  data: [0.0, 0.0, 0.0, 0.0, 0.0]\n')
+    path.write_text(
+        'image_width: 96\nimage_height: 64\ncamera_matrix:\n  rows: 3\n  cols: 3\n  data: [100.0, 0.0,'
+        ' 47.5, 0.0, 101.5, 31.5, 0.0, 0.0, 1.0]\ndistortion_coefficients:\n  rows: 1\n  cols: 5\n'
+        '  data: [0.0, 0.0, 0.0, 0.0, 0.0]\n'
+    )
     return path
 
 
@@ -196,13 +201,19 @@ def mask_file(folder: Path) -> Path:
 def model_yaml(kind: str) -> Callable[[Path], Path]:
     def write(folder: Path) -> Path:
         return Path(shutil.copy(find(f'config/{kind}.yaml'), folder / 'model.yaml'))
+
     return write
 
 
 def clip_file(folder: Path) -> Path:
     clip = footage_clip()
-    write_clip(folder / 'clip.safetensors', clip.rgb, build_conditions(clip, width=96, height=64), {'prompt': 'a hand'},
-               points=64)
+    write_clip(
+        folder / 'clip.safetensors',
+        clip.rgb,
+        build_conditions(clip, width=96, height=64),
+        {'prompt': 'a hand'},
+        points=64,
+    )
     return folder / 'clip.safetensors'
 
 
@@ -227,20 +238,29 @@ class Loader:
 
 
 LOADERS = {
-    'mp4': Loader(video_file, recording), 'mkv': Loader(matroska, recording),
-    'depth png': Loader(rgbd_depth, recording, 2), 'depth npy': Loader(rgbd_npy, recording, 2),
-    'image png': Loader(rgbd_image, recording, 2), 'rgbd calibration': Loader(rgbd_calibration, recording, 1),
-    'mcap': Loader(bag('mcap'), recording), 'db3': Loader(bag('sqlite3'), recording, 1),
-    'ros1 bag': Loader(bag('ros1'), recording), 'compressed mcap': Loader(compressed_bag, recording),
+    'mp4': Loader(video_file, recording),
+    'mkv': Loader(matroska, recording),
+    'depth png': Loader(rgbd_depth, recording, 2),
+    'depth npy': Loader(rgbd_npy, recording, 2),
+    'image png': Loader(rgbd_image, recording, 2),
+    'rgbd calibration': Loader(rgbd_calibration, recording, 1),
+    'mcap': Loader(bag('mcap'), recording),
+    'db3': Loader(bag('sqlite3'), recording, 1),
+    'ros1 bag': Loader(bag('ros1'), recording),
+    'compressed mcap': Loader(compressed_bag, recording),
     'own bag as recording': Loader(own_clip, recording, 1),
     'own clip': Loader(own_clip, clip_of_bag, 1, checked=True),
     'own metadata': Loader(own_metadata, clip_of_bag, 1, checked=True),
-    'report': Loader(own_episode, page, 2), 'recover': Loader(torn_episode, recovered, 1),
-    'glb': Loader(mesh_file('glb'), mesh), 'obj': Loader(mesh_file('obj'), mesh),
-    'ply': Loader(mesh_file('ply'), mesh), 'stl': Loader(mesh_file('stl'), mesh),
+    'report': Loader(own_episode, page, 2),
+    'recover': Loader(torn_episode, recovered, 1),
+    'glb': Loader(mesh_file('glb'), mesh),
+    'obj': Loader(mesh_file('obj'), mesh),
+    'ply': Loader(mesh_file('ply'), mesh),
+    'stl': Loader(mesh_file('stl'), mesh),
     'calibration json': Loader(calibration_json, calibration),
     'calibration yaml': Loader(calibration_yaml, calibration),
-    'mask': Loader(mask_file, mask), 'training clip': Loader(clip_file, training_clip, 1),
+    'mask': Loader(mask_file, mask),
+    'training clip': Loader(clip_file, training_clip, 1),
     'video model': Loader(model_yaml('models/tiny'), video_model, 1),
     'edit model': Loader(model_yaml('editing/insertion-tiny'), edit_model, 1),
     'begun edit': Loader(edit_settings, begun_edit, 1),

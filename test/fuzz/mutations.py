@@ -17,12 +17,12 @@ def flip_bit(data: bytearray, random: np.random.Generator) -> None:
 
 
 def cut(data: bytearray, random: np.random.Generator) -> None:
-    del data[int(random.integers(len(data))):]
+    del data[int(random.integers(len(data))) :]
 
 
 def lose_bytes(data: bytearray, random: np.random.Generator) -> None:
     start = int(random.integers(len(data)))
-    del data[start:start + int(random.integers(1, 64))]
+    del data[start : start + int(random.integers(1, 64))]
 
 
 def insert_bytes(data: bytearray, random: np.random.Generator) -> None:
@@ -38,13 +38,13 @@ def zero_block(data: bytearray, random: np.random.Generator) -> None:
 
 def extreme_word(data: bytearray, random: np.random.Generator) -> None:
     start = int(random.integers(max(1, len(data) - 4)))
-    data[start:start + 4] = EXTREME[random.integers(len(EXTREME))]
+    data[start : start + 4] = EXTREME[random.integers(len(EXTREME))]
 
 
 def swap_blocks(data: bytearray, random: np.random.Generator) -> None:
     size = max(1, len(data) // 8)
     a, b = (int(x) for x in random.integers(len(data) - size + 1, size=2))
-    data[a:a + size], data[b:b + size] = data[b:b + size], data[a:a + size]
+    data[a : a + size], data[b : b + size] = data[b : b + size], data[a : a + size]
 
 
 def absurd_number(data: bytearray, random: np.random.Generator) -> None:
@@ -55,7 +55,15 @@ def absurd_number(data: bytearray, random: np.random.Generator) -> None:
 
 
 KINDS: tuple[Callable[[bytearray, np.random.Generator], None], ...] = (
-    flip_bit, cut, lose_bytes, insert_bytes, zero_block, extreme_word, swap_blocks, absurd_number)
+    flip_bit,
+    cut,
+    lose_bytes,
+    insert_bytes,
+    zero_block,
+    extreme_word,
+    swap_blocks,
+    absurd_number,
+)
 
 
 def mutate(data: bytes, seed: int) -> bytes:

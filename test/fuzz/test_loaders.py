@@ -34,8 +34,15 @@ def complaint(outcome: forked.Outcome, path: Path, expected: str | None) -> str:
 
 @pytest.fixture(scope='module', autouse=True)
 def fork_server() -> None:
-    forked.start('loaders', 'hoigen.editing.meshes.files', 'hoigen.episodes.view', 'hoigen.sources.recording.bag',
-                 'hoigen.sources.recording.child', 'hoigen.sources.recording.folder', 'hoigen.sources.recording.video')
+    forked.start(
+        'loaders',
+        'hoigen.editing.meshes.files',
+        'hoigen.episodes.view',
+        'hoigen.sources.recording.bag',
+        'hoigen.sources.recording.child',
+        'hoigen.sources.recording.folder',
+        'hoigen.sources.recording.video',
+    )
 
 
 @pytest.mark.parametrize('name', LOADERS)

@@ -41,6 +41,7 @@ def test_the_bag_holds_what_simulator_and_model_give_for_the_seed(real_job: Call
     for name in ('value', 'mask', 'motion'):
         np.testing.assert_array_equal(getattr(generated.fidelity, name), getattr(made.fidelity, name))
     assert generated.fidelity.mean > 0.6
-    assert generated.provenance == replace(made.provenance, config=generated.provenance.config,
-                                           source='node sim_source')
+    assert generated.provenance == replace(
+        made.provenance, config=generated.provenance.config, source='node sim_source'
+    )
     assert np.abs(np.diff(generated.frames.astype(int), axis=0)).mean(axis=(1, 2, 3)).min() > 0.1  # they move

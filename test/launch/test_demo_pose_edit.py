@@ -31,16 +31,23 @@ def test_the_bag_holds_what_the_model_gives_of_the_scene(real_job: Callable[...,
         assert reader.complete
         assert not reader.faults()
         clip, told = reader.clip(), [message for _, message in reader.messages('edit/object')]
-        rgb, mask, depth = ([picture for _, picture in reader.images(f'edit/{name}')] for name in
-                            ('image', 'mask', 'depth'))
+        rgb, mask, depth = (
+            [picture for _, picture in reader.images(f'edit/{name}')] for name in ('image', 'mask', 'depth')
+        )
         measured = [picture for _, picture in reader.images('camera/depth')]
         provenance = reader.provenance('edit/provenance')
     mesh, caption = made_thing('mug', SEED)
     subject, inserter = mesh_subject(mesh, caption, SEED), load_inserter(MODEL)
     T_world_object = rigid(np.eye(3), np.array(AT.split(), float))
     for t in FRAMES:
-        made = inserter.insert(clip.rgb[t], np.where(np.isinf(measured[t]), np.float32(np.nan), measured[t]),
-                               clip.cameras[t], subject, T_world_object, seed=SEED)
+        made = inserter.insert(
+            clip.rgb[t],
+            np.where(np.isinf(measured[t]), np.float32(np.nan), measured[t]),
+            clip.cameras[t],
+            subject,
+            T_world_object,
+            seed=SEED,
+        )
         np.testing.assert_array_equal(rgb[t], made.rgb)
         np.testing.assert_array_equal(mask[t] > 0, made.mask)
         np.testing.assert_array_equal(depth[t], made.depth_m)

@@ -31,16 +31,31 @@ def recording(tmp_path: Path) -> Path:
     config = MujocoConfig(width=288, height=192, frames=FRAMES, rate_hz=8.0, camera='front', depth=True)
     frames = list(MujocoSource(config).episode(SEED, 0).frames())
     depth = np.stack([np.zeros(0) if frame.depth_m is None else frame.depth_m for frame in frames])
-    return write_rgbd(tmp_path / 'rgbd', np.stack([frame.rgb for frame in frames]), depth, frames[0].camera.K,
-                      [1 + frame.stamp_ns * 1e-9 for frame in frames])
+    return write_rgbd(
+        tmp_path / 'rgbd',
+        np.stack([frame.rgb for frame in frames]),
+        depth,
+        frames[0].camera.K,
+        [1 + frame.stamp_ns * 1e-9 for frame in frames],
+    )
 
 
-def test_the_bag_holds_what_perception_and_model_give_of_the_recording(real_job: Callable[..., Job], recording: Path
-                                                                       ) -> None:
+def test_the_bag_holds_what_perception_and_model_give_of_the_recording(
+    real_job: Callable[..., Job], recording: Path
+) -> None:
     """Through all processes no step changes a bit: the conditions are perception's, the frames the model's. The hand is
     found where it is, and the generated hand follows it."""
-    job = real_job('--video', str(recording), '--frames', str(FRAMES), '--task', TASK, '--min-fidelity', '0',
-                   graph='video_to_video')
+    job = real_job(
+        '--video',
+        str(recording),
+        '--frames',
+        str(FRAMES),
+        '--task',
+        TASK,
+        '--min-fidelity',
+        '0',
+        graph='video_to_video',
+    )
     assert job.status() == 0, job.printed
     with EpisodeReader(job.out / 'episode_0000') as reader:
         assert not reader.faults()

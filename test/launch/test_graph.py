@@ -25,15 +25,22 @@ from hoigen.ros.up import (
     VideoToVideoConfig,
 )
 
-NODES = {'sim_to_video': {'sim_source', 'condition_builder', 'synthesizer', 'episode_recorder'},
-         'video_to_video': {'video_source', 'perception', 'synthesizer', 'episode_recorder'},
-         'conditions': {'sim_source', 'condition_builder', 'episode_recorder'},
-         'own_source': {'condition_builder', 'synthesizer', 'episode_recorder'},
-         'pose_edit': {'sim_source', 'condition_builder', 'pose_editor', 'episode_recorder'},
-         'pose_edit_video': {'video_source', 'perception', 'pose_editor', 'episode_recorder'}}
-JOBS = {'sim_to_video': SimToVideoConfig(), 'video_to_video': VideoToVideoConfig(video=Path()),
-        'conditions': ConditionsConfig(), 'own_source': OwnSourceConfig(), 'pose_edit': PoseEditConfig(),
-        'pose_edit_video': PoseEditVideoConfig(video=Path())}
+NODES = {
+    'sim_to_video': {'sim_source', 'condition_builder', 'synthesizer', 'episode_recorder'},
+    'video_to_video': {'video_source', 'perception', 'synthesizer', 'episode_recorder'},
+    'conditions': {'sim_source', 'condition_builder', 'episode_recorder'},
+    'own_source': {'condition_builder', 'synthesizer', 'episode_recorder'},
+    'pose_edit': {'sim_source', 'condition_builder', 'pose_editor', 'episode_recorder'},
+    'pose_edit_video': {'video_source', 'perception', 'pose_editor', 'episode_recorder'},
+}
+JOBS = {
+    'sim_to_video': SimToVideoConfig(),
+    'video_to_video': VideoToVideoConfig(video=Path()),
+    'conditions': ConditionsConfig(),
+    'own_source': OwnSourceConfig(),
+    'pose_edit': PoseEditConfig(),
+    'pose_edit_video': PoseEditVideoConfig(video=Path()),
+}
 LAUNCH = Path(__file__).parents[2] / 'launch'
 both = pytest.mark.parametrize('name', NODES)
 
@@ -83,30 +90,43 @@ def test_values_come_typed_or_as_text() -> None:
         assert type(source['rate']) is float
 
 
-@pytest.mark.parametrize(('given', 'match'), [
-    ({'episodes': 'many'}, "argument 'episodes': expected int, got 'many'"),
-    ({'episodes': True}, "argument 'episodes': expected int, got True"),
-    ({'epsiodes': 3}, "did you mean 'episodes'")])
+@pytest.mark.parametrize(
+    ('given', 'match'),
+    [
+        ({'episodes': 'many'}, "argument 'episodes': expected int, got 'many'"),
+        ({'episodes': True}, "argument 'episodes': expected int, got True"),
+        ({'epsiodes': 3}, "did you mean 'episodes'"),
+    ],
+)
 def test_a_wrong_argument_is_refused(given: dict[str, Any], match: str) -> None:
     """By name, with what was expected."""
     with pytest.raises(GraphError, match=match):
         load_graph('sim_to_video').parameters(given)
 
 
-@pytest.mark.parametrize(('graph', 'given', 'match'), [
-    ('video_to_video', {}, 'video_source: video: expected the path of a recording, got none'),
-    ('video_to_video', {'video': 'none.mp4'}, 'source: video: expected a file or folder, got nothing at none.mp4'),
-    ('video_to_video', {'video': '.', 'frames': 16}, r'perception: frames: expected 4k\+1, got 16'),
-    ('sim_to_video', {'episodes': 0}, r'sim_source: episodes: expected \[1, 1000000\], got 0'),
-    ('sim_to_video', {'camera': 'fornt'}, "sim_source: .*camera: expected one of front.* did you mean 'front'"),
-    ('sim_to_video', {'model': 'huge'}, r"synthesizer: model: expected one of \['cogvideox-5b', 'tiny'\]"),
-    ('pose_edit', {'model': 'huge'}, 'pose_editor: model: expected one of'),
-    ('pose_edit', {'object': 'none.glb'}, 'pose_editor: object: expected a file or folder, got nothing at none.glb'),
-    ('pose_edit', {'object': 'mugg'}, "pose_editor: object: expected a mesh file .* did you mean 'mug'"),
-    ('pose_edit', {'pictures': 'a.png:b.png'}, 'pictures: expected a file or folder, got nothing at a.png'),
-    ('pose_edit', {'trajectory': 'none.csv'}, 'trajectory: expected a file or folder, got nothing at none.csv')])
-def test_what_a_node_would_refuse_is_refused_before_any_is_started(graph: str, given: dict[str, Any], match: str
-                                                                  ) -> None:
+@pytest.mark.parametrize(
+    ('graph', 'given', 'match'),
+    [
+        ('video_to_video', {}, 'video_source: video: expected the path of a recording, got none'),
+        ('video_to_video', {'video': 'none.mp4'}, 'source: video: expected a file or folder, got nothing at none.mp4'),
+        ('video_to_video', {'video': '.', 'frames': 16}, r'perception: frames: expected 4k\+1, got 16'),
+        ('sim_to_video', {'episodes': 0}, r'sim_source: episodes: expected \[1, 1000000\], got 0'),
+        ('sim_to_video', {'camera': 'fornt'}, "sim_source: .*camera: expected one of front.* did you mean 'front'"),
+        ('sim_to_video', {'model': 'huge'}, r"synthesizer: model: expected one of \['cogvideox-5b', 'tiny'\]"),
+        ('pose_edit', {'model': 'huge'}, 'pose_editor: model: expected one of'),
+        (
+            'pose_edit',
+            {'object': 'none.glb'},
+            'pose_editor: object: expected a file or folder, got nothing at none.glb',
+        ),
+        ('pose_edit', {'object': 'mugg'}, "pose_editor: object: expected a mesh file .* did you mean 'mug'"),
+        ('pose_edit', {'pictures': 'a.png:b.png'}, 'pictures: expected a file or folder, got nothing at a.png'),
+        ('pose_edit', {'trajectory': 'none.csv'}, 'trajectory: expected a file or folder, got nothing at none.csv'),
+    ],
+)
+def test_what_a_node_would_refuse_is_refused_before_any_is_started(
+    graph: str, given: dict[str, Any], match: str
+) -> None:
     """With the node's own words: a job of four processes takes ten seconds to say the same."""
     with pytest.raises(GraphError, match=match):
         refuse_wrong(load_graph(graph).parameters(given), '')
@@ -125,13 +145,18 @@ def test_an_unknown_graph_is_refused_with_the_known_ones() -> None:
         load_graph('sim_2_video')
 
 
-@pytest.mark.parametrize(('old', 'new', 'match'), [
-    ('sim_source.seed', 'sim_sauce.seed', "parameter 'sim_sauce.seed': expected <node>.<parameter>"),
-    ('nodes:', 'nodez:', "expected description, nodes, arguments and numbering, got KeyError"),
-    ('default: 3', 'defualt: 3', 'expected description, nodes, arguments and numbering'),
-    ('default: 3', 'default: "3', 'expected description, nodes, arguments and numbering')])
-def test_a_broken_description_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str,
-                                         match: str) -> None:
+@pytest.mark.parametrize(
+    ('old', 'new', 'match'),
+    [
+        ('sim_source.seed', 'sim_sauce.seed', "parameter 'sim_sauce.seed': expected <node>.<parameter>"),
+        ('nodes:', 'nodez:', 'expected description, nodes, arguments and numbering, got KeyError'),
+        ('default: 3', 'defualt: 3', 'expected description, nodes, arguments and numbering'),
+        ('default: 3', 'default: "3', 'expected description, nodes, arguments and numbering'),
+    ],
+)
+def test_a_broken_description_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str, match: str
+) -> None:
     """The error names what is wrong, not a line of ours."""
     text = (hoigen.ros.graph.find('config/graphs') / 'sim_to_video.yaml').read_text()
     assert old in text
@@ -184,8 +209,9 @@ def test_the_launch_file_starts_the_nodes_of_the_graph(name: str, tmp_path: Path
     context = LaunchContext()
     graph = load_graph(name)
     values = {key: str(argument.default) for key, argument in graph.arguments.items()}
-    context.launch_configurations.update(values | {'output': str(tmp_path), 'namespace': 'lab', 'use_sim_time': 'true',
-                                                   'log_level': 'info'})
+    context.launch_configurations.update(
+        values | {'output': str(tmp_path), 'namespace': 'lab', 'use_sim_time': 'true', 'log_level': 'info'}
+    )
     started = start(context, graph)
     assert [node.node_executable for node in started] == [*graph.nodes, 'conductor']
 

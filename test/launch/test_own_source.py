@@ -37,8 +37,10 @@ def test_the_source_of_the_docs_makes_whole_episodes(job: Callable[..., Job], tm
     script.write_text(source)
     running = job('--episodes', '2', '--min-fidelity', '0', graph='own_source')
     running.until_printed(f'waiting for {running.namespace}/labels: expected a publisher of hoigen/msg/Labels, got no')
-    mine = subprocess.Popen([sys.executable, str(script), '--ros-args', '-r', f'__ns:={running.namespace}'],
-                            env=os.environ | dds.environment() | {'ROS_DOMAIN_ID': own_domain()})
+    mine = subprocess.Popen(
+        [sys.executable, str(script), '--ros-args', '-r', f'__ns:={running.namespace}'],
+        env=os.environ | dds.environment() | {'ROS_DOMAIN_ID': own_domain()},
+    )
     try:
         assert running.status() == 0, running.printed
         assert mine.wait(60) == 0
@@ -55,7 +57,9 @@ def test_the_source_of_the_docs_makes_whole_episodes(job: Callable[..., Job], tm
         assert frames == {'lab'}
         assert clip.stamps_ns[-1] == 10**9 * (1 + 10 * episode) + 2 * 10**9
         assert [(labels.episode, labels.frame, labels.last) for labels in clip.labels[-2:]] == [
-            (episode, 15, False), (episode, 16, True)]
+            (episode, 15, False),
+            (episode, 16, True),
+        ]
         np.testing.assert_allclose(clip.labels[8].T_world_object[:3, 3], [0, 0.02 * episode, 0.09], atol=1e-6)
         assert {1, 2} <= set(np.unique(clip.mask[8]))
         red = (clip.rgb[8] == (180, 40, 40)).all(-1)
@@ -70,8 +74,10 @@ def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
     contexts = [rclpy.Context(), rclpy.Context()]
     for context in contexts:
         rclpy.init(context=context, args=[])
-    yield [rclpy.create_node(name, namespace=f'/awaited_{os.getpid()}', context=context)
-           for name, context in zip(('reader', 'mine'), contexts, strict=True)]
+    yield [
+        rclpy.create_node(name, namespace=f'/awaited_{os.getpid()}', context=context)
+        for name, context in zip(('reader', 'mine'), contexts, strict=True)
+    ]
     for context in contexts:
         context.shutdown()
 
@@ -83,10 +89,12 @@ def test_what_is_waited_for_is_named_with_the_reason(nodes: list[Any]) -> None:
         node.create_subscription(topic.type, topic.name, print, topic.reader_qos('reliable'))
     source.create_publisher(topics.LABELS.type, 'my_labels', topics.LABELS.qos)
     source.create_publisher(CompressedImage, 'camera/image', topics.IMAGE.qos)
-    source.create_publisher(topics.CAMERA_POSE.type, 'camera/pose', QoSProfile(
-        depth=1, reliability=ReliabilityPolicy.BEST_EFFORT))
-    source.create_publisher(topics.MESH_ASSETS.type, 'mesh_assets', QoSProfile(
-        depth=1, durability=DurabilityPolicy.VOLATILE))
+    source.create_publisher(
+        topics.CAMERA_POSE.type, 'camera/pose', QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+    )
+    source.create_publisher(
+        topics.MESH_ASSETS.type, 'mesh_assets', QoSProfile(depth=1, durability=DurabilityPolicy.VOLATILE)
+    )
     source.create_publisher(topics.MESH_FRAME.type, 'mesh_frame', topics.MESH_FRAME.qos)
     awaited, name = Awaited(node, ['reader']), node.get_namespace()
     wanted = {
@@ -97,10 +105,12 @@ def test_what_is_waited_for_is_named_with_the_reason(nodes: list[Any]) -> None:
         f'{name}/camera/pose: expected reliable, or input_reliability best_effort, got a publisher that is best effort'
         ', of node mine',
         f'waiting for {name}/labels: expected a publisher of hoigen/msg/Labels, got none; there is one on '
-        f'{name}/my_labels: remap it to labels'}
+        f'{name}/my_labels: remap it to labels',
+    }
     wait(lambda: set(awaited.notices({})) == wanted)
     told = {'condition_builder': {'refusal': 'bad frame: frame 3'}, 'synthesizer': {'failed': '0'}}
     assert 'condition_builder refuses input, bad frame: frame 3' in awaited.notices(told)
     told['condition_builder']['refusal'] = 'bad frame: frame 4'
     assert {line for line in awaited.notices(told) if 'refuses' in line} == {
-        'condition_builder refuses input, bad frame: frame 3'}
+        'condition_builder refuses input, bad frame: frame 3'
+    }

@@ -59,8 +59,11 @@ def nonsense(number: int) -> dict[str, Any]:
     head = convert.header(10**17 + number * 10**6, convert.WORLD)
     broken = MeshFrame(header=head, deformed=[DeformedMesh(id='palm', vertices=[float('nan')] * 24)])
     table = {'mesh_assets': MeshAssets(header=head, assets=[MeshAsset(id='palm')])} if number % 50 == 0 else {}
-    return table | {'mesh_frame': broken, 'camera/camera_info': CameraInfo(header=head, width=3),
-                    'camera/image': convert.image_to_msg(np.zeros((3, 5, 3), np.uint8), head)}
+    return table | {
+        'mesh_frame': broken,
+        'camera/camera_info': CameraInfo(header=head, width=3),
+        'camera/image': convert.image_to_msg(np.zeros((3, 5, 3), np.uint8), head),
+    }
 
 
 def generated(out: Path, episode: int) -> np.ndarray:
@@ -96,8 +99,9 @@ def test_jobs_make_whole_bags_and_a_report_the_same_for_the_same_seed(job: Calla
 
 
 @pytest.mark.parametrize('node', ['condition_builder', 'episode_recorder'])
-def test_a_killed_node_ends_the_job_with_its_name_and_leaves_the_bags_readable(job: Callable[..., Job],
-                                                                               node: str) -> None:
+def test_a_killed_node_ends_the_job_with_its_name_and_leaves_the_bags_readable(
+    job: Callable[..., Job], node: str
+) -> None:
     """Status 1, no process left, and every bag opens: whole ones as they are, the others as far as they got."""
     running = job('--episodes', '1000')
     running.until_printed('of 1000 episodes recorded')
@@ -167,8 +171,7 @@ def test_a_rejected_episode_is_counted_and_shown_and_the_job_goes_on(job: Callab
     assert (nothing.out / 'report.html').exists()
 
 
-def test_a_job_survives_a_foreign_publisher_of_nonsense(job: Callable[..., Job],
-                                                        meddle: Callable[[Job], None]) -> None:
+def test_a_job_survives_a_foreign_publisher_of_nonsense(job: Callable[..., Job], meddle: Callable[[Job], None]) -> None:
     """Geometry with NaN, empty meshes and pictures of other sizes on the job's own topics: their publisher is named
     by who gets them, and what makes no frame refused, while every episode of the job is whole."""
     running = job('--episodes', '5')

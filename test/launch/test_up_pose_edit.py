@@ -43,8 +43,11 @@ def test_simulated_episodes_become_bags_with_edited_frames(job: Callable[..., Jo
             assert '/synth/image' not in reader.counts
             made = reader.provenance('edit/provenance')
             assert made is not None
-            assert (made.config['episode'], made.config['caption'], made.source) == (episode, 'a red cube',
-                                                                                     'node sim_source')
+            assert (made.config['episode'], made.config['caption'], made.source) == (
+                episode,
+                'a red cube',
+                'node sim_source',
+            )
             clip, seen = reader.clip(), masks(reader)
             poses = [decode.pose(message.pose) for _, message in reader.messages('edit/object')]
             edited = np.stack([picture for _, picture in reader.images('edit/image')])
@@ -79,18 +82,24 @@ def test_a_recording_becomes_bags_with_edited_frames(job: Callable[..., Job], tm
         assert not seen[:, :, :30].any()
         assert all(0.3 < message.visibility < 0.7 for message in told)
         for t, camera in enumerate(clip.cameras):
-            np.testing.assert_allclose((invert(camera.T_world_cam) @ decode.pose(told[t].pose))[:3, 3], [0, 0, 0.6],
-                                       atol=1e-9)
+            np.testing.assert_allclose(
+                (invert(camera.T_world_cam) @ decode.pose(told[t].pose))[:3, 3], [0, 0, 0.6], atol=1e-9
+            )
             assert labels[t].T_world_object is not None
             np.testing.assert_allclose(labels[t].T_world_object[:3, 3], camera.T_world_cam[:3, 3] + [0, 0, 0.6])
         assert (running.out / 'report.html').exists()
 
 
-@pytest.mark.parametrize(('arguments', 'match'), [
-    (('--at', '40 0 0.05'), 'the object is in none of its frames: pose: expected the object'),
-    (('--at', '0 0 500'), 'at: expected metres within 100')])
-def test_a_job_that_edits_nothing_is_an_error_with_its_reason(job: Callable[..., Job], arguments: tuple[str, ...],
-                                                              match: str) -> None:
+@pytest.mark.parametrize(
+    ('arguments', 'match'),
+    [
+        (('--at', '40 0 0.05'), 'the object is in none of its frames: pose: expected the object'),
+        (('--at', '0 0 500'), 'at: expected metres within 100'),
+    ],
+)
+def test_a_job_that_edits_nothing_is_an_error_with_its_reason(
+    job: Callable[..., Job], arguments: tuple[str, ...], match: str
+) -> None:
     """Status 1 and the reason, not bags of frames as they were."""
     running = job('--episodes', '1', *arguments, graph='pose_edit')
     assert running.status() == 1

@@ -27,8 +27,9 @@ Start = Callable[..., Job]
 @pytest.fixture
 def up(job: Start) -> Start:
     """Starts `hoigen up video_to_video` with five frames to a stretch."""
-    return lambda video, *arguments, **more: job('--video', str(video), '--frames', '5', *arguments,
-                                                 graph='video_to_video', **more)
+    return lambda video, *arguments, **more: job(
+        '--video', str(video), '--frames', '5', *arguments, graph='video_to_video', **more
+    )
 
 
 def rgbd(folder: Path, rgb: np.ndarray) -> Path:
@@ -87,8 +88,9 @@ def test_a_recording_that_cannot_be_read_is_named(up: Start, tmp_path: Path) -> 
     video = tmp_path / 'none.mp4'
     running = up(video)
     assert running.status() == 1
-    assert running.printed == ('hoigen up video_to_video: video_source: video: expected a file or folder, got nothing '
-                               f'at {video}\n')
+    assert running.printed == (
+        f'hoigen up video_to_video: video_source: video: expected a file or folder, got nothing at {video}\n'
+    )
     assert not running.out.exists()
 
 

@@ -40,13 +40,18 @@ class Job:
         self.out, self.namespace = out, f'/job_{os.getpid()}_{next(COUNT)}'
         self._log = out.parent / f'{out.name}.txt'
         source = os.pathsep.join([str(Path(hoigen.__file__).parents[1]), os.environ.get('PYTHONPATH', '')])
-        environment = os.environ | {'ROS_DOMAIN_ID': own_domain(), 'ROS_HOME': str(out.parent / 'ros'),
-                                    'PYTHONPATH': source}
+        environment = os.environ | {
+            'ROS_DOMAIN_ID': own_domain(),
+            'ROS_HOME': str(out.parent / 'ros'),
+            'PYTHONPATH': source,
+        }
         with self._log.open('wb') as log:
             self.process = subprocess.Popen(
-                [sys.executable, *program, graph, '--out', str(out), '--namespace', self.namespace,
-                 *arguments],
-                stdout=log, stderr=subprocess.STDOUT, env=environment)
+                [sys.executable, *program, graph, '--out', str(out), '--namespace', self.namespace, *arguments],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+            )
 
     @property
     def printed(self) -> str:

@@ -34,9 +34,13 @@ def rigids(draw: st.DrawFn) -> np.ndarray:
     norm = w * w + x * x + y * y + z * z
     assume(norm > 0.01)
     s = 2 / norm
-    rotation = np.array([[1 - s * (y * y + z * z), s * (x * y - w * z), s * (x * z + w * y)],
-                         [s * (x * y + w * z), 1 - s * (x * x + z * z), s * (y * z - w * x)],
-                         [s * (x * z - w * y), s * (y * z + w * x), 1 - s * (x * x + y * y)]])
+    rotation = np.array(
+        [
+            [1 - s * (y * y + z * z), s * (x * y - w * z), s * (x * z + w * y)],
+            [s * (x * y + w * z), 1 - s * (x * x + z * z), s * (y * z - w * x)],
+            [s * (x * z - w * y), s * (y * z + w * x), 1 - s * (x * x + y * y)],
+        ]
+    )
     return rigid(rotation, np.array([draw(parts(-2, 2)) for _ in range(3)]))
 
 
@@ -44,8 +48,13 @@ def rigids(draw: st.DrawFn) -> np.ndarray:
 def cameras(draw: st.DrawFn) -> Camera:
     """Any pinhole camera, with unequal focal lengths, skew and an off-centre principal point."""
     width, height = draw(st.integers(16, 800)), draw(st.integers(16, 800))
-    K = np.array([[draw(parts(20, 2000)), draw(parts(-5, 5)), draw(parts(0, 1)) * (width - 1)],
-                  [0, draw(parts(20, 2000)), draw(parts(0, 1)) * (height - 1)], [0, 0, 1]])
+    K = np.array(
+        [
+            [draw(parts(20, 2000)), draw(parts(-5, 5)), draw(parts(0, 1)) * (width - 1)],
+            [0, draw(parts(20, 2000)), draw(parts(0, 1)) * (height - 1)],
+            [0, 0, 1],
+        ]
+    )
     return Camera(K, width, height, draw(rigids()))
 
 
@@ -102,8 +111,9 @@ def _picture(turn: np.ndarray) -> tuple[Camera, MeshTable, Raster, np.ndarray]:
 
 @settings(max_examples=30, deadline=None)
 @given(rigids(), parts(1e-5, 2), parts(-0.49, 0.49), parts(-0.49, 0.49), st.booleans())
-def test_a_point_behind_a_surface_is_not_visible(turn: np.ndarray, behind_m: float, right: float, below: float,
-                                                 own: bool) -> None:
+def test_a_point_behind_a_surface_is_not_visible(
+    turn: np.ndarray, behind_m: float, right: float, below: float, own: bool
+) -> None:
     """A place is hidden if it is behind all that the pixels around it show, by more than the tolerance.
 
     Of its own asset, by more than two pixel sizes as well: that much a surface may slope within its pixel.
@@ -127,8 +137,9 @@ def test_what_a_pixel_shows_is_visible(turn: np.ndarray) -> None:
     for depth in (picture.depth_m[row, column], picture.depth_m[row, column] - 0.05):
         points = unproject(camera, np.stack([column, row], axis=1), depth)
         corners = table.vertices[table.triangles[picture.triangle[row, column]]]
-        assert point_visibility(camera, picture, table.triangle_asset, points, corners, np.zeros(len(points), int),
-                                TOLERANCE_M).all()
+        assert point_visibility(
+            camera, picture, table.triangle_asset, points, corners, np.zeros(len(points), int), TOLERANCE_M
+        ).all()
 
 
 @settings(max_examples=8, deadline=None)
@@ -136,9 +147,18 @@ def test_what_a_pixel_shows_is_visible(turn: np.ndarray) -> None:
 def test_clip_is_rigidly_invariant(move: np.ndarray) -> None:
     """The whole scene moved, cameras and all: the same samples, visibility, colours, contacts and pictures."""
     assets, frames = moving_scene(3)
-    moved = [SceneFrame(f.stamp_ns, Camera(f.camera.K, f.camera.width, f.camera.height, move @ f.camera.T_world_cam),
-                        f.rgb, f.depth_m, {name: move @ pose for name, pose in f.poses.items()}, {}, f.labels)
-             for f in frames]
+    moved = [
+        SceneFrame(
+            f.stamp_ns,
+            Camera(f.camera.K, f.camera.width, f.camera.height, move @ f.camera.T_world_cam),
+            f.rgb,
+            f.depth_m,
+            {name: move @ pose for name, pose in f.poses.items()},
+            {},
+            f.labels,
+        )
+        for f in frames
+    ]
     here, there = build_clip(assets, frames, FEW), build_clip(assets, moved, FEW)
     np.testing.assert_allclose(there.points, apply(move, here.points), atol=2e-6)
     np.testing.assert_allclose(there.depth_m, here.depth_m, atol=1e-5)

@@ -19,9 +19,18 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-FLAGS = ('--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking',
-         '--disable-component-update', '--disable-sync', '--no-first-run', '--hide-scrollbars',
-         '--remote-debugging-pipe', '--enable-unsafe-swiftshader')  # the last for WebGL without a graphics card
+FLAGS = (
+    '--headless',
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+    '--no-first-run',
+    '--hide-scrollbars',
+    '--remote-debugging-pipe',
+    '--enable-unsafe-swiftshader',
+)  # the last for WebGL without a graphics card
 PATIENCE_S = 600.0
 
 
@@ -38,9 +47,19 @@ class Chromium:
         (theirs, self._out), (self._in, ours) = os.pipe(), os.pipe()
         read, write = (fcntl.fcntl(end, fcntl.F_DUPFD, 20) for end in (theirs, ours))  # clear of 3 and 4
         self._process = subprocess.Popen(
-            ['bash', '-c', f'exec "$0" "$@" 3<&{read} 4>&{write}', command, *FLAGS,
-             f'--user-data-dir={self._profile.name}'],
-            pass_fds=(read, write), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+            [
+                'bash',
+                '-c',
+                f'exec "$0" "$@" 3<&{read} 4>&{write}',
+                command,
+                *FLAGS,
+                f'--user-data-dir={self._profile.name}',
+            ],
+            pass_fds=(read, write),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
         for end in (theirs, ours, read, write):
             os.close(end)
         self._buffer, self._count, self._session = b'', 0, None
@@ -53,8 +72,9 @@ class Chromium:
     def __enter__(self) -> Chromium:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._session = None
         try:
             self.call('Browser.close')
@@ -84,8 +104,10 @@ class Chromium:
     def open(self, path: Path, *, width: int, height: int, dark: bool = False, phone: bool = False) -> None:
         """Load a file in a window of ``width`` x ``height`` CSS pixels."""
         self.call('Emulation.setDeviceMetricsOverride', width=width, height=height, deviceScaleFactor=1, mobile=phone)
-        self.call('Emulation.setEmulatedMedia',
-                  features=[{'name': 'prefers-color-scheme', 'value': 'dark' if dark else 'light'}])
+        self.call(
+            'Emulation.setEmulatedMedia',
+            features=[{'name': 'prefers-color-scheme', 'value': 'dark' if dark else 'light'}],
+        )
         self.call('Page.navigate', url=path.resolve().as_uri())
 
     def evaluate(self, expression: str) -> Any:
@@ -126,8 +148,11 @@ class Chromium:
             self.problems.append(str(event['exceptionDetails']))
         elif method == 'Runtime.consoleAPICalled' and event['type'] in ('error', 'warning', 'assert'):
             self.problems.append(f'console.{event["type"]}: {event["args"]}')
-        elif (method == 'Log.entryAdded' and event['entry']['level'] in ('error', 'warning')
-              and 'GL Driver Message (OpenGL, Performance' not in event['entry']['text']):  # of screenshots of WebGL
+        elif (
+            method == 'Log.entryAdded'
+            and event['entry']['level'] in ('error', 'warning')
+            and 'GL Driver Message (OpenGL, Performance' not in event['entry']['text']
+        ):  # of screenshots of WebGL
             self.problems.append(f'{event["entry"]["source"]}: {event["entry"]["text"]}')
         elif method == 'Network.requestWillBeSent':
             url = event['request']['url']

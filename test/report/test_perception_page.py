@@ -71,8 +71,8 @@ def choose(browser: Chromium, frame: int) -> None:
 
 def settle(browser: Chromium) -> None:
     """Return after everything that was asked for has been painted."""
-    browser.evaluate('''new Promise(done => requestAnimationFrame(() => requestAnimationFrame(
-        () => setTimeout(done, 50))))''')
+    browser.evaluate("""new Promise(done => requestAnimationFrame(() => requestAnimationFrame(
+        () => setTimeout(done, 50))))""")
 
 
 def panel(browser: Chromium, name: str, size: tuple[int, int] | None = None) -> np.ndarray:
@@ -91,7 +91,7 @@ def press(browser: Chromium, part: str) -> None:
 def clear_of_boxes(boxes: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """[H,W] bool: neither a border of boxes [I,4] nor its name nor the panel's caption lies here."""
     clear = np.ones(shape, np.uint8)
-    clear[:CHROME_PX // 3] = 0
+    clear[: CHROME_PX // 3] = 0
     for left, top, right, bottom in np.rint(boxes).astype(int).tolist():
         cv2.rectangle(clear, (left, top), (right, bottom), 0, 4)
         for above in (top - 7, bottom):
@@ -99,10 +99,15 @@ def clear_of_boxes(boxes: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return clear > 0
 
 
-@pytest.mark.parametrize('values', [
-    np.random.default_rng(1).integers(0, 65536, (3, 4, 7)).astype(np.uint16),
-    np.random.default_rng(2).integers(0, 256, (5, 9)).astype(np.uint8), np.zeros((2, 0), np.uint8),
-    Quantised(np.array([[0, 1, 65535], [2, 0, 1]], np.uint16), -2.5, 0.125)])
+@pytest.mark.parametrize(
+    'values',
+    [
+        np.random.default_rng(1).integers(0, 65536, (3, 4, 7)).astype(np.uint16),
+        np.random.default_rng(2).integers(0, 256, (5, 9)).astype(np.uint8),
+        np.zeros((2, 0), np.uint8),
+        Quantised(np.array([[0, 1, 65535], [2, 0, 1]], np.uint16), -2.5, 0.125),
+    ],
+)
 def test_arrays_arrive_as_they_were(opened: Chromium, values: np.ndarray | Quantised) -> None:
     """What Python packs, the page unpacks: every bit, and NaN where it was."""
     packed = json.dumps(pack(values))
@@ -129,7 +134,7 @@ def test_masks_and_boxes_lie_on_the_picture(opened: Chromium, seen: Perceived) -
             if inner.sum() > 20:
                 assert np.abs(shown - expected)[inner].mean() < 10, number
         left, top, _, bottom = np.rint(seen.boxes.boxes[frame, 0]).astype(int)
-        border = shown[top + 3:bottom - 3, left - 2:left + 3].mean(0)
+        border = shown[top + 3 : bottom - 3, left - 2 : left + 3].mean(0)
         assert (border[:, 0] - border[:, 2]).max() > 30, 'the border of a hand is warm'
 
 
@@ -237,12 +242,18 @@ def test_a_click_into_the_strips_chooses_a_frame(opened: Chromium) -> None:
     """Strips and slider share one scale: a click leads to the frame whose time it is, and there the cursor stands."""
     opened.evaluate('document.querySelector(".strips").scrollIntoView()')
     box = opened.evaluate('document.querySelector(".strips canvas").getBoundingClientRect().toJSON()')
-    opened.call('Input.dispatchMouseEvent', type='mousePressed', button='left', clickCount=1,
-                x=box['left'] + 0.74 * box['width'], y=box['top'] + 10)
+    opened.call(
+        'Input.dispatchMouseEvent',
+        type='mousePressed',
+        button='left',
+        clickCount=1,
+        x=box['left'] + 0.74 * box['width'],
+        y=box['top'] + 10,
+    )
     assert opened.evaluate('document.querySelector("article").dataset.frame') == '3'
     settle(opened)
     left, top = round(box['left']), round(box['top'])
-    strips = opened.screenshot()[top:top + 60, left:left + round(box['width'])].astype(int)
+    strips = opened.screenshot()[top : top + 60, left : left + round(box['width'])].astype(int)
     cursor = strips.min(2).min(0).argmax()  # the only column that is bright all the way
     knob = 8
     assert cursor == pytest.approx(knob + 0.75 * (box['width'] - 2 * knob), abs=2)
@@ -251,8 +262,9 @@ def test_a_click_into_the_strips_chooses_a_frame(opened: Chromium) -> None:
 def test_what_came_from_outside_is_text(browser: Chromium, seen: Perceived, tmp_path: Path) -> None:
     """A file name or a note that looks like a page is shown as it is, and never run."""
     nasty = '</script><img src=x onerror="document.title = 1"><!-- content --> ${1} & "quoted"'
-    page = write_part(tmp_path, 'clip_0000', replace(
-        seen, notes=(nasty,), provenance=replace(seen.provenance, source=nasty)))
+    page = write_part(
+        tmp_path, 'clip_0000', replace(seen, notes=(nasty,), provenance=replace(seen.provenance, source=nasty))
+    )
     browser.problems.clear()
     show(browser, page)
     assert browser.evaluate('document.querySelector(".notes li").textContent') == nasty
@@ -266,8 +278,10 @@ def test_without_a_point_map_the_page_says_why(browser: Chromium, tmp_path: Path
     browser.problems.clear()
     show(browser, page)
     assert REASON in browser.evaluate('document.querySelector(".refused").textContent')
-    assert browser.evaluate('[...document.querySelectorAll(".panel")].map(one => one.className)') == \
-        ['panel masks', 'panel tracks']
+    assert browser.evaluate('[...document.querySelectorAll(".panel")].map(one => one.className)') == [
+        'panel masks',
+        'panel tracks',
+    ]
     assert panel(browser, 'masks').std() > 5
     assert panel(browser, 'tracks').std() > 5
     assert browser.problems == []
@@ -279,11 +293,19 @@ def test_nothing_found_is_shown_too(browser: Chromium, seen: Perceived, tmp_path
     assert seen.geometry is not None
     role = seen.segmentation.role[:1]
     empty = replace(
-        seen, segmentation=Segmentation(role, np.zeros((frames, height, width), np.uint8)),
+        seen,
+        segmentation=Segmentation(role, np.zeros((frames, height, width), np.uint8)),
         boxes=Boxes(role, np.full((frames, 1, 4), np.nan, np.float32), np.zeros((frames, 1), np.float32)),
-        tracks=replace(seen.tracks, pixels=seen.tracks.pixels[:, :0], visible=seen.tracks.visible[:, :0],
-                       instance=seen.tracks.instance[:0], query=seen.tracks.query[:0], places=None),
-        geometry=replace(seen.geometry, depth_m=np.full((frames, height, width), np.nan, np.float32)))
+        tracks=replace(
+            seen.tracks,
+            pixels=seen.tracks.pixels[:, :0],
+            visible=seen.tracks.visible[:, :0],
+            instance=seen.tracks.instance[:0],
+            query=seen.tracks.query[:0],
+            places=None,
+        ),
+        geometry=replace(seen.geometry, depth_m=np.full((frames, height, width), np.nan, np.float32)),
+    )
     page = write_part(tmp_path, 'clip_0000', empty)
     browser.problems.clear()
     show(browser, page)
@@ -294,10 +316,13 @@ def test_nothing_found_is_shown_too(browser: Chromium, seen: Perceived, tmp_path
 
 def test_without_webgl_the_rest_works(browser: Chromium, page: Path) -> None:
     """A browser that draws no 3D says so in its panel; the others go on."""
-    script = browser.call('Page.addScriptToEvaluateOnNewDocument', source="""
+    script = browser.call(
+        'Page.addScriptToEvaluateOnNewDocument',
+        source="""
         const own = HTMLCanvasElement.prototype.getContext;
         HTMLCanvasElement.prototype.getContext = function (kind, ...more) {
-          return kind.startsWith('webgl') ? null : own.call(this, kind, ...more); };""")
+          return kind.startsWith('webgl') ? null : own.call(this, kind, ...more); };""",
+    )
     browser.problems.clear()
     try:
         show(browser, page)

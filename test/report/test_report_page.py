@@ -36,8 +36,17 @@ PIXELS = """(async () => {
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp('demo')
     for number in range(3):
-        write_episode(folder / f'episode_{number:04d}', Scene(**vars(SCENE) | {
-            'seed': number, 'episode': number, 'rejected': 'fidelity: expected 0.5, got 0.3' if number == 2 else ''}))
+        write_episode(
+            folder / f'episode_{number:04d}',
+            Scene(
+                **vars(SCENE)
+                | {
+                    'seed': number,
+                    'episode': number,
+                    'rejected': 'fidelity: expected 0.5, got 0.3' if number == 2 else '',
+                }
+            ),
+        )
     write_report(folder)
     return folder / 'report.html'
 
@@ -87,7 +96,7 @@ def test_videos_move_at_first_sight(opened: Chromium, tmp_path: Path) -> None:
         left, top, right, bottom = box(opened, f'.panel.{panel} canvas')
         assert 0 < left < right <= 1280, panel
         assert 0 < top < bottom <= 900, panel
-        picture = window[top + 30:bottom - 5, left + 5:right - 5]  # below the caption
+        picture = window[top + 30 : bottom - 5, left + 5 : right - 5]  # below the caption
         assert picture.std() > 5, f'{panel} is blank'
     before, frame = shown(opened, 'generated')
     opened.wait_for(f'document.querySelector("article").dataset.frame !== "{frame}"')
@@ -119,21 +128,33 @@ def test_charts_follow_and_lead_the_player(opened: Chromium) -> None:
     first = opened.evaluate('[...document.querySelectorAll(".cursor")].slice(0, 3).map(c => +c.getAttribute("x1"))')
     assert all(b - a > 200 for a, b in zip(first, last, strict=True))
     left, top, right, bottom = box(opened, '.chart.height .line')
-    opened.call('Input.dispatchMouseEvent', type='mousePressed', button='left', clickCount=1,
-                x=(left + right) / 2, y=(top + bottom) / 2)
+    opened.call(
+        'Input.dispatchMouseEvent',
+        type='mousePressed',
+        button='left',
+        clickCount=1,
+        x=(left + right) / 2,
+        y=(top + bottom) / 2,
+    )
     assert opened.evaluate('document.querySelector("article").dataset.frame') == '4'
-    assert opened.evaluate('document.querySelector(".chart.height output").innerText') == \
-        f'{100 * SCENE.balls(4)[0][-1][2]:.1f} cm'
+    assert (
+        opened.evaluate('document.querySelector(".chart.height output").innerText')
+        == f'{100 * SCENE.balls(4)[0][-1][2]:.1f} cm'
+    )
 
 
 def test_fidelity_shows_its_parts_and_a_rejected_episode_its_reason(opened: Chromium, tmp_path: Path) -> None:
     """Mask and motion beside their value and in its chart; what was rejected is not taken for what is missing."""
     choose(opened, 4)
     value = fidelity(SCENE, 4)
-    assert opened.evaluate('document.querySelector(".chart.truth output").innerText') == \
-        f'{value:.3f}mask {value:.2f} motion {value + .02:.2f}'
-    lines = opened.evaluate('[...document.querySelectorAll("article")[0].querySelectorAll(".chart.truth path.part")]'
-                            '.map(path => path.getAttribute("d").split("L").length)')
+    assert (
+        opened.evaluate('document.querySelector(".chart.truth output").innerText')
+        == f'{value:.3f}mask {value:.2f} motion {value + 0.02:.2f}'
+    )
+    lines = opened.evaluate(
+        '[...document.querySelectorAll("article")[0].querySelectorAll(".chart.truth path.part")]'
+        '.map(path => path.getAttribute("d").split("L").length)'
+    )
     assert lines == [SCENE.frames] * 2
     opened.evaluate('document.querySelectorAll("article")[2].scrollIntoView()')
     opened.wait_for('document.querySelectorAll("article")[2].dataset.ready')
@@ -179,8 +200,9 @@ def test_dark_and_light(opened: Chromium, page: Path) -> None:
     assert opened.screenshot()[4, 4].mean() < 50 < 200 < light
 
 
-def test_images_beside_the_page_come_when_they_are_in_view(browser: Chromium, tmp_path: Path,
-                                                            monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_beside_the_page_come_when_they_are_in_view(
+    browser: Chromium, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Of a long run: the same frames as those in the page; without the files, the page says which are missing."""
     monkeypatch.setattr(webpage, 'INSIDE_BYTES', 0)
     write_episode(tmp_path / 'episode_0000', SCENE)
@@ -194,8 +216,9 @@ def test_images_beside_the_page_come_when_they_are_in_view(browser: Chromium, tm
     assert browser.problems == []
     (tmp_path / 'report_frames' / '00000.js').unlink()
     browser.open(page, width=1280, height=900)
-    browser.wait_for('document.querySelector(".panel.source .none")?.innerText'
-                     '.includes("beside this page, is missing")')
+    browser.wait_for(
+        'document.querySelector(".panel.source .none")?.innerText.includes("beside this page, is missing")'
+    )
     Image.fromarray(browser.screenshot()).save(tmp_path / 'missing.png')
     write_report(tmp_path)
     monkeypatch.undo()
@@ -210,8 +233,10 @@ def test_footage_is_shown_without_what_nobody_measured(browser: Chromium, tmp_pa
     browser.problems.clear()
     browser.open(tmp_path / 'report.html', width=1280, height=900)
     browser.wait_for('document.querySelector("article")?.dataset.ready')
-    assert browser.evaluate('[...document.querySelectorAll(".chart figcaption span")].map(e => e.innerText)') == \
-        ['Object moved', 'Fidelity']
+    assert browser.evaluate('[...document.querySelectorAll(".chart figcaption span")].map(e => e.innerText)') == [
+        'Object moved',
+        'Fidelity',
+    ]
     choose(browser, 0)
     assert browser.evaluate('document.querySelector(".chart output").innerText') == 'unknown'
     assert 'Object position x y z\nunknown' in browser.evaluate('document.querySelector(".now").innerText')

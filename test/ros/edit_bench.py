@@ -29,12 +29,15 @@ BEFORE = rigid(np.eye(3), np.array([0.0, 0.0, 0.6]))
 def frames_of(episode: int = 0, depth_m: float = 2.0) -> list[SceneFrame]:
     """The moving scene before a wall, under stamps of its own."""
     start_ns = START_NS + episode * 10**9
-    return [replace(frame, stamp_ns=start_ns + frame.stamp_ns,
-                    depth_m=np.full(frame.rgb.shape[:2], depth_m, np.float32)) for frame in scene(episode)[1]]
+    return [
+        replace(frame, stamp_ns=start_ns + frame.stamp_ns, depth_m=np.full(frame.rgb.shape[:2], depth_m, np.float32))
+        for frame in scene(episode)[1]
+    ]
 
 
-def send(bench: Bench, frames: list[SceneFrame], change: Callable[[dict[str, Any]], None] = lambda messages: None
-         ) -> None:
+def send(
+    bench: Bench, frames: list[SceneFrame], change: Callable[[dict[str, Any]], None] = lambda messages: None
+) -> None:
     for frame in frames:
         messages = convert.frame_to_msgs(frame, frame.stamp_ns)
         change(messages)

@@ -45,7 +45,6 @@ from hoigen.video.sampling import DEFAULT, Sampling
 FRAMES, WIDTH, HEIGHT = 5, 60, 40
 
 
-
 @dataclass(frozen=True)
 class FakeEpisode:
     """The moving scene under another episode's number."""
@@ -79,13 +78,21 @@ class FakeGenerator:
 
     width, height = 48, 32
 
-    def __init__(self, steps: int = 3, step_s: float = 0.0, fidelity: Callable[[int], float] = lambda seed: 0.75
-                 ) -> None:
+    def __init__(
+        self, steps: int = 3, step_s: float = 0.0, fidelity: Callable[[int], float] = lambda seed: 0.75
+    ) -> None:
         self._steps, self._step_s, self._fidelity = steps, step_s, fidelity
         self.asked: list[Sampling] = []
 
-    def generate(self, conditions: Conditions, labels: tuple[Labels, ...], *, seed: int, sampling: Sampling = DEFAULT,
-                 on_step: Callable[[int, int, np.ndarray | None], None] | None = None) -> GeneratedClip:
+    def generate(
+        self,
+        conditions: Conditions,
+        labels: tuple[Labels, ...],
+        *,
+        seed: int,
+        sampling: Sampling = DEFAULT,
+        on_step: Callable[[int, int, np.ndarray | None], None] | None = None,
+    ) -> GeneratedClip:
         frames, steps = pasted_baseline(conditions), sampling.steps or self._steps
         frames[:, :4, :4] = np.random.default_rng(seed).integers(0, 256, (len(frames), 4, 4, 3))
         for step in range(1, steps + 1):
@@ -95,9 +102,14 @@ class FakeGenerator:
         self.asked.append(sampling)
         mean = self._fidelity(seed)
         mask = np.linspace(mean - 0.1, mean + 0.1, len(frames), dtype=np.float32)
-        return GeneratedClip(conditions.stamps_ns, conditions.cameras, frames,
-                             Fidelity(mask, mask, np.ones_like(mask)), labels,
-                             Provenance(seed, {'model': 'fake'}, '', {}, {}, {}))
+        return GeneratedClip(
+            conditions.stamps_ns,
+            conditions.cameras,
+            frames,
+            Fidelity(mask, mask, np.ones_like(mask)),
+            labels,
+            Provenance(seed, {'model': 'fake'}, '', {}, {}, {}),
+        )
 
 
 def fidelity_of(seed: int) -> float:
@@ -119,9 +131,18 @@ class FakeInserter:
         self._steps, self._step_s = steps, step_s
         self.asked: list[dict[str, object]] = []
 
-    def insert(self, rgb: np.ndarray, depth_m: np.ndarray, camera: Camera, subject: Subject,
-               T_world_object: np.ndarray, *, seed: int = 0, steps: int | None = None,
-               on_step: Callable[[int, int, np.ndarray], None] | None = None) -> Edited:
+    def insert(
+        self,
+        rgb: np.ndarray,
+        depth_m: np.ndarray,
+        camera: Camera,
+        subject: Subject,
+        T_world_object: np.ndarray,
+        *,
+        seed: int = 0,
+        steps: int | None = None,
+        on_step: Callable[[int, int, np.ndarray], None] | None = None,
+    ) -> Edited:
         self.asked.append({'depth_m': depth_m, 'T_world_object': T_world_object, 'seed': seed, 'steps': steps})
         placement = place(subject.mesh, T_world_object, camera)
         room = make_room(rgb, depth_m, placement)
@@ -132,8 +153,16 @@ class FakeInserter:
             time.sleep(self._step_s)
             if on_step is not None:
                 on_step(step, steps, frame)
-        return Edited(camera, frame, room.paint, room.depth_m, float(room.paint.sum() / placement.mask.sum()),
-                      T_world_object, 1.0, self.provenance(seed, steps))
+        return Edited(
+            camera,
+            frame,
+            room.paint,
+            room.depth_m,
+            float(room.paint.sum() / placement.mask.sum()),
+            T_world_object,
+            1.0,
+            self.provenance(seed, steps),
+        )
 
     def provenance(self, seed: int, steps: int | None = None) -> Provenance:
         return Provenance(seed, {'model': 'fake', 'steps': steps or self._steps}, '', {}, {}, {})
@@ -163,13 +192,25 @@ def fake_clip(footage: Footage) -> Clip:
     role = np.repeat(np.array([1, 2], np.uint8), 6)
     depth = np.ones((frames, height, width), np.float32) if footage.depth_m is None else footage.depth_m
     mask = np.zeros((frames, height, width), np.uint8)
-    mask[:, :, width // 3:] = 1
+    mask[:, :, width // 3 :] = 1
     nothing = np.zeros(0, np.float32)
     labels = Labels((), nothing, nothing, None, Contacts(), 'fake it', 0, 0, False)
-    return Clip(footage.stamps_ns, (camera,) * frames, footage.rgb, depth, mask, np.stack([points] * frames), role,
-                np.ones((frames, 12), bool), np.full((12, 3), 90, np.uint8), np.ones(12, bool),
-                np.zeros((frames, 12), bool), np.stack([points[:4]] * frames), np.ones((frames, 4), bool),
-                tuple(replace(labels, frame=row, last=row == frames - 1) for row in range(frames)))
+    return Clip(
+        footage.stamps_ns,
+        (camera,) * frames,
+        footage.rgb,
+        depth,
+        mask,
+        np.stack([points] * frames),
+        role,
+        np.ones((frames, 12), bool),
+        np.full((12, 3), 90, np.uint8),
+        np.ones(12, bool),
+        np.zeros((frames, 12), bool),
+        np.stack([points[:4]] * frames),
+        np.ones((frames, 4), bool),
+        tuple(replace(labels, frame=row, last=row == frames - 1) for row in range(frames)),
+    )
 
 
 class FakeRecording:
@@ -183,9 +224,12 @@ class FakeRecording:
     def stretches(self, frames: int) -> Iterator[Footage]:
         K = np.array([[60.0, 0, 29.5], [0, 60.0, 19.5], [0, 0, 1]])
         for number in range(2):
-            yield Footage(10**9 * (1 + number) + np.arange(frames) * 10**7,
-                          np.full((frames, HEIGHT, WIDTH, 3), 99, np.uint8),
-                          np.ones((frames, HEIGHT, WIDTH), np.float32), K)
+            yield Footage(
+                10**9 * (1 + number) + np.arange(frames) * 10**7,
+                np.full((frames, HEIGHT, WIDTH, 3), 99, np.uint8),
+                np.ones((frames, HEIGHT, WIDTH), np.float32),
+                K,
+            )
 
     def close(self) -> None:
         pass
@@ -219,8 +263,9 @@ def main() -> int:
         from hoigen.ros.nodes.perception import Perception
 
         return spin(lambda: Perception(FakePerceiver))
-    return {'condition_builder': condition_builder, 'episode_recorder': episode_recorder,
-            'video_source': video_source}[node].main()
+    return {'condition_builder': condition_builder, 'episode_recorder': episode_recorder, 'video_source': video_source}[
+        node
+    ].main()
 
 
 if __name__ == '__main__':

@@ -54,9 +54,12 @@ def episodes(draw: st.DrawFn, most: int = 4, first: int = 0, least_frames: int =
 def published(frames: Iterable[Frame], topics: Iterable[str], process: int = 1) -> dict[str, list[Publication]]:
     """What a source that publishes one message on every topic for each frame sends, by topic."""
     frames = list(frames)
-    return {topic: [Publication(topic, frame, origin(process, place, number), process)
-                    for number, frame in enumerate(frames, 1)]
-            for place, topic in enumerate(topics, 1)}
+    return {
+        topic: [
+            Publication(topic, frame, origin(process, place, number), process) for number, frame in enumerate(frames, 1)
+        ]
+        for place, topic in enumerate(topics, 1)
+    }
 
 
 def delivered(streams: dict[str, list[Publication]], luck: Random, losses: bool) -> list[Publication]:
@@ -65,7 +68,7 @@ def delivered(streams: dict[str, list[Publication]], luck: Random, losses: bool)
     queues = {}
     for topic, stream in streams.items():
         if losses:
-            stream = stream[luck.randint(0, 3):]
+            stream = stream[luck.randint(0, 3) :]
             stream = [one for one in stream for _ in range(luck.choice((1, 1, 1, 0, 2)))]
         queues[topic] = stream[::-1]
     order: list[Publication] = []

@@ -42,8 +42,9 @@ class Bench:
         self.heard: dict[str, list[Any]] = defaultdict(list)
         self.status: dict[str, Any] = {}
         self._publishers: dict[str, Any] = {}
-        self.io.create_subscription(topics.DIAGNOSTICS.type, topics.DIAGNOSTICS.name, self._on_diagnostics,
-                                    topics.DIAGNOSTICS.qos)
+        self.io.create_subscription(
+            topics.DIAGNOSTICS.type, topics.DIAGNOSTICS.name, self._on_diagnostics, topics.DIAGNOSTICS.qos
+        )
 
     def close(self) -> None:
         for node in self.executor.get_nodes():
@@ -73,16 +74,25 @@ class Bench:
         """
         for topic in topics.read_by(name):
             self._publishers.setdefault(topic.name, self.io.create_publisher(topic.type, topic.name, topic.qos))
-        listening = [self.io.create_subscription(topic.type, topic.name, self.heard[topic.name].append, topic.qos)
-                     for topic in topics.written_by(name)]
-        self.until(lambda: self.hears(name) and all(self.io.count_publishers(subscription.topic_name)
-                                                    for subscription in listening))
+        listening = [
+            self.io.create_subscription(topic.type, topic.name, self.heard[topic.name].append, topic.qos)
+            for topic in topics.written_by(name)
+        ]
+        self.until(
+            lambda: (
+                self.hears(name)
+                and all(self.io.count_publishers(subscription.topic_name) for subscription in listening)
+            )
+        )
 
     def hears(self, name: str) -> bool:
         """Whether the node called ``name`` hears this bench on all topics that it reads as it is."""
         node = next(node for node in self.executor.get_nodes() if node.get_name() == name)
-        return all(self._publishers[topic.name].get_subscription_count() for topic in topics.read_by(name)
-                   if topic.latched or (isinstance(node, ManagedNode) and node.active))
+        return all(
+            self._publishers[topic.name].get_subscription_count()
+            for topic in topics.read_by(name)
+            if topic.latched or (isinstance(node, ManagedNode) and node.active)
+        )
 
     def play(self, name: str) -> None:
         """Publish what the node called ``name`` writes, to the other nodes under test, once they all listen."""
@@ -90,8 +100,12 @@ class Bench:
         written = topics.written_by(name)
         for topic in written:
             self._publishers[topic.name] = self.io.create_publisher(topic.type, topic.name, topic.qos)
-        self.until(lambda: all(self._publishers[topic.name].get_subscription_count() >= len(nodes & set(topic.readers))
-                               for topic in written))
+        self.until(
+            lambda: all(
+                self._publishers[topic.name].get_subscription_count() >= len(nodes & set(topic.readers))
+                for topic in written
+            )
+        )
 
     def until(self, condition: Callable[[], object], deadline_s: float = DEADLINE_S) -> None:
         """Spin until the condition holds; fails the test at the deadline."""

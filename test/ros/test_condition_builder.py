@@ -34,8 +34,11 @@ def test_conditions_are_those_of_the_core(bench: Bench) -> None:
     """Every topic carries each frame once, with the source's stamp and the very points that the core gives."""
     bench.up(ConditionBuilder, **POINTS)
     frames = bench.send_scene()
-    bench.until(lambda: all(len(bench.heard[f'condition/{name}']) == len(frames)
-                            for name in ('points', 'tracks', 'mask', 'depth')))
+    bench.until(
+        lambda: all(
+            len(bench.heard[f'condition/{name}']) == len(frames) for name in ('points', 'tracks', 'mask', 'depth')
+        )
+    )
     clip = build_clip(scene()[0], frames, ConditioningConfig(**POINTS))
     assert stamps(bench.heard['condition/points']) == [frame.stamp_ns for frame in frames]
     for row, message in enumerate(bench.heard['condition/points']):
@@ -69,8 +72,12 @@ def image_of_another_size(messages: dict[str, Any], frame: SceneFrame) -> None:
     messages['camera/image'] = convert.image_to_msg(frame.rgb[:-8], messages['camera/image'].header)
 
 
-FAULTS: dict[Callable[..., None], str] = {nan_vertex: 'palm', unknown_asset: 'spoon', smaller_camera: 'camera',
-                                          image_of_another_size: 'rgb'}
+FAULTS: dict[Callable[..., None], str] = {
+    nan_vertex: 'palm',
+    unknown_asset: 'spoon',
+    smaller_camera: 'camera',
+    image_of_another_size: 'rgb',
+}
 
 
 @pytest.mark.parametrize('fault', FAULTS, ids=lambda fault: fault.__name__)
@@ -97,13 +104,15 @@ def send_frames(bench: Bench, assets: Sequence[MeshAsset], frames: Sequence[Scen
     start_ns = START_NS + episode * 10**9
     bench.send_assets(tuple(assets), start_ns)
     for frame in frames:
-        messages = convert.frame_to_msgs(replace(frame, labels=replace(frame.labels, episode=episode)),
-                                         start_ns + frame.stamp_ns)
+        messages = convert.frame_to_msgs(
+            replace(frame, labels=replace(frame.labels, episode=episode)), start_ns + frame.stamp_ns
+        )
         bench.send(messages)
 
 
-@pytest.mark.parametrize('slip', [slips.opengl_camera, slips.millimetres, slips.image_upside_down],
-                         ids=lambda slip: slip.__name__)
+@pytest.mark.parametrize(
+    'slip', [slips.opengl_camera, slips.millimetres, slips.image_upside_down], ids=lambda slip: slip.__name__
+)
 def test_an_episode_whose_images_do_not_show_its_meshes_is_refused(bench: Bench, slip: Callable[..., Any]) -> None:
     """Every frame of it, with the slip by its name; the next episode is conditioned, and its agreement is told."""
     node = bench.up(ConditionBuilder, **POINTS)
@@ -154,8 +163,13 @@ def test_depth_goes_with_the_frame_of_its_stamp_or_with_none() -> None:
     beside.add(60, 'never used')
     beside.frame(10, 'of the next run', wait=False)
     beside.frame(60, 'of the next run', wait=False)
-    assert given[1:] == [(20, 'b', 'depth 20'), (30, 'c', None), (40, 'd', None), (10, 'of the next run', None),
-                         (60, 'of the next run', None)]
+    assert given[1:] == [
+        (20, 'b', 'depth 20'),
+        (30, 'c', None),
+        (40, 'd', None),
+        (10, 'of the next run', None),
+        (60, 'of the next run', None),
+    ]
 
 
 def test_depth_that_has_no_frame_is_forgotten() -> None:

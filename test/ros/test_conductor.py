@@ -77,7 +77,8 @@ def test_a_node_that_cannot_be_configured_is_named(spinning: Bench, tmp_path: Pa
 
 
 def test_what_the_nodes_are_busy_with_is_shown_once(
-        spinning: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spinning: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Compilation on the first run, in the processes of the nodes: several say it, the person reads it once."""
     monkeypatch.setattr(notices, '_given', ['compiling'])
     graph(spinning, tmp_path)
@@ -96,7 +97,8 @@ def test_what_the_nodes_are_busy_with_is_shown_once(
 
 
 def test_a_job_that_stands_still_is_given_up_with_what_everyone_waits_for(
-        spinning: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spinning: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Nothing is waited for without end: the error holds the diagnostics of all nodes."""
     graph(spinning, tmp_path)
     with Conductor(ORDER, spinning.namespace, lambda: None) as waiting:

@@ -63,23 +63,40 @@ def camera() -> Camera:
 
 
 def asset(name: str = 'cup') -> MeshAsset:
-    return MeshAsset(name, 'object', RNG.normal(size=(5, 3)).astype(np.float32),
-                     np.array([[0, 1, 2], [2, 3, 4]], np.int32))
+    return MeshAsset(
+        name, 'object', RNG.normal(size=(5, 3)).astype(np.float32), np.array([[0, 1, 2], [2, 3, 4]], np.int32)
+    )
 
 
 def labels(frame: int = 3) -> Labels:
-    contacts = Contacts(RNG.normal(size=(2, 3)).astype(np.float32), np.eye(3, dtype=np.float32)[:2],
-                        np.array([0.5, 2.0], np.float32))
-    return Labels(('wrist', 'thumb'), np.array([0.1, -0.2], np.float32), np.array([0.3], np.float32), rigid(2),
-                  contacts, 'pick up the cup', 4, frame, frame == 3)
+    contacts = Contacts(
+        RNG.normal(size=(2, 3)).astype(np.float32), np.eye(3, dtype=np.float32)[:2], np.array([0.5, 2.0], np.float32)
+    )
+    return Labels(
+        ('wrist', 'thumb'),
+        np.array([0.1, -0.2], np.float32),
+        np.array([0.3], np.float32),
+        rigid(2),
+        contacts,
+        'pick up the cup',
+        4,
+        frame,
+        frame == 3,
+    )
 
 
 def scene_frame() -> SceneFrame:
     depth = np.full(SIZE, np.nan, np.float32)
     depth[4:9] = 0.75
-    return SceneFrame(STAMP_NS, camera(), RNG.integers(0, 256, (*SIZE, 3), np.uint8), depth,
-                      {'cup': rigid(3), 'table': rigid(4)}, {'palm': RNG.normal(size=(6, 3)).astype(np.float32)},
-                      labels())
+    return SceneFrame(
+        STAMP_NS,
+        camera(),
+        RNG.integers(0, 256, (*SIZE, 3), np.uint8),
+        depth,
+        {'cup': rigid(3), 'table': rigid(4)},
+        {'palm': RNG.normal(size=(6, 3)).astype(np.float32)},
+        labels(),
+    )
 
 
 def conditions(stamp_ns: int = STAMP_NS) -> FrameConditions:
@@ -87,10 +104,18 @@ def conditions(stamp_ns: int = STAMP_NS) -> FrameConditions:
     points = RNG.normal(size=(n, 3)).astype(np.float32)
     depth = RNG.choice(np.array([np.nan, np.inf, 1.5], np.float32), SIZE)  # unknown, nothing there, a surface
     return FrameConditions(
-        stamp_ns=stamp_ns, points=points, role=(np.arange(n) % 3).astype(np.uint8), visible=np.arange(n) % 2 == 0,
-        rgb=RNG.integers(0, 256, (n, 3), np.uint8), known=np.arange(n) % 3 == 0, contact=np.arange(n) > 8,
-        mask=RNG.integers(0, 3, SIZE, np.uint8), depth_m=depth, tracks=points[:m],
-        track_visible=np.arange(m) % 2 == 1)
+        stamp_ns=stamp_ns,
+        points=points,
+        role=(np.arange(n) % 3).astype(np.uint8),
+        visible=np.arange(n) % 2 == 0,
+        rgb=RNG.integers(0, 256, (n, 3), np.uint8),
+        known=np.arange(n) % 3 == 0,
+        contact=np.arange(n) > 8,
+        mask=RNG.integers(0, 3, SIZE, np.uint8),
+        depth_m=depth,
+        tracks=points[:m],
+        track_visible=np.arange(m) % 2 == 1,
+    )
 
 
 def same(got: Any, want: Any) -> None:
@@ -139,8 +164,10 @@ def test_scene_frame_survives_the_wire() -> None:
 def test_bags_read_the_same() -> None:
     """rosbags gives arrays where rclpy gives lists; a bag's frame is the graph's frame all the same."""
     sent = convert.frame_to_msgs(scene_frame(), STAMP_NS) | convert.conditions_to_msgs(conditions())
-    stored = {topic: typestore().deserialize_cdr(serialize_message(message), type_name(message))
-              for topic, message in sent.items()}
+    stored = {
+        topic: typestore().deserialize_cdr(serialize_message(message), type_name(message))
+        for topic, message in sent.items()
+    }
     source = source_messages().keys()
     got, want = (decode.scene_frame({topic: messages[topic] for topic in source}) for messages in (stored, sent))
     for name in ('rgb', 'depth_m'):
@@ -174,10 +201,14 @@ def test_messages_made_without_ros_are_the_same() -> None:
     told = (row.stamp_ns, 'camera_optical')
     pairs = [(plain.conditions(row)[topic], message) for topic, message in convert.conditions_to_msgs(row).items()]
     known, table, frame = labels(), (asset(), asset('palm')), scene_frame()
-    for encode in (lambda e: e.camera_info(camera(), e.header(*told)),
-                   lambda e: e.camera_pose(camera(), e.header(*told)),
-                   lambda e: e.labels(known, e.header(*told)), lambda e: e.assets(table, STAMP_NS),
-                   lambda e: e.mesh_frame(frame, e.header(*told)), lambda e: e.text('{"a": 1}')):
+    for encode in (
+        lambda e: e.camera_info(camera(), e.header(*told)),
+        lambda e: e.camera_pose(camera(), e.header(*told)),
+        lambda e: e.labels(known, e.header(*told)),
+        lambda e: e.assets(table, STAMP_NS),
+        lambda e: e.mesh_frame(frame, e.header(*told)),
+        lambda e: e.text('{"a": 1}'),
+    ):
         pairs.append((encode(plain), encode(convert._ENCODER)))
     for ours, ros in pairs:
         kind = type_name(ros)
@@ -207,8 +238,10 @@ def test_clip_is_put_together_from_messages() -> None:
     """The synthesizer works on the clip that the condition builder made, row for row."""
     frames = [replace(scene_frame(), stamp_ns=STAMP_NS + t, labels=labels(t)) for t in range(3)]
     first = conditions()
-    rows = [replace(first, stamp_ns=frame.stamp_ns, points=first.points + np.float32(t), mask=first.mask // (t + 1))
-            for t, frame in enumerate(frames)]
+    rows = [
+        replace(first, stamp_ns=frame.stamp_ns, points=first.points + np.float32(t), mask=first.mask // (t + 1))
+        for t, frame in enumerate(frames)
+    ]
     columns: dict[str, list[Any]] = {}
     for frame, row in zip(frames, rows, strict=True):
         sent = convert.frame_to_msgs(frame, frame.stamp_ns) | convert.conditions_to_msgs(row)
@@ -235,9 +268,14 @@ def test_generated_frame_keeps_stamp_and_labels() -> None:
     """synth/* carries the scene's stamps and labels, and the camera of its own size."""
     provenance = Provenance(1, {'steps': 4}, 'tiny', {'a.safetensors': 'ff'}, {'hoigen': '0'}, {'tiny': 'Apache-2.0'})
     small = Camera(np.array([[30.0, 0, 15.5], [0, 30.0, 11.5], [0, 0, 1]]), 32, 24, rigid(1))
-    clip = GeneratedClip(np.array([5, STAMP_NS]), (small,) * 2, RNG.integers(0, 256, (2, 24, 32, 3), np.uint8),
-                         Fidelity(*np.array([[0.25, 0.5], [0.3, 0.5], [0.25, 0.9]], np.float32)),
-                         (labels(0), labels(1)), provenance)
+    clip = GeneratedClip(
+        np.array([5, STAMP_NS]),
+        (small,) * 2,
+        RNG.integers(0, 256, (2, 24, 32, 3), np.uint8),
+        Fidelity(*np.array([[0.25, 0.5], [0.3, 0.5], [0.25, 0.9]], np.float32)),
+        (labels(0), labels(1)),
+        provenance,
+    )
     sent = {topic: wire(message) for topic, message in convert.generated_to_msgs(clip, 1).items()}
     assert {decode.stamp_ns(message.header) for message in sent.values()} == {STAMP_NS}
     same(decode.rgb(sent['synth/image']), clip.frames[1])
@@ -272,11 +310,22 @@ def test_foreign_images_are_read() -> None:
     message = Image(height=3, width=5, encoding='bgr8', step=16, data=array.array('B', padded.tobytes()))
     same(decode.rgb(wire(message)), rgb)
     millimetres = np.array([[0, 1500], [250, 65535]])
-    message = Image(height=2, width=2, encoding='16UC1', step=4, is_bigendian=1,
-                    data=array.array('B', millimetres.astype('>u2').tobytes()))
+    message = Image(
+        height=2,
+        width=2,
+        encoding='16UC1',
+        step=4,
+        is_bigendian=1,
+        data=array.array('B', millimetres.astype('>u2').tobytes()),
+    )
     same(decode.depth(wire(message)), np.array([[np.nan, 1.5], [0.25, 65.535]], np.float32))
-    message = Image(height=3, width=5, encoding='rgba8', step=20,
-                    data=array.array('B', np.concatenate([rgb, rgb[..., :1]], -1).tobytes()))
+    message = Image(
+        height=3,
+        width=5,
+        encoding='rgba8',
+        step=20,
+        data=array.array('B', np.concatenate([rgb, rgb[..., :1]], -1).tobytes()),
+    )
     same(decode.rgb(wire(message)), rgb)
     metres = np.array([[np.inf, 1.5], [0, np.nan]], '<f4')
     message = Image(height=2, width=2, encoding='32FC1', step=8, data=array.array('B', metres.tobytes()))
@@ -300,30 +349,45 @@ def _spoil(path: str, value: Any) -> Callable[[dict[str, Any]], None]:
     return spoil
 
 
-@pytest.mark.parametrize(('path', 'value', 'error'), [
-    ('camera/image:encoding', 'nv21', r"camera/image.encoding: expected one of .*'bgr8'.*, got 'nv21'"),
-    ('camera/image:step', 100, r'camera/image.data: expected 48 rows of 192 bytes.* got 9216 bytes in rows of 100'),
-    ('camera/image:height', 47, r'camera/image.data: expected 47 rows'),
-    ('camera/image:width', 0, r'width, height: expected positive sizes, got \(0, 48\)'),
-    ('camera/image:header.stamp.sec', 4, r'header.stamp: expected one stamp on all topics'),
-    ('camera/pose:header.frame_id', 'map', r'header.frame_id: expected one world frame'),
-    ('camera/camera_info:header.frame_id', 'left_eye', r'header.frame_id: expected one optical frame, by its name'),
-    ('camera/pose:pose.orientation.x', 2.0, r'camera/pose.orientation: expected a quaternion of norm 1'),
-    ('camera/pose:pose.position.y', float('nan'), r'camera/pose.position: expected finite metres'),
-    ('camera/camera_info:k.0', 0.0, r'camera_info.k\[0\]: expected a focal length, got 0, which means uncalibrated'),
-    ('camera/camera_info:d.0', 0.1, r'camera_info.d: expected no distortion'),
-    ('camera/camera_info:binning_x', 2, r'binning_x, binning_y: expected none, got \(2, 0\)'),
-    ('camera/camera_info:width', 40, r'rgb: expected uint8 \[48, 40, 3\], got uint8 \[48, 64, 3\]'),
-    ('mesh_frame:ids', ['cup'], r'mesh_frame.poses: expected 1, one for each id, got 2'),
-    ('mesh_frame:ids', ['cup', 'cup'], r"each id once, got more than once \['cup'\]"),
-    ('mesh_frame:ids', ['cup', 'palm'], r"each id once, got more than once \['palm'\]"),
-    ('mesh_frame:deformed.0.vertices', array.array('f', [0.0] * 4), r"vertices of 'palm': expected a multiple of 3"),
-    ('mesh_frame:deformed.0.vertices', array.array('f', [float('nan')] * 3), r"vertices of 'palm': expected finite"),
-    ('mesh_frame:poses.1.orientation.w', float('inf'), r"pose of 'table'.orientation: expected a quaternion"),
-    ('labels:joint_positions', array.array('f'), r'joint_positions: expected float32 \[2\], got float32 \[0\]'),
-    ('labels:object_pose.orientation.w', 9.0, r'object_pose.orientation: expected a quaternion of norm 1'),
-    ('camera/depth:encoding', '16SC1', r"camera/depth.encoding: expected one of .*'16UC1', '32FC1'"),
-])
+@pytest.mark.parametrize(
+    ('path', 'value', 'error'),
+    [
+        ('camera/image:encoding', 'nv21', r"camera/image.encoding: expected one of .*'bgr8'.*, got 'nv21'"),
+        ('camera/image:step', 100, r'camera/image.data: expected 48 rows of 192 bytes.* got 9216 bytes in rows of 100'),
+        ('camera/image:height', 47, r'camera/image.data: expected 47 rows'),
+        ('camera/image:width', 0, r'width, height: expected positive sizes, got \(0, 48\)'),
+        ('camera/image:header.stamp.sec', 4, r'header.stamp: expected one stamp on all topics'),
+        ('camera/pose:header.frame_id', 'map', r'header.frame_id: expected one world frame'),
+        ('camera/camera_info:header.frame_id', 'left_eye', r'header.frame_id: expected one optical frame, by its name'),
+        ('camera/pose:pose.orientation.x', 2.0, r'camera/pose.orientation: expected a quaternion of norm 1'),
+        ('camera/pose:pose.position.y', float('nan'), r'camera/pose.position: expected finite metres'),
+        (
+            'camera/camera_info:k.0',
+            0.0,
+            r'camera_info.k\[0\]: expected a focal length, got 0, which means uncalibrated',
+        ),
+        ('camera/camera_info:d.0', 0.1, r'camera_info.d: expected no distortion'),
+        ('camera/camera_info:binning_x', 2, r'binning_x, binning_y: expected none, got \(2, 0\)'),
+        ('camera/camera_info:width', 40, r'rgb: expected uint8 \[48, 40, 3\], got uint8 \[48, 64, 3\]'),
+        ('mesh_frame:ids', ['cup'], r'mesh_frame.poses: expected 1, one for each id, got 2'),
+        ('mesh_frame:ids', ['cup', 'cup'], r"each id once, got more than once \['cup'\]"),
+        ('mesh_frame:ids', ['cup', 'palm'], r"each id once, got more than once \['palm'\]"),
+        (
+            'mesh_frame:deformed.0.vertices',
+            array.array('f', [0.0] * 4),
+            r"vertices of 'palm': expected a multiple of 3",
+        ),
+        (
+            'mesh_frame:deformed.0.vertices',
+            array.array('f', [float('nan')] * 3),
+            r"vertices of 'palm': expected finite",
+        ),
+        ('mesh_frame:poses.1.orientation.w', float('inf'), r"pose of 'table'.orientation: expected a quaternion"),
+        ('labels:joint_positions', array.array('f'), r'joint_positions: expected float32 \[2\], got float32 \[0\]'),
+        ('labels:object_pose.orientation.w', 9.0, r'object_pose.orientation: expected a quaternion of norm 1'),
+        ('camera/depth:encoding', '16SC1', r"camera/depth.encoding: expected one of .*'16UC1', '32FC1'"),
+    ],
+)
 def test_malformed_source_messages_are_refused(path: str, value: Any, error: str) -> None:
     """Any publisher may send anything: the error names the field, what was expected and what came."""
     messages = source_messages()
@@ -332,16 +396,23 @@ def test_malformed_source_messages_are_refused(path: str, value: Any, error: str
         decode.scene_frame({topic: wire(message) for topic, message in messages.items()})
 
 
-@pytest.mark.parametrize(('path', 'value', 'error'), [
-    ('t:assets', [], r'assets: expected at least one mesh, got none'),
-    ('t:assets.0.role', 3, r"mesh 'cup': role: expected 0 to 2, got 3"),
-    ('t:assets.0.vertices', array.array('f', [0.0]), r"mesh 'cup': vertices: expected a multiple of 3 values, got 1"),
-    ('t:assets.0.vertices', array.array('f'), r"MeshAsset 'cup': mesh: expected at least one triangle, got 0 vert"),
-    ('t:assets.0.vertices', array.array('f', [float('nan')] * 15), r"vertices: expected finite values, got 15 NaN"),
-    ('t:assets.0.triangles', array.array('I', [0, 1, 5]), r'triangles: expected indices in \[0, 4\], got \[0, 5\]'),
-    ('t:assets.0.triangles', array.array('I', [0, 1, 2**32 - 1]), r'triangles: expected vertex indices, got 4294'),
-    ('t:assets.0.id', 'palm', r"assets.id: expected each id once, got more than once \['palm'\]"),
-])
+@pytest.mark.parametrize(
+    ('path', 'value', 'error'),
+    [
+        ('t:assets', [], r'assets: expected at least one mesh, got none'),
+        ('t:assets.0.role', 3, r"mesh 'cup': role: expected 0 to 2, got 3"),
+        (
+            't:assets.0.vertices',
+            array.array('f', [0.0]),
+            r"mesh 'cup': vertices: expected a multiple of 3 values, got 1",
+        ),
+        ('t:assets.0.vertices', array.array('f'), r"MeshAsset 'cup': mesh: expected at least one triangle, got 0 vert"),
+        ('t:assets.0.vertices', array.array('f', [float('nan')] * 15), r'vertices: expected finite values, got 15 NaN'),
+        ('t:assets.0.triangles', array.array('I', [0, 1, 5]), r'triangles: expected indices in \[0, 4\], got \[0, 5\]'),
+        ('t:assets.0.triangles', array.array('I', [0, 1, 2**32 - 1]), r'triangles: expected vertex indices, got 4294'),
+        ('t:assets.0.id', 'palm', r"assets.id: expected each id once, got more than once \['palm'\]"),
+    ],
+)
 def test_malformed_mesh_tables_are_refused(path: str, value: Any, error: str) -> None:
     """An empty mesh, a NaN vertex or a triangle of no vertex never reaches the geometry."""
     message = convert.assets_to_msg((asset('cup'), replace(asset('palm'), role='hand')), STAMP_NS)
@@ -350,20 +421,28 @@ def test_malformed_mesh_tables_are_refused(path: str, value: Any, error: str) ->
         decode.assets(wire(message))
 
 
-@pytest.mark.parametrize(('path', 'value', 'error'), [
-    ('points:fields', [], r'points.fields: expected .* got none called'),
-    ('points:fields.8.datatype', 7, r'points.fields.id: expected u4, got f4'),
-    ('points:width', 10, r'points.data: expected 10 points of 24 bytes, got 264 bytes'),
-    ('points:data.20', 9, r'points.id: expected 0 to 10 in order, got others, first \[9, 1, 2\]'),
-    ('points:data.16', 5, r'points.role: expected role codes 0 to 2, got 5'),
-    ('tracks:ids', array.array('I', [0, 1, 3, 2]), r'tracks.ids: expected 0 to 3 in order'),
-    ('tracks:visible', [True], r'tracks: expected one point and one visible for each id, got 4 ids, 4 points, 1 vis'),
-    ('mask:data.7', 200, r'mask.data: expected role codes 0 to 2, got 200'),
-])
+@pytest.mark.parametrize(
+    ('path', 'value', 'error'),
+    [
+        ('points:fields', [], r'points.fields: expected .* got none called'),
+        ('points:fields.8.datatype', 7, r'points.fields.id: expected u4, got f4'),
+        ('points:width', 10, r'points.data: expected 10 points of 24 bytes, got 264 bytes'),
+        ('points:data.20', 9, r'points.id: expected 0 to 10 in order, got others, first \[9, 1, 2\]'),
+        ('points:data.16', 5, r'points.role: expected role codes 0 to 2, got 5'),
+        ('tracks:ids', array.array('I', [0, 1, 3, 2]), r'tracks.ids: expected 0 to 3 in order'),
+        (
+            'tracks:visible',
+            [True],
+            r'tracks: expected one point and one visible for each id, got 4 ids, 4 points, 1 vis',
+        ),
+        ('mask:data.7', 200, r'mask.data: expected role codes 0 to 2, got 200'),
+    ],
+)
 def test_malformed_conditions_are_refused(path: str, value: Any, error: str) -> None:
     """A condition stream of another publisher must follow the same points, in the same order, with known roles."""
-    messages = {topic.removeprefix('condition/'): message
-                for topic, message in convert.conditions_to_msgs(conditions()).items()}
+    messages = {
+        topic.removeprefix('condition/'): message for topic, message in convert.conditions_to_msgs(conditions()).items()
+    }
     _spoil(path, value)(messages)
     read = {'points': decode.cloud, 'tracks': decode.tracks, 'mask': decode.mask}[path.partition(':')[0]]
     with pytest.raises(MessageError, match=error):
@@ -381,8 +460,9 @@ def test_big_messages_are_filled_in_one_go() -> None:
     """A setter that looks at every element of a 720x480 image takes 46 ms; taking the buffer takes under one."""
     image, head = np.zeros((480, 720, 3), np.uint8), convert.header(0, 'camera_optical')
     table = (MeshAsset('big', 'hand', np.zeros((50_000, 3), np.float32), np.zeros((50_000, 3), np.int32)),)
-    filled = min(_seconds(lambda: (convert.image_to_msg(image, head), convert.assets_to_msg(table, 0)))
-                 for _ in range(5))
+    filled = min(
+        _seconds(lambda: (convert.image_to_msg(image, head), convert.assets_to_msg(table, 0))) for _ in range(5)
+    )
     element_by_element = _seconds(lambda: Image(data=image.ravel()))
     assert filled < element_by_element / 4, (filled, element_by_element)
 

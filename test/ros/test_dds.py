@@ -58,7 +58,9 @@ rclpy.shutdown()
 def test_profile_is_given_where_there_is_room(tmp_path: Path) -> None:
     """A nodes' process finds the profile, and only this machine's other processes."""
     assert dds.environment(1, {}, tmp_path) == {
-        'FASTDDS_DEFAULT_PROFILES_FILE': str(PROFILE), 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
+        'FASTDDS_DEFAULT_PROFILES_FILE': str(PROFILE),
+        'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
+    }
 
 
 def test_small_shared_memory_keeps_the_default(tmp_path: Path) -> None:
@@ -67,8 +69,9 @@ def test_small_shared_memory_keeps_the_default(tmp_path: Path) -> None:
     assert 'FASTDDS_DEFAULT_PROFILES_FILE' not in dds.environment(1, {}, tmp_path / 'missing')
 
 
-@pytest.mark.parametrize('name', ['FASTDDS_DEFAULT_PROFILES_FILE', 'FASTDDS_BUILTIN_TRANSPORTS',
-                                  'ROS_AUTOMATIC_DISCOVERY_RANGE'])
+@pytest.mark.parametrize(
+    'name', ['FASTDDS_DEFAULT_PROFILES_FILE', 'FASTDDS_BUILTIN_TRANSPORTS', 'ROS_AUTOMATIC_DISCOVERY_RANGE']
+)
 def test_what_the_user_set_stays(name: str, tmp_path: Path) -> None:
     """A site's own DDS settings are not replaced."""
     assert name not in dds.environment(1, {name: 'mine'}, tmp_path)
@@ -93,8 +96,9 @@ def test_profile_is_in_the_words_of_the_installed_version(tmp_path: Path) -> Non
     assert dds.profile({'AMENT_PREFIX_PATH': str(tmp_path)}) == PROFILE
     (tmp_path / 'share' / 'fastrtps').mkdir(parents=True)
     old = dds.profile({'AMENT_PREFIX_PATH': f'/missing:{tmp_path}'})
-    assert elements(old) == [(tag.replace('heartbeat_period', 'heartbeatPeriod'), text)
-                             for tag, text in elements(PROFILE)]
+    assert elements(old) == [
+        (tag.replace('heartbeat_period', 'heartbeatPeriod'), text) for tag, text in elements(PROFILE)
+    ]
 
 
 def elements(profile: Path) -> list[tuple[str, str]]:
@@ -115,8 +119,9 @@ def test_best_effort_images_arrive(tmp_path: Path) -> None:
     if 'FASTDDS_DEFAULT_PROFILES_FILE' not in added | dict(os.environ):
         pytest.skip('no room for the profile in /dev/shm')
     environment = os.environ | added | {'ROS_DOMAIN_ID': own_domain(), 'ROS_HOME': str(tmp_path)}
-    receiver = subprocess.Popen([sys.executable, '-c', RECEIVE], env=environment, stdout=subprocess.PIPE,
-                                stderr=subprocess.PIPE, text=True)
+    receiver = subprocess.Popen(
+        [sys.executable, '-c', RECEIVE], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     subprocess.run([sys.executable, '-c', SEND], env=environment, check=True, timeout=900)
     got, errors = receiver.communicate(timeout=900)
     assert 'XMLPARSER' not in errors

@@ -24,13 +24,26 @@ from hoigen.geometry.transforms import rigid
 from hoigen.ros import convert
 
 
-@pytest.mark.parametrize(('message', 'reason', 'match'), [
-    (pose(BEFORE, 'base_link'), 'unknown frame', "'world' (the world) or 'camera_optical' (the camera), got 'base_"),
-    (pose(rigid(np.eye(3), np.array([0, 0, -0.6])), convert.OPTICAL), 'not placed', 'expected the object before the'),
-    (pose(rigid(np.eye(3), np.array([9.0, 0, 0.6])), convert.OPTICAL), 'not placed', 'inside the 60x40 picture'),
-    (PoseStamped(header=convert.header(0, convert.WORLD)), 'bad pose', 'a quaternion of norm 1, got')])
-def test_a_pose_that_cannot_be_is_refused_with_its_reason(bench: Bench, message: PoseStamped, reason: str, match: str
-                                                          ) -> None:
+@pytest.mark.parametrize(
+    ('message', 'reason', 'match'),
+    [
+        (
+            pose(BEFORE, 'base_link'),
+            'unknown frame',
+            "'world' (the world) or 'camera_optical' (the camera), got 'base_",
+        ),
+        (
+            pose(rigid(np.eye(3), np.array([0, 0, -0.6])), convert.OPTICAL),
+            'not placed',
+            'expected the object before the',
+        ),
+        (pose(rigid(np.eye(3), np.array([9.0, 0, 0.6])), convert.OPTICAL), 'not placed', 'inside the 60x40 picture'),
+        (PoseStamped(header=convert.header(0, convert.WORLD)), 'bad pose', 'a quaternion of norm 1, got'),
+    ],
+)
+def test_a_pose_that_cannot_be_is_refused_with_its_reason(
+    bench: Bench, message: PoseStamped, reason: str, match: str
+) -> None:
     """On the stream: counted, logged, nothing published. As a goal: the reason is the result's message."""
     if reason == 'bad pose':
         message.pose.orientation.w = 0.5

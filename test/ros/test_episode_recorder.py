@@ -68,8 +68,11 @@ def test_every_episode_becomes_a_whole_bag(bench: Bench, tmp_path: Path) -> None
     with EpisodeReader(bag(tmp_path, 1)) as reader:
         assert reader.complete
         assert not reader.faults()
-        per_frame = [topic for topic in topics.read_by(topics.RECORDER)
-                     if not topic.latched and topics.EDITOR not in topic.writers]
+        per_frame = [
+            topic
+            for topic in topics.read_by(topics.RECORDER)
+            if not topic.latched and topics.EDITOR not in topic.writers
+        ]
         assert {f'/{topic.name}': FRAMES for topic in per_frame}.items() <= reader.counts.items()
         assert (reader.counts['/mesh_assets'], reader.counts['/provenance']) == (1, 1)
         np.testing.assert_array_equal(reader.clip().rgb[3], scene(1)[1][3].rgb)

@@ -52,8 +52,14 @@ def test_a_bag_names_frames_as_its_source_does(bench: Bench, tmp_path: Path) -> 
 
 
 def test_edits_and_what_is_perceived_keep_the_names_of_the_camera(bench: Bench) -> None:
-    bench.up(PoseEditor, lambda config: (FakeInserter(), fake_subject()), at='0 0 0.6', frame='camera', queue=64,
-             inputs='camera/image camera/camera_info camera/depth camera/pose labels')
+    bench.up(
+        PoseEditor,
+        lambda config: (FakeInserter(), fake_subject()),
+        at='0 0 0.6',
+        frame='camera',
+        queue=64,
+        inputs='camera/image camera/camera_info camera/depth camera/pose labels',
+    )
     perception = bench.add(Perception, lambda config: FakePerceiver(), frames=5, inputs='image camera_info')
     assert perception.trigger_configure() == TransitionCallbackReturn.SUCCESS
     assert perception.trigger_activate() == TransitionCallbackReturn.SUCCESS

@@ -26,14 +26,24 @@ def until_mapped(process: subprocess.Popen[str], library: str) -> None:
 
 
 @pytest.mark.usefixtures('ros_environment')
-@pytest.mark.parametrize(('node', 'library'), [
-    ('episode_recorder', '_multiarray_umath'), ('episode_recorder', '/dev/shm/fast'),
-    ('conductor --graph sim_to_video --output {}', '/dev/shm/fast')])
+@pytest.mark.parametrize(
+    ('node', 'library'),
+    [
+        ('episode_recorder', '_multiarray_umath'),
+        ('episode_recorder', '/dev/shm/fast'),
+        ('conductor --graph sim_to_video --output {}', '/dev/shm/fast'),
+    ],
+)
 def test_an_interrupted_node_ends_in_good_order(tmp_path: Path, node: str, library: str) -> None:
     """While it imports its libraries, and while it runs; a terminal and launch both send the signal, and users do."""
-    process = subprocess.Popen([sys.executable, '-m', 'hoigen.ros.nodes', *node.format(tmp_path).split()],
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=tmp_path,
-                               env=os.environ | {'_ROS_WHEELS_BOOTSTRAP_COMPLETE': '1'})
+    process = subprocess.Popen(
+        [sys.executable, '-m', 'hoigen.ros.nodes', *node.format(tmp_path).split()],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=tmp_path,
+        env=os.environ | {'_ROS_WHEELS_BOOTSTRAP_COMPLETE': '1'},
+    )
     until_mapped(process, library)
     end = time.monotonic() + DEADLINE_S
     while process.poll() is None and time.monotonic() < end:

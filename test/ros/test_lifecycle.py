@@ -56,7 +56,8 @@ def test_an_inactive_node_hears_nothing_but_the_mesh_table(bench: Bench, tmp_pat
     node = make(bench, topics.BUILDER, tmp_path)
     node.trigger_configure()
     bench._publishers['mesh_assets'] = bench.io.create_publisher(
-        topics.MESH_ASSETS.type, topics.MESH_ASSETS.name, topics.MESH_ASSETS.qos)
+        topics.MESH_ASSETS.type, topics.MESH_ASSETS.name, topics.MESH_ASSETS.qos
+    )
     bench.send_assets(scene()[0])
     bench.until(lambda: bench.count(topics.BUILDER, 'received') == 1)
     assert not any(bench.io.count_subscribers(topic.name) for topic in topics.SCENE_PARTS)

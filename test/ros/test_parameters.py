@@ -60,10 +60,12 @@ def test_an_accepted_change_reaches_the_configuration(bench: Bench, live: Parame
     assert (before.distance, live.value.distance) == (0.5, 1.5)
 
 
-@pytest.mark.parametrize('values', [{'distance': 3.0}, {'count': 0}, {'mode': 'loud'}, {'device': 'cuda'},
-                                    {'count': 'many'}])
-def test_a_wrong_value_is_refused_and_changes_nothing(bench: Bench, live: Parameters[Config],
-                                                      values: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    'values', [{'distance': 3.0}, {'count': 0}, {'mode': 'loud'}, {'device': 'cuda'}, {'count': 'many'}]
+)
+def test_a_wrong_value_is_refused_and_changes_nothing(
+    bench: Bench, live: Parameters[Config], values: dict[str, Any]
+) -> None:
     """Outside its range or choices, of another type, or read-only."""
     assert not change(bench, **values)[0].successful
     assert live.value == Config()
@@ -86,12 +88,28 @@ def test_a_whole_number_is_a_float_where_one_is_expected(bench: Bench) -> None:
 
 def test_wrong_parameters_at_the_start_are_one_line() -> None:
     """Every one of them by its name, and status 1; no traceback."""
-    done = subprocess.run([sys.executable, '-m', 'hoigen.ros.nodes', 'condition_builder', '--ros-args', '-p',
-                           'points:=0', '-p', 'tracks:=many', '-p', 'contact_distance:=.nan'],
-                          capture_output=True, text=True)
+    done = subprocess.run(
+        [
+            sys.executable,
+            '-m',
+            'hoigen.ros.nodes',
+            'condition_builder',
+            '--ros-args',
+            '-p',
+            'points:=0',
+            '-p',
+            'tracks:=many',
+            '-p',
+            'contact_distance:=.nan',
+        ],
+        capture_output=True,
+        text=True,
+    )
     assert (done.returncode, done.stdout) == (1, '')
-    assert done.stderr == ("condition_builder: points: expected [1, 1000000], got 0; tracks: expected int, got 'many'; "
-                           'contact_distance: expected [0.0001, 0.1], got nan\n')
+    assert done.stderr == (
+        "condition_builder: points: expected [1, 1000000], got 0; tracks: expected int, got 'many'; "
+        'contact_distance: expected [0.0001, 0.1], got nan\n'
+    )
 
 
 def test_all_faults_are_named_at_once() -> None:

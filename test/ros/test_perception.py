@@ -30,16 +30,19 @@ RESULTS = ('camera/pose', 'labels', 'condition/points', 'condition/tracks', 'con
 PARAMETERS = {'frames': 5, 'pause': 1.0}
 
 
-def footage(count: int = 5, start_ns: int = 2 * SECOND, depth: bool = True, calibrated: bool = True,
-            grey: int | None = None) -> Footage:
+def footage(
+    count: int = 5, start_ns: int = 2 * SECOND, depth: bool = True, calibrated: bool = True, grey: int | None = None
+) -> Footage:
     rgb = shades(count) if grey is None else np.full((count, 40, 60, 3), grey, np.uint8)
     measured = np.full((count, 40, 60), 1.25, np.float32)
-    return Footage(start_ns + np.arange(count) * SECOND // 8, rgb, measured if depth else None,
-                   K if calibrated else None)
+    return Footage(
+        start_ns + np.arange(count) * SECOND // 8, rgb, measured if depth else None, K if calibrated else None
+    )
 
 
-def up(bench: Bench, perceive: Any = None, publish: tuple[str, ...] = ('depth', 'camera_info', 'image'),
-       **parameters: Any) -> tuple[Perception, Any]:
+def up(
+    bench: Bench, perceive: Any = None, publish: tuple[str, ...] = ('depth', 'camera_info', 'image'), **parameters: Any
+) -> tuple[Perception, Any]:
     """The node, active, with a camera that has these topics; what it was asked to perceive."""
     perceive = perceive or FakePerceiver()
     for name in publish:
@@ -80,14 +83,19 @@ def test_stretches_become_clips_on_the_topics_of_a_simulated_scene(bench: Bench)
     for topic in RESULTS:
         assert stamps(bench, topic) == want
     assert [(m.episode, m.frame, m.last) for m in bench.heard['labels']][3:7] == [
-        (3, 3, False), (3, 4, True), (4, 0, False), (4, 1, False)]
+        (3, 3, False),
+        (3, 4, True),
+        (4, 0, False),
+        (4, 1, False),
+    ]
     got, source = core.asked[1]
     assert source == 'node bench, stretch 1'
     for name in ('stamps_ns', 'rgb', 'depth_m', 'K'):
         np.testing.assert_array_equal(getattr(got, name), getattr(second, name))
     columns = {topic: bench.heard[topic][5:] for topic in RESULTS}
-    columns |= {topic: [messages_of(second, row)[topic] for row in range(5)]
-                for topic in ('camera/image', 'camera/camera_info')}
+    columns |= {
+        topic: [messages_of(second, row)[topic] for row in range(5)] for topic in ('camera/image', 'camera/camera_info')
+    }
     clip, made = decode.clip(columns), fake_clip(second)
     np.testing.assert_array_equal(clip.points, made.points)
     np.testing.assert_array_equal(clip.mask, made.mask)
@@ -123,10 +131,12 @@ def test_a_pause_ends_a_stretch_which_is_cut_to_what_the_models_take(bench: Benc
     assert provenances(bench)[1]['rejected'] == 'expected at least 5 frames, got 3'
 
 
-@pytest.mark.parametrize(('grey', 'kind', 'reason'), [
-    (0, 'not perceived', 'no hand in view'), (255, 'no clip', 'no point map')])
-def test_a_stretch_without_a_clip_is_told_and_the_next_one_works(bench: Bench, grey: int, kind: str, reason: str
-                                                                 ) -> None:
+@pytest.mark.parametrize(
+    ('grey', 'kind', 'reason'), [(0, 'not perceived', 'no hand in view'), (255, 'no clip', 'no point map')]
+)
+def test_a_stretch_without_a_clip_is_told_and_the_next_one_works(
+    bench: Bench, grey: int, kind: str, reason: str
+) -> None:
     """Whether the core raises or has no point map: counted, logged, and told to those who wait for it."""
     node, _ = up(bench)
     errors: list[str] = []
@@ -232,9 +242,14 @@ def test_without_weights_the_node_refuses_to_configure(bench: Bench) -> None:
     assert errors == ['perception not configured: sam2: run hoigen models fetch sam2']
 
 
-@pytest.mark.parametrize(('name', 'value', 'match'), [
-    ('masks', 'crystal ball', 'masks: expected one of'), ('frames', 16, 'frames: expected 4k'),
-    ('inputs', 'depth', 'inputs: expected one of')])
+@pytest.mark.parametrize(
+    ('name', 'value', 'match'),
+    [
+        ('masks', 'crystal ball', 'masks: expected one of'),
+        ('frames', 16, 'frames: expected 4k'),
+        ('inputs', 'depth', 'inputs: expected one of'),
+    ],
+)
 def test_parameters_that_make_no_sense_are_refused(bench: Bench, name: str, value: Any, match: str) -> None:
     """By name, with what was expected."""
     node = bench.add(Perception, lambda config: FakePerceiver())

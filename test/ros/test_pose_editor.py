@@ -54,8 +54,10 @@ def test_every_frame_of_a_stream_is_edited_under_its_stamp_with_true_labels(benc
         np.testing.assert_allclose(labels.T_world_object, frame.labels.T_world_object, atol=1e-9)
         assert (labels.episode, labels.frame, labels.last) == (row // FRAMES, row % FRAMES, row % FRAMES == 4)
     made = [json.loads(message.data) for message in bench.heard['edit/provenance']]
-    assert [(p['seed'], p['config']['episode'], p['source']) for p in made] == [(7, 0, 'node bench'),
-                                                                               (7, 1, 'node bench')]
+    assert [(p['seed'], p['config']['episode'], p['source']) for p in made] == [
+        (7, 0, 'node bench'),
+        (7, 1, 'node bench'),
+    ]
 
 
 def test_what_is_nearer_hides_the_object(bench: Bench) -> None:
@@ -104,8 +106,10 @@ def test_a_trajectory_runs_from_the_beginning_of_each_episode(bench: Bench, tmp_
     send(bench, frames_of(1))
     bench.until(lambda: bench.count('pose_editor', 'refused: no pose') == 4)
     bench.until(lambda: len(inserter.asked) == 6)
-    places = [(invert(frames[0].camera.T_world_cam) @ np.asarray(asked['T_world_object']))[:3, 3]
-              for asked in inserter.asked[:3]]
+    places = [
+        (invert(frames[0].camera.T_world_cam) @ np.asarray(asked['T_world_object']))[:3, 3]
+        for asked in inserter.asked[:3]
+    ]
     np.testing.assert_allclose(places, [[0, 0, 0.6], [0.05, 0, 0.6], [0.1, 0, 0.6]], atol=1e-9)
     again = invert(frames_of(1)[0].camera.T_world_cam) @ np.asarray(inserter.asked[3]['T_world_object'])
     np.testing.assert_allclose(again[:3, 3], [0, 0, 0.6], atol=1e-9)
@@ -140,8 +144,9 @@ def test_what_a_graph_names_is_awaited_before_its_publisher_is_discovered(bench:
     node = bench.add(PoseEditor, fake_insertion, at='0.1 0.05 0.04', queue=64, inputs='auto camera/pose labels')
     assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
     assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
-    bench.io.create_subscription(topics.EDIT_LABELS.type, 'edit/labels', bench.heard['edit/labels'].append,
-                                 topics.EDIT_LABELS.qos)
+    bench.io.create_subscription(
+        topics.EDIT_LABELS.type, 'edit/labels', bench.heard['edit/labels'].append, topics.EDIT_LABELS.qos
+    )
     bench.until(lambda: node.publisher(topics.EDIT_LABELS).get_subscription_count())
     for parts in (early, late):
         bench._publishers = {t.name: bench.io.create_publisher(t.type, t.name, t.qos) for t in parts}
@@ -162,21 +167,43 @@ def test_without_depth_nothing_is_edited_and_the_reason_is_told(bench: Bench) ->
     bench.until(lambda: bench.count('pose_editor', 'refused: no depth') == FRAMES)
 
 
-@pytest.mark.parametrize(('reason', 'match', 'change'), [
-    ('bad frame', 'camera/depth at .* expected 60x40 pixels as of camera/image, got 30x20',
-     lambda m: m.update({'camera/depth': convert.image_to_msg(np.ones((20, 30), np.float32),
-                                                              m['camera/depth'].header)})),
-    ('bad frame', "expected 'camera_optical' as of camera/image, got 'depth_optical'",
-     lambda m: setattr(m['camera/depth'], 'header', head(m['camera/depth'], 'depth_optical'))),
-    ('bad frame', 'a focal length, got 0, which means uncalibrated',
-     lambda m: setattr(m['camera/camera_info'], 'k', np.zeros(9))),
-    ('bad frame', "labels: header.frame_id: expected 'world', got 'map'",
-     lambda m: setattr(m['labels'], 'header', head(m['labels'], 'map'))),
-    ('bad frame', 'metres > 0, 0 or NaN where unknown, got',
-     lambda m: m.update({'camera/depth': convert.image_to_msg(np.full((40, 60), -1, np.float32),
-                                                              m['camera/depth'].header)}))])
-def test_an_instant_that_does_not_fit_together_is_refused(bench: Bench, reason: str, match: str,
-                                                          change: Callable[[dict[str, Any]], None]) -> None:
+@pytest.mark.parametrize(
+    ('reason', 'match', 'change'),
+    [
+        (
+            'bad frame',
+            'camera/depth at .* expected 60x40 pixels as of camera/image, got 30x20',
+            lambda m: m.update(
+                {'camera/depth': convert.image_to_msg(np.ones((20, 30), np.float32), m['camera/depth'].header)}
+            ),
+        ),
+        (
+            'bad frame',
+            "expected 'camera_optical' as of camera/image, got 'depth_optical'",
+            lambda m: setattr(m['camera/depth'], 'header', head(m['camera/depth'], 'depth_optical')),
+        ),
+        (
+            'bad frame',
+            'a focal length, got 0, which means uncalibrated',
+            lambda m: setattr(m['camera/camera_info'], 'k', np.zeros(9)),
+        ),
+        (
+            'bad frame',
+            "labels: header.frame_id: expected 'world', got 'map'",
+            lambda m: setattr(m['labels'], 'header', head(m['labels'], 'map')),
+        ),
+        (
+            'bad frame',
+            'metres > 0, 0 or NaN where unknown, got',
+            lambda m: m.update(
+                {'camera/depth': convert.image_to_msg(np.full((40, 60), -1, np.float32), m['camera/depth'].header)}
+            ),
+        ),
+    ],
+)
+def test_an_instant_that_does_not_fit_together_is_refused(
+    bench: Bench, reason: str, match: str, change: Callable[[dict[str, Any]], None]
+) -> None:
     """By name, with what was expected; the next good frame is edited."""
     errors: list[str] = []
     up(bench, at='0 0 0.6', frame='camera')
@@ -221,20 +248,28 @@ def test_the_object_is_a_shape_a_mesh_file_or_a_size_with_pictures(tmp_path: Pat
     sized = chosen_subject(PoseEditorConfig(size='0.1 0.2 0.3', pictures=str(tmp_path / 'front.png')))
     assert not sized.exact
     np.testing.assert_allclose(np.ptp(sized.mesh.vertices, axis=0), [0.1, 0.2, 0.3], atol=1e-6)
-    for config, match in ((PoseEditorConfig(object='botle'), "did you mean 'bottle'"),
-                          (PoseEditorConfig(object='nowhere.glb'), 'nowhere.glb'),
-                          (PoseEditorConfig(size='0.1 0.2 0.3'), 'pictures: expected at least one')):
+    for config, match in (
+        (PoseEditorConfig(object='botle'), "did you mean 'bottle'"),
+        (PoseEditorConfig(object='nowhere.glb'), 'nowhere.glb'),
+        (PoseEditorConfig(size='0.1 0.2 0.3'), 'pictures: expected at least one'),
+    ):
         with pytest.raises(PlacementError, match=match):
             chosen_subject(config)
 
 
-@pytest.mark.parametrize(('name', 'value', 'match'), [
-    ('size', '1', "size: expected three numbers, got '1'"),
-    ('at', '1 2', "at: expected three numbers, got '1 2'"), ('at', '0 0 600', 'they may be millimetres'),
-    ('turn', '0 0 90', 'expected either a place'), ('frame', 'base_link', 'frame: expected one of'),
-    ('inputs', 'camera/image camera/camera_info', 'inputs: expected auto or'),
-    ('inputs', 'camera/image camera/camera_info camera/depth condition/depth', 'inputs: expected auto or'),
-    ('steps', -1, 'steps: expected')])
+@pytest.mark.parametrize(
+    ('name', 'value', 'match'),
+    [
+        ('size', '1', "size: expected three numbers, got '1'"),
+        ('at', '1 2', "at: expected three numbers, got '1 2'"),
+        ('at', '0 0 600', 'they may be millimetres'),
+        ('turn', '0 0 90', 'expected either a place'),
+        ('frame', 'base_link', 'frame: expected one of'),
+        ('inputs', 'camera/image camera/camera_info', 'inputs: expected auto or'),
+        ('inputs', 'camera/image camera/camera_info camera/depth condition/depth', 'inputs: expected auto or'),
+        ('steps', -1, 'steps: expected'),
+    ],
+)
 def test_parameters_that_make_no_sense_are_refused(bench: Bench, name: str, value: Any, match: str) -> None:
     """By name, with what was expected."""
     node = bench.add(PoseEditor, fake_insertion)
@@ -243,12 +278,17 @@ def test_parameters_that_make_no_sense_are_refused(bench: Bench, name: str, valu
     assert match in refused.reason or name in refused.reason
 
 
-@pytest.mark.parametrize(('parameters', 'match'), [
-    ({'model': 'huge'}, 'pose_editor not configured: model huge: expected one of insertion-tiny'),
-    ({'trajectory': 'nowhere.csv'}, 'nowhere.csv: expected a trajectory'),
-    ({'unedited': True}, 'expected a place (at) or a trajectory, so that every frame has one')])
-def test_without_weights_or_pose_the_node_refuses_to_configure(bench: Bench, parameters: dict[str, Any], match: str
-                                                               ) -> None:
+@pytest.mark.parametrize(
+    ('parameters', 'match'),
+    [
+        ({'model': 'huge'}, 'pose_editor not configured: model huge: expected one of insertion-tiny'),
+        ({'trajectory': 'nowhere.csv'}, 'nowhere.csv: expected a trajectory'),
+        ({'unedited': True}, 'expected a place (at) or a trajectory, so that every frame has one'),
+    ],
+)
+def test_without_weights_or_pose_the_node_refuses_to_configure(
+    bench: Bench, parameters: dict[str, Any], match: str
+) -> None:
     """In words that say what to do, and nothing is published as if it were there."""
     node = bench.add(PoseEditor, fake_insertion, **parameters)
     errors: list[str] = []

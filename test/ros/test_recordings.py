@@ -79,8 +79,7 @@ class Bench:
         self.closed: dict[int, Any] = {}
         self.refused: Counter[str] = Counter()
         self.told: list[str] = []
-        self.recordings = Recordings(self._make, self.closed.__setitem__, self._refuse,
-                                     **{'waiting': 1000} | options)
+        self.recordings = Recordings(self._make, self.closed.__setitem__, self._refuse, **{'waiting': 1000} | options)
 
     def _make(self, episode: int) -> Any:
         if episode in self.bags:
@@ -103,15 +102,20 @@ class Bench:
         return sorted(episode for episode, result in self.closed.items() if not isinstance(result, EpisodeError))
 
 
-def graph_of(frames: list[Frame], take: Callable[[], bool], processes: tuple[int, int, int] = (1, 2, 3)
-             ) -> dict[str, list[Publication]]:
+def graph_of(
+    frames: list[Frame], take: Callable[[], bool], processes: tuple[int, int, int] = (1, 2, 3)
+) -> dict[str, list[Publication]]:
     """What source, condition_builder and synthesizer publish of episodes; the latter two may leave frames out."""
     source, builder, synthesizer = processes
     streams = published(frames, [topic.name for topic in SCENE], source)
     made = [frame for frame in frames if take()]
     streams |= published(made, [topic.name for topic in CONDITIONS], builder)
-    whole = [frame for frame in frames if all(one in made for one in frames if one.episode == frame.episode)
-             and any(one.episode == frame.episode and one.last for one in frames)]
+    whole = [
+        frame
+        for frame in frames
+        if all(one in made for one in frames if one.episode == frame.episode)
+        and any(one.episode == frame.episode and one.last for one in frames)
+    ]
     streams |= published(whole, [topic.name for topic in MADE], synthesizer)
     told = [frame for frame in whole if frame.frame == 0]
     return streams | published(told, [topics.PROVENANCE.name], synthesizer)
@@ -129,14 +133,18 @@ def record(bench: Bench, order: list[Publication], streams: dict[str, list[Publi
 
 def names_in(bag: Bag) -> dict[str, list[str]]:
     """Of which episode and frame the messages of each topic are, by their frame_id."""
-    return {topic: [cdr[16:16 + int.from_bytes(cdr[12:16], 'little') - 1].decode() for cdr in messages]
-            for topic, messages in bag.messages.items() if topic != topics.PROVENANCE.name}
+    return {
+        topic: [cdr[16 : 16 + int.from_bytes(cdr[12:16], 'little') - 1].decode() for cdr in messages]
+        for topic, messages in bag.messages.items()
+        if topic != topics.PROVENANCE.name
+    }
 
 
 @settings(deadline=None)
 @given(episodes(), LUCK, st.booleans())
-def test_a_bag_holds_frames_of_one_episode_only_whatever_is_lost(frames: list[Frame], luck: Random, losses: bool
-                                                                 ) -> None:
+def test_a_bag_holds_frames_of_one_episode_only_whatever_is_lost(
+    frames: list[Frame], luck: Random, losses: bool
+) -> None:
     """Clocks that start again, any order over topics, the synthesizer far behind. Without losses all is recorded."""
     streams = graph_of(frames, lambda: not losses or luck.random() < 0.8)
     bench = Bench()
@@ -156,8 +164,9 @@ def test_a_bag_holds_frames_of_one_episode_only_whatever_is_lost(frames: list[Fr
 
 @settings(deadline=None)
 @given(episodes(2), episodes(2, first=2), LUCK)
-def test_a_source_that_is_started_again_is_recorded_under_its_new_numbers(before: list[Frame], after: list[Frame],
-                                                                          luck: Random) -> None:
+def test_a_source_that_is_started_again_is_recorded_under_its_new_numbers(
+    before: list[Frame], after: list[Frame], luck: Random
+) -> None:
     """Its clock and its publications begin anew; what its first run left unfinished does not get into later bags."""
     streams = graph_of(before[:-1], lambda: True)
     later = graph_of(after, lambda: True, (4, 5, 6))
@@ -165,7 +174,8 @@ def test_a_source_that_is_started_again_is_recorded_under_its_new_numbers(before
     streams = {topic: streams[topic] + later[topic] for topic in later}
     record(bench, delivered(streams, luck, losses=False), streams)
     assert set(bench.recorded()) == {frame.episode for frame in before[:-1] if frame.episode != before[-1].episode} | {
-        frame.episode for frame in after}
+        frame.episode for frame in after
+    }
     for episode, bag in bench.bags.items():
         assert {name.split('f')[0] for names in names_in(bag).values() for name in names} <= {f'e{episode}'}
 
@@ -253,8 +263,14 @@ def test_open_episodes_are_bounded_and_the_oldest_are_kept() -> None:
     bench = Bench()
     for episode in range(OPEN_EPISODES + 3):
         scene = whole(episode, start_ns=episode * 1000)
-        record(bench, [one._replace(origin=one.origin._replace(number=one.origin.number + 3 * episode))
-                       for one in in_turn(scene, without=(*MADE, topics.PROVENANCE))], scene)
+        record(
+            bench,
+            [
+                one._replace(origin=one.origin._replace(number=one.origin.number + 3 * episode))
+                for one in in_turn(scene, without=(*MADE, topics.PROVENANCE))
+            ],
+            scene,
+        )
     assert bench.recordings.open_episodes == list(range(OPEN_EPISODES))
     assert bench.refused['too many episodes'] == 3
 
@@ -265,11 +281,20 @@ def test_labels_of_generated_frames_must_be_those_of_the_scene() -> None:
     scene = whole(0)
     for one in in_turn(scene):
         topic = BY_NAME[one.topic]
-        cdr = provenance(0) if topic is topics.PROVENANCE else cdr_of(topic, one.frame, scene['labels'][
-            one.frame.frame].origin)
+        cdr = (
+            provenance(0)
+            if topic is topics.PROVENANCE
+            else cdr_of(topic, one.frame, scene['labels'][one.frame.frame].origin)
+        )
         if topic is topics.SYNTH_LABELS:
-            message = Labels(header=convert.header(one.frame.stamp_ns, 'e0'), episode=0, frame=one.frame.frame,
-                             last=one.frame.last, joint_positions=[float(one.frame.frame == 1)], joint_names=['hip'])
+            message = Labels(
+                header=convert.header(one.frame.stamp_ns, 'e0'),
+                episode=0,
+                frame=one.frame.frame,
+                last=one.frame.last,
+                joint_positions=[float(one.frame.frame == 1)],
+                joint_names=['hip'],
+            )
             cdr = serialize_message(message)
         bench.add(topic, cdr, one.origin)
     assert 'synth/labels at 0 ns: expected what labels says' in str(bench.closed[0])

@@ -24,8 +24,9 @@ from hoigen.ros import convert, topics
 from hoigen.ros.nodes.sim_source import SimSource, first_stamp_ns
 
 FRAMES = 5
-PER_FRAME = tuple(topic.name for topic in topics.written_by(topics.SOURCE)
-                  if topic not in (topics.MESH_ASSETS, topics.CLOCK))
+PER_FRAME = tuple(
+    topic.name for topic in topics.written_by(topics.SOURCE) if topic not in (topics.MESH_ASSETS, topics.CLOCK)
+)
 
 
 def start(bench: Bench, **parameters: Any) -> SimSource:

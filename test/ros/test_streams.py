@@ -20,9 +20,15 @@ def test_frame_zero_begins_an_episode_at_any_stamp() -> None:
     assert [follow(order, *frame) for frame in frames] == [True, False, True, True, False, True]
 
 
-@pytest.mark.parametrize(('frame', 'reason'), [
-    ((20, 3, 2), 'frame goes back'), ((10, 3, 3), 'stamp goes back'), ((9, 3, 3), 'stamp goes back'),
-    ((30, 4, 1), 'episode without its beginning')])
+@pytest.mark.parametrize(
+    ('frame', 'reason'),
+    [
+        ((20, 3, 2), 'frame goes back'),
+        ((10, 3, 3), 'stamp goes back'),
+        ((9, 3, 3), 'stamp goes back'),
+        ((30, 4, 1), 'episode without its beginning'),
+    ],
+)
 def test_a_frame_that_does_not_follow_is_refused_and_changes_nothing(frame: tuple[int, int, int], reason: str) -> None:
     """After the refusal the frame that does follow is taken."""
     order = EpisodeOrder()

@@ -19,14 +19,18 @@ SECOND = 10**9
 K = np.array([[20.0, 0, 9.5], [0, 20.0, 5.5], [0, 0, 1]])
 
 
-def instant(stamp_ns: int, width: int = 20, focal: float = 20.0, depth: bool = True, frame_id: str = 'camera_optical'
-            ) -> dict[str, Any]:
+def instant(
+    stamp_ns: int, width: int = 20, focal: float = 20.0, depth: bool = True, frame_id: str = 'camera_optical'
+) -> dict[str, Any]:
     head = convert.header(stamp_ns, 'camera_optical')
     lens = K.copy()
     lens[0, 0] = focal
-    messages = {'camera/image': convert.image_to_msg(np.full((12, width, 3), 7, np.uint8), head),
-                'camera/camera_info': convert.camera_info_to_msg(Camera(lens, width, 12, np.eye(4)),
-                                                                 convert.header(stamp_ns, frame_id))}
+    messages = {
+        'camera/image': convert.image_to_msg(np.full((12, width, 3), 7, np.uint8), head),
+        'camera/camera_info': convert.camera_info_to_msg(
+            Camera(lens, width, 12, np.eye(4)), convert.header(stamp_ns, frame_id)
+        ),
+    }
     if depth:
         messages['camera/depth'] = convert.image_to_msg(np.full((12, width), 1.5, np.float32), head)
     return messages
@@ -38,15 +42,19 @@ def collect(instants: list[dict[str, Any]], frames: int = 3) -> list[Stretch]:
     return [stretch for one in instants for stretch in collector.add(one)] + collector.end()
 
 
-@pytest.mark.parametrize(('instants', 'lengths'), [
-    ([instant(n) for n in range(1, 8)], [3, 3, 1]),
-    ([instant(n * SECOND) for n in (1, 2, 5, 6)], [2, 2]),
-    ([instant(n * SECOND) for n in (5, 6, 1, 2)], [2, 2]),
-    ([instant(n * SECOND) for n in (5, 5)], [1, 1]),
-    ([instant(1), instant(2), instant(3, width=18), instant(4, width=18)], [2, 2]),
-    ([instant(1), instant(2), instant(3, focal=21.0)], [2, 1]),
-    ([instant(1), instant(2, depth=False)], [1, 1])],
-    ids=['length', 'pause', 'clock starts again', 'same stamp', 'size', 'lens', 'depth gone'])
+@pytest.mark.parametrize(
+    ('instants', 'lengths'),
+    [
+        ([instant(n) for n in range(1, 8)], [3, 3, 1]),
+        ([instant(n * SECOND) for n in (1, 2, 5, 6)], [2, 2]),
+        ([instant(n * SECOND) for n in (5, 6, 1, 2)], [2, 2]),
+        ([instant(n * SECOND) for n in (5, 5)], [1, 1]),
+        ([instant(1), instant(2), instant(3, width=18), instant(4, width=18)], [2, 2]),
+        ([instant(1), instant(2), instant(3, focal=21.0)], [2, 1]),
+        ([instant(1), instant(2, depth=False)], [1, 1]),
+    ],
+    ids=['length', 'pause', 'clock starts again', 'same stamp', 'size', 'lens', 'depth gone'],
+)
 def test_a_stretch_is_what_one_camera_sees_without_a_break(instants: list[dict[str, Any]], lengths: list[int]) -> None:
     """No clip goes over a cut; every instant is in one, and they are counted."""
     made = collect(instants)
@@ -66,11 +74,20 @@ def test_a_pause_ends_a_stretch_before_its_next_frame() -> None:
     assert collector.empty
 
 
-@pytest.mark.parametrize(('messages', 'match'), [
-    (instant(1, frame_id='left_eye'), r"camera/camera_info at 1 ns: header.frame_id: expected 'camera_optical' as of "
-                                      r"camera/image, got 'left_eye'"),
-    (instant(1) | {'camera/depth': instant(1, width=10)['camera/depth']},
-     'camera/depth at 1 ns: expected 20x12 pixels as of camera/image, got 10x12')])
+@pytest.mark.parametrize(
+    ('messages', 'match'),
+    [
+        (
+            instant(1, frame_id='left_eye'),
+            r"camera/camera_info at 1 ns: header.frame_id: expected 'camera_optical' as of "
+            r"camera/image, got 'left_eye'",
+        ),
+        (
+            instant(1) | {'camera/depth': instant(1, width=10)['camera/depth']},
+            'camera/depth at 1 ns: expected 20x12 pixels as of camera/image, got 10x12',
+        ),
+    ],
+)
 def test_depth_and_lens_must_be_of_the_picture(messages: dict[str, Any], match: str) -> None:
     """Unregistered depth would put every point in a wrong place."""
     with pytest.raises(Refused, match=match):

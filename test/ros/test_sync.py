@@ -27,8 +27,12 @@ class Log:
     def __init__(self, topics: Sequence[str] = 'abc', depth: int = 100) -> None:
         self.sets: list[tuple[int, dict[str, Any]]] = []
         self.refused: list[Refused] = []
-        self.sync = ExactSync(list(topics), lambda stamp, messages, origins: self.sets.append((stamp, messages)),
-                              self.refused.append, depth)
+        self.sync = ExactSync(
+            list(topics),
+            lambda stamp, messages, origins: self.sets.append((stamp, messages)),
+            self.refused.append,
+            depth,
+        )
 
     def add(self, *messages: tuple[str, int]) -> None:
         for topic, stamp in messages:
@@ -93,15 +97,17 @@ def test_no_set_has_messages_of_two_runs_whatever_is_lost(frames: list[Frame], l
 
 @settings(deadline=None)
 @given(episodes(2), episodes(2), LUCK)
-def test_no_set_has_messages_of_two_processes_of_a_source(first: list[Frame], second: list[Frame], luck: Random
-                                                          ) -> None:
+def test_no_set_has_messages_of_two_processes_of_a_source(
+    first: list[Frame], second: list[Frame], luck: Random
+) -> None:
     """A source that is started again begins its numbers and its clock anew."""
     before, after = (published(frames, SCENE, process) for process, frames in enumerate((first, second), 1))
     log = Log(SCENE, depth=1000)
     for one in delivered({topic: before[topic] + after[topic] for topic in SCENE}, luck, losses=False):
         log.sync.add(one.topic, one.frame.stamp_ns, one, one.origin)
     assert {tuple({(part.run, part.origin.number) for part in messages.values()}) for _, messages in log.sets} == {
-        ((one.run, one.origin.number),) for stream in (before, after) for one in stream['labels']}
+        ((one.run, one.origin.number),) for stream in (before, after) for one in stream['labels']
+    }
 
 
 def test_topics_that_are_not_published_together_go_by_stamps_that_rise() -> None:

@@ -33,14 +33,19 @@ FRAMES = 5
 PER_FRAME = ('synth/image', 'synth/camera_info', 'synth/fidelity', 'synth/labels')
 
 
-def send_conditioned(bench: Bench, episode: int = 0, skip: Iterable[int] = (),
-                     T_cam_published: np.ndarray | None = None, length: int = FRAMES) -> None:
-    """Send scene and conditions of an episode, as source and condition_builder do; the camera's pose in another frame.
-    """
+def send_conditioned(
+    bench: Bench,
+    episode: int = 0,
+    skip: Iterable[int] = (),
+    T_cam_published: np.ndarray | None = None,
+    length: int = FRAMES,
+) -> None:
+    """Send scene and conditions of an episode, as source and condition_builder do; the camera pose in another frame."""
     assets, frames = scene(episode, length)
     if T_cam_published is not None:
-        frames = [replace(f, camera=replace(f.camera, T_world_cam=f.camera.T_world_cam @ T_cam_published))
-                  for f in frames]
+        frames = [
+            replace(f, camera=replace(f.camera, T_world_cam=f.camera.T_world_cam @ T_cam_published)) for f in frames
+        ]
     builder = ClipBuilder(assets, ConditioningConfig(points=300, tracks=20, min_agreement=0.0))
     start_ns = START_NS + episode * 10**9
     for number, frame in enumerate(frames):
@@ -81,7 +86,8 @@ def test_every_finished_episode_is_generated_with_the_scenes_stamps_and_labels(b
     assert {(m.width, m.height) for m in bench.heard['synth/camera_info']} == {(48, 32)}
     made = [json.loads(message.data) for message in bench.heard['provenance']]
     assert [(p['seed'], p['config']['episode'], p['source']) for p in made] == [
-        (clip_seed(0, episode), episode, 'node bench') for episode in range(3)]
+        (clip_seed(0, episode), episode, 'node bench') for episode in range(3)
+    ]
 
 
 def test_the_same_seed_gives_the_same_frames_and_another_does_not(bench: Bench) -> None:
@@ -90,7 +96,7 @@ def test_the_same_seed_gives_the_same_frames_and_another_does_not(bench: Bench) 
     for episode in (0, 1, 1):
         send_conditioned(bench, episode)
     bench.until(lambda: len(bench.heard['synth/image']) == 3 * FRAMES)
-    first, second, again = (pictures(bench)[at:at + FRAMES] for at in (0, FRAMES, 2 * FRAMES))
+    first, second, again = (pictures(bench)[at : at + FRAMES] for at in (0, FRAMES, 2 * FRAMES))
     np.testing.assert_array_equal(second, again)
     assert not np.array_equal(first, second)
     assert len({clip_seed(seed, episode) for seed in range(5) for episode in range(5)}) == 25
@@ -155,10 +161,14 @@ def test_an_episode_that_is_too_short_is_refused_whole_and_the_next_is_generated
     assert bench.count('synthesizer', 'failed') == 0
 
 
-@pytest.mark.parametrize(('frames', 'skip', 'taken'), [(7, (), 5), (7, (6,), 5), (12, (9,), 9)],
-                         ids=['not 4k+1', 'last frame lost', 'a hole'])
-def test_an_episode_of_any_length_is_cut_to_its_longest_beginning(bench: Bench, frames: int, skip: tuple[int, ...],
-                                                                 taken: int) -> None:
+@pytest.mark.parametrize(
+    ('frames', 'skip', 'taken'),
+    [(7, (), 5), (7, (6,), 5), (12, (9,), 9)],
+    ids=['not 4k+1', 'last frame lost', 'a hole'],
+)
+def test_an_episode_of_any_length_is_cut_to_its_longest_beginning(
+    bench: Bench, frames: int, skip: tuple[int, ...], taken: int
+) -> None:
     """What is left out is in diagnostics and provenance; one without a last frame ends where the next begins."""
     bench.up(Synthesizer, lambda config: FakeGenerator())
     send_conditioned(bench, 0, skip, length=frames)
@@ -311,10 +321,14 @@ def test_a_goal_out_of_range_is_rejected_and_one_that_fails_is_not_the_nodes_fai
     send_conditioned(bench)
     bench.until(lambda: bench.values('synthesizer').get('held') == '[0]')
     client = client_of(bench)
-    for goal, field in (({'steps': 1001}, 'steps: expected'), ({'steps': 2**32 - 1}, 'steps: expected'),
-                        ({'tries': 101}, 'tries: expected'), ({'min_fidelity': 1.5}, 'min_fidelity: expected'),
-                        ({'min_fidelity': float('nan')}, 'min_fidelity: expected'),
-                        ({'episode': 9}, 'the episodes [0]')):
+    for goal, field in (
+        ({'steps': 1001}, 'steps: expected'),
+        ({'steps': 2**32 - 1}, 'steps: expected'),
+        ({'tries': 101}, 'tries: expected'),
+        ({'min_fidelity': 1.5}, 'min_fidelity: expected'),
+        ({'min_fidelity': float('nan')}, 'min_fidelity: expected'),
+        ({'episode': 9}, 'the episodes [0]'),
+    ):
         assert not answer(bench, client.send_goal_async(Synthesize.Goal(**goal))).accepted, goal
         assert field in errors[-1]
 
@@ -332,14 +346,29 @@ def test_a_goal_out_of_range_is_rejected_and_one_that_fails_is_not_the_nodes_fai
 def test_parameters_say_how_to_sample(bench: Bench) -> None:
     """What the node is told reaches the model; what makes no sense is refused where it is set."""
     generator = FakeGenerator()
-    node = bench.up(Synthesizer, lambda config: generator, conditions='tracking', strength=0.5, start=0.25, end=0.75,
-                    steps=2, guidance=3.0, control_guidance=2.0)
+    node = bench.up(
+        Synthesizer,
+        lambda config: generator,
+        conditions='tracking',
+        strength=0.5,
+        start=0.25,
+        end=0.75,
+        steps=2,
+        guidance=3.0,
+        control_guidance=2.0,
+    )
     send_conditioned(bench)
     bench.until(lambda: len(bench.heard['synth/image']) == FRAMES)
-    assert generator.asked == [Sampling(steps=2, guidance=3.0, conditions=('tracking',), strength=0.5, start=0.25,
-                                        end=0.75, control_guidance=2.0)]
-    for name, value, reason in (('conditions', 'smell', 'names from'), ('end', 0.1, 'start < end'),
-                                ('min_fidelity', 1.5, 'min_fidelity')):
+    assert generator.asked == [
+        Sampling(
+            steps=2, guidance=3.0, conditions=('tracking',), strength=0.5, start=0.25, end=0.75, control_guidance=2.0
+        )
+    ]
+    for name, value, reason in (
+        ('conditions', 'smell', 'names from'),
+        ('end', 0.1, 'start < end'),
+        ('min_fidelity', 1.5, 'min_fidelity'),
+    ):
         [refused] = node.set_parameters([Parameter(name, value=value)])
         assert not refused.successful
         assert reason in refused.reason

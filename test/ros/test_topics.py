@@ -34,7 +34,8 @@ NODES: dict[str, Callable[..., ManagedNode[Any]]] = {
     topics.PERCEPTION: lambda **kwargs: Perception(FakePerceiver, **kwargs),
     topics.SYNTHESIZER: lambda **kwargs: Synthesizer(lambda config: FakeGenerator(), **kwargs),
     topics.EDITOR: lambda **kwargs: PoseEditor(fake_insertion, **kwargs),
-    topics.RECORDER: EpisodeRecorder}
+    topics.RECORDER: EpisodeRecorder,
+}
 ROS_OWN = {'/rosout', '/parameter_events'}
 
 
@@ -80,8 +81,11 @@ def test_a_node_writes_and_reads_what_the_table_says(bench: Bench, tmp_path: Pat
 
     def seen(found: list[tuple[str, list[str]]]) -> dict[str, list[str]]:
         own = {topic.removeprefix(bench.namespace + '/'): types for topic, types in found}
-        return {topic: types for topic, types in own.items() if topic not in ROS_OWN and '/_' not in topic
-                and topic not in ('diagnostics', f'{name}/transition_event')}
+        return {
+            topic: types
+            for topic, types in own.items()
+            if topic not in ROS_OWN and '/_' not in topic and topic not in ('diagnostics', f'{name}/transition_event')
+        }
 
     def published() -> dict[str, list[str]]:
         return seen(bench.io.get_publisher_names_and_types_by_node(name, bench.namespace))

@@ -59,8 +59,7 @@ def test_an_rgbd_recording_is_streamed_as_it_is_with_its_own_stamps(bench: Bench
     assert stamps(bench) == [3_000_000_000 + n * 125_000_000 for n in range(7)]
     for topic in ('camera/depth', 'camera/camera_info'):
         assert stamps(bench, topic) == stamps(bench)
-    np.testing.assert_array_equal([decode.rgb(m)[0, 0, 0] for m in bench.heard['camera/image']],
-                                  shades(7)[:, 0, 0, 0])
+    np.testing.assert_array_equal([decode.rgb(m)[0, 0, 0] for m in bench.heard['camera/image']], shades(7)[:, 0, 0, 0])
     depth = decode.depth(bench.heard['camera/depth'][4])
     assert np.isnan(depth[:4]).all()
     np.testing.assert_allclose(depth[4:], 0.75)
@@ -134,12 +133,18 @@ def truncated(folder: Path) -> Path:
     return video
 
 
-@pytest.mark.parametrize(('make', 'match'), [
-    (lambda folder: '', 'video: expected the path of a recording, got none'),
-    (lambda folder: str(folder / 'none.mp4'), 'none.mp4'),
-    (lambda folder: str(truncated(folder)), 'cut.mp4')], ids=['no name', 'no such file', 'truncated'])
-def test_a_recording_that_cannot_be_read_is_a_failed_configure(bench: Bench, tmp_path: Path, make: Any,
-                                                                match: str) -> None:
+@pytest.mark.parametrize(
+    ('make', 'match'),
+    [
+        (lambda folder: '', 'video: expected the path of a recording, got none'),
+        (lambda folder: str(folder / 'none.mp4'), 'none.mp4'),
+        (lambda folder: str(truncated(folder)), 'cut.mp4'),
+    ],
+    ids=['no name', 'no such file', 'truncated'],
+)
+def test_a_recording_that_cannot_be_read_is_a_failed_configure(
+    bench: Bench, tmp_path: Path, make: Any, match: str
+) -> None:
     """In the words of the core; the node can be configured again with another."""
     node = bench.add(VideoSource, video=make(tmp_path))
     errors: list[str] = []
@@ -152,7 +157,7 @@ def test_a_recording_that_cannot_be_read_is_a_failed_configure(bench: Bench, tmp
 def test_a_recording_that_was_cut_off_is_streamed_as_far_as_it_goes_and_told(bench: Bench, tmp_path: Path) -> None:
     """A real file without its end: the frames before it are used, and who looks at the diagnostics learns of it."""
     video = write_video(tmp_path / 'cut.mkv', np.random.default_rng(0).integers(0, 255, (40, 40, 60, 3), np.uint8))
-    video.write_bytes(video.read_bytes()[:int(0.6 * video.stat().st_size)])
+    video.write_bytes(video.read_bytes()[: int(0.6 * video.stat().st_size)])
     start(bench, video=str(video))
     bench.until(lambda: 'planned' in bench.values('video_source'))
     bench.until(lambda: len(bench.heard['camera/image']) == bench.count('video_source', 'frames'))

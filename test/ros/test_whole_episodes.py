@@ -43,9 +43,11 @@ class Held(FakeGenerator):
 def graph(bench: Bench, output: Path, **synthesizer: Any) -> Held:
     """The nodes of sim_to_video, without its source."""
     model = Held()
-    nodes = [bench.add(EpisodeRecorder, output=str(output)),
-             bench.add(Synthesizer, lambda config: model, wait_for='episode_recorder', **synthesizer),
-             bench.add(ConditionBuilder, points=300, tracks=20, wait_for='episode_recorder synthesizer')]
+    nodes = [
+        bench.add(EpisodeRecorder, output=str(output)),
+        bench.add(Synthesizer, lambda config: model, wait_for='episode_recorder', **synthesizer),
+        bench.add(ConditionBuilder, points=300, tracks=20, wait_for='episode_recorder synthesizer'),
+    ]
     for node in nodes:
         assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
         assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
@@ -59,7 +61,8 @@ def check(bag: Path, episode: int, frames: int = FRAMES) -> None:
         assert reader.faults() == ()
         for topic in ('labels', 'synth/labels'):
             assert [(one.episode, one.frame) for one in reader.labels(topic)] == [
-                (episode, frame) for frame in range(frames)]
+                (episode, frame) for frame in range(frames)
+            ]
         clip = reader.clip()
         assert reader.counts['/synth/image'] == frames
         np.testing.assert_array_equal(clip.rgb, np.stack([one.rgb for one in scene(episode, frames)[1]]))
@@ -107,8 +110,9 @@ def test_of_an_episode_that_is_cut_the_bag_holds_what_was_generated(bench: Bench
     bench.until(lambda: bench.count('episode_recorder', 'recorded') == 1)
     with EpisodeReader(tmp_path / 'episode_0000') as reader:
         assert reader.faults() == ()
-        assert {reader.counts[f'/{name}'] for name in ('labels', 'camera/image', 'condition/points', 'synth/image',
-                                                      'tf')} == {5}
+        assert {
+            reader.counts[f'/{name}'] for name in ('labels', 'camera/image', 'condition/points', 'synth/image', 'tf')
+        } == {5}
         made = reader.provenance()
         assert made is not None
         assert 'left out at its end: 2' in made.config['left_out']
@@ -120,8 +124,9 @@ def test_an_episode_without_conditions_is_not_recorded_nor_waited_for(bench: Ben
     graph(bench, tmp_path).go.set()
     bench.until(lambda: bench.io.count_subscribers('condition/provenance') == 2)
     told: list[str] = []
-    bench.io.create_subscription(String, 'condition/provenance', lambda message: told.append(message.data),
-                                 topics.CONDITION_PROVENANCE.qos)
+    bench.io.create_subscription(
+        String, 'condition/provenance', lambda message: told.append(message.data), topics.CONDITION_PROVENANCE.qos
+    )
     upside_down = slips.image_upside_down(*moving_scene(5, 0.05, 96, 64))
     no_mesh, unknown = scene(), scene()
     for episode, (assets, frames) in enumerate((upside_down, no_mesh, unknown, scene(3))):
@@ -150,8 +155,10 @@ def test_an_episode_without_conditions_is_not_recorded_nor_waited_for(bench: Ben
 
 def test_of_conditions_alone_the_bag_holds_those_before_a_gap(bench: Bench, tmp_path: Path) -> None:
     """Frame 3 of five is bad: three are recorded, all topics of them; the next episode is recorded whole."""
-    for node in (bench.add(EpisodeRecorder, output=str(tmp_path), made_by='condition_builder'),
-                 bench.add(ConditionBuilder, alone=True, points=300, tracks=20, wait_for='episode_recorder')):
+    for node in (
+        bench.add(EpisodeRecorder, output=str(tmp_path), made_by='condition_builder'),
+        bench.add(ConditionBuilder, alone=True, points=300, tracks=20, wait_for='episode_recorder'),
+    ):
         assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
         assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
     bench.play('sim_source')
@@ -178,8 +185,9 @@ def test_two_publishers_on_a_topic_are_named(bench: Bench, tmp_path: Path) -> No
     other = rclpy.create_node('isaac', namespace=bench.namespace)
     bench.executor.add_node(other)
     publisher = other.create_publisher(topics.IMAGE.type, topics.IMAGE.name, topics.IMAGE.qos)
-    bench.until(lambda: 'camera/image: node bench, node isaac' in bench.values('episode_recorder').get(
-        'two_publishers', ''))
+    bench.until(
+        lambda: 'camera/image: node bench, node isaac' in bench.values('episode_recorder').get('two_publishers', '')
+    )
     assert bench.count('episode_recorder', 'refused: two publishers') == 1
     other.destroy_publisher(publisher)
     bench.until(lambda: 'two_publishers' not in bench.values('episode_recorder'))

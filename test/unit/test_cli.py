@@ -10,9 +10,17 @@ import pytest
 from hoigen.cli import VERBS, main, verb_of
 
 
-@pytest.mark.parametrize(('arguments', 'verb'), [
-    (['train', 'video', '--out', 'x'], 'train video'), (['clips', '--out', 'video'], 'clips'),
-    (['evaluate', '--model', 'tiny'], 'evaluate'), (['train'], None), (['train', 'film'], None), (['film'], None)])
+@pytest.mark.parametrize(
+    ('arguments', 'verb'),
+    [
+        (['train', 'video', '--out', 'x'], 'train video'),
+        (['clips', '--out', 'video'], 'clips'),
+        (['evaluate', '--model', 'tiny'], 'evaluate'),
+        (['train'], None),
+        (['train', 'film'], None),
+        (['film'], None),
+    ],
+)
 def test_a_verb_has_one_or_two_words(arguments, verb):
     assert verb_of(arguments) == verb
 

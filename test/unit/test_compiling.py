@@ -18,8 +18,12 @@ depth_confidence(np.ones((4, 4)))
 
 def said(cache: Path) -> list[str]:
     """The lines of a process that runs two kernels with their cache in that folder."""
-    done = subprocess.run([sys.executable, '-c', TWO_KERNELS], env=os.environ | {'NUMBA_CACHE_DIR': str(cache)},
-                          capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, '-c', TWO_KERNELS],
+        env=os.environ | {'NUMBA_CACHE_DIR': str(cache)},
+        capture_output=True,
+        text=True,
+    )
     assert not done.returncode, done.stderr
     assert not done.stdout
     return done.stderr.splitlines()

@@ -20,11 +20,15 @@ def test_all_faults_in_one_error() -> None:
         assert part in str(caught.value)
 
 
-@pytest.mark.parametrize(('vertices', 'triangles', 'named'), [
-    (np.zeros((0, 3)), np.zeros((0, 3)), 'at least one triangle'),
-    (np.full((3, 3), np.nan), [[0, 1, 2]], '9 NaN or infinite'),
-    (np.zeros((3, 3)), [[0, 1, 3]], 'indices in [0, 2], got [0, 3]'),
-    (np.zeros((3, 3)), [[0, 1, -1]], 'indices in [0, 2], got [-1, 1]')])
+@pytest.mark.parametrize(
+    ('vertices', 'triangles', 'named'),
+    [
+        (np.zeros((0, 3)), np.zeros((0, 3)), 'at least one triangle'),
+        (np.full((3, 3), np.nan), [[0, 1, 2]], '9 NaN or infinite'),
+        (np.zeros((3, 3)), [[0, 1, 3]], 'indices in [0, 2], got [0, 3]'),
+        (np.zeros((3, 3)), [[0, 1, -1]], 'indices in [0, 2], got [-1, 1]'),
+    ],
+)
 def test_bad_meshes(vertices: np.ndarray, triangles: list, named: str) -> None:
     """An empty mesh, a NaN vertex and a triangle without its vertices are refused."""
     with pytest.raises(RecordError, match='cup') as caught:
@@ -32,10 +36,16 @@ def test_bad_meshes(vertices: np.ndarray, triangles: list, named: str) -> None:
     assert named in str(caught.value)
 
 
-@pytest.mark.parametrize('change', [
-    {'T_world_cam': np.diag([1.0, 1, -1, 1])}, {'T_world_cam': np.diag([2.0, 2, 2, 1])},
-    {'K': np.array([[0, 0, 5.0], [0, 9, 5], [0, 0, 1]])}, {'K': np.array([[9, 0, 500.0], [0, 9, 5], [0, 0, 1]])},
-    {'width': 0}])
+@pytest.mark.parametrize(
+    'change',
+    [
+        {'T_world_cam': np.diag([1.0, 1, -1, 1])},
+        {'T_world_cam': np.diag([2.0, 2, 2, 1])},
+        {'K': np.array([[0, 0, 5.0], [0, 9, 5], [0, 0, 1]])},
+        {'K': np.array([[9, 0, 500.0], [0, 9, 5], [0, 0, 1]])},
+        {'width': 0},
+    ],
+)
 def test_bad_cameras(change: dict) -> None:
     """A mirrored or scaled pose, an uncalibrated K and a principal point outside the picture are refused."""
     with pytest.raises(RecordError, match='Camera'):

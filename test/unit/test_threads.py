@@ -15,6 +15,12 @@ def test_threads_sleep_while_they_wait_unless_the_user_wants_otherwise(own: dict
     """The policy is there before anything could load OpenMP, which reads it once."""
     code = 'import hoigen, os, sys; print(os.environ["OMP_WAIT_POLICY"], {"torch", "numpy"} & sys.modules.keys())'
     environment = {name: value for name, value in os.environ.items() if name != 'OMP_WAIT_POLICY'} | own
-    ran = subprocess.run([sys.executable, '-c', code], cwd=Path(__file__).parents[2], env=environment, check=True,
-                         capture_output=True, text=True)
+    ran = subprocess.run(
+        [sys.executable, '-c', code],
+        cwd=Path(__file__).parents[2],
+        env=environment,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     assert ran.stdout.split() == [policy, 'set()']

@@ -24,8 +24,10 @@ def test_a_full_disk_is_named_with_the_file_and_costs_nothing_that_was_there(tmp
     path = tmp_path / 'clip.npz'
     path.write_bytes(b'before')
     (tmp_path / f'.clip.{os.getpid()}.partial.npz').symlink_to('/dev/full')
-    with pytest.raises(OSError, match=r'cannot be written: No space left on device: .*clip\.npz'), \
-            whole_file(path) as file:
+    with (
+        pytest.raises(OSError, match=r'cannot be written: No space left on device: .*clip\.npz'),
+        whole_file(path) as file,
+    ):
         np.savez_compressed(file, a=np.random.default_rng(0).integers(0, 255, 100_000))
     assert path.read_bytes() == b'before'
     assert [entry.name for entry in tmp_path.iterdir()] == ['clip.npz']

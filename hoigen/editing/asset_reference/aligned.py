@@ -50,8 +50,14 @@ class Alignment:
         return tuple(found)
 
 
-def alignment(rgb: np.ndarray, mask: np.ndarray, mesh: MeshAsset, T_world_object: np.ndarray, camera: Camera,
-              distance: Distance | None = None) -> Alignment:
+def alignment(
+    rgb: np.ndarray,
+    mask: np.ndarray,
+    mesh: MeshAsset,
+    T_world_object: np.ndarray,
+    camera: Camera,
+    distance: Distance | None = None,
+) -> Alignment:
     """Compare a picture [H,W,3] uint8 and the object's mask [H,W] bool in it with the asset drawn at its pose.
 
     IoU is 0 where either mask is empty. The perceptual distance is of the object alone, on white, cut out and enlarged.
@@ -59,8 +65,10 @@ def alignment(rgb: np.ndarray, mask: np.ndarray, mesh: MeshAsset, T_world_object
     """
     size = (camera.height, camera.width)
     if rgb.shape != (*size, 3) or mask.shape != size:
-        raise ValueError(f'alignment: expected picture and mask of the camera\'s size {camera.width}x{camera.height}, '
-                         f'got {rgb.shape[1]}x{rgb.shape[0]} and {mask.shape[1]}x{mask.shape[0]}')
+        raise ValueError(
+            f"alignment: expected picture and mask of the camera's size {camera.width}x{camera.height}, "
+            f'got {rgb.shape[1]}x{rgb.shape[0]} and {mask.shape[1]}x{mask.shape[0]}'
+        )
     view = draw(mesh, T_world_object, camera)
     union = mask | view.mask
     if not (mask.any() and view.mask.any()):
@@ -69,8 +77,10 @@ def alignment(rgb: np.ndarray, mask: np.ndarray, mesh: MeshAsset, T_world_object
     apart = float('nan')
     if distance is not None:
         white = np.uint8(255)
-        apart = distance(_piece(np.where(mask[..., None], rgb, white), union),
-                         _piece(np.where(view.mask[..., None], view.rgb, white), union))
+        apart = distance(
+            _piece(np.where(mask[..., None], rgb, white), union),
+            _piece(np.where(view.mask[..., None], view.rgb, white), union),
+        )
     return Alignment(iou, apart)
 
 
@@ -81,7 +91,7 @@ def _piece(picture: np.ndarray, where: np.ndarray) -> np.ndarray:
     half = round((0.5 + MARGIN) * extent) + 1
     padded = np.pad(picture, ((half, half), (half, half), (0, 0)), constant_values=255)
     v, u = (rows[0] + rows[-1]) // 2 + half, (columns[0] + columns[-1]) // 2 + half
-    piece = padded[v - half:v + half, u - half:u + half]
+    piece = padded[v - half : v + half, u - half : u + half]
     return cv2.resize(piece, (COMPARED, COMPARED), interpolation=cv2.INTER_LINEAR)
 
 

@@ -77,8 +77,9 @@ class ReferenceConfig:
         if self.count < 1:
             raise ValueError(f'count: expected at least one picture, got {self.count}')
         if self.azimuth is not None and not (abs(self.azimuth) <= 360 and abs(self.elevation) <= 90):
-            raise ValueError('azimuth, elevation: expected degrees within 360 and 90, got '
-                             f'{self.azimuth:g} and {self.elevation:g}')
+            raise ValueError(
+                f'azimuth, elevation: expected degrees within 360 and 90, got {self.azimuth:g} and {self.elevation:g}'
+            )
 
     def text(self) -> str:
         """The caption as the model reads it."""
@@ -96,9 +97,15 @@ def reference(config: ReferenceConfig) -> None:
     config.out.mkdir(parents=True, exist_ok=True)
     console = Console(markup=False)
     pictures = []
-    with Progress(TextColumn('picture'), BarColumn(), MofNCompleteColumn(),
-                  TextColumn('{task.fields[say]}', markup=False), TimeRemainingColumn(), console=console,
-                  disable=not console.is_terminal) as bar:
+    with Progress(
+        TextColumn('picture'),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn('{task.fields[say]}', markup=False),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    ) as bar:
         task = bar.add_task('picture', total=config.count, say='')
         for seed in range(config.seed, config.seed + config.count):
             tell = lambda step, steps, _: bar.update(task, say=f'step {step} of {steps}')  # noqa: E731
@@ -109,21 +116,31 @@ def reference(config: ReferenceConfig) -> None:
     print(path)
 
 
-def _picture(config: ReferenceConfig, generator: AssetReference, mesh: MeshAsset, seed: int,
-             tell: object) -> dict[str, np.ndarray]:
+def _picture(
+    config: ReferenceConfig, generator: AssetReference, mesh: MeshAsset, seed: int, tell: object
+) -> dict[str, np.ndarray]:
     """A picture's arrays: made, or read where the same was made before."""
     stem = config.out / f'{config.mesh.stem}_{seed:04d}'
     store = stem.with_suffix('.npz')
-    settings = json.dumps({'seed': seed, 'caption': config.text(), 'model': config.model, 'scale': config.scale,
-                           'steps': config.steps, 'image_guidance': config.image_guidance,
-                           'weights': generator.model.weights})
+    settings = json.dumps(
+        {
+            'seed': seed,
+            'caption': config.text(),
+            'model': config.model,
+            'scale': config.scale,
+            'steps': config.steps,
+            'image_guidance': config.image_guidance,
+            'weights': generator.model.weights,
+        }
+    )
     if store.is_file():
         with opened(store, 'a finished picture') as file:
             found = {name: file[name] for name in file.files}
         if str(found.get('settings')) == settings:
             return found
-    made = generator.generate(mesh, config.text(), seed=seed, steps=config.steps,
-                              image_guidance=config.image_guidance, on_step=tell)
+    made = generator.generate(
+        mesh, config.text(), seed=seed, steps=config.steps, image_guidance=config.image_guidance, on_step=tell
+    )
     arrays = _arrays(made) | {'settings': np.array(settings)}
     with whole_file(stem.with_suffix('.png')) as file:
         Image.fromarray(made.rgb).save(file)
@@ -135,10 +152,17 @@ def _picture(config: ReferenceConfig, generator: AssetReference, mesh: MeshAsset
 
 def _arrays(made: AssetPicture) -> dict[str, np.ndarray]:
     pose = np.full((4, 4), np.nan) if made.T_cam_object is None else made.T_cam_object
-    return {'rgb': made.rgb, 'points': made.points, 'colours': made.colours, 'mask': made.mask,
-            'generated': made.generated, 'K': made.K,
-            'T_cam_object': pose, 'residual_px': np.array(made.residual_px),
-            'provenance': np.array(json.dumps(asdict(made.provenance)))}
+    return {
+        'rgb': made.rgb,
+        'points': made.points,
+        'colours': made.colours,
+        'mask': made.mask,
+        'generated': made.generated,
+        'K': made.K,
+        'T_cam_object': pose,
+        'residual_px': np.array(made.residual_px),
+        'provenance': np.array(json.dumps(asdict(made.provenance))),
+    }
 
 
 def _says(arrays: dict[str, np.ndarray]) -> str:
@@ -151,8 +175,9 @@ def _sheet(mesh: MeshAsset, pictures: list[dict[str, np.ndarray]], seeds: range)
     """The asset, each picture, its point map, and the asset drawn again at the pose that was found."""
     size = pictures[0]['rgb'].shape[0]
     extent = float(np.linalg.norm(code_of(mesh).high - code_of(mesh).low))
-    columns: dict[str, list[np.ndarray]] = {name: [] for name in (
-        'asset', 'as generated', 'its point map', 'picture', 'point map', 'outline and axes')}
+    columns: dict[str, list[np.ndarray]] = {
+        name: [] for name in ('asset', 'as generated', 'its point map', 'picture', 'point map', 'outline and axes')
+    }
     for arrays in pictures:
         columns['asset'].append(view_of(mesh, SHOWN_FROM, size).rgb)
         columns['as generated'].append(arrays['generated'][0])

@@ -31,8 +31,15 @@ RIVALS = 4
 """Assets that a picture is compared with, its own among them."""
 NEAR_DEG = 30.0
 ELEVATIONS = (10.0, 60.0)
-POSE, OFF, TURNED, AGREE, LOOK, OWN, SECONDS = ('pose found', 'points off, px', 'azimuth within 30°', 'mask IoU',
-                                               'look error', 'own look nearest', 'seconds')
+POSE, OFF, TURNED, AGREE, LOOK, OWN, SECONDS = (
+    'pose found',
+    'points off, px',
+    'azimuth within 30°',
+    'mask IoU',
+    'look error',
+    'own look nearest',
+    'seconds',
+)
 MEASURES = {POSE: '↑', OFF: '↓', TURNED: '↑ (chance 0.17)', AGREE: '↑', LOOK: '↓', OWN: '↑ (chance 0.25)', SECONDS: '↓'}
 
 
@@ -69,8 +76,12 @@ def evaluate(config: EvaluateReferenceConfig) -> None:
         asked = Orientation(float(rng.uniform(-np.pi, np.pi)), float(np.radians(rng.uniform(*ELEVATIONS))), 0.0)
         begun = time.perf_counter()
         made = generator.generate(looks[place].asset, describe(f'a {looks[place].caption}', asked), seed=number)
-        rows.append({**measure(made, looks[place].asset, asked, _rivals(looks, place, generator)),
-                     SECONDS: time.perf_counter() - begun})
+        rows.append(
+            {
+                **measure(made, looks[place].asset, asked, _rivals(looks, place, generator)),
+                SECONDS: time.perf_counter() - begun,
+            }
+        )
         shown['asset'].append(view_of(looks[place].asset, asked, made.rgb.shape[0]).rgb)
         shown['picture'].append(made.rgb)
         shown['point map'].append(made.colours)
@@ -87,12 +98,20 @@ def _rivals(looks: tuple[Look, ...], own: int, generator: AssetReference) -> lis
 
 def measure(made: AssetPicture, mesh: MeshAsset, asked: Orientation, rivals: list[AssetViews]) -> dict[str, float]:
     """The measures of one picture; NaN where there is no pose to tell them of, or no asset."""
-    row = {POSE: float(made.T_cam_object is not None), OFF: made.residual_px, TURNED: np.nan, AGREE: np.nan,
-           LOOK: np.nan, OWN: np.nan}
+    row = {
+        POSE: float(made.T_cam_object is not None),
+        OFF: made.residual_px,
+        TURNED: np.nan,
+        AGREE: np.nan,
+        LOOK: np.nan,
+        OWN: np.nan,
+    }
     inside = is_asset(made.colours)
     if inside.any():
-        errors = [float(np.abs(made.rgb[inside].astype(float) - looked_up(made.colours, views)[0][inside]).mean())
-                  for views in rivals]
+        errors = [
+            float(np.abs(made.rgb[inside].astype(float) - looked_up(made.colours, views)[0][inside]).mean())
+            for views in rivals
+        ]
         row[OWN] = float(errors[0] < min(errors[1:]))
     if made.T_cam_object is None:
         return row
@@ -119,6 +138,14 @@ def _write(config: EvaluateReferenceConfig, rows: list[dict[str, float]], pictur
 
 
 def _table(summaries: dict[str, Summary]) -> Rows:
-    return [['measure', 'mean [95 % interval]', 'N'],
-            *([f'{name} {arrow}', said(summaries[name], 2) if np.isfinite(summaries[name].low) else
-               f'{summaries[name].mean:.2f}', str(summaries[name].n)] for name, arrow in MEASURES.items())]
+    return [
+        ['measure', 'mean [95 % interval]', 'N'],
+        *(
+            [
+                f'{name} {arrow}',
+                said(summaries[name], 2) if np.isfinite(summaries[name].low) else f'{summaries[name].mean:.2f}',
+                str(summaries[name].n),
+            ]
+            for name, arrow in MEASURES.items()
+        ),
+    ]

@@ -80,8 +80,16 @@ class AssetReference:
     model: AssetModel
     inserter: Inserter | None = None
 
-    def generate(self, mesh: MeshAsset, caption: str, *, seed: int = 0, steps: int | None = None,
-                 image_guidance: float | None = None, on_step: OnStep | None = None) -> AssetPicture:
+    def generate(
+        self,
+        mesh: MeshAsset,
+        caption: str,
+        *,
+        seed: int = 0,
+        steps: int | None = None,
+        image_guidance: float | None = None,
+        on_step: OnStep | None = None,
+    ) -> AssetPicture:
         """A picture of the mesh as the caption says, with its point map and the pose that follows from that.
 
         With an inserter up to TRIES noises of the seed are tried for a point map that tells a pose; then picture, point
@@ -95,8 +103,10 @@ class AssetReference:
         for attempt in range(1 if self.inserter is None else TRIES):
             noise_seed = seed if not attempt else int(np.random.SeedSequence((seed, attempt)).generate_state(1)[0])
             made = self._generate(mesh, caption, noise_seed, steps, image_guidance, on_step)
-            made = replace(made, provenance=replace(made.provenance, seed=seed,
-                                                    config=made.provenance.config | {'attempt': attempt}))
+            made = replace(
+                made,
+                provenance=replace(made.provenance, seed=seed, config=made.provenance.config | {'attempt': attempt}),
+            )
             first = made if first is None else first
             if self.inserter is None:
                 return made
@@ -106,8 +116,15 @@ class AssetReference:
         return first
 
     @torch.no_grad()
-    def _generate(self, mesh: MeshAsset, caption: str, seed: int, steps: int | None, image_guidance: float | None,
-                  on_step: OnStep | None) -> AssetPicture:
+    def _generate(
+        self,
+        mesh: MeshAsset,
+        caption: str,
+        seed: int,
+        steps: int | None,
+        image_guidance: float | None,
+        on_step: OnStep | None,
+    ) -> AssetPicture:
         """One picture, as the model makes it."""
         model, config = self.model, self.model.config
         side = config.size // config.pixels_per_token
@@ -121,8 +138,13 @@ class AssetReference:
         tokens = sample(self._velocity(shown, caption, scale), start, schedule(steps, side**2), report)
         rgb, colours = self._pictures(tokens, shown)
         made = {'model': config.name, 'caption': caption, 'steps': steps, 'size': config.size, 'image_guidance': scale}
-        return _labelled(rgb, colours, mesh, seed, Provenance(
-            seed, made, mesh.id, model.weights, versions_of(), {config.name: config.licence}))
+        return _labelled(
+            rgb,
+            colours,
+            mesh,
+            seed,
+            Provenance(seed, made, mesh.id, model.weights, versions_of(), {config.name: config.licence}),
+        )
 
     def _velocity(self, shown: AssetViews, caption: str, scale: float) -> Callable[[Tensor, Tensor], Tensor]:
         """The model with everything but the noisy tokens and the time given."""
@@ -146,8 +168,10 @@ class AssetReference:
 
     def _encoded(self, rgb: np.ndarray, points: np.ndarray) -> Views:
         with self.model.autocast():
-            tokens = [encode(self.model.autoencoder, self.model.placed(as_signed(pictures)))[None]
-                      for pictures in (rgb, points)]
+            tokens = [
+                encode(self.model.autoencoder, self.model.placed(as_signed(pictures)))[None]
+                for pictures in (rgb, points)
+            ]
         return Views(*tokens)
 
     def _pictures(self, tokens: Tensor, shown: AssetViews) -> tuple[np.ndarray, np.ndarray]:
@@ -161,15 +185,23 @@ class AssetReference:
         return rgb, colours
 
 
-def _labelled(rgb: np.ndarray, colours: np.ndarray, mesh: MeshAsset, seed: int,
-              provenance: Provenance) -> AssetPicture:
+def _labelled(rgb: np.ndarray, colours: np.ndarray, mesh: MeshAsset, seed: int, provenance: Provenance) -> AssetPicture:
     """The picture with what its point map tells; a pose whose outline is not that of the map is none."""
     points = code_of(mesh).decode(colours)
     mask = np.isfinite(points).all(-1)
     K, pose = find_view(points, seed)
     told = pose is not None and _agreement(mesh, pose.T_cam_object, K, mask) >= AGREES
-    return AssetPicture(rgb, points, colours, np.stack([rgb, colours]), mask, K if told else np.full((3, 3), np.nan),
-                        pose.T_cam_object if told else None, pose.residual_px if told else float('nan'), provenance)
+    return AssetPicture(
+        rgb,
+        points,
+        colours,
+        np.stack([rgb, colours]),
+        mask,
+        K if told else np.full((3, 3), np.nan),
+        pose.T_cam_object if told else None,
+        pose.residual_px if told else float('nan'),
+        provenance,
+    )
 
 
 def _agreement(mesh: MeshAsset, T_cam_object: np.ndarray, K: np.ndarray, mask: np.ndarray) -> float:
@@ -191,14 +223,20 @@ def repainted(picture: AssetPicture, mesh: MeshAsset, caption: str, inserter: In
     hole = cv2.dilate((picture.mask | outline).astype(np.uint8), rim) > 0
     seed = picture.provenance.seed
     scene = inserter.remove(picture.rgb, hole, seed=seed)
-    edited = inserter.insert(scene, np.full((size, size), np.inf, np.float32), camera,
-                             mesh_subject(mesh, caption, seed), pose, seed=seed)
+    edited = inserter.insert(
+        scene, np.full((size, size), np.inf, np.float32), camera, mesh_subject(mesh, caption, seed), pose, seed=seed
+    )
     points = draw(mesh, pose, camera).points
     made, by = picture.provenance, edited.provenance
-    made = replace(made, config=made.config | {'repainted': by.config}, weights=made.weights | by.weights,
-                   licences=made.licences | by.licences)
-    return replace(picture, rgb=edited.rgb, points=points, colours=code_of(mesh).encode(points), mask=edited.mask,
-                   provenance=made)
+    made = replace(
+        made,
+        config=made.config | {'repainted': by.config},
+        weights=made.weights | by.weights,
+        licences=made.licences | by.licences,
+    )
+    return replace(
+        picture, rgb=edited.rgb, points=points, colours=code_of(mesh).encode(points), mask=edited.mask, provenance=made
+    )
 
 
 def load_asset_reference(model: str = 'asset-tiny', memory: Memory | None = None) -> AssetReference:

@@ -16,8 +16,10 @@ REFERENCE, DOMAIN = 'default', 'coord'
 """The released names of the adapter of all conditions and of the one of all point maps."""
 RANK = 16
 """Of both, as released."""
-ADAPTED = re.compile(r'x_embedder|transformer_blocks\.\d+\.(norm1\.linear|attn\.to_[qkv]|attn\.to_out\.0|ff\.net\.2)'
-                     r'|single_transformer_blocks\.\d+\.(norm\.linear|proj_mlp|proj_out|attn\.to_[qkv])')
+ADAPTED = re.compile(
+    r'x_embedder|transformer_blocks\.\d+\.(norm1\.linear|attn\.to_[qkv]|attn\.to_out\.0|ff\.net\.2)'
+    r'|single_transformer_blocks\.\d+\.(norm\.linear|proj_mlp|proj_out|attn\.to_[qkv])'
+)
 """The layers that are adapted, as in the released weights: all that image tokens go through but ``ff.net.0``."""
 
 
@@ -28,10 +30,12 @@ class AdaptedLinear(nn.Module):
         super().__init__()
         self.base_layer = base
         like = {'device': base.weight.device, 'dtype': base.weight.dtype}
-        self.lora_A = nn.ModuleDict({name: nn.Linear(base.in_features, rank, bias=False, **like)
-                                     for name in (REFERENCE, DOMAIN)})
-        self.lora_B = nn.ModuleDict({name: nn.Linear(rank, base.out_features, bias=False, **like)
-                                     for name in (REFERENCE, DOMAIN)})
+        self.lora_A = nn.ModuleDict(
+            {name: nn.Linear(base.in_features, rank, bias=False, **like) for name in (REFERENCE, DOMAIN)}
+        )
+        self.lora_B = nn.ModuleDict(
+            {name: nn.Linear(rank, base.out_features, bias=False, **like) for name in (REFERENCE, DOMAIN)}
+        )
         for name in (REFERENCE, DOMAIN):
             nn.init.normal_(self.lora_A[name].weight, std=1 / rank)
             nn.init.zeros_(self.lora_B[name].weight)
@@ -53,5 +57,7 @@ def adapt(transformer: FluxTransformer2DModel, rank: int) -> None:
 
 def from_released(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
     """A released adapter (``transformer.LAYER.lora_A.weight``) as an adapted transformer names it."""
-    return {re.sub(r'^transformer\.(.+\.lora_[AB])\.weight$', rf'\1.{name}.weight', key): value
-            for key, value in tensors.items()}
+    return {
+        re.sub(r'^transformer\.(.+\.lora_[AB])\.weight$', rf'\1.{name}.weight', key): value
+        for key, value in tensors.items()
+    }

@@ -79,8 +79,18 @@ class AssetTransformer(nn.Module):
         nn.init.zeros_(self.domain_embedder[3].weight)
         nn.init.zeros_(self.domain_embedder[3].bias)
 
-    def forward(self, x: Tensor, views: Views, timestep: Tensor, text: Tensor, pooled: Tensor, layout: Layout,
-                guidance: Tensor | None = None, *, masked: bool = True) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        views: Views,
+        timestep: Tensor,
+        text: Tensor,
+        pooled: Tensor,
+        layout: Layout,
+        guidance: Tensor | None = None,
+        *,
+        masked: bool = True,
+    ) -> Tensor:
         """Velocity [B,2T,D] of noisy tokens x [B,2T,D]: the picture's, then the point map's.
 
         timestep: [B] in [0, 1]. text: [B,L,C], pooled: [B,P]. guidance: [B] where FLUX reads one. masked: False lets
@@ -97,7 +107,7 @@ class AssetTransformer(nn.Module):
         h = torch.cat([words, h], 1)
         for block in flux.single_transformer_blocks:
             h = run.single(block, h)
-        pieces = h[:, layout.text:].split(layout.parts, 1)
+        pieces = h[:, layout.text :].split(layout.parts, 1)
         return torch.cat([flux.proj_out(flux.norm_out(pieces[part], run.times[:, part])) for part in (0, 3)], 1)
 
     def _embeddings(self, timestep: Tensor, pooled: Tensor, guidance: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -111,15 +121,17 @@ class AssetTransformer(nn.Module):
             moving = embed(timestep * 1000, guidance * 1000, pooled)
             at_rest = embed(still, torch.ones_like(guidance) * 1000, pooled)
         domain = self.domain_embedder(torch.tensor([PICTURE, POINTS], device=timestep.device))
-        return torch.stack([moving + domain[PICTURE], at_rest + domain[PICTURE], at_rest + domain[POINTS],
-                            moving + domain[POINTS]], 1), moving
+        return torch.stack(
+            [moving + domain[PICTURE], at_rest + domain[PICTURE], at_rest + domain[POINTS], moving + domain[POINTS]], 1
+        ), moving
 
 
 class _Run:
     """One pass: what every block reads."""
 
-    def __init__(self, layout: Layout, masked: bool, times: Tensor, text_time: Tensor,
-                 rotary: tuple[Tensor, Tensor]) -> None:
+    def __init__(
+        self, layout: Layout, masked: bool, times: Tensor, text_time: Tensor, rotary: tuple[Tensor, Tensor]
+    ) -> None:
         self.layout, self.masked, self.times, self.text_time, self.rotary = layout, masked, times, text_time, rotary
         of_part = torch.tensor([[0, 0], [1, 0], [1, 1], [0, 1]], device=times.device, dtype=times.dtype)
         self.active_part = of_part
@@ -128,8 +140,9 @@ class _Run:
 
     def _spread(self, values: Tensor) -> Tensor:
         """[B,S,W] of [B,4,W], one value for each image part."""
-        return torch.cat([values[:, part:part + 1].expand(-1, length, -1)
-                          for part, length in enumerate(self.layout.parts)], 1)
+        return torch.cat(
+            [values[:, part : part + 1].expand(-1, length, -1) for part, length in enumerate(self.layout.parts)], 1
+        )
 
     def block(self, block: FluxTransformerBlock, words: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
         changes = block.norm1.linear(block.norm1.silu(self.times), self.active_part)
@@ -150,21 +163,26 @@ class _Run:
         shift, scale, gate = torch.cat([of_text.expand(-1, self.layout.text, -1), changes], 1).chunk(3, -1)
         normed = block.norm.norm(h) * (1 + scale) + shift
         attn = block.attn
-        query, key, value = (_heads(layer(normed, self.active_all), attn.head_dim)
-                             for layer in (attn.to_q, attn.to_k, attn.to_v))
+        query, key, value = (
+            _heads(layer(normed, self.active_all), attn.head_dim) for layer in (attn.to_q, attn.to_k, attn.to_v)
+        )
         read = self._attend(attn.norm_q(query), attn.norm_k(key), value)
         inner = block.act_mlp(block.proj_mlp(normed, self.active_all))
         return h + gate * block.proj_out(torch.cat([read, inner], 2), self.active_all)
 
     def _joint(self, attn: nn.Module, normed: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
         """Attention of a block with separate weights for text; of the image [B,S,W] and of the text [B,L,W]."""
-        query, key, value = (_heads(layer(normed, self.active), attn.head_dim)
-                             for layer in (attn.to_q, attn.to_k, attn.to_v))
-        text_query, text_key, text_value = (_heads(layer(words), attn.head_dim)
-                                            for layer in (attn.add_q_proj, attn.add_k_proj, attn.add_v_proj))
-        read = self._attend(torch.cat([attn.norm_added_q(text_query), attn.norm_q(query)], 2),
-                            torch.cat([attn.norm_added_k(text_key), attn.norm_k(key)], 2),
-                            torch.cat([text_value, value], 2))
+        query, key, value = (
+            _heads(layer(normed, self.active), attn.head_dim) for layer in (attn.to_q, attn.to_k, attn.to_v)
+        )
+        text_query, text_key, text_value = (
+            _heads(layer(words), attn.head_dim) for layer in (attn.add_q_proj, attn.add_k_proj, attn.add_v_proj)
+        )
+        read = self._attend(
+            torch.cat([attn.norm_added_q(text_query), attn.norm_q(query)], 2),
+            torch.cat([attn.norm_added_k(text_key), attn.norm_k(key)], 2),
+            torch.cat([text_value, value], 2),
+        )
         of_text, of_image = read.split([self.layout.text, read.shape[1] - self.layout.text], 1)
         return attn.to_out[0](of_image, self.active), attn.to_add_out(of_text)
 
@@ -177,12 +195,13 @@ class _Run:
         layout = self.layout
         first, last = layout.text + layout.picture, query.shape[2] - layout.picture
         whole = _read(query[:, :, :first], key, value)
-        points = _read(query[:, :, last:], key[:, :, layout.text:], value[:, :, layout.text:])
+        points = _read(query[:, :, last:], key[:, :, layout.text :], value[:, :, layout.text :])
         pairs = [self._pairs(part[:, :, first:last]) for part in (query, key, value)]
-        shared = [torch.cat([part[:, :, :first], part[:, :, last:]], 2).repeat_interleave(layout.count, 0)
-                  for part in (key, value)]
-        read = _read(pairs[0], torch.cat([shared[0], pairs[1]], 2),
-                                              torch.cat([shared[1], pairs[2]], 2))
+        shared = [
+            torch.cat([part[:, :, :first], part[:, :, last:]], 2).repeat_interleave(layout.count, 0)
+            for part in (key, value)
+        ]
+        read = _read(pairs[0], torch.cat([shared[0], pairs[1]], 2), torch.cat([shared[1], pairs[2]], 2))
         return _joined(torch.cat([whole, self._unpaired(read), points], 2))
 
     def _pairs(self, part: Tensor) -> Tensor:

@@ -69,8 +69,15 @@ def find_pose(points: np.ndarray, K: np.ndarray, seed: int = 0) -> FoundPose | N
     cv2.setRNGSeed(seed % 2**31)
     try:
         found, turn, shift, inliers = cv2.solvePnPRansac(
-            places, pixels, K, None, iterationsCount=TRIES, reprojectionError=REACH * points.shape[1],
-            confidence=0.999, flags=cv2.SOLVEPNP_SQPNP)
+            places,
+            pixels,
+            K,
+            None,
+            iterationsCount=TRIES,
+            reprojectionError=REACH * points.shape[1],
+            confidence=0.999,
+            flags=cv2.SOLVEPNP_SQPNP,
+        )
         if not found or inliers is None or len(inliers) < max(LEAST, LEAST_SHARE * len(rows)):
             return None
         good = inliers[:, 0]

@@ -29,25 +29,32 @@ from hoigen.weights.store import Source
 
 __all__ = ['RELEASED', 'blank_adapter', 'blank_switcher', 'give_released', 'load_published']
 
-RELEASED = {REFERENCE: 'default.safetensors', DOMAIN: 'coord.safetensors', 'domain_embedder':
-            'domain_embedder.safetensors'}
+RELEASED = {
+    REFERENCE: 'default.safetensors',
+    DOMAIN: 'coord.safetensors',
+    'domain_embedder': 'domain_embedder.safetensors',
+}
 """What is beside FLUX: part -> file."""
 
 
-def load_published(config: EditConfig) -> tuple[AssetTransformer, PublishedAutoencoder, CaptionEncoder,
-                                                dict[str, str]]:
+def load_published(config: EditConfig) -> tuple[AssetTransformer, PublishedAutoencoder, CaptionEncoder, dict[str, str]]:
     """The parts for use, where ``memory`` says, and each weight file's SHA-256.
 
     ModelError where any are missing or do not fit, before anything is read but headers and the small files.
     """
     if config.memory.offload == 'group':
-        raise ModelError(f'model {config.name}: expected memory.offload none or model, got group, which this model\'s '
-                         'pass by branches cannot use')
+        raise ModelError(
+            f"model {config.name}: expected memory.offload none or model, got group, which this model's "
+            'pass by branches cannot use'
+        )
     base, lora = (Source(str(name), config.licence) for name in (config.base, config.lora))
     folders = {source: _folder(source) for source in (base, lora)}
     faults = [str(found) for found in folders.values() if isinstance(found, ModelError)]
-    faults += [str(lora.missing(f'no {name} in {folders[lora]}')) for name in RELEASED.values()
-               if isinstance(folders[lora], Path) and not (folders[lora] / name).is_file()]
+    faults += [
+        str(lora.missing(f'no {name} in {folders[lora]}'))
+        for name in RELEASED.values()
+        if isinstance(folders[lora], Path) and not (folders[lora] / name).is_file()
+    ]
     if faults:
         raise ModelError('; '.join(faults))
     for part, want in (('transformer', config.transformer), ('vae', config.autoencoder)):
@@ -57,8 +64,11 @@ def load_published(config: EditConfig) -> tuple[AssetTransformer, PublishedAutoe
     with parts_of(config.name), init_empty_weights(include_buffers=False):
         autoencoder = PublishedAutoencoder(**config.autoencoder)
     assign(autoencoder, read_checkpoint(base.folder() / 'vae', base), memory.dtype(), memory.loading_device())
-    files = [path for part in ('transformer', 'vae', 'text_encoder', 'text_encoder_2')
-             for path in read_checkpoint(base.folder() / part, base).files]
+    files = [
+        path
+        for part in ('transformer', 'vae', 'text_encoder', 'text_encoder_2')
+        for path in read_checkpoint(base.folder() / part, base).files
+    ]
     hashes = {f'{base.label()}/{path.relative_to(base.folder())}': fingerprint(path) for path in files}
     hashes |= {f'{lora.label()}/{name}': fingerprint(lora.folder() / name) for name in RELEASED.values()}
     if memory.weights == 'int8':
@@ -87,18 +97,26 @@ def _asset(config: EditConfig, base: Source, released: Path) -> AssetTransformer
     return asset
 
 
-def give_released(asset: AssetTransformer, folder: Path, dtype: torch.dtype,
-                  device: torch.device | str = 'cpu') -> None:
+def give_released(
+    asset: AssetTransformer, folder: Path, dtype: torch.dtype, device: torch.device | str = 'cpu'
+) -> None:
     """Give a transformer the released adapters and domain switcher; every key and shape must fit."""
     for part, name in RELEASED.items():
         tensors = read_tensors(folder / name)
         refuse_infinite(tensors, folder / name)
-        named = ({f'domain_embedder.{key}': value for key, value in tensors.items()} if part == 'domain_embedder' else
-                 {f'transformer.{key}': value for key, value in from_released(tensors, part).items()})
-        want = {key: tuple(value.shape) for key, value in asset.state_dict().items()
-                if f'.{part}.' in key or key.startswith(f'{part}.')}
+        named = (
+            {f'domain_embedder.{key}': value for key, value in tensors.items()}
+            if part == 'domain_embedder'
+            else {f'transformer.{key}': value for key, value in from_released(tensors, part).items()}
+        )
+        want = {
+            key: tuple(value.shape)
+            for key, value in asset.state_dict().items()
+            if f'.{part}.' in key or key.startswith(f'{part}.')
+        }
         refuse_misfits(folder / name, want, {key: tuple(value.shape) for key, value in named.items()})
         asset.load_state_dict({key: value.to(device, dtype) for key, value in named.items()}, strict=False, assign=True)
+
 
 def blank_adapter(_: Path) -> nn.Module:
     """A module with the keys and shapes of one released adapter of FLUX.1-dev."""

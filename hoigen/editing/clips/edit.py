@@ -23,11 +23,27 @@ __all__ = ['ClipEdit', 'EditedClip', 'EditedFrame', 'Inserts', 'Store', 'edit_cl
 class Inserts(Protocol):
     """A model that puts objects into pictures and takes them away."""
 
-    def insert(self, rgb: np.ndarray, depth_m: np.ndarray, camera: Camera, subject: Subject,
-               T_world_object: np.ndarray, *, seed: int = 0, steps: int | None = None) -> Edited: ...
+    def insert(
+        self,
+        rgb: np.ndarray,
+        depth_m: np.ndarray,
+        camera: Camera,
+        subject: Subject,
+        T_world_object: np.ndarray,
+        *,
+        seed: int = 0,
+        steps: int | None = None,
+    ) -> Edited: ...
 
-    def remove(self, rgb: np.ndarray, mask: np.ndarray, depth_m: np.ndarray | None = None, *, seed: int = 0,
-               steps: int | None = None) -> np.ndarray: ...
+    def remove(
+        self,
+        rgb: np.ndarray,
+        mask: np.ndarray,
+        depth_m: np.ndarray | None = None,
+        *,
+        seed: int = 0,
+        steps: int | None = None,
+    ) -> np.ndarray: ...
 
     def provenance(self, seed: int, steps: int | None = None) -> Provenance: ...
 
@@ -95,8 +111,16 @@ class EditedClip:
     provenance: Provenance
 
 
-def edit_clip(recorded: Recorded, edit: ClipEdit, inserter: Inserts, *, seed: int = 0, steps: int | None = None,
-              store: Store | None = None, on_frame: Callable[[int], None] | None = None) -> EditedClip:
+def edit_clip(
+    recorded: Recorded,
+    edit: ClipEdit,
+    inserter: Inserts,
+    *,
+    seed: int = 0,
+    steps: int | None = None,
+    store: Store | None = None,
+    on_frame: Callable[[int], None] | None = None,
+) -> EditedClip:
     """Edit every frame, then correct the labels.
 
     All frames begin from the same noise (``seed``), so that the object looks alike in them. ``on_frame`` is told the
@@ -131,8 +155,9 @@ def _meshes(recorded: Recorded, edit: ClipEdit) -> tuple[MeshAsset, ...]:
     return tuple(subject.mesh for subject in edit.subjects)
 
 
-def _edit_frame(recorded: Recorded, edit: ClipEdit, plates: Callable | None, inserter: Inserts, t: int, seed: int,
-                steps: int | None) -> EditedFrame:
+def _edit_frame(
+    recorded: Recorded, edit: ClipEdit, plates: Callable | None, inserter: Inserts, t: int, seed: int, steps: int | None
+) -> EditedFrame:
     clip = recorded.clip
     rgb, depth, hidden, carried = clip.rgb[t], clip.depth_m[t], np.zeros(clip.mask.shape[1:], bool), np.nan
     if plates is not None:
@@ -152,15 +177,22 @@ def _edit_frame(recorded: Recorded, edit: ClipEdit, plates: Callable | None, ins
 
 def _check(recorded: Recorded, edit: ClipEdit, frames: int) -> None:
     if edit.removes and not (recorded.clip.mask == ROLE_CODE[OBJECT]).any():
-        raise PlacementError(f'{recorded.name}: expected masks that mark the object in some frame, got none in '
-                             f'{frames} frames: there is nothing to take away')
+        raise PlacementError(
+            f'{recorded.name}: expected masks that mark the object in some frame, got none in '
+            f'{frames} frames: there is nothing to take away'
+        )
     if edit.poses is None:
         return
     if len(edit.poses) != frames or len(edit.subjects) not in (1, frames):
-        raise PlacementError(f'{recorded.name}: expected poses and subjects of {frames} frames, got '
-                             f'{len(edit.poses)} and {len(edit.subjects)}')
-    errors = [error for t, camera in enumerate(recorded.clip.cameras)
-              if (error := _refusal(edit.subjects[t % len(edit.subjects)], edit.poses[t], camera)) is not None]
+        raise PlacementError(
+            f'{recorded.name}: expected poses and subjects of {frames} frames, got '
+            f'{len(edit.poses)} and {len(edit.subjects)}'
+        )
+    errors = [
+        error
+        for t, camera in enumerate(recorded.clip.cameras)
+        if (error := _refusal(edit.subjects[t % len(edit.subjects)], edit.poses[t], camera)) is not None
+    ]
     if len(errors) == frames:
         raise PlacementError(f'{recorded.name}: in none of {frames} frames: {errors[0]}') from errors[0]
 

@@ -34,8 +34,7 @@ SLACK = 0.02
 """A point is seen if the picture's depth at its pixel is less by no larger part."""
 
 
-def relabelled(recorded: Recorded, edit: ClipEdit, frames: Sequence[EditedFrame]
-               ) -> tuple[Clip, np.ndarray | None]:
+def relabelled(recorded: Recorded, edit: ClipEdit, frames: Sequence[EditedFrame]) -> tuple[Clip, np.ndarray | None]:
     """The edited clip, and the masks [T,H,W] bool of what was put in as its meshes show them, rendered once more.
 
     With meshes, the clip is built anew from the meshes where they are now, contact of surfaces with it. Without, masks
@@ -54,8 +53,11 @@ def relabelled(recorded: Recorded, edit: ClipEdit, frames: Sequence[EditedFrame]
 def has_object(recorded: Recorded) -> bool:
     """Whether there is an object in the clip already."""
     clip, code = recorded.clip, ROLE_CODE[OBJECT]
-    return bool((clip.point_role == code).any() or (clip.mask == code).any()
-                or any(labels.T_world_object is not None for labels in clip.labels))
+    return bool(
+        (clip.point_role == code).any()
+        or (clip.mask == code).any()
+        or any(labels.T_world_object is not None for labels in clip.labels)
+    )
 
 
 def _labels(recorded: Recorded, edit: ClipEdit, t: int) -> Labels:
@@ -73,24 +75,37 @@ def _labels(recorded: Recorded, edit: ClipEdit, t: int) -> Labels:
     return replace(before, T_world_object=pose, contacts=contacts, task=before.task if edit.task is None else edit.task)
 
 
-def _rebuilt(recorded: Recorded, edit: ClipEdit, frames: Sequence[EditedFrame], labels: Sequence[Labels]
-             ) -> tuple[Clip, np.ndarray | None]:
+def _rebuilt(
+    recorded: Recorded, edit: ClipEdit, frames: Sequence[EditedFrame], labels: Sequence[Labels]
+) -> tuple[Clip, np.ndarray | None]:
     """Built anew from the meshes where they are now."""
     clip = recorded.clip
     instants = [_instant(recorded, edit, t) for t in range(len(frames))]
     assets = tuple(asset for asset in recorded.assets if edit.kind != 'remove' or asset.role != OBJECT)
     if edit.kind == 'insert':
         assets = (*assets, _inserted(recorded, edit))
-    scene = [SceneFrame(int(clip.stamps_ns[t]), clip.cameras[t], frame.rgb, None, dict(instants[t].poses),
-                        dict(instants[t].vertices), labels[t]) for t, frame in enumerate(frames)]
+    scene = [
+        SceneFrame(
+            int(clip.stamps_ns[t]),
+            clip.cameras[t],
+            frame.rgb,
+            None,
+            dict(instants[t].poses),
+            dict(instants[t].vertices),
+            labels[t],
+        )
+        for t, frame in enumerate(frames)
+    ]
     built = build_clip(assets, scene, ConditioningConfig(points=clip.points.shape[1], tracks=clip.tracks.shape[1]))
     if edit.kind == 'remove':
         return built, None
     names = {INSERTED} if edit.kind == 'insert' else {asset.id for asset in recorded.of_object}
     code = ROLE_CODE[assets[-1].role if edit.kind == 'insert' else OBJECT]
     painted = np.stack([frame.mask for frame in frames])  # also where it is as deep as what it touches
-    return (replace(built, mask=np.where(painted, code, built.mask).astype(np.uint8)),
-            _rendered(assets, instants, clip, names))
+    return (
+        replace(built, mask=np.where(painted, code, built.mask).astype(np.uint8)),
+        _rendered(assets, instants, clip, names),
+    )
 
 
 def _instant(recorded: Recorded, edit: ClipEdit, t: int) -> Instant:
@@ -129,8 +144,12 @@ def _rendered(assets: Sequence[MeshAsset], instants: Sequence[Instant], clip: Cl
     """[T,H,W] bool: where some of the assets are seen."""
     table = mesh_table(assets)
     wanted = np.append(np.isin(np.array(table.ids), sorted(names))[table.triangle_asset], False)
-    return np.stack([wanted[rasterise(camera, table.posed(instant.poses, instant.vertices), table.triangles).triangle]
-                     for camera, instant in zip(clip.cameras, instants, strict=True)])
+    return np.stack(
+        [
+            wanted[rasterise(camera, table.posed(instant.poses, instant.vertices), table.triangles).triangle]
+            for camera, instant in zip(clip.cameras, instants, strict=True)
+        ]
+    )
 
 
 def _patched(recorded: Recorded, edit: ClipEdit, frames: Sequence[EditedFrame], labels: tuple[Labels, ...]) -> Clip:
@@ -139,8 +158,13 @@ def _patched(recorded: Recorded, edit: ClipEdit, frames: Sequence[EditedFrame], 
     seen, hidden = (np.stack([getattr(frame, name) for frame in frames]) for name in ('mask', 'hidden'))
     mask = np.where(hidden & (clip.mask == ROLE_CODE[OBJECT]), ROLE_CODE[SCENE], clip.mask)
     mask = np.where(seen, code, mask).astype(np.uint8)
-    clip = replace(clip, rgb=np.stack([frame.rgb for frame in frames]), mask=mask, labels=labels,
-                   depth_m=np.stack([frame.depth_m for frame in frames]))
+    clip = replace(
+        clip,
+        rgb=np.stack([frame.rgb for frame in frames]),
+        mask=mask,
+        labels=labels,
+        depth_m=np.stack([frame.depth_m for frame in frames]),
+    )
     clip, fresh = _with_points(recorded, edit, clip)
     visible = np.stack([_visible(clip, t, clip.points[t]) for t in range(len(frames))])
     changed = np.stack([_at(clip, t, clip.points[t], seen[t] | hidden[t]) for t in range(len(frames))]) | fresh
@@ -149,12 +173,22 @@ def _patched(recorded: Recorded, edit: ClipEdit, frames: Sequence[EditedFrame], 
     if is_metric(recorded):
         contact = np.stack([touching(*row, clip.point_role) for row in zip(clip.points, visible, strict=True)])
     camera = clip.cameras[0]
-    rgb, known = point_colours(picture_of(clip.rgb[0], mask[0], clip.depth_m[0], camera),
-                               apply(invert(camera.T_world_cam), clip.points[0]), clip.point_role, visible[0])
+    rgb, known = point_colours(
+        picture_of(clip.rgb[0], mask[0], clip.depth_m[0], camera),
+        apply(invert(camera.T_world_cam), clip.points[0]),
+        clip.point_role,
+        visible[0],
+    )
     kept = ~fresh & ~changed[0] & clip.point_rgb_known
     rows = _rows(clip)
-    return replace(clip, point_visible=visible, point_contact=contact, track_visible=visible[:, rows],
-                   point_rgb=np.where(kept[:, None], clip.point_rgb, rgb), point_rgb_known=known | kept)
+    return replace(
+        clip,
+        point_visible=visible,
+        point_contact=contact,
+        track_visible=visible[:, rows],
+        point_rgb=np.where(kept[:, None], clip.point_rgb, rgb),
+        point_rgb_known=known | kept,
+    )
 
 
 def _with_points(recorded: Recorded, edit: ClipEdit, clip: Clip) -> tuple[Clip, np.ndarray]:
@@ -183,21 +217,30 @@ def _with_new(edit: ClipEdit, clip: Clip) -> tuple[Clip, np.ndarray]:
     none = np.zeros((len(placed), count), bool)
     fresh = np.arange(clip.points.shape[1] + count) >= clip.points.shape[1]
     return replace(
-        clip, points=np.concatenate([clip.points, placed], 1),
+        clip,
+        points=np.concatenate([clip.points, placed], 1),
         point_role=np.append(clip.point_role, np.full(count, ROLE_CODE[OBJECT], np.uint8)),
         point_visible=np.concatenate([clip.point_visible, none], 1),
         point_contact=np.concatenate([clip.point_contact, none], 1),
         point_rgb=np.concatenate([clip.point_rgb, np.zeros((count, 3), np.uint8)]),
-        point_rgb_known=np.append(clip.point_rgb_known, np.zeros(count, bool))), fresh
+        point_rgb_known=np.append(clip.point_rgb_known, np.zeros(count, bool)),
+    ), fresh
 
 
 def _keep(clip: Clip, points: np.ndarray) -> Clip:
     """The clip with only some of its points [N] bool, and the tracks among them."""
     tracks = points[_rows(clip)]
-    return replace(clip, points=clip.points[:, points], point_role=clip.point_role[points],
-                   point_visible=clip.point_visible[:, points], point_rgb=clip.point_rgb[points],
-                   point_rgb_known=clip.point_rgb_known[points], point_contact=clip.point_contact[:, points],
-                   tracks=clip.tracks[:, tracks], track_visible=clip.track_visible[:, tracks])
+    return replace(
+        clip,
+        points=clip.points[:, points],
+        point_role=clip.point_role[points],
+        point_visible=clip.point_visible[:, points],
+        point_rgb=clip.point_rgb[points],
+        point_rgb_known=clip.point_rgb_known[points],
+        point_contact=clip.point_contact[:, points],
+        tracks=clip.tracks[:, tracks],
+        track_visible=clip.track_visible[:, tracks],
+    )
 
 
 def _rows(clip: Clip) -> np.ndarray:

@@ -53,15 +53,23 @@ def gap_m(recorded: Recorded, mesh: MeshAsset, poses: np.ndarray) -> np.ndarray:
     clip, surface, found = recorded.clip, _surface(mesh), np.full(len(poses), np.inf)
     corners = mesh.vertices[mesh.triangles].astype(float)
     for t, pose in enumerate(poses):
-        points = apply(invert(pose), np.concatenate([
-            clip.points[t, (clip.point_role == ROLE_CODE[HAND]) & (clip.point_visible[t] | bool(recorded.assets))],
-            *(recorded.instants[t].world(asset) for asset in recorded.assets if asset.role == HAND)]))
+        points = apply(
+            invert(pose),
+            np.concatenate(
+                [
+                    clip.points[
+                        t, (clip.point_role == ROLE_CODE[HAND]) & (clip.point_visible[t] | bool(recorded.assets))
+                    ],
+                    *(recorded.instants[t].world(asset) for asset in recorded.assets if asset.role == HAND),
+                ]
+            ),
+        )
         if not len(points):
             continue
         away, _ = surface.query(points)
         found[t] = away.min()
         boxed = points[((points > mesh.vertices.min(0)) & (points < mesh.vertices.max(0))).all(1)]
-        if inside(boxed[::max(1, len(boxed) // INNER)], mesh).any():
+        if inside(boxed[:: max(1, len(boxed) // INNER)], mesh).any():
             found[t] = 0.0
         elif found[t] < NEAR_M:
             found[t] = min(_to_triangles(point, corners) for point in points[np.argsort(away)[:NEAREST]])

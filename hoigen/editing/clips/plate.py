@@ -120,12 +120,10 @@ class _OfFootage:
         clip, camera = self.clip, self.clip.cameras[s]
         use = self.scene[s] & np.isfinite(clip.depth_m[s])
         pixels = pixel_grid(camera.width, camera.height)[use]
-        row, column, depth, inside = pixels_of(clip.cameras[t],
-                                              unproject(camera, pixels, clip.depth_m[s][use]))
+        row, column, depth, inside = pixels_of(clip.cameras[t], unproject(camera, pixels, clip.depth_m[s][use]))
         colours, found = clip.rgb[s][use][inside], np.full(clip.mask.shape[1:], np.nan, np.float32)
         carried = np.zeros_like(clip.rgb[t])
         order = np.argsort(-depth[inside], kind='stable')  # the nearest is written last
         row, column = row[inside][order], column[inside][order]
         carried[row, column], found[row, column] = colours[order], depth[inside][order]
         return carried, found
-

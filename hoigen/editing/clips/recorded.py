@@ -18,8 +18,16 @@ from hoigen.geometry.camera import project
 from hoigen.geometry.transforms import apply, invert
 from hoigen.records import Camera, Clip, MeshAsset, Provenance
 
-__all__ = ['Instant', 'Recorded', 'is_metric', 'object_meshes', 'object_poses', 'pixels_of', 'read_recorded',
-           'seen_shape']
+__all__ = [
+    'Instant',
+    'Recorded',
+    'is_metric',
+    'object_meshes',
+    'object_poses',
+    'pixels_of',
+    'read_recorded',
+    'seen_shape',
+]
 
 LEAST_POINTS = 12
 """A shape is told by at least so many points of the object."""
@@ -63,15 +71,19 @@ def read_recorded(folder: Path) -> Recorded:
     """
     folder = Path(folder)
     if folder.exists() and folder.suffix.lower() != '.mcap' and not any(folder.rglob('*.[mM][cC][aA][pP]')):
-        raise EpisodeError(f'{folder}: expected the bag of an episode or of an extracted clip, got '
-                           f'{"a folder" if folder.is_dir() else "a file"} that is none; make clips of it first: '
-                           f'hoigen extract {folder}')
+        raise EpisodeError(
+            f'{folder}: expected the bag of an episode or of an extracted clip, got '
+            f'{"a folder" if folder.is_dir() else "a file"} that is none; make clips of it first: '
+            f'hoigen extract {folder}'
+        )
     bag = one_bag(folder)
     with EpisodeReader(bag) as reader:
         if reader.counts and not any(topic.startswith('/condition/') for topic in reader.counts):
-            raise EpisodeError(f'{bag}: expected the bag of an episode or of an extracted clip, got a recording '
-                               f'without conditions ({", ".join(sorted(reader.counts)[:5])}); make clips of it first: '
-                               f'hoigen extract {bag}')
+            raise EpisodeError(
+                f'{bag}: expected the bag of an episode or of an extracted clip, got a recording '
+                f'without conditions ({", ".join(sorted(reader.counts)[:5])}); make clips of it first: '
+                f'hoigen extract {bag}'
+            )
         reader.require_whole()
         clip, assets = reader.clip(), reader.assets()
         found = {stamp: Instant(*frame) for stamp, frame in reader.mesh_frames().items()}
@@ -92,8 +104,10 @@ def object_poses(recorded: Recorded) -> np.ndarray:
     poses = [labels.T_world_object for labels in recorded.clip.labels]
     unknown = [number for number, pose in enumerate(poses) if pose is None]
     if unknown:
-        raise PlacementError(f'{recorded.name}: expected the object\'s pose in every frame, got none in {len(unknown)} '
-                             f'of {len(poses)}, first in frame {unknown[0]}')
+        raise PlacementError(
+            f"{recorded.name}: expected the object's pose in every frame, got none in {len(unknown)} "
+            f'of {len(poses)}, first in frame {unknown[0]}'
+        )
     return np.stack(poses)
 
 
@@ -112,8 +126,9 @@ def object_meshes(recorded: Recorded, poses: np.ndarray) -> tuple[MeshAsset, ...
             found.append(found[-1])
             continue
         starts = np.cumsum([0, *map(len, parts)])
-        triangles = np.concatenate([asset.triangles + start for asset, start in
-                                    zip(recorded.of_object, starts, strict=False)]).astype(np.int32)
+        triangles = np.concatenate(
+            [asset.triangles + start for asset, start in zip(recorded.of_object, starts, strict=False)]
+        ).astype(np.int32)
         found.append(MeshAsset('object', OBJECT, vertices, triangles))
     return tuple(found)
 
@@ -124,24 +139,29 @@ def seen_shape(recorded: Recorded, poses: np.ndarray) -> MeshAsset:
     clip = recorded.clip
     rows = np.flatnonzero(clip.point_role == ROLE_CODE[OBJECT])
     seen = clip.point_visible[:, rows]
-    here = [apply(invert(pose), places[mine]) for pose, places, mine in
-            zip(poses, clip.points[:, rows], seen, strict=True)]
+    here = [
+        apply(invert(pose), places[mine]) for pose, places, mine in zip(poses, clip.points[:, rows], seen, strict=True)
+    ]
     places = np.concatenate(here)
     if len(rows) < LEAST_POINTS or len(places) < LEAST_POINTS:
-        raise PlacementError(f'{recorded.name}: expected {LEAST_POINTS} points of the object at least, to tell its '
-                             f'shape, got {min(len(rows), len(places))}; give its mesh')
+        raise PlacementError(
+            f'{recorded.name}: expected {LEAST_POINTS} points of the object at least, to tell its '
+            f'shape, got {min(len(rows), len(places))}; give its mesh'
+        )
     middle = np.median(places, axis=0)
     away = np.linalg.norm(places - middle, axis=1)
     try:
         hull = ConvexHull(places[away <= np.quantile(away, 0.98)])
     except QhullError:
-        raise PlacementError(f'{recorded.name}: expected the points of a solid object, got flat ones; give its mesh') \
-            from None
+        raise PlacementError(
+            f'{recorded.name}: expected the points of a solid object, got flat ones; give its mesh'
+        ) from None
     used, triangles = np.unique(hull.simplices, return_inverse=True)
     vertices = hull.points[used]
     corners = vertices[triangles.reshape(-1, 3)]
-    inwards = ((np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-                * (corners[:, 0] - vertices.mean(0))).sum(1) < 0)
+    inwards = (
+        np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]) * (corners[:, 0] - vertices.mean(0))
+    ).sum(1) < 0
     triangles = np.where(inwards[:, None], triangles.reshape(-1, 3)[:, ::-1], triangles.reshape(-1, 3))
     return MeshAsset('object', OBJECT, vertices.astype(np.float32), np.ascontiguousarray(triangles, np.int32))
 

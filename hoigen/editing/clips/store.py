@@ -60,33 +60,42 @@ def _begun(file: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(file.read_text()))
     except (ValueError, TypeError) as error:
-        raise ValueError(f'{file}: expected the settings of an edit that was begun, got: {error}; remove '
-                         f'{file.parent}') from None
+        raise ValueError(
+            f'{file}: expected the settings of an edit that was begun, got: {error}; remove {file.parent}'
+        ) from None
 
 
 def _refuse_others(path: Path, before: dict[str, Any], settings: dict[str, Any]) -> None:
     changed = [name for name in settings if before.get(name) != settings[name]]
     if changed:
-        raise ValueError(f'{path}: expected the settings with which this edit was begun, got others for '
-                         f'{", ".join(changed)}; remove it or choose another --out')
+        raise ValueError(
+            f'{path}: expected the settings with which this edit was begun, got others for '
+            f'{", ".join(changed)}; remove it or choose another --out'
+        )
 
 
 def write_arrays(path: Path, edited: EditedClip) -> None:
     """What is true of the edited frames, with the mesh that shows it (vertices [T or 1,V,3]); appears whole or not."""
     frames, clip = edited.frames, edited.clip
     arrays: dict[str, Any] = {
-        'stamps_ns': clip.stamps_ns, 'K': np.stack([camera.K for camera in clip.cameras]),
+        'stamps_ns': clip.stamps_ns,
+        'K': np.stack([camera.K for camera in clip.cameras]),
         'T_world_cam': np.stack([camera.T_world_cam for camera in clip.cameras]),
         'hidden': np.stack([frame.hidden for frame in frames]),
         'carried': np.array([frame.carried for frame in frames]),
-        'provenance': np.array(provenance_to_json(edited.provenance))}
+        'provenance': np.array(provenance_to_json(edited.provenance)),
+    }
     if edited.poses is not None:
         shapes = np.stack([mesh.vertices for mesh in edited.meshes])
-        arrays |= {'T_world_object': edited.poses, 'mask': np.stack([frame.mask for frame in frames]),
-                   'visibility': np.array([frame.visibility for frame in frames]),
-                   'agreement': np.array([frame.agreement for frame in frames]), 'rerendered': edited.rerendered,
-                   'reach_m': edited.reach_m,
-                   'vertices': shapes[:1] if (shapes == shapes[0]).all() else shapes,
-                   'triangles': edited.meshes[0].triangles}
+        arrays |= {
+            'T_world_object': edited.poses,
+            'mask': np.stack([frame.mask for frame in frames]),
+            'visibility': np.array([frame.visibility for frame in frames]),
+            'agreement': np.array([frame.agreement for frame in frames]),
+            'rerendered': edited.rerendered,
+            'reach_m': edited.reach_m,
+            'vertices': shapes[:1] if (shapes == shapes[0]).all() else shapes,
+            'triangles': edited.meshes[0].triangles,
+        }
     with whole_file(path) as file:
         np.savez_compressed(file, **arrays)

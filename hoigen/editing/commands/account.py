@@ -39,20 +39,26 @@ def refuse_without_effect(recorded: Recorded, edit: ClipEdit, edited: EditedClip
     look: the file that shows it."""
     frames = len(edited.frames)
     if edit.poses is not None and not any(_seen(edited)):
-        raise PlacementError(f'{recorded.name}: expected the object to be seen, got it in none of {frames} frames: '
-                             f'what is nearer hides all of it, or nothing was painted; see {look}')
+        raise PlacementError(
+            f'{recorded.name}: expected the object to be seen, got it in none of {frames} frames: '
+            f'what is nearer hides all of it, or nothing was painted; see {look}'
+        )
     if edit.kind != 'remove':
         return
     own = recorded.clip.mask == ROLE_CODE[OBJECT]
     left = _left(recorded, edited)
     if np.isfinite(left).any() and np.nanmean(left) > MAX_LEFT:
-        raise PlacementError(f'{recorded.name}: expected the object to be gone, got {np.nanmean(left):.0%} of its '
-                             'points beside its masks, where it is still seen: masks mark it in '
-                             f'{own.any((1, 2)).sum()} of {frames} frames; see {look}')
+        raise PlacementError(
+            f'{recorded.name}: expected the object to be gone, got {np.nanmean(left):.0%} of its '
+            'points beside its masks, where it is still seen: masks mark it in '
+            f'{own.any((1, 2)).sum()} of {frames} frames; see {look}'
+        )
     changed = changed_fraction(recorded.clip.rgb, _rgb(edited), own)
     if changed < MIN_CHANGED:
-        raise PlacementError(f'{recorded.name}: expected the object to be gone, got the same colours in '
-                             f'{1 - changed:.0%} of its pixels; see {look}')
+        raise PlacementError(
+            f'{recorded.name}: expected the object to be gone, got the same colours in '
+            f'{1 - changed:.0%} of its pixels; see {look}'
+        )
 
 
 def account(recorded: Recorded, edit: ClipEdit, edited: EditedClip) -> list[str]:
@@ -70,8 +76,10 @@ def account(recorded: Recorded, edit: ClipEdit, edited: EditedClip) -> list[str]
     if agreement:
         lines.append(f'its true outline and what changed agree to {np.mean(agreement):.2f} (intersection over union)')
     if np.isfinite(edited.rerendered).any():
-        lines.append(f'its mask against its meshes rendered again: {np.nanmean(edited.rerendered):.3f} (intersection '
-                     f'over union), at least {np.nanmin(edited.rerendered):.3f}')
+        lines.append(
+            f'its mask against its meshes rendered again: {np.nanmean(edited.rerendered):.3f} (intersection '
+            f'over union), at least {np.nanmin(edited.rerendered):.3f}'
+        )
     return lines + _of_hand(recorded, edit, edited)
 
 
@@ -80,8 +88,9 @@ def notes_of(edited: EditedClip) -> list[str]:
     notes = []
     for frame in edited.frames:
         if edited.poses is None:
-            known = ('no object is marked here' if np.isnan(frame.carried) else
-                     f'seen in other frames {frame.carried:.2f}')
+            known = (
+                'no object is marked here' if np.isnan(frame.carried) else f'seen in other frames {frame.carried:.2f}'
+            )
         else:
             known = f'visible {frame.visibility:.2f}'
             if np.isfinite(frame.agreement):
@@ -105,8 +114,11 @@ def _of_taken(recorded: Recorded, edit: ClipEdit, edited: EditedClip) -> list[st
     left = _left(recorded, edited)
     where = np.flatnonzero(left > 0.1)
     if len(where):
-        lines.append(f'points of it are seen beside its masks in {len(where)} frames, there it may still be seen: '
-                     + ', '.join(map(str, where[:10].tolist())) + (', ...' if len(where) > 10 else ''))
+        lines.append(
+            f'points of it are seen beside its masks in {len(where)} frames, there it may still be seen: '
+            + ', '.join(map(str, where[:10].tolist()))
+            + (', ...' if len(where) > 10 else '')
+        )
     return lines
 
 
@@ -120,15 +132,19 @@ def _of_hand(recorded: Recorded, edit: ClipEdit, edited: EditedClip) -> list[str
     lines = []
     if np.isfinite(edited.reach_m).any():
         deep = edited.reach_m
-        lines.append(f'the hand reaches at most {1000 * deep.max():.0f} mm into it, deeper than {1000 * DEEP_M:g} mm '
-                     f'in {(deep > DEEP_M).sum()} of {frames} frames')
+        lines.append(
+            f'the hand reaches at most {1000 * deep.max():.0f} mm into it, deeper than {1000 * DEEP_M:g} mm '
+            f'in {(deep > DEEP_M).sum()} of {frames} frames'
+        )
     within = ConditioningConfig().contact_distance_m if recorded.assets else CONTACT_M
     if edit.kind == 'insert' and has_object(recorded):
         if edited.poses is not None and all(subject.exact for subject in edit.subjects):
             gaps = gap_m(recorded, edited.meshes[0], edited.poses)
-            lines.append(f'the hand touches it (within {1000 * within:g} mm) in {(gaps <= within).sum()} of {frames} '
-                         f'frames, the nearest it comes is {1000 * gaps.min():.0f} mm; the labels of contact are those '
-                         'of the recorded object')
+            lines.append(
+                f'the hand touches it (within {1000 * within:g} mm) in {(gaps <= within).sum()} of {frames} '
+                f'frames, the nearest it comes is {1000 * gaps.min():.0f} mm; the labels of contact are those '
+                'of the recorded object'
+            )
         return lines
     if edit.kind == 'move' or all(subject.exact for subject in edit.subjects):
         touched = int(clip.point_contact.any(1).sum())

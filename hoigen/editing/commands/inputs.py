@@ -25,8 +25,15 @@ from hoigen.sources.recording.stills import PICTURES, read_depth, read_picture
 if TYPE_CHECKING:
     from hoigen.editing.data.models import DepthModel
 
-__all__ = ['PictureOptions', 'SubjectOptions', 'is_picture', 'read_mask', 'read_scene', 'recorded_subjects',
-           'subject_of']
+__all__ = [
+    'PictureOptions',
+    'SubjectOptions',
+    'is_picture',
+    'read_mask',
+    'read_scene',
+    'recorded_subjects',
+    'subject_of',
+]
 
 REFERENCES = 20
 """Pictures of a recorded object that a model may choose from, evenly over the frames that show it best."""
@@ -69,8 +76,9 @@ class SubjectOptions:
 
     def __post_init__(self) -> None:
         if (self.mesh is None) == (self.size is None):
-            raise PlacementError('object: expected either a mesh or a size, got '
-                                 + ('none' if self.mesh is None else 'both'))
+            raise PlacementError(
+                'object: expected either a mesh or a size, got ' + ('none' if self.mesh is None else 'both')
+            )
         if self.size is not None and not (np.isfinite(self.size).all() and min(self.size) > 0):
             raise PlacementError(f'size: expected metres > 0 along x, y and z, got {self.size}')
         if self.size is not None and not self.pictures:
@@ -85,16 +93,30 @@ def read_scene(path: Path, options: PictureOptions) -> Recorded:
     """A recorded clip, or a picture as a clip of one frame whose world is the camera's optical frame."""
     if not is_picture(path):
         return read_recorded(path)
-    rgb = read_picture(path, path.name, Limits().pixels,
-                       as_stored=options.depth is not None or options.calibration is not None)
+    rgb = read_picture(
+        path, path.name, Limits().pixels, as_stored=options.depth is not None or options.calibration is not None
+    )
     camera = _camera(options, rgb.shape[1], rgb.shape[0])
     depth = _depth(options, rgb)
     nothing = np.zeros(0, np.float32)
     labels = Labels((), nothing, nothing, None, Contacts(), '', 0, 0, True)
     none = np.zeros((1, 0), bool)
-    clip = Clip(np.zeros(1, np.int64), (camera,), rgb[None], depth[None], np.zeros((1, *rgb.shape[:2]), np.uint8),
-                np.zeros((1, 0, 3), np.float32), np.zeros(0, np.uint8), none, np.zeros((0, 3), np.uint8), none[0], none,
-                np.zeros((1, 0, 3), np.float32), none, (labels,))
+    clip = Clip(
+        np.zeros(1, np.int64),
+        (camera,),
+        rgb[None],
+        depth[None],
+        np.zeros((1, *rgb.shape[:2]), np.uint8),
+        np.zeros((1, 0, 3), np.float32),
+        np.zeros(0, np.uint8),
+        none,
+        np.zeros((0, 3), np.uint8),
+        none[0],
+        none,
+        np.zeros((1, 0, 3), np.float32),
+        none,
+        (labels,),
+    )
     return Recorded(path.stem, clip, (), (), None)
 
 
@@ -102,8 +124,9 @@ def read_mask(path: Path, size: tuple[int, int]) -> np.ndarray:
     """[H,W] bool of a picture of that size (height, width): where it is not black."""
     mask = read_picture(path, path.name, Limits().pixels).any(-1)
     if mask.shape != size:
-        raise PlacementError(f'{path}: expected a mask of the picture\'s size {size[1]}x{size[0]}, got '
-                             f'{mask.shape[1]}x{mask.shape[0]}')
+        raise PlacementError(
+            f"{path}: expected a mask of the picture's size {size[1]}x{size[0]}, got {mask.shape[1]}x{mask.shape[0]}"
+        )
     if not mask.any():
         raise PlacementError(f'{path}: expected a mask with something in it, got a black picture')
     return mask
@@ -130,8 +153,12 @@ def recorded_subjects(recorded: Recorded, poses: np.ndarray, caption: str | None
     meshes = object_meshes(recorded, before) if recorded.of_object else (seen_shape(recorded, before),) * len(before)
     words = caption if caption is not None else handled(recorded.clip.labels[0].task)
     clip, own = recorded.clip, recorded.clip.mask == ROLE_CODE[OBJECT]
-    shares = np.array([_share(mesh, pose, camera, mask) for mesh, pose, camera, mask in
-                       zip(meshes, before, clip.cameras, own, strict=True)])
+    shares = np.array(
+        [
+            _share(mesh, pose, camera, mask)
+            for mesh, pose, camera, mask in zip(meshes, before, clip.cameras, own, strict=True)
+        ]
+    )
     if not shares.max() > 0:
         raise PlacementError(f'{recorded.name}: expected frames that show the object, got none')
     rows = np.flatnonzero(shares >= BEST * shares.max())
@@ -177,16 +204,19 @@ def _share(mesh: MeshAsset, pose: np.ndarray, camera: Camera, mask: np.ndarray) 
 
 def _camera(options: PictureOptions, width: int, height: int) -> Camera:
     if (options.calibration is None) == (options.view_deg is None):
-        raise PlacementError('camera: expected either a calibration or how wide the view is (view_deg), got '
-                             + ('none' if options.calibration is None else 'both'))
+        raise PlacementError(
+            'camera: expected either a calibration or how wide the view is (view_deg), got '
+            + ('none' if options.calibration is None else 'both')
+        )
     if options.calibration is not None:
         return camera_of(read_calibration(options.calibration), width, height)
     assert options.view_deg is not None
     if not 1 <= options.view_deg <= 170:
         raise PlacementError(f'view_deg: expected degrees in [1, 170], got {options.view_deg:g}')
     focal = width / 2 / np.tan(np.radians(options.view_deg) / 2)
-    return Camera(np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1]]), width, height,
-                  np.eye(4))
+    return Camera(
+        np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1]]), width, height, np.eye(4)
+    )
 
 
 def _depth(options: PictureOptions, rgb: np.ndarray) -> np.ndarray:
@@ -198,15 +228,19 @@ def _depth(options: PictureOptions, rgb: np.ndarray) -> np.ndarray:
         depth = read_depth(options.depth, options.depth.name, Limits().pixels, unit)
         print(f'{options.depth.name}: {unit.says}')
         if depth.shape != rgb.shape[:2]:
-            raise PlacementError(f'{options.depth}: expected depth of the picture\'s size {rgb.shape[1]}x{rgb.shape[0]}'
-                                 f', got {depth.shape[1]}x{depth.shape[0]}')
+            raise PlacementError(
+                f"{options.depth}: expected depth of the picture's size {rgb.shape[1]}x{rgb.shape[0]}"
+                f', got {depth.shape[1]}x{depth.shape[0]}'
+            )
         return depth
     if not options.depth_model:
         return np.full(rgb.shape[:2], np.nan, np.float32)
     model = load_depth(options.depth_model)
     if not model.metric:
-        raise PlacementError(f'depth_model: expected a network that tells metres, got {options.depth_model!r}, which '
-                             'tells only what is nearer')
+        raise PlacementError(
+            f'depth_model: expected a network that tells metres, got {options.depth_model!r}, which '
+            'tells only what is nearer'
+        )
     return model(rgb)
 
 

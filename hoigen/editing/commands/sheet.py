@@ -69,7 +69,7 @@ def write_mp4(path: Path, columns: Sequence[Sequence[np.ndarray]], stamps_ns: np
         stream.height, stream.width, stream.pix_fmt = height // 2 * 2, len(columns) * width // 2 * 2, 'yuv420p'
         stream.time_base = Fraction(1, 1000)
         for pictures, stamp in zip(zip(*columns, strict=True), stamps_ns.tolist(), strict=True):
-            picture = np.concatenate(pictures, 1)[:stream.height, :stream.width]
+            picture = np.concatenate(pictures, 1)[: stream.height, : stream.width]
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format='rgb24')
             frame.pts, frame.time_base = (stamp - int(stamps_ns[0])) // 1_000_000, Fraction(1, 1000)
             file.mux(stream.encode(frame))

@@ -160,8 +160,10 @@ def _remove_from_picture(config: RemoveConfig) -> None:
     made = config.how.load().remove(rgb, mask, seed=config.how.seed, steps=config.how.steps)
     changed = changed_fraction(rgb, made, mask)
     if changed < MIN_CHANGED:
-        raise PlacementError(f'{config.scene.name}: expected what the mask covers to be gone, got the same colours in '
-                             f'{1 - changed:.0%} of its pixels')
+        raise PlacementError(
+            f'{config.scene.name}: expected what the mask covers to be gone, got the same colours in '
+            f'{1 - changed:.0%} of its pixels'
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(made).save(path)
     print(f'{changed:.0%} of the pixels of the mask have another colour now\n{path}')
@@ -199,8 +201,13 @@ def _run(recorded: Recorded, edit: ClipEdit, how: ModelOptions, config: Any, sin
 def _provenance(recorded: Recorded, edit: ClipEdit, edited: EditedClip, settings: dict[str, Any]) -> Provenance:
     """How it was made: the model, the settings, and how what was edited was made."""
     told = None if recorded.provenance is None else asdict(recorded.provenance)
-    made = {'edit': edit.kind, 'settings': settings, 'metric': is_metric(recorded), 'recorded': told,
-            'shape': 'mesh' if all(subject.exact for subject in edit.subjects) else 'box'}
+    made = {
+        'edit': edit.kind,
+        'settings': settings,
+        'metric': is_metric(recorded),
+        'recorded': told,
+        'shape': 'mesh' if all(subject.exact for subject in edit.subjects) else 'box',
+    }
     if edit.kind == 'move' and not recorded.assets:
         made['shape'] = 'convex hull of the points seen'
     return replace(edited.provenance, source=recorded.name, config=edited.provenance.config | made)
@@ -214,7 +221,8 @@ def _draw(recorded: Recorded, edited: EditedClip, path: Path, single: bool) -> P
         axis_m = 0.6 * float(np.ptp(edited.meshes[0].vertices, axis=0).max())
         columns['edited, true outline and axes'] = [
             marked(frame.rgb, frame.mask, camera, pose, axis_m)
-            for frame, camera, pose in zip(edited.frames, recorded.clip.cameras, edited.poses, strict=True)]
+            for frame, camera, pose in zip(edited.frames, recorded.clip.cameras, edited.poses, strict=True)
+        ]
     times = (recorded.clip.stamps_ns - recorded.clip.stamps_ns[0]) / 1e9
     notes = [f'{time:.2f} s   {note}' for time, note in zip(times.tolist(), notes_of(edited), strict=True)]
     file = path.with_name(f'{path.name}_sheet.png')
@@ -226,8 +234,13 @@ def _draw(recorded: Recorded, edited: EditedClip, path: Path, single: bool) -> P
 
 @contextmanager
 def _bar(name: str, frames: int) -> Iterator[Callable[[int], None]]:
-    columns = (TextColumn('{task.description}', markup=False), BarColumn(), MofNCompleteColumn(), TextColumn('frames'),
-               TimeRemainingColumn())
+    columns = (
+        TextColumn('{task.description}', markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn('frames'),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=Console(highlight=False, markup=False)) as progress:
         task = progress.add_task(name, total=frames)
         yield lambda frame: progress.update(task, completed=frame + 1)

@@ -72,8 +72,10 @@ class DataConfig:
         if self.meshes is not None and self.pictures is not None:
             raise DataError('meshes, pictures: expected at most one of them, got both')
         if self.count < 1 or self.workers < 1 or self.mesh_scale <= 0 or not 0 < self.mesh_share <= 1:
-            raise DataError('expected count >= 1, workers >= 1, mesh-scale > 0 and mesh-share in (0, 1], got '
-                            f'{self.count}, {self.workers}, {self.mesh_scale}, {self.mesh_share}')
+            raise DataError(
+                'expected count >= 1, workers >= 1, mesh-scale > 0 and mesh-share in (0, 1], got '
+                f'{self.count}, {self.workers}, {self.mesh_scale}, {self.mesh_share}'
+            )
 
 
 def make_data(config: DataConfig) -> int:
@@ -81,8 +83,15 @@ def make_data(config: DataConfig) -> int:
     console = Console(highlight=False, markup=False)
     with Ledger(config.out, _provenance(config)) as ledger:
         if config.pictures is None:
-            job = SceneJob(config.out, config.seed, config.simulation, config.filters, _meshes(config, console),
-                           config.mesh_share, config.compress)
+            job = SceneJob(
+                config.out,
+                config.seed,
+                config.simulation,
+                config.filters,
+                _meshes(config, console),
+                config.mesh_share,
+                config.compress,
+            )
             work, numbers = partial(make_scene, job), range(config.count)
         else:
             folders = object_folders(config.pictures)
@@ -97,15 +106,24 @@ def make_data(config: DataConfig) -> int:
     return COMPLETE
 
 
-def _run(work: Callable[[int], Outcome], numbers: Sequence[int], ledger: Ledger, config: DataConfig, console: Console
-         ) -> None:
+def _run(
+    work: Callable[[int], Outcome], numbers: Sequence[int], ledger: Ledger, config: DataConfig, console: Console
+) -> None:
     """Do every number in worker processes, each noted as it is through."""
     os.environ.setdefault('OMP_NUM_THREADS', '1')  # for the workers, each of which has a core of its own
-    columns = (TextColumn('{task.description}', markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-               TextColumn('left'), TimeRemainingColumn())
+    columns = (
+        TextColumn('{task.description}', markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn('left'),
+        TimeRemainingColumn(),
+    )
     context = multiprocessing.get_context('spawn')
-    with Progress(*columns, console=console) as progress, ProcessPoolExecutor(
-            min(config.workers, max(1, len(numbers))), mp_context=context) as pool:
+    with (
+        Progress(*columns, console=console) as progress,
+        ProcessPoolExecutor(min(config.workers, max(1, len(numbers))), mp_context=context) as pool,
+    ):
         bar = progress.add_task('scenes' if config.pictures is None else 'objects', total=len(numbers))
         waiting = [pool.submit(work, number) for number in numbers]
         try:
@@ -131,8 +149,9 @@ def _meshes(config: DataConfig, console: Console) -> tuple[LibraryMesh, ...]:
 
 
 def _picture_job(config: DataConfig) -> PictureJob:
-    return PictureJob(config.out, config.simulation.size, config.simulation.views, config.labels, config.filters,
-                      config.compress)
+    return PictureJob(
+        config.out, config.simulation.size, config.simulation.views, config.labels, config.filters, config.compress
+    )
 
 
 def _provenance(config: DataConfig) -> Provenance:
@@ -141,18 +160,28 @@ def _provenance(config: DataConfig) -> Provenance:
     unused = {'out', 'count', 'workers', 'seed'}
     unused |= {'labels'} if config.pictures is None else {'mesh_scale', 'mesh_share', 'simulation'}
     unused |= {'mesh_scale', 'mesh_share'} if config.meshes is None else set()
-    told = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(config).items()
-            if name not in unused}
+    told = {
+        name: str(value) if isinstance(value, Path) else value
+        for name, value in asdict(config).items()
+        if name not in unused
+    }
     if config.meshes is not None:
-        told['mesh_files'] = {str(path.relative_to(config.meshes)): sha256_of(path)
-                              for path in mesh_files(config.meshes)}
+        told['mesh_files'] = {
+            str(path.relative_to(config.meshes)): sha256_of(path) for path in mesh_files(config.meshes)
+        }
     if config.pictures is not None:
         told |= {'size': config.simulation.size, 'views': config.simulation.views}
     names = [config.filters.dino]
     names += [] if config.pictures is None else [getattr(config.labels, name) for name in MODELS]
     weights, licences = _models([name for name in names if name])
-    return Provenance(config.seed, {**told, 'seed': config.seed}, 'simulation' if config.pictures is None else
-                      'pictures', weights, versions_of(), licences)
+    return Provenance(
+        config.seed,
+        {**told, 'seed': config.seed},
+        'simulation' if config.pictures is None else 'pictures',
+        weights,
+        versions_of(),
+        licences,
+    )
 
 
 def _models(names: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
@@ -172,5 +201,6 @@ def _models(names: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
 
 def _sentence(out: Path, totals: dict[str, Any]) -> str:
     left_out = ', '.join(f'{count} {reason}' for reason, count in totals['dropped'].items())
-    return (f'{totals["examples"]} examples in {totals["scenes"]} scenes, {out}'
-            + (f'; left out: {left_out}' if left_out else ''))
+    return f'{totals["examples"]} examples in {totals["scenes"]} scenes, {out}' + (
+        f'; left out: {left_out}' if left_out else ''
+    )

@@ -45,18 +45,30 @@ def _row(scene: dict[str, np.ndarray], turn: int) -> tuple[list[np.ndarray], str
     """One example's pictures [SIDE,SIDE,3], and what its labels say."""
     index = 3 * turn % len(scene['rgb'])
     thing = int(scene['thing'][index])
-    depth = np.where(scene['mask'][index], np.minimum(scene['object_depth_m'][index],
-                     np.nan_to_num(scene['depth_without_m'][index], nan=np.inf)), scene['depth_without_m'][index])
+    depth = np.where(
+        scene['mask'][index],
+        np.minimum(scene['object_depth_m'][index], np.nan_to_num(scene['depth_without_m'][index], nan=np.inf)),
+        scene['depth_without_m'][index],
+    )
     shades = np.repeat(as_uint8(depth_picture(depth))[..., None], 3, 2)
     views = scene['view_rgb'][thing]
     chosen = [views[i] for i in np.linspace(0, len(views) - 1, 3).round().astype(int)]
-    pictures = [scene['without'][index], shades, scene['guide'][index], scene['rgb'][index], scene['rgb'][index],
-                *chosen]
+    pictures = [
+        scene['without'][index],
+        shades,
+        scene['guide'][index],
+        scene['rgb'][index],
+        scene['rgb'][index],
+        *chosen,
+    ]
     enlarged = [cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST_EXACT) for picture in pictures]
     enlarged[3] = _labelled(enlarged[3], scene, index)
     angles = np.degrees(scene['orientation'][index])
-    told = ('orientation unknown' if np.isnan(angles).any() else
-            'azimuth {:.0f}, elevation {:.0f}, in-plane {:.0f} degrees'.format(*angles))
+    told = (
+        'orientation unknown'
+        if np.isnan(angles).any()
+        else 'azimuth {:.0f}, elevation {:.0f}, in-plane {:.0f} degrees'.format(*angles)
+    )
     return enlarged, f'{scene["caption"][thing]}; {float(scene["insertion_depth_m"][index]):.2f} deep; {told}'
 
 

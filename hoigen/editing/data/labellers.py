@@ -28,8 +28,13 @@ def load_labellers(options: LabelOptions, filters: FilterOptions) -> Labellers:
         likeness = load_likeness(filters.dino) if filters.dino else None
     sam = cache(lambda: _sam(options.sam))
     depth = cache(lambda: _depth(options.depth))
-    return Labellers(lambda rgb, caption: _box(options.detector, rgb, caption), lambda rgb, box: sam()(rgb, box),
-                     lambda rgb: depth()(rgb), orientation, likeness)
+    return Labellers(
+        lambda rgb, caption: _box(options.detector, rgb, caption),
+        lambda rgb, box: sam()(rgb, box),
+        lambda rgb: depth()(rgb),
+        orientation,
+        likeness,
+    )
 
 
 def _box(name: str, rgb: np.ndarray, caption: str) -> tuple[np.ndarray, float] | None:
@@ -51,9 +56,11 @@ def _sam(name: str) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     model = load_sam(name)
 
     def mask(rgb: np.ndarray, box: np.ndarray) -> np.ndarray:
-        one = Boxes(np.array([ROLE_CODE[OBJECT]], np.uint8), box[None, None].astype(np.float32),
-                    np.ones((1, 1), np.float32))
+        one = Boxes(
+            np.array([ROLE_CODE[OBJECT]], np.uint8), box[None, None].astype(np.float32), np.ones((1, 1), np.float32)
+        )
         return segment_with_sam(Footage(np.zeros(1, np.int64), rgb[None], None, None), one, model).instance[0] > 0
+
     return mask
 
 

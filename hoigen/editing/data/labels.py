@@ -144,5 +144,7 @@ def _without(path: Path, rgb: np.ndarray) -> np.ndarray | None:
 
 def _same_size(found: np.ndarray, rgb: np.ndarray, path: Path) -> None:
     if found.shape[:2] != rgb.shape[:2]:
-        raise DataError(f'{path.name}: expected the picture\'s size {rgb.shape[1]}x{rgb.shape[0]}, got '
-                        f'{found.shape[1]}x{found.shape[0]}')
+        raise DataError(
+            f"{path.name}: expected the picture's size {rgb.shape[1]}x{rgb.shape[0]}, got "
+            f'{found.shape[1]}x{found.shape[0]}'
+        )

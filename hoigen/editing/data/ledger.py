@@ -47,8 +47,9 @@ class Ledger:
     def __enter__(self) -> Ledger:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._write_manifest()
         self._lines.close()
 
@@ -67,8 +68,12 @@ class Ledger:
         """How much there is, and why the rest was left out."""
         dropped = sum((Counter(o.dropped) for o in self.outcomes.values()), Counter[str]())
         kinds = {caption for o in self.outcomes.values() if o.file for caption in o.captions}
-        return {'scenes': len(self.files), 'examples': sum(o.examples for o in self.outcomes.values()),
-                'captions': len(kinds), 'dropped': dict(sorted(dropped.items()))}
+        return {
+            'scenes': len(self.files),
+            'examples': sum(o.examples for o in self.outcomes.values()),
+            'captions': len(kinds),
+            'dropped': dict(sorted(dropped.items())),
+        }
 
     def _claim(self) -> None:
         path, mine = self._folder / MANIFEST, json.loads(provenance_to_json(self._provenance))['config']
@@ -80,11 +85,15 @@ class Ledger:
             theirs = json.loads(path.read_text(encoding='utf-8'))['provenance']['config']
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(f'{path}: expected the manifest of a set, got something else: {error}') from error
-        other = [f'{name} {theirs.get(name)}, now {mine.get(name)}' for name in sorted(mine.keys() | theirs.keys())
-                 if theirs.get(name) != mine.get(name)]
+        other = [
+            f'{name} {theirs.get(name)}, now {mine.get(name)}'
+            for name in sorted(mine.keys() | theirs.keys())
+            if theirs.get(name) != mine.get(name)
+        ]
         if other:
-            raise DataError(f'{self._folder}: holds scenes made with other settings: {"; ".join(other)}; choose '
-                            'another folder')
+            raise DataError(
+                f'{self._folder}: holds scenes made with other settings: {"; ".join(other)}; choose another folder'
+            )
 
     def _read(self) -> dict[int, Outcome]:
         self._lines.seek(0)
@@ -102,8 +111,10 @@ class Ledger:
         return found
 
     def _write_manifest(self) -> None:
-        made: Mapping[str, Any] = {'provenance': json.loads(provenance_to_json(self._provenance)),
-                                   'made': self.totals()}
+        made: Mapping[str, Any] = {
+            'provenance': json.loads(provenance_to_json(self._provenance)),
+            'made': self.totals(),
+        }
         with whole_file(self._folder / MANIFEST) as file:
             file.write_text(json.dumps(made, indent=1), encoding='utf-8')
 

@@ -55,8 +55,9 @@ def mesh_files(folder: Path) -> list[Path]:
     return found
 
 
-def prepare_library(folder: Path, scale: float, out: Path, workers: int
-                    ) -> tuple[tuple[LibraryMesh, ...], tuple[str, ...]]:
+def prepare_library(
+    folder: Path, scale: float, out: Path, workers: int
+) -> tuple[tuple[LibraryMesh, ...], tuple[str, ...]]:
     """Read every mesh once and keep its arrays in ``out``. Those that can be used, and why the others cannot; DataError
     if none can. What was read before is not read again."""
     out.mkdir(parents=True, exist_ok=True)
@@ -124,16 +125,27 @@ def look_of(asset: MeshAsset, caption: str) -> Look:
     except QhullError as error:
         raise DataError(f'expected a solid body, its convex hull has none: {str(error).splitlines()[0]}') from error
     size = (high - low) / 2
-    thing = Thing(caption, Mesh(vertices.astype(float), uv.astype(float), asset.triangles),
-                  (Collider('mesh', points=hull),), float(size[2]), 2 * float(size[:2].min()), side=True)
+    thing = Thing(
+        caption,
+        Mesh(vertices.astype(float), uv.astype(float), asset.triangles),
+        (Collider('mesh', points=hull),),
+        float(size[2]),
+        2 * float(size[:2].min()),
+        side=True,
+    )
     return Look(thing, replace(asset, vertices=vertices, uv=uv, texture=texture), caption)
 
 
 def chooser(library: Sequence[LibraryMesh], share: float) -> Callable[[Draws, int, int], tuple[Look, ...]]:
     """Draws a scene's things: each with this probability one of the library, else one of ours."""
+
     def choose(draws: Draws, count: int, texture: int) -> tuple[Look, ...]:
-        drawn = [draws.pick(library).look() if draws.chance(share) else draw_looks(draws, 1, texture)[0]
-                 for _ in range(count)]
-        return tuple(replace(look, asset=replace(look.asset, id=f'thing_{number}'))
-                     for number, look in enumerate(drawn))
+        drawn = [
+            draws.pick(library).look() if draws.chance(share) else draw_looks(draws, 1, texture)[0]
+            for _ in range(count)
+        ]
+        return tuple(
+            replace(look, asset=replace(look.asset, id=f'thing_{number}')) for number, look in enumerate(drawn)
+        )
+
     return choose

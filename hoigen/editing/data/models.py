@@ -77,6 +77,7 @@ def load_likeness(name: str = 'dinov2', device: str = 'auto') -> Callable[[Seque
         inputs = processor(list(pictures), return_tensors='pt').to(model.device)
         vectors = model(**inputs).last_hidden_state[:, 0]
         return nn.functional.normalize(vectors, dim=1).cpu().numpy()
+
     return likeness
 
 
@@ -108,8 +109,10 @@ class OrientAnything(nn.Module):
         turns = len(out) - AZIMUTHS - ELEVATIONS - CONFIDENCES
         azimuth, elevation, turn, sure = out.split([AZIMUTHS, ELEVATIONS, turns, CONFIDENCES])
         found = np.radians([int(azimuth.argmax()), int(elevation.argmax()) - 90, turns // 2 - int(turn.argmax())])
-        return (Orientation(float((found[0] + np.pi) % (2 * np.pi) - np.pi), float(found[1]), float(found[2])),
-                float(sure.softmax(0)[0]))
+        return (
+            Orientation(float((found[0] + np.pi) % (2 * np.pi) - np.pi), float(found[1]), float(found[2])),
+            float(sure.softmax(0)[0]),
+        )
 
 
 class _Head(nn.Module):
@@ -134,9 +137,16 @@ def blank_orient_anything(folder: Path) -> OrientAnything:
     if outputs <= AZIMUTHS + ELEVATIONS + CONFIDENCES:
         raise ModelError(f'{folder}: expected more than {AZIMUTHS + ELEVATIONS + CONFIDENCES} outputs, got {outputs}')
     layers = len({key.split('.')[3] for key in shapes if key.startswith('dinov2.encoder.layer.')})
-    return OrientAnything(Dinov2Config(hidden_size=width, num_hidden_layers=layers, patch_size=PATCH,
-                                       num_attention_heads=max(1, width // HEAD),
-                                       image_size=PATCH * round(places**0.5)), outputs)
+    return OrientAnything(
+        Dinov2Config(
+            hidden_size=width,
+            num_hidden_layers=layers,
+            patch_size=PATCH,
+            num_attention_heads=max(1, width // HEAD),
+            image_size=PATCH * round(places**0.5),
+        ),
+        outputs,
+    )
 
 
 def load_orienter(name: str = ORIENT_ANYTHING.name, device: str = 'auto') -> OrientAnything:

@@ -43,15 +43,22 @@ def object_folders(folder: Path) -> tuple[Path, ...]:
         raise DataError(f'pictures: expected a folder, got {folder}')
     found = tuple(sorted(path for path in folder.iterdir() if path.is_dir() and pictures_of(path)))
     if not found:
-        raise DataError(f'pictures: expected a folder for each object in {folder}, with its pictures '
-                        f'({", ".join(PICTURES)}), found none')
+        raise DataError(
+            f'pictures: expected a folder for each object in {folder}, with its pictures '
+            f'({", ".join(PICTURES)}), found none'
+        )
     return found
 
 
 def pictures_of(folder: Path) -> list[Path]:
     """The pictures in a folder, without the masks, depth maps and pictures without the object beside them."""
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES
-                  and not path.name.endswith(MASK) and Path(path.stem).suffix not in (DEPTH, WITHOUT))
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in PICTURES
+        and not path.name.endswith(MASK)
+        and Path(path.stem).suffix not in (DEPTH, WITHOUT)
+    )
 
 
 def make_pictures(job: PictureJob, folders: Sequence[Path], number: int) -> Outcome:
@@ -81,8 +88,9 @@ def make_pictures(job: PictureJob, folders: Sequence[Path], number: int) -> Outc
     return Outcome(number, path.name, len(good), (caption,), dict(+dropped), tuple(notes))
 
 
-def arrays_of_pictures(found: Sequence[Labelled], alone: Sequence[np.ndarray], caption: str, size: int, views: int
-                       ) -> dict[str, np.ndarray]:
+def arrays_of_pictures(
+    found: Sequence[Labelled], alone: Sequence[np.ndarray], caption: str, size: int, views: int
+) -> dict[str, np.ndarray]:
     """The arrays of a scene file: of each picture one example, whose thing has the other pictures as its views, again
     and again up to ``views`` of them."""
     rows = [_example(picture, size) for picture in found]
@@ -92,9 +100,15 @@ def arrays_of_pictures(found: Sequence[Labelled], alone: Sequence[np.ndarray], c
     turned = np.array([_angles(picture.orientation) for picture in found], np.float32)
     nowhere = np.full((count, 4, 4), np.nan)
     return arrays | {
-        'orientation': turned, 'thing': np.arange(count), 'K': nowhere[:, :3, :3], 'T_world_cam': nowhere,
-        'T_world_object': nowhere, 'view_rgb': np.stack(alone)[others], 'view_orientation': turned[others],
-        'caption': np.array([caption] * count)}
+        'orientation': turned,
+        'thing': np.arange(count),
+        'K': nowhere[:, :3, :3],
+        'T_world_cam': nowhere,
+        'T_world_object': nowhere,
+        'view_rgb': np.stack(alone)[others],
+        'view_orientation': turned[others],
+        'caption': np.array([caption] * count),
+    }
 
 
 def _example(picture: Labelled, size: int) -> dict[str, np.ndarray]:
@@ -106,14 +120,21 @@ def _example(picture: Labelled, size: int) -> dict[str, np.ndarray]:
     own = np.where(np.isfinite(depth), depth, np.float32(insertion))
     box = np.zeros_like(mask)
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    box[rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1] = True
+    box[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] = True
     mixed = cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0  # pixels at the outline show both
     hidden = np.where(mixed[..., None], np.uint8(GREY), rgb)
-    return {'rgb': rgb, 'without': hidden if picture.without is None else region.cut(picture.without),
-            'without_known': np.array(picture.without is not None),
-            'depth_without_m': np.where(mixed, np.float32(np.nan), depth), 'mask': mask,
-            'object_depth_m': np.where(mask, own, np.float32(np.inf)), 'guide': np.full_like(rgb, GREY),
-            'box_mask': box, 'box_depth_m': flat(box, insertion), 'insertion_depth_m': np.array(insertion, np.float32)}
+    return {
+        'rgb': rgb,
+        'without': hidden if picture.without is None else region.cut(picture.without),
+        'without_known': np.array(picture.without is not None),
+        'depth_without_m': np.where(mixed, np.float32(np.nan), depth),
+        'mask': mask,
+        'object_depth_m': np.where(mask, own, np.float32(np.inf)),
+        'guide': np.full_like(rgb, GREY),
+        'box_mask': box,
+        'box_depth_m': flat(box, insertion),
+        'insertion_depth_m': np.array(insertion, np.float32),
+    }
 
 
 def _alike(alone: Sequence[np.ndarray], filters: FilterOptions, likeness: Likeness | None) -> list[int]:

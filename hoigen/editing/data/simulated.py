@@ -58,8 +58,14 @@ def make_scene(job: SceneJob, number: int) -> Outcome:
     except RenderError:
         raise
     except (ValueError, RuntimeError, mujoco.FatalError) as error:
-        return Outcome(number, '', 0, (), {'not simulated': job.simulation.things * job.simulation.sights},
-                       (f'scene {number}: {error}',))
+        return Outcome(
+            number,
+            '',
+            0,
+            (),
+            {'not simulated': job.simulation.things * job.simulation.sights},
+            (f'scene {number}: {error}',),
+        )
     faults = [fault_of(example, scene.views[example.thing], job.filters, tools.likeness) for example in scene.examples]
     kept = tuple(example for example, fault in zip(scene.examples, faults, strict=True) if not fault)
     hidden = job.simulation.things * job.simulation.sights - len(scene.examples)
@@ -74,13 +80,15 @@ def make_scene(job: SceneJob, number: int) -> Outcome:
 
 def arrays_of(scene: SceneExamples, kept: tuple[Example, ...]) -> dict[str, np.ndarray]:
     """The arrays of a scene file."""
+
     def stack(values: list, dtype: str) -> np.ndarray:
         return np.stack(values).astype(dtype)
 
     places = [example.placement for example in kept]
     boxes, sights = [example.box for example in kept], [example.sight for example in kept]
     return {
-        'rgb': stack([s.rgb for s in sights], 'uint8'), 'without': stack([s.without for s in sights], 'uint8'),
+        'rgb': stack([s.rgb for s in sights], 'uint8'),
+        'without': stack([s.without for s in sights], 'uint8'),
         'without_known': np.ones(len(kept), bool),
         'depth_without_m': stack([s.depth_without_m for s in sights], 'float32'),
         'mask': stack([p.mask for p in places], 'bool'),

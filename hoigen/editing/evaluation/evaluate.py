@@ -47,8 +47,20 @@ from hoigen.metrics.tables import Rows, markdown, said
 __all__ = ['EvaluateEditConfig', 'evaluate', 'measure', 'missed_bounds', 'table_of']
 
 OCCLUSION, IOU, ABSREL, TURNED = 'occlusion right', 'object IoU', 'depth AbsRel, %', f'within {ACCURATE_DEG:.0f}°'
-MEASURES = {OCCLUSION: '↑', IOU: '↑', ABSREL: '↓', TURNED: '↑', 'object PSNR, dB': '↑', 'colour error': '↓',
-            'background error': '↓', 'label IoU': '↑', 'unclear': '↓', 'DINO': '↑', 'CLIP': '↑', 'seconds': '↓'}
+MEASURES = {
+    OCCLUSION: '↑',
+    IOU: '↑',
+    ABSREL: '↓',
+    TURNED: '↑',
+    'object PSNR, dB': '↑',
+    'colour error': '↓',
+    'background error': '↓',
+    'label IoU': '↑',
+    'unclear': '↓',
+    'DINO': '↑',
+    'CLIP': '↑',
+    'seconds': '↓',
+}
 """Each measure and which way is better."""
 DIGITS = {OCCLUSION: 2, TURNED: 2, 'object PSNR, dB': 1, 'colour error': 1, 'background error': 1, 'seconds': 1}
 LEAST_OCCLUSION, LEAST_IOU = 0.8, 0.6
@@ -102,13 +114,15 @@ def evaluate(config: EvaluateEditConfig) -> int:
     summaries = {name: summarise(of) for name, of in results.rows.items()}
     faults = missed_bounds(summaries)
     weights: dict[str, str | dict[str, str]] = {
-        MODEL if stage_1 else NO_STAGE_1: of.model.weights for stage_1, of in inserters.items()}
+        MODEL if stage_1 else NO_STAGE_1: of.model.weights for stage_1, of in inserters.items()
+    }
     _write(config, results, summaries, faults, weights | identity.weights)
     return 1 if faults else 0
 
 
-def _evaluate_one(insertion: Insertion, inserters: Mapping[bool, Inserter], identity: Identity, seed: int,
-                  results: Results) -> None:
+def _evaluate_one(
+    insertion: Insertion, inserters: Mapping[bool, Inserter], identity: Identity, seed: int, results: Results
+) -> None:
     """Add one insertion, as each method makes it, to the results."""
     placement, truth = insertion.placement, insertion.truth
     reader = OrientationReader(insertion.look.asset, placement.T_world_object, placement.camera, truth)
@@ -136,12 +150,16 @@ def measure(made: Made, insertion: Insertion, reader: OrientationReader, identit
     """Each of MEASURES that a picture has; NaN where it cannot be told of this insertion."""
     truth, rgb = insertion.truth, made.rgb
     reading = read(rgb, truth)
-    row = {OCCLUSION: occlusion_right(reading, truth) if insertion.occluded else float('nan'),
-           IOU: object_iou(reading, truth), ABSREL: depth_error_percent(reading, truth),
-           TURNED: float(reader.error_deg(rgb) <= ACCURATE_DEG) if reader.tells else float('nan'),
-           'object PSNR, dB': psnr(rgb[None], truth.rgb[None], truth.visible[None]),
-           'colour error': colour_error(rgb, truth), 'background error': background_error(rgb, truth),
-           'unclear': unclear_share(reading, truth)}
+    row = {
+        OCCLUSION: occlusion_right(reading, truth) if insertion.occluded else float('nan'),
+        IOU: object_iou(reading, truth),
+        ABSREL: depth_error_percent(reading, truth),
+        TURNED: float(reader.error_deg(rgb) <= ACCURATE_DEG) if reader.tells else float('nan'),
+        'object PSNR, dB': psnr(rgb[None], truth.rgb[None], truth.visible[None]),
+        'colour error': colour_error(rgb, truth),
+        'background error': background_error(rgb, truth),
+        'unclear': unclear_share(reading, truth),
+    }
     if made.mask is not None:
         row['label IoU'] = float((made.mask & truth.visible).sum() / (made.mask | truth.visible).sum())
     reference = nearest(insertion.references, insertion.placement.orientation, 1)[0]
@@ -181,17 +199,30 @@ def _said(summary: Summary, digits: int) -> str:
     return said(summary, digits) if np.isfinite(summary.low) else f'{summary.mean:.{digits}f}'
 
 
-def _write(config: EvaluateEditConfig, results: Results, summaries: Mapping[str, Mapping[str, Summary]],
-           faults: Sequence[str], weights: Mapping[str, str | dict[str, str]]) -> None:
+def _write(
+    config: EvaluateEditConfig,
+    results: Results,
+    summaries: Mapping[str, Mapping[str, Summary]],
+    faults: Sequence[str],
+    weights: Mapping[str, str | dict[str, str]],
+) -> None:
     config.out.mkdir(parents=True, exist_ok=True)
     table = markdown(table_of(summaries))
-    note = (f'{TURNED}: {len(results.chance)} of {len(results.names)} insertions tell their orientation; one drawn by '
-            f'chance is right in {np.mean(results.chance or [np.nan]):.2f}.')
+    note = (
+        f'{TURNED}: {len(results.chance)} of {len(results.names)} insertions tell their orientation; one drawn by '
+        f'chance is right in {np.mean(results.chance or [np.nan]):.2f}.'
+    )
     (config.out / 'table.md').write_text(f'{table}\n{note}\n')
-    told = {'means': {name: {m: asdict(s) for m, s in of.items()} for name, of in summaries.items()},
-            'insertions': {name: [{'insertion': i, **row} for i, row in zip(results.names, of, strict=True)]
-                           for name, of in results.rows.items()},
-            'chance': results.chance, 'weights': dict(weights), 'missed': list(faults)}
+    told = {
+        'means': {name: {m: asdict(s) for m, s in of.items()} for name, of in summaries.items()},
+        'insertions': {
+            name: [{'insertion': i, **row} for i, row in zip(results.names, of, strict=True)]
+            for name, of in results.rows.items()
+        },
+        'chance': results.chance,
+        'weights': dict(weights),
+        'missed': list(faults),
+    }
     (config.out / 'results.json').write_text(strict_json(told, indent=1))
     sheet(results.pictures).save(config.out / 'sheet.png')
     console = Console(markup=False)

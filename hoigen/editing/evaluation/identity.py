@@ -57,8 +57,10 @@ class Identity:
         """Cosine similarity by network's name; picture [H,W,3] uint8, the object where mask [H,W] bool says, reference
         [S,S,3] uint8 the object alone on white."""
         alone = cut_out(picture, mask)
-        return {name: float(torch.cosine_similarity(network([alone]), network([reference])))
-                for name, network in self._networks.items()}
+        return {
+            name: float(torch.cosine_similarity(network([alone]), network([reference])))
+            for name, network in self._networks.items()
+        }
 
 
 def cut_out(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -66,10 +68,11 @@ def cut_out(picture: np.ndarray, mask: np.ndarray) -> np.ndarray:
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     if not len(rows):
         raise ValueError('mask: expected at least one pixel of the object, got none')
-    part = np.s_[rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1]
+    part = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     piece = np.where(mask[part][..., None], picture[part], np.uint8(255))
     high, wide = piece.shape[:2]
     side = int(np.ceil(max(high, wide) * (1 + 2 * MARGIN)))
     top, left = (side - high) // 2, (side - wide) // 2
-    return cv2.copyMakeBorder(piece, top, side - high - top, left, side - wide - left, cv2.BORDER_CONSTANT,
-                              value=(255, 255, 255))
+    return cv2.copyMakeBorder(
+        piece, top, side - high - top, left, side - wide - left, cv2.BORDER_CONSTANT, value=(255, 255, 255)
+    )

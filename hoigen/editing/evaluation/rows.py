@@ -15,8 +15,20 @@ from hoigen.editing.placement import box_of
 from hoigen.editing.records import Subject
 from hoigen.geometry.shading import draw
 
-__all__ = ['BASELINES', 'MODEL', 'MOVEMENT', 'NOTHING', 'NO_DEPTH', 'NO_STAGE_1', 'ROWS', 'STAGE_1', 'TRUE', 'Made',
-           'Row', 'make']
+__all__ = [
+    'BASELINES',
+    'MODEL',
+    'MOVEMENT',
+    'NOTHING',
+    'NO_DEPTH',
+    'NO_STAGE_1',
+    'ROWS',
+    'STAGE_1',
+    'TRUE',
+    'Made',
+    'Row',
+    'make',
+]
 
 RIM = 2
 """Pixels about an object that is moved which are taken away with it."""
@@ -74,11 +86,16 @@ ROWS = {
 def make(row: Row, inserter: Inserter, insertion: Insertion, seed: int) -> Made:
     """The insertion as a row makes it."""
     model = inserter.model if row.refined else replace(inserter.model, refiner=None)
-    inserter = replace(inserter, model=model, guided=row.guided, geometry_aware=row.geometry_aware,
-                       references_by=row.references_by)
+    inserter = replace(
+        inserter, model=model, guided=row.guided, geometry_aware=row.geometry_aware, references_by=row.references_by
+    )
     asset, truth, camera = insertion.look.asset, insertion.truth, insertion.placement.camera
-    subject = Subject(insertion.look.caption if row.caption else '', insertion.references,
-                      asset if row.exact else box_of(asset), exact=row.exact)
+    subject = Subject(
+        insertion.look.caption if row.caption else '',
+        insertion.references,
+        asset if row.exact else box_of(asset),
+        exact=row.exact,
+    )
     rgb, depth = truth.without, truth.scene_depth_m
     if row.moved:
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * RIM + 1, 2 * RIM + 1))

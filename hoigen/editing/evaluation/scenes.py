@@ -82,8 +82,10 @@ def heldout_insertions(count: int) -> Iterator[Insertion]:
                 break  # one of each scene
         if not any(wanted.values()):
             return
-    raise RuntimeError(f'held-out scenes: expected {count} insertions, still without {wanted} (by occluder) after '
-                       f'{MOST_SCENES * count} scenes')
+    raise RuntimeError(
+        f'held-out scenes: expected {count} insertions, still without {wanted} (by occluder) after '
+        f'{MOST_SCENES * count} scenes'
+    )
 
 
 def _insertion(scene: Clutter, number: int, renderer: Renderer, draws: Draws) -> Insertion | None:
@@ -103,10 +105,18 @@ def _insertion(scene: Clutter, number: int, renderer: Renderer, draws: Draws) ->
     if placement.cut == 0 and hidden <= 1 - SEEN and not FREE <= hidden < HIDDEN:
         before = _elsewhere(scene, number, sight, renderer, draws)
         if before is not None:
-            truth = EditTruth(sight.rgb, sight.without, _alone(scene, number, sight, renderer), placement.mask,
-                              placement.depth_m, sight.depth_without_m, visible)
-            found = Insertion(look, random_views(look.asset, VIEWS, draws.rng), placement, truth,
-                              bool(hidden >= HIDDEN), before)
+            truth = EditTruth(
+                sight.rgb,
+                sight.without,
+                _alone(scene, number, sight, renderer),
+                placement.mask,
+                placement.depth_m,
+                sight.depth_without_m,
+                visible,
+            )
+            found = Insertion(
+                look, random_views(look.asset, VIEWS, draws.rng), placement, truth, bool(hidden >= HIDDEN), before
+            )
     scene.put_hand(None)
     scene.move(number, stood)
     return found

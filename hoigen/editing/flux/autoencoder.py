@@ -67,10 +67,17 @@ class PatchAutoencoder(nn.Module):
         c, p, w = config.channels, config.pixels, config.width
         self.analysis, self.synthesis = nn.Conv2d(3, c, p, p), nn.ConvTranspose2d(c, 3, p, p)
         self.inner = nn.Sequential(nn.Conv2d(3 * p * p, w, 3, padding=1), nn.SiLU(), ConvBlock(w), nn.Conv2d(w, c, 1))
-        self.coarse = nn.Sequential(nn.Conv2d(c, 2 * w, 3, padding=1), nn.SiLU(), ConvBlock(2 * w), ConvBlock(2 * w),
-                                    nn.Conv2d(2 * w, 16 * p * p, 1), nn.PixelShuffle(p))
-        self.fine = nn.Sequential(nn.Conv2d(16 + 3, 32, 3, padding=1), nn.SiLU(), ConvBlock(32),
-                                  nn.Conv2d(32, 3, 3, padding=1))
+        self.coarse = nn.Sequential(
+            nn.Conv2d(c, 2 * w, 3, padding=1),
+            nn.SiLU(),
+            ConvBlock(2 * w),
+            ConvBlock(2 * w),
+            nn.Conv2d(2 * w, 16 * p * p, 1),
+            nn.PixelShuffle(p),
+        )
+        self.fine = nn.Sequential(
+            nn.Conv2d(16 + 3, 32, 3, padding=1), nn.SiLU(), ConvBlock(32), nn.Conv2d(32, 3, 3, padding=1)
+        )
         for last in (self.inner[-1], self.fine[-1]):
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)
@@ -87,7 +94,7 @@ class PatchAutoencoder(nn.Module):
         self.analysis.weight.copy_((components / scale).T.reshape(c, 3, p, p))
         self.analysis.bias.copy_(-(mean @ components) / scale)
         self.synthesis.weight.copy_((components * scale).T.reshape(c, 3, p, p))
-        self.synthesis.bias.copy_(mean[::p * p])
+        self.synthesis.bias.copy_(mean[:: p * p])
 
     @torch.no_grad()
     def normalise(self, pictures: Tensor) -> None:
@@ -112,8 +119,9 @@ class ConvBlock(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.layers = nn.Sequential(nn.Conv2d(width, width, 3, padding=1), nn.SiLU(),
-                                    nn.Conv2d(width, width, 3, padding=1))
+        self.layers = nn.Sequential(
+            nn.Conv2d(width, width, 3, padding=1), nn.SiLU(), nn.Conv2d(width, width, 3, padding=1)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return F.silu(x + self.layers(x))

@@ -66,8 +66,7 @@ class AutoencoderObjective(Objective):
         dssim = dissimilarity(rebuilt, target).mean((1, 2, 3))
         small = latents.float().square().mean((1, 2, 3))
         psnr = -10 * torch.log10(((rebuilt.detach() - target) / 2).square().mean((1, 2, 3)).clamp(min=1e-6))
-        return {'loss': l1 + self._loss.ssim * dssim + self._loss.small * small, 'l1': l1, 'psnr': psnr,
-                'small': small}
+        return {'loss': l1 + self._loss.ssim * dssim + self._loss.small * small, 'l1': l1, 'psnr': psnr, 'small': small}
 
 
 def dissimilarity(a: Tensor, b: Tensor) -> Tensor:
@@ -75,12 +74,19 @@ def dissimilarity(a: Tensor, b: Tensor) -> Tensor:
     return 1 - local_ssim(a.mean(1, keepdim=True), b.mean(1, keepdim=True))
 
 
-def train_autoencoder(model: PatchAutoencoder, pictures: Pictures, folder: Path, loop: LoopConfig,
-                      loss: AutoencoderLoss, hardware: Hardware) -> None:
+def train_autoencoder(
+    model: PatchAutoencoder,
+    pictures: Pictures,
+    folder: Path,
+    loop: LoopConfig,
+    loss: AutoencoderLoss,
+    hardware: Hardware,
+) -> None:
     """Train in place: from the principal components of some pictures on, to latents of unit variance on them."""
     generator = torch.Generator().manual_seed(loop.seed)
-    some = torch.stack([pictures.picture(index, generator)
-                        for index in range(0, len(pictures), max(1, len(pictures) // FIRST))])
+    some = torch.stack(
+        [pictures.picture(index, generator) for index in range(0, len(pictures), max(1, len(pictures) // FIRST))]
+    )
     model.begin(some)
     model.requires_grad_(True)
     train('autoencoder', AutoencoderObjective(model, pictures, loss), folder, loop, hardware)

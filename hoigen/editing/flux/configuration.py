@@ -54,15 +54,28 @@ class EditConfig:
         encoders = (self.clip, self.t5, self.text_length)
         checks = (
             (self.size > 0 and self.size % token == 0, 'size', f'a multiple of {token} pixels', self.size),
-            (self.reference_side > 0 and self.reference_side % token == 0, 'reference_size',
-             f'a multiple of {token} pixels', self.reference_size),
+            (
+                self.reference_side > 0 and self.reference_side % token == 0,
+                'reference_size',
+                f'a multiple of {token} pixels',
+                self.reference_size,
+            ),
             (self.steps >= 1, 'steps', '>= 1', self.steps),
             (self.references >= 1, 'references', '>= 1', self.references),
-            ((self.guidance is None) != bool(self.transformer.get('guidance_embeds')), 'guidance',
-             'a number where the transformer has guidance_embeds, else none', self.guidance),
+            (
+                (self.guidance is None) != bool(self.transformer.get('guidance_embeds')),
+                'guidance',
+                'a number where the transformer has guidance_embeds, else none',
+                self.guidance,
+            ),
             (self.image_guidance >= 1, 'image_guidance', 'a number >= 1 (1: off)', self.image_guidance),
-            (all(e is None for e in encoders) if self.words else all(encoders), 'words',
-             'a word table, or clip, t5 and text_length', self.words))
+            (
+                all(e is None for e in encoders) if self.words else all(encoders),
+                'words',
+                'a word table, or clip, t5 and text_length',
+                self.words,
+            ),
+        )
         faults = [f'{name}: expected {expected}, got {got}' for ok, name, expected, got in checks if not ok]
         if faults:
             raise ModelError(f'model {self.name}: ' + '; '.join(faults))

@@ -68,8 +68,13 @@ class PlacedModel:
         return batch.to(self.device, self.dtype)
 
 
-def read_small(model: str, config: EditConfig, modules: Sequence[nn.Module], files: Sequence[str], train: str,
-               ) -> dict[str, str]:
+def read_small(
+    model: str,
+    config: EditConfig,
+    modules: Sequence[nn.Module],
+    files: Sequence[str],
+    train: str,
+) -> dict[str, str]:
     """Give modules their weights, a file each, from the folder ``model`` or the shipped model of that name.
 
     Puts them on the configuration's device, in evaluation mode; gives each file's SHA-256. ModelError where any are
@@ -79,8 +84,10 @@ def read_small(model: str, config: EditConfig, modules: Sequence[nn.Module], fil
     missing = [name for name in files if not (folder / name).is_file()]
     if missing:
         shipped = not (Path(model) / CONFIG).is_file()
-        raise ModelError(f'model {model}: expected {list(files)} in {folder}, missing {missing}; '
-                         + ('install hoigen again' if shipped else f'train it: {train} --help'))
+        raise ModelError(
+            f'model {model}: expected {list(files)} in {folder}, missing {missing}; '
+            + ('install hoigen again' if shipped else f'train it: {train} --help')
+        )
     for module, name in zip(modules, files, strict=True):
         load_strictly(module, folder / name)
         module.to(config.memory.torch_device()).eval()

@@ -44,15 +44,17 @@ class CaptionEncoder:
         from transformers import T5EncoderModel, T5Tokenizer  # takes seconds; models without text never wait for it
 
         tokenizer = T5Tokenizer.from_pretrained(self._folder / 'tokenizer_2')
-        return self._read(T5EncoderModel, 'text_encoder_2', _numbers(tokenizer, captions, self._length),
-                          'last_hidden_state')
+        return self._read(
+            T5EncoderModel, 'text_encoder_2', _numbers(tokenizer, captions, self._length), 'last_hidden_state'
+        )
 
     def _pooled(self, captions: list[str]) -> list[Tensor]:
         from transformers import CLIPTextModel, CLIPTokenizer
 
         tokenizer = CLIPTokenizer.from_pretrained(self._folder / 'tokenizer')
-        return self._read(CLIPTextModel, 'text_encoder', _numbers(tokenizer, captions, tokenizer.model_max_length),
-                          'pooler_output')
+        return self._read(
+            CLIPTextModel, 'text_encoder', _numbers(tokenizer, captions, tokenizer.model_max_length), 'pooler_output'
+        )
 
     def _read(self, made: Any, part: str, ids: Tensor, output: str) -> list[Tensor]:
         """That output of an encoder for each row of ids, on the CPU."""

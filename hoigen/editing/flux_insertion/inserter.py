@@ -58,9 +58,18 @@ class Inserter:
     def steps(self) -> int:
         return self.model.config.steps
 
-    def insert(self, rgb: np.ndarray, depth_m: np.ndarray, camera: Camera, subject: Subject,
-               T_world_object: np.ndarray, *, seed: int = 0, steps: int | None = None, on_step: OnStep | None = None,
-               ) -> Edited:
+    def insert(
+        self,
+        rgb: np.ndarray,
+        depth_m: np.ndarray,
+        camera: Camera,
+        subject: Subject,
+        T_world_object: np.ndarray,
+        *,
+        seed: int = 0,
+        steps: int | None = None,
+        on_step: OnStep | None = None,
+    ) -> Edited:
         """The frame with the subject at a pose, and the labels that are true of it.
 
         rgb: [H,W,3] uint8 of the scene without the object; depth_m: [H,W] float32 of the same, along the optical axis,
@@ -81,8 +90,16 @@ class Inserter:
             frame = self._painted(rgb, room.paint, conditions, _Draw(seed, steps or self.steps, on_step))
         return self._edited(rgb, frame, room, placement, subject, self.provenance(seed, steps))
 
-    def remove(self, rgb: np.ndarray, mask: np.ndarray, depth_m: np.ndarray | None = None, *, seed: int = 0,
-               steps: int | None = None, on_step: OnStep | None = None) -> np.ndarray:
+    def remove(
+        self,
+        rgb: np.ndarray,
+        mask: np.ndarray,
+        depth_m: np.ndarray | None = None,
+        *,
+        seed: int = 0,
+        steps: int | None = None,
+        on_step: OnStep | None = None,
+    ) -> np.ndarray:
         """The frame [H,W,3] uint8 without what ``mask`` [H,W] bool covers: what is around it is continued there.
 
         depth_m: [H,W] float32 of the scene without it, NaN unknown (filled from around).
@@ -92,16 +109,22 @@ class Inserter:
         region = region_of(mask, self.model.config.size)
         unknown = np.full(mask.shape, np.nan, np.float32) if depth_m is None else depth_m
         blank = Reference(np.full((8, 8, 3), GREY, np.uint8), None)
-        conditions = _Conditions(region, filled(rgb, mask), _deepened(unknown, mask), (blank,),
-                                 np.zeros(FEATURES, np.float32), '')
+        conditions = _Conditions(
+            region, filled(rgb, mask), _deepened(unknown, mask), (blank,), np.zeros(FEATURES, np.float32), ''
+        )
         return self._painted(rgb, mask, conditions, _Draw(seed, steps or self.steps, on_step))
 
     def provenance(self, seed: int, steps: int | None = None) -> Provenance:
         """How a frame of this seed is made."""
         config = self.model.config
-        made: dict[str, Any] = {'model': config.name, 'steps': steps or self.steps, 'size': config.size,
-                                'guided': self.guided, 'geometry_aware': self.geometry_aware,
-                                'references_by': self.references_by}
+        made: dict[str, Any] = {
+            'model': config.name,
+            'steps': steps or self.steps,
+            'size': config.size,
+            'guided': self.guided,
+            'geometry_aware': self.geometry_aware,
+            'references_by': self.references_by,
+        }
         return Provenance(seed, made, '', self.model.weights, versions_of(), {config.name: config.licence})
 
     def _conditions(self, room: Synthesis, placement: Placement, subject: Subject, *, guided: bool) -> _Conditions:
@@ -109,8 +132,15 @@ class Inserter:
         found = subject.references
         if self.references_by == 'pose':
             found = nearest(found, placement.orientation, count)
-        return _Conditions(region_of(placement.mask, config.size), room.rgb, room.depth_m, found[:count],
-                           placement.orientation.features(), subject.caption, guided)
+        return _Conditions(
+            region_of(placement.mask, config.size),
+            room.rgb,
+            room.depth_m,
+            found[:count],
+            placement.orientation.features(),
+            subject.caption,
+            guided,
+        )
 
     @torch.no_grad()
     def _painted(self, rgb: np.ndarray, paint: np.ndarray, conditions: _Conditions, draw: _Draw) -> np.ndarray:
@@ -119,8 +149,11 @@ class Inserter:
         side = model.config.size // model.config.pixels_per_token
         share, detail = _soft(paint), region.detail(conditions.rgb) if conditions.guided else None
         masked, depth = conditions.pictures()
-        seen = model.placed([masked]), model.placed([depth])[:, :1], model.placed([
-            np.repeat(region.cut(paint)[..., None], 3, -1).astype(np.float32)])[:, :1]
+        seen = (
+            model.placed([masked]),
+            model.placed([depth])[:, :1],
+            model.placed([np.repeat(region.cut(paint)[..., None], 3, -1).astype(np.float32)])[:, :1],
+        )
 
         def frame_of(tokens: Tensor) -> np.ndarray:
             with model.autocast():
@@ -143,8 +176,10 @@ class Inserter:
         size = model.config.reference_side
         shown = [conditions.references[n % len(conditions.references)] for n in range(count)]
         turned = [as_signed(cv2.resize(item.rgb, (size, size), interpolation=cv2.INTER_AREA)) for item in shown]
-        own = [np.zeros(FEATURES, np.float32) if item.orientation is None else item.orientation.features()
-               for item in shown]
+        own = [
+            np.zeros(FEATURES, np.float32) if item.orientation is None else item.orientation.features()
+            for item in shown
+        ]
         with model.autocast():
             scene = encode(model.autoencoder, model.placed(conditions.pictures())).flatten(0, 1)[None]
             references = encode(model.autoencoder, model.placed(turned))[None]
@@ -155,13 +190,21 @@ class Inserter:
 
         def velocity(x: Tensor, t: Tensor) -> Tensor:
             with model.autocast():
-                return model.insertion(x.to(model.dtype), scene, references, target, known, t, text, pooled, ids,
-                                       model.guidance)
+                return model.insertion(
+                    x.to(model.dtype), scene, references, target, known, t, text, pooled, ids, model.guidance
+                )
 
         return velocity
 
-    def _edited(self, before: np.ndarray, after: np.ndarray, room: Synthesis, placement: Placement, subject: Subject,
-                provenance: Provenance) -> Edited:
+    def _edited(
+        self,
+        before: np.ndarray,
+        after: np.ndarray,
+        room: Synthesis,
+        placement: Placement,
+        subject: Subject,
+        provenance: Provenance,
+    ) -> Edited:
         changed = (np.abs(after.astype(np.int16) - before) > CHANGED).any(-1)
         mask, depth = room.paint, room.depth_m
         if not subject.exact:
@@ -170,8 +213,16 @@ class Inserter:
         whole = placement.mask.sum() / (1 - placement.cut)
         union = (room.paint | (changed & placement.mask)).sum()
         agreement = float((room.paint & changed).sum() / union) if subject.exact and union else float('nan')
-        return Edited(placement.camera, after, mask, depth, float(min(1.0, room.paint.sum() / whole)),
-                      placement.T_world_object, agreement, provenance)
+        return Edited(
+            placement.camera,
+            after,
+            mask,
+            depth,
+            float(min(1.0, room.paint.sum() / whole)),
+            placement.T_world_object,
+            agreement,
+            provenance,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,8 +254,15 @@ class _Draw:
 def _of_a_box(placement: Placement) -> Placement:
     """The placement of an object of which only the size is known: one depth for all of the box's outline."""
     depth = flat(placement.mask, placement.insertion_depth_m)
-    return Placement(placement.camera, placement.T_world_object, placement.mask, depth, placement.insertion_depth_m,
-                     placement.orientation, placement.cut)
+    return Placement(
+        placement.camera,
+        placement.T_world_object,
+        placement.mask,
+        depth,
+        placement.insertion_depth_m,
+        placement.orientation,
+        placement.cut,
+    )
 
 
 def _soft(paint: np.ndarray) -> np.ndarray:
@@ -217,8 +275,9 @@ def _deepened(depth_m: np.ndarray, mask: np.ndarray) -> np.ndarray:
     known = np.isfinite(depth_m) & ~mask
     if not known.any():
         return np.full(depth_m.shape, np.inf, np.float32)
-    _, labels = cv2.distanceTransformWithLabels((~known).astype(np.uint8), cv2.DIST_L2, 3,
-                                                labelType=cv2.DIST_LABEL_PIXEL)
+    _, labels = cv2.distanceTransformWithLabels(
+        (~known).astype(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL
+    )
     table = np.zeros(labels.max() + 1, np.float32)
     table[labels[known]] = depth_m[known]
     return np.where(mask, table[labels], depth_m).astype(np.float32)

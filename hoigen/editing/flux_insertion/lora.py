@@ -20,16 +20,20 @@ from hoigen.weights.published import read_files, refuse_misfits
 __all__ = ['adapt', 'adapter', 'assign_adapter', 'blank_uno', 'from_uno', 'rank_of', 'refuse_infinite']
 
 NAME = 'insertion'
-ADAPTED = (r'transformer_blocks\.\d+\.attn\.(to_[qkv]|to_out\.0|add_[qkv]_proj|to_add_out)'
-           r'|single_transformer_blocks\.\d+\.(attn\.to_[qkv]|proj_out)')
+ADAPTED = (
+    r'transformer_blocks\.\d+\.attn\.(to_[qkv]|to_out\.0|add_[qkv]_proj|to_add_out)'
+    r'|single_transformer_blocks\.\d+\.(attn\.to_[qkv]|proj_out)'
+)
 """The layers of FLUX that are adapted: attention's of all blocks, with what follows it in single ones."""
 UNO = re.compile(r'(double|single)_blocks\.(\d+)\.processor\.(qkv|proj)_lora([12]?)\.(down|up)\.weight')
-LAYERS = {('double', 'qkv', '1'): ('attn.to_q', 'attn.to_k', 'attn.to_v'),
-          ('double', 'proj', '1'): ('attn.to_out.0',),
-          ('double', 'qkv', '2'): ('attn.add_q_proj', 'attn.add_k_proj', 'attn.add_v_proj'),
-          ('double', 'proj', '2'): ('attn.to_add_out',),
-          ('single', 'qkv', ''): ('attn.to_q', 'attn.to_k', 'attn.to_v'),
-          ('single', 'proj', ''): ('proj_out',)}
+LAYERS = {
+    ('double', 'qkv', '1'): ('attn.to_q', 'attn.to_k', 'attn.to_v'),
+    ('double', 'proj', '1'): ('attn.to_out.0',),
+    ('double', 'qkv', '2'): ('attn.add_q_proj', 'attn.add_k_proj', 'attn.add_v_proj'),
+    ('double', 'proj', '2'): ('attn.to_add_out',),
+    ('single', 'qkv', ''): ('attn.to_q', 'attn.to_k', 'attn.to_v'),
+    ('single', 'proj', ''): ('proj_out',),
+}
 """Where an adapter of UNO's belongs in a block; 1 is the image's stream, 2 the text's."""
 
 
@@ -42,8 +46,11 @@ def adapt(transformer: FluxTransformer2DModel, rank: int) -> None:
 
 def adapter(transformer: FluxTransformer2DModel) -> dict[str, Tensor]:
     """The adapter's weights as diffusers' pipelines read them: ``transformer.LAYER.lora_A.weight``."""
-    return {f'transformer.{key.replace(f".{NAME}.", ".")}': value for key, value in transformer.state_dict().items()
-            if '.lora_' in key}
+    return {
+        f'transformer.{key.replace(f".{NAME}.", ".")}': value
+        for key, value in transformer.state_dict().items()
+        if '.lora_' in key
+    }
 
 
 def rank_of(shapes: Mapping[str, tuple[int, ...]]) -> int:
@@ -59,8 +66,10 @@ def assign_adapter(transformer: FluxTransformer2DModel, tensors: Mapping[str, Te
     want = adapter(transformer)
     refuse_misfits(where, {k: tuple(v.shape) for k, v in want.items()}, {k: tuple(v.shape) for k, v in tensors.items()})
     refuse_infinite(tensors, where)
-    named = {re.sub(r'^transformer\.(.*\.lora_[AB])\.weight$', rf'\1.{NAME}.weight', key): value
-             for key, value in tensors.items()}
+    named = {
+        re.sub(r'^transformer\.(.*\.lora_[AB])\.weight$', rf'\1.{NAME}.weight', key): value
+        for key, value in tensors.items()
+    }
     transformer.load_state_dict(named, strict=False, assign=True)
 
 
@@ -84,8 +93,9 @@ def _places(key: str, value: Tensor) -> Iterator[tuple[str, Tensor]]:
     found = UNO.fullmatch(key)
     layers = LAYERS.get((found[1], found[3], found[4])) if found else None
     if found is None or layers is None:
-        raise ModelError(f'{key}: expected a weight of UNO\'s adapter, like '
-                         'double_blocks.0.processor.qkv_lora1.down.weight')
+        raise ModelError(
+            f"{key}: expected a weight of UNO's adapter, like double_blocks.0.processor.qkv_lora1.down.weight"
+        )
     blocks = 'transformer_blocks' if found[1] == 'double' else 'single_transformer_blocks'
     parts = (value,) * len(layers) if found[5] == 'down' else value.chunk(len(layers))
     factor = 'lora_A' if found[5] == 'down' else 'lora_B'
@@ -103,9 +113,18 @@ def blank_uno(folder: Path, width: int = 3072, double: int = 19, single: int = 3
     def blocks(count: int, layers: Callable[[], dict[str, nn.Module]]) -> nn.Module:
         return nn.ModuleList(nn.ModuleDict({'processor': nn.ModuleDict(layers())}) for _ in range(count))
 
-    return nn.ModuleDict({
-        'double_blocks': blocks(double, lambda: {
-            f'{kind}_lora{stream}': low(width, outer) for stream in (1, 2)
-            for kind, outer in (('qkv', 3 * width), ('proj', width))}),
-        'single_blocks': blocks(single, lambda: {'qkv_lora': low(width, 3 * width),
-                                                 'proj_lora': low(5 * width, width)})})
+    return nn.ModuleDict(
+        {
+            'double_blocks': blocks(
+                double,
+                lambda: {
+                    f'{kind}_lora{stream}': low(width, outer)
+                    for stream in (1, 2)
+                    for kind, outer in (('qkv', 3 * width), ('proj', width))
+                },
+            ),
+            'single_blocks': blocks(
+                single, lambda: {'qkv_lora': low(width, 3 * width), 'proj_lora': low(5 * width, width)}
+            ),
+        }
+    )

@@ -32,27 +32,51 @@ def needs(config: EditConfig, rank: int) -> Needs:
         encode[tiled] = peak_bytes(lambda: autoencoder.latents(pictures))
         decode[tiled] = peak_bytes(lambda: autoencoder.pictures(latents))
     blocks = [*transformer.transformer_blocks, *transformer.single_transformer_blocks]
-    linears = sum(module.weight.numel() for block in blocks for name, module in block.named_modules()
-                  if isinstance(module, nn.Linear) and 'lora_' not in name)
+    linears = sum(
+        module.weight.numel()
+        for block in blocks
+        for name, module in block.named_modules()
+        if isinstance(module, nn.Linear) and 'lora_' not in name
+    )
     outside = size_of(insertion) - sum(map(size_of, blocks))
     text, embed = _text(config)
     step = lambda: forward(config, insertion)  # noqa: E731
-    return Needs(size_of(insertion), size_of(insertion) - linears, max(map(size_of, blocks)) + outside,
-                 size_of(autoencoder), text, embed, encode, decode, peak_bytes(step), flops(step), flops(step))
+    return Needs(
+        size_of(insertion),
+        size_of(insertion) - linears,
+        max(map(size_of, blocks)) + outside,
+        size_of(autoencoder),
+        text,
+        embed,
+        encode,
+        decode,
+        peak_bytes(step),
+        flops(step),
+        flops(step),
+    )
 
 
 def forward(config: EditConfig, insertion: InsertionTransformer) -> Tensor:
     """One pass over a picture's whole sequence, without storage."""
+
     def empty(*shape: int, dtype: torch.dtype = torch.bfloat16) -> Tensor:
         return torch.zeros(1, *shape, device='meta', dtype=dtype)
 
     side, reference = (size // config.pixels_per_token for size in (config.size, config.reference_side))
     width, count, t = insertion.transformer.config.in_channels, config.references, config.transformer
     guidance = None if config.guidance is None else empty()
-    return insertion(empty(side**2, width), empty(2 * side**2, width), empty(count, reference**2, width),
-                     empty(FEATURES), empty(count, FEATURES), empty(),
-                     empty(int(config.text_length or 0), t['joint_attention_dim']), empty(t['pooled_projection_dim']),
-                     sequence_ids(side, [reference] * count).to('meta'), guidance)
+    return insertion(
+        empty(side**2, width),
+        empty(2 * side**2, width),
+        empty(count, reference**2, width),
+        empty(FEATURES),
+        empty(count, FEATURES),
+        empty(),
+        empty(int(config.text_length or 0), t['joint_attention_dim']),
+        empty(t['pooled_projection_dim']),
+        sequence_ids(side, [reference] * count).to('meta'),
+        guidance,
+    )
 
 
 def refuse_too_little(config: EditConfig, need: Needs) -> None:
@@ -63,10 +87,15 @@ def refuse_too_little(config: EditConfig, need: Needs) -> None:
         return
     fits = [memory for memory in THRIFT if need.peak(memory) <= has]
     least = min(THRIFT, key=need.peak)
-    raise ModelError(f'model {config.name}: needs {gigabytes(need.peak(config.memory))} of memory on {device}, '
-                     f'{gigabytes(has)} are free; '
-                     + (f'{gigabytes(need.peak(fits[0]))} are enough with {_said(fits[0])}' if fits else
-                        f'no use of memory fits, the least is {gigabytes(need.peak(least))} with {_said(least)}'))
+    raise ModelError(
+        f'model {config.name}: needs {gigabytes(need.peak(config.memory))} of memory on {device}, '
+        f'{gigabytes(has)} are free; '
+        + (
+            f'{gigabytes(need.peak(fits[0]))} are enough with {_said(fits[0])}'
+            if fits
+            else f'no use of memory fits, the least is {gigabytes(need.peak(least))} with {_said(least)}'
+        )
+    )
 
 
 def _said(memory: Memory) -> str:
@@ -82,5 +111,7 @@ def _text(config: EditConfig) -> tuple[int, int]:
     with torch.device('meta'):
         encoder = T5EncoderModel(T5Config(**(config.t5 or {}))).bfloat16().requires_grad_(False)
     ids = torch.zeros(1, int(config.text_length or 0), dtype=torch.long, device='meta')
-    return (sum(p.numel() * p.element_size() for p in encoder.parameters()),
-            peak_bytes(lambda: encoder(ids).last_hidden_state))
+    return (
+        sum(p.numel() * p.element_size() for p in encoder.parameters()),
+        peak_bytes(lambda: encoder(ids).last_hidden_state),
+    )

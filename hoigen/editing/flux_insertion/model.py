@@ -51,8 +51,19 @@ class InsertionTransformer(nn.Module):
         """Whether it reads a guidance scale."""
         return bool(self.transformer.config.guidance_embeds)
 
-    def forward(self, x: Tensor, scene: Tensor, references: Tensor, target: Tensor, own: Tensor,
-                timestep: Tensor, text: Tensor, pooled: Tensor, ids: Tensor, guidance: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        scene: Tensor,
+        references: Tensor,
+        target: Tensor,
+        own: Tensor,
+        timestep: Tensor,
+        text: Tensor,
+        pooled: Tensor,
+        ids: Tensor,
+        guidance: Tensor | None = None,
+    ) -> Tensor:
         """Velocity [B,N,D] of noisy tokens x [B,N,D].
 
         scene: [B,2N,D], tokens of the masked image and of the depth map. references: [B,R,M,D]. target: [B,FEATURES];
@@ -61,10 +72,17 @@ class InsertionTransformer(nn.Module):
         turned = references + (self.target(target)[:, None] + self.own(own))[:, :, None]
         sequence = torch.cat([x, scene, turned.flatten(1, 2)], 1)
         words = torch.zeros(text.shape[1], 3, device=x.device, dtype=ids.dtype)
-        velocity = self.transformer(hidden_states=sequence, encoder_hidden_states=text, pooled_projections=pooled,
-                                    timestep=timestep, img_ids=ids, txt_ids=words, guidance=guidance,
-                                    return_dict=False)[0]
-        return velocity[:, :x.shape[1]]
+        velocity = self.transformer(
+            hidden_states=sequence,
+            encoder_hidden_states=text,
+            pooled_projections=pooled,
+            timestep=timestep,
+            img_ids=ids,
+            txt_ids=words,
+            guidance=guidance,
+            return_dict=False,
+        )[0]
+        return velocity[:, : x.shape[1]]
 
 
 def sequence_ids(side: int, reference_sides: Sequence[int]) -> Tensor:

@@ -40,20 +40,26 @@ TRAINED = 'trained.safetensors'
 PROJECTORS = ('target', 'own')
 
 
-def load_published(config: EditConfig) -> tuple[InsertionTransformer, PublishedAutoencoder, CaptionEncoder,
-                                                dict[str, str]]:
+def load_published(
+    config: EditConfig,
+) -> tuple[InsertionTransformer, PublishedAutoencoder, CaptionEncoder, dict[str, str]]:
     """The parts for use, where ``memory`` says, and each weight file's SHA-256.
 
     ModelError where any are missing, do not fit or need more memory than there is; nothing is read before all of that
     is known, but the sizes.
     """
     base, lora = _sources(config)
-    files = {f'{base.label()}/{path.relative_to(base.folder())}': path for part in _parts(config)
-             for path in read_checkpoint(base.folder() / part, base).files}
+    files = {
+        f'{base.label()}/{path.relative_to(base.folder())}': path
+        for part in _parts(config)
+        for path in read_checkpoint(base.folder() / part, base).files
+    }
     file = lora.folder() / TRAINED
     if not file.is_file():
-        raise ModelError(f'model {config.name}: expected {TRAINED} in {lora.folder()}, found none; UNO\'s adapter is '
-                         'where training starts and inserts nothing by itself: hoigen train insertion --help')
+        raise ModelError(
+            f"model {config.name}: expected {TRAINED} in {lora.folder()}, found none; UNO's adapter is "
+            'where training starts and inserts nothing by itself: hoigen train insertion --help'
+        )
     rank = rank_of(read_files([file]).shapes)
     refuse_too_little(config, needs(config, rank))
     memory = config.memory
@@ -75,8 +81,9 @@ def start_from(config: EditConfig) -> InsertionTransformer:
     """
     base, lora = _sources(config)
     file = lora.folder() / TRAINED
-    tensors = (read_tensors(file) if file.is_file() else
-               from_uno(read_tensors(read_checkpoint(lora.folder(), lora).files[0])))
+    tensors = (
+        read_tensors(file) if file.is_file() else from_uno(read_tensors(read_checkpoint(lora.folder(), lora).files[0]))
+    )
     return _insertion(config, base, tensors, lora.folder(), torch.float32)
 
 
@@ -85,8 +92,9 @@ def load_autoencoder(config: EditConfig) -> PublishedAutoencoder:
     base = Source(str(config.base), config.licence)
     with parts_of(config.name), init_empty_weights(include_buffers=False):
         autoencoder = PublishedAutoencoder(**config.autoencoder)
-    assign(autoencoder, read_checkpoint(base.folder() / 'vae', base), config.memory.dtype(),
-           config.memory.loading_device())
+    assign(
+        autoencoder, read_checkpoint(base.folder() / 'vae', base), config.memory.dtype(), config.memory.loading_device()
+    )
     return autoencoder.eval().requires_grad_(False)
 
 
@@ -98,8 +106,9 @@ def load_text(config: EditConfig, *, keep: bool = False) -> CaptionEncoder:
 
 def trained(insertion: InsertionTransformer) -> dict[str, Tensor]:
     """What training leaves: the adapter and the projectors, by name."""
-    projectors = {f'{name}.{key}': value for name in PROJECTORS
-                  for key, value in getattr(insertion, name).state_dict().items()}
+    projectors = {
+        f'{name}.{key}': value for name in PROJECTORS for key, value in getattr(insertion, name).state_dict().items()
+    }
     return adapter(insertion.transformer) | projectors
 
 
@@ -127,12 +136,17 @@ def _sources(config: EditConfig) -> tuple[Source, Source]:
 
 def _parts(config: EditConfig) -> dict[str, dict]:
     """Folder of the base -> its configuration here."""
-    return {'transformer': config.transformer, 'vae': config.autoencoder, 'text_encoder': config.clip or {},
-            'text_encoder_2': config.t5 or {}}
+    return {
+        'transformer': config.transformer,
+        'vae': config.autoencoder,
+        'text_encoder': config.clip or {},
+        'text_encoder_2': config.t5 or {},
+    }
 
 
-def _insertion(config: EditConfig, base: Source, tensors: dict[str, Tensor], where: Path,
-               dtype: torch.dtype) -> InsertionTransformer:
+def _insertion(
+    config: EditConfig, base: Source, tensors: dict[str, Tensor], where: Path, dtype: torch.dtype
+) -> InsertionTransformer:
     """FLUX, frozen by its adapter, and, where ``tensors`` has them, the projectors; those two in ``dtype``."""
     for part, want in _parts(config).items():
         refuse_other_config(want, base.folder() / part / 'config.json', base)
@@ -150,8 +164,11 @@ def _insertion(config: EditConfig, base: Source, tensors: dict[str, Tensor], whe
     for name in PROJECTORS if projectors else ():
         part = getattr(insertion, name)
         got = {key.removeprefix(f'{name}.'): value for key, value in projectors.items() if key.startswith(f'{name}.')}
-        refuse_misfits(f'{where}, {name}', {k: tuple(v.shape) for k, v in part.state_dict().items()},
-                       {k: tuple(v.shape) for k, v in got.items()})
+        refuse_misfits(
+            f'{where}, {name}',
+            {k: tuple(v.shape) for k, v in part.state_dict().items()},
+            {k: tuple(v.shape) for k, v in got.items()},
+        )
         part.load_state_dict(got)
     insertion.target.to(device, dtype)
     insertion.own.to(device, dtype)

@@ -52,10 +52,18 @@ class SimulationConfig:
     """Looks and proportions of one split never come in the other."""
 
     def __post_init__(self) -> None:
-        faults = [f'{name}: expected {least} to {most}, got {value}' for name, value, least, most in (
-            ('size', self.size, 32, 1024), ('things', self.things, 1, 8), ('sights', self.sights, 1, 64),
-            ('views', self.views, 1, 256), ('lifted', self.lifted, 0, 1), ('hand', self.hand, 0, 1))
-            if not least <= value <= most]
+        faults = [
+            f'{name}: expected {least} to {most}, got {value}'
+            for name, value, least, most in (
+                ('size', self.size, 32, 1024),
+                ('things', self.things, 1, 8),
+                ('sights', self.sights, 1, 64),
+                ('views', self.views, 1, 256),
+                ('lifted', self.lifted, 0, 1),
+                ('hand', self.hand, 0, 1),
+            )
+            if not least <= value <= most
+        ]
         if faults:
             raise ValueError('simulation: ' + '; '.join(faults))
 
@@ -81,15 +89,24 @@ class SceneExamples:
     examples: tuple[Example, ...]
 
 
-def simulate(config: SimulationConfig, renderer: Renderer, seed: int, index: int,
-             choose: Callable[[Draws, int, int], tuple[Look, ...]] = draw_looks) -> SceneExamples:
+def simulate(
+    config: SimulationConfig,
+    renderer: Renderer,
+    seed: int,
+    index: int,
+    choose: Callable[[Draws, int, int], tuple[Look, ...]] = draw_looks,
+) -> SceneExamples:
     """Scene ``index`` of a seed: always the same, whatever was made before. choose: gives so many things with textures
     of so many pixels a side."""
     draws, texture = Draws(config.split, seed, index), max(TEXTURE, config.size)
     looks = choose(draws, config.things, texture)
     scene = build_clutter(looks, draws, texture)
-    examples = [example for number in range(config.things) for _ in range(config.sights)
-                if (example := _sight(scene, number, config, renderer, draws)) is not None]
+    examples = [
+        example
+        for number in range(config.things)
+        for _ in range(config.sights)
+        if (example := _sight(scene, number, config, renderer, draws)) is not None
+    ]
     views = tuple(random_views(look.asset, config.views, draws.rng, config.size) for look in looks)
     return SceneExamples(looks, views, tuple(examples))
 
@@ -110,5 +127,10 @@ def _sight(scene: Clutter, number: int, config: SimulationConfig, renderer: Rend
     nearer = np.nan_to_num(sight.depth_without_m, nan=np.inf) < placement.depth_m * 0.995
     if (placement.mask & ~nearer).sum() < LEAST_SEEN * placement.mask.sum():
         return None
-    return Example(number, sight, placement, place(box_of(asset), sight.T_world_object, camera),
-                   draw(asset, sight.T_world_object, camera).rgb)
+    return Example(
+        number,
+        sight,
+        placement,
+        place(box_of(asset), sight.T_world_object, camera),
+        draw(asset, sight.T_world_object, camera).rgb,
+    )

@@ -19,8 +19,14 @@ FILL_RADIUS = 5
 """Pixels about a removed pixel from which it is filled."""
 
 
-def make_room(rgb: np.ndarray, depth_m: np.ndarray, placement: Placement, *, guide: np.ndarray | None = None,
-              geometry_aware: bool = True) -> Synthesis:
+def make_room(
+    rgb: np.ndarray,
+    depth_m: np.ndarray,
+    placement: Placement,
+    *,
+    guide: np.ndarray | None = None,
+    geometry_aware: bool = True,
+) -> Synthesis:
     """Grey out where the object is to be painted, or show its guide there, and put its depth there.
 
     rgb: [H,W,3] uint8 of the scene without the object; depth_m: [H,W] float32 of the same, infinite where nothing is,
@@ -31,13 +37,19 @@ def make_room(rgb: np.ndarray, depth_m: np.ndarray, placement: Placement, *, gui
     """
     size = (placement.camera.height, placement.camera.width)
     if rgb.shape[:2] != size or depth_m.shape != size:
-        raise PlacementError(f'depth: expected a map of the picture\'s size {size[1]}x{size[0]}, got picture '
-                             f'{rgb.shape[1]}x{rgb.shape[0]} and depth {depth_m.shape[1]}x{depth_m.shape[0]}')
+        raise PlacementError(
+            f"depth: expected a map of the picture's size {size[1]}x{size[0]}, got picture "
+            f'{rgb.shape[1]}x{rgb.shape[0]} and depth {depth_m.shape[1]}x{depth_m.shape[0]}'
+        )
     nearer = np.nan_to_num(depth_m, nan=np.inf) < placement.depth_m * (1 - TOLERANCE)
     paint = placement.mask & ~nearer if geometry_aware else placement.mask
     hidden = float((placement.mask & nearer).sum()) / float(placement.mask.sum())
-    return Synthesis(paint, np.where(paint[..., None], np.uint8(GREY) if guide is None else guide, rgb),
-                     np.where(paint, placement.depth_m, depth_m).astype(np.float32), hidden)
+    return Synthesis(
+        paint,
+        np.where(paint[..., None], np.uint8(GREY) if guide is None else guide, rgb),
+        np.where(paint, placement.depth_m, depth_m).astype(np.float32),
+        hidden,
+    )
 
 
 def filled(rgb: np.ndarray, mask: np.ndarray) -> np.ndarray:

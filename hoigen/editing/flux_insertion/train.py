@@ -12,8 +12,13 @@ from hoigen.editing.flux_insertion.training.stages import TrainInsertionConfig, 
 def main() -> int:
     """Train; 1 if it cannot go on."""
     try:
-        run(tyro.cli(TrainInsertionConfig, default=recipe_of(sys.argv[1:]),
-                     prog='python -m hoigen.editing.flux_insertion.train'))
+        run(
+            tyro.cli(
+                TrainInsertionConfig,
+                default=recipe_of(sys.argv[1:]),
+                prog='python -m hoigen.editing.flux_insertion.train',
+            )
+        )
     except (ValueError, RuntimeError, OSError) as error:
         print(f'hoigen train insertion: {error}', file=sys.stderr)
         return 1

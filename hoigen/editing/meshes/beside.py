@@ -12,9 +12,13 @@ from hoigen.sources.recording.options import Limits
 
 __all__ = ['Beside', 'MeshError', 'not_read', 'texels']
 
-INSTEAD = {'KHR_draco_mesh_compression': 'decompress it', 'EXT_meshopt_compression': 'decompress it',
-           'KHR_meshopt_compression': 'decompress it', 'KHR_texture_basisu': 'save its textures as PNG or JPEG',
-           'EXT_mesh_gpu_instancing': 'save it with a node for each instance'}
+INSTEAD = {
+    'KHR_draco_mesh_compression': 'decompress it',
+    'EXT_meshopt_compression': 'decompress it',
+    'KHR_meshopt_compression': 'decompress it',
+    'KHR_texture_basisu': 'save its textures as PNG or JPEG',
+    'EXT_mesh_gpu_instancing': 'save it with a node for each instance',
+}
 FORMATS = ('PNG', 'JPEG', 'WEBP', 'BMP', 'TIFF', 'TGA')
 
 

@@ -63,8 +63,11 @@ def _fault(error: Exception) -> str:
 
 def _without_faces(content: bytes) -> str:
     splat = content[:4] == b'ply\n' and b' f_dc_0' in content[:4096]
-    return ('a Gaussian splat, which has no surface: make a mesh of it' if splat else
-            'no faces (a cloud of points, lines, or a file cut short)')
+    return (
+        'a Gaussian splat, which has no surface: make a mesh of it'
+        if splat
+        else 'no faces (a cloud of points, lines, or a file cut short)'
+    )
 
 
 def _refuse_bad(part: Part) -> None:
@@ -72,8 +75,9 @@ def _refuse_bad(part: Part) -> None:
     if bad:
         raise MeshError(f'expected finite vertices, got {bad} NaN or infinite of {part.corners.size // 3}')
     if part.uv is not None and not np.isfinite(part.uv).all():
-        raise MeshError(f'expected finite uv, got {int((~np.isfinite(part.uv)).sum())} NaN or infinite of '
-                        f'{part.uv.size}')
+        raise MeshError(
+            f'expected finite uv, got {int((~np.isfinite(part.uv)).sum())} NaN or infinite of {part.uv.size}'
+        )
 
 
 class _Texture:
@@ -110,8 +114,16 @@ def _by_trimesh(content: bytes, beside: Beside, most: int, kind: str) -> list[Pa
     if texture.image is not None and mesh.visual.uv is not None:
         return [Part(corners, np.asarray(mesh.visual.uv, float)[faces], texture.image)]
     colours = _colours(mesh)
-    return [Part(corners, colours=None if colours is None else colours[faces] if mesh.visual.kind != 'face' else
-                 colours[:, None].repeat(3, 1))]
+    return [
+        Part(
+            corners,
+            colours=None
+            if colours is None
+            else colours[faces]
+            if mesh.visual.kind != 'face'
+            else colours[:, None].repeat(3, 1),
+        )
+    ]
 
 
 def _colours(mesh: Any) -> np.ndarray | None:
@@ -127,14 +139,18 @@ def _colours(mesh: Any) -> np.ndarray | None:
 
 
 READERS: dict[str, Callable[[bytes, Beside, int], Iterable[Part]]] = {
-    '.glb': gltf.parts_of, '.gltf': gltf.parts_of, '.obj': obj.parts_of,
+    '.glb': gltf.parts_of,
+    '.gltf': gltf.parts_of,
+    '.obj': obj.parts_of,
     '.ply': lambda content, beside, most: _by_trimesh(content, beside, most, 'ply'),
-    '.stl': lambda content, beside, most: _by_trimesh(content, beside, most, 'stl')}
+    '.stl': lambda content, beside, most: _by_trimesh(content, beside, most, 'stl'),
+}
 """By the file's ending: from its content, what lies beside it and the most triangles, its parts."""
 
 
-def _indexed(corners: np.ndarray, uv: np.ndarray | None = None, texture: np.ndarray | None = None
-             ) -> dict[str, np.ndarray]:
+def _indexed(
+    corners: np.ndarray, uv: np.ndarray | None = None, texture: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
     """Corners [F,3,3] as vertices and triangles, without those that have no area; equal corners are one vertex.
 
     The triangles of a mesh that is inside out are turned over: its volume is negative.

@@ -1,5 +1,4 @@
-"""glTF 2.0 as its specification says: shape at rest and base colour; what would change them and is not read is refused.
-"""
+"""glTF 2.0 as its specification says: shape at rest and base colour; what else would change them is refused."""
 
 from __future__ import annotations
 
@@ -20,8 +19,15 @@ from hoigen.editing.meshes.looks import Part
 
 __all__ = ['parts_of']
 
-READ = ('KHR_mesh_quantization', 'KHR_texture_transform', 'EXT_texture_webp', 'KHR_materials_', 'KHR_lights_',
-        'KHR_xmp', 'KHR_animation_pointer')
+READ = (
+    'KHR_mesh_quantization',
+    'KHR_texture_transform',
+    'EXT_texture_webp',
+    'KHR_materials_',
+    'KHR_lights_',
+    'KHR_xmp',
+    'KHR_animation_pointer',
+)
 """Extensions, by how they begin, that are read or change neither shape nor base colour."""
 TYPES = {5120: 'i1', 5121: 'u1', 5122: 'i2', 5123: 'u2', 5125: 'u4', 5126: 'f4'}
 WIDTHS = {'SCALAR': 1, 'VEC2': 2, 'VEC3': 3, 'VEC4': 4, 'MAT4': 16}
@@ -57,7 +63,7 @@ def _chunks(content: bytes) -> tuple[dict[str, Any], bytes | None]:
         start += CHUNK.size
         if start + size > length:
             raise MeshError(f'expected a whole GLB file, got {length - start} of {size} bytes of a chunk')
-        found.setdefault(kind, content[start:start + size])
+        found.setdefault(kind, content[start : start + size])
         start += size
     return json.loads(found[b'JSON']), found.get(b'BIN\0')
 
@@ -78,7 +84,7 @@ class Gltf:
         buffer = self._buffer(view['buffer'], next(iter(view.get('extensions', {})), ''))
         if start < 0 or start + size > len(buffer):
             raise MeshError(f'bufferView {index}: expected {size} bytes from byte {start} on, got {len(buffer)} in all')
-        return buffer[start:start + size]
+        return buffer[start : start + size]
 
     def uri(self, uri: str) -> bytes:
         """The content of a data URI or of a file beside."""
@@ -114,16 +120,22 @@ class Gltf:
             found = np.zeros((count, width), kind)
         if sparse is not None:
             found, rows, given = found.copy(), sparse['indices'], sparse['values']
-            where = self._array(rows['bufferView'], rows.get('byteOffset', 0),
-                                np.dtype('<' + TYPES[rows['componentType']]), (sparse['count'], 1))
-            found[where[:, 0]] = self._array(given['bufferView'], given.get('byteOffset', 0), kind,
-                                             (sparse['count'], width))
+            where = self._array(
+                rows['bufferView'],
+                rows.get('byteOffset', 0),
+                np.dtype('<' + TYPES[rows['componentType']]),
+                (sparse['count'], 1),
+            )
+            found[where[:, 0]] = self._array(
+                given['bufferView'], given.get('byteOffset', 0), kind, (sparse['count'], width)
+            )
         if accessor.get('normalized') and kind.kind in 'iu':
             return np.maximum(found / np.iinfo(kind).max, -1.0)
         return found
 
-    def _array(self, view: int, offset: int, kind: np.dtype, shape: tuple[int, int], stride: int | None = None
-               ) -> np.ndarray:
+    def _array(
+        self, view: int, offset: int, kind: np.dtype, shape: tuple[int, int], stride: int | None = None
+    ) -> np.ndarray:
         content, size = self.view(view), kind.itemsize * shape[1]
         needed = offset + (shape[0] - 1) * (stride or size) + size if shape[0] else 0
         if offset < 0 or shape[0] < 0 or needed > len(content):
@@ -163,8 +175,11 @@ class _Scene:
         """The numbers of the nodes in the scene, each once."""
         document = self.file.document
         scenes = document.get('scenes')
-        open_ = list(scenes[document.get('scene', 0)].get('nodes', []) if scenes else
-                     sorted(set(range(len(nodes))) - {child for node in nodes for child in node.get('children', [])}))
+        open_ = list(
+            scenes[document.get('scene', 0)].get('nodes', [])
+            if scenes
+            else sorted(set(range(len(nodes))) - {child for node in nodes for child in node.get('children', [])})
+        )
         seen = set()
         while open_:
             number = open_.pop()
@@ -192,8 +207,11 @@ class _Scene:
         """[F,3] int64 rows of vertices."""
         extension = _compression(primitive)
         count = int(self.file.document['accessors'][primitive['attributes']['POSITION']]['count'])
-        rows = (self.file.values(primitive['indices'], extension)[:, 0].astype(np.int64) if 'indices' in primitive
-                else np.arange(count))
+        rows = (
+            self.file.values(primitive['indices'], extension)[:, 0].astype(np.int64)
+            if 'indices' in primitive
+            else np.arange(count)
+        )
         if len(rows) and rows.max() >= count:
             raise MeshError(f'expected triangles of vertices 0 to {count - 1}, got {rows.max()}')
         mode = primitive.get('mode', TRIANGLES)
@@ -206,13 +224,20 @@ class _Scene:
             return rows[np.stack([i, i + 1 + i % 2, i + 2 - i % 2], 1)]
         return rows[np.stack([i + 1, i + 2, np.zeros_like(i)], 1)]
 
-    def _vertices(self, primitive: dict[str, Any], node: dict[str, Any], mesh: dict[str, Any],
-                  placed: list[np.ndarray], number: int) -> np.ndarray:
+    def _vertices(
+        self,
+        primitive: dict[str, Any],
+        node: dict[str, Any],
+        mesh: dict[str, Any],
+        placed: list[np.ndarray],
+        number: int,
+    ) -> np.ndarray:
         """[V,3] float64 in the scene, morphed and skinned as at rest; of a skin the joints place them, not the node."""
         attributes, extension = primitive['attributes'], _compression(primitive)
         vertices = self.file.values(attributes['POSITION'], extension).astype(float)
-        for weight, target in zip(node.get('weights', mesh.get('weights', [])), primitive.get('targets', []),
-                                  strict=False):
+        for weight, target in zip(
+            node.get('weights', mesh.get('weights', [])), primitive.get('targets', []), strict=False
+        ):
             if weight and 'POSITION' in target:
                 vertices = vertices + weight * self.file.values(target['POSITION'], extension)
         if 'skin' not in node or 'JOINTS_0' not in attributes:

@@ -58,8 +58,14 @@ class Looks:
         pbr, name = (material.get('pbrMetallicRoughness', {}), 'baseColor') if glossy is None else (glossy, 'diffuse')
         return pbr.get(f'{name}Texture'), np.array(pbr.get(f'{name}Factor', (1, 1, 1, 1)), float)[:3]
 
-    def _textured(self, corners: np.ndarray, triangles: np.ndarray, primitive: dict[str, Any], use: dict[str, Any],
-                  factor: np.ndarray) -> Part:
+    def _textured(
+        self,
+        corners: np.ndarray,
+        triangles: np.ndarray,
+        primitive: dict[str, Any],
+        use: dict[str, Any],
+        factor: np.ndarray,
+    ) -> Part:
         document = self.file.document
         transform = use.get('extensions', {}).get('KHR_texture_transform', {})
         name = f'TEXCOORD_{transform.get("texCoord", use.get("texCoord", 0))}'
@@ -112,8 +118,9 @@ def _continued(image: np.ndarray, places: np.ndarray, axis: int, wrap: int) -> t
     low, high = int(np.floor(places[..., axis].min())), int(np.ceil(places[..., axis].max()))
     low, high = min(low, 0), max(high, 1)
     if high - low > MOST_TILES:
-        raise MeshError(f'a texture that is clamped or mirrored over {high - low} times its size is not read: at most '
-                        f'{MOST_TILES}')
+        raise MeshError(
+            f'a texture that is clamped or mirrored over {high - low} times its size is not read: at most {MOST_TILES}'
+        )
     size = image.shape[1 - axis]
     padding = [(0, 0)] * 3
     padding[1 - axis] = (-low * size, (high - 1) * size)

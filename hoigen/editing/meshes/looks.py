@@ -43,14 +43,19 @@ def linear(colours: np.ndarray) -> np.ndarray:
 def shown(light: np.ndarray) -> np.ndarray:
     """uint8 sRGB, as images have it, of linear light from 0 to 1."""
     light = np.clip(light, 0, 1)
-    return np.round(255 * np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
-                    ).astype(np.uint8)
+    return np.round(255 * np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)).astype(
+        np.uint8
+    )
 
 
 def joined(parts: Sequence[Part]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Corners [F,3,3] float64 of all parts, their uv [F,3,2] float64 and the texture [h,w,3] uint8 that shows all."""
-    parts = _of_one_image([part if part.image is not None or part.colours is not None
-                           else solid(part.corners, np.full(3, PLAIN)) for part in parts])
+    parts = _of_one_image(
+        [
+            part if part.image is not None or part.colours is not None else solid(part.corners, np.full(3, PLAIN))
+            for part in parts
+        ]
+    )
     corners = np.concatenate([part.corners for part in parts])
     if len(parts) == 1 and parts[0].image is not None:
         assert parts[0].uv is not None
@@ -68,11 +73,17 @@ def _of_one_image(parts: Sequence[Part]) -> list[Part]:
     alike: dict[int, list[Part]] = {}
     for part in parts:
         alike.setdefault(id(part.image), []).append(part)
-    return [group[0] if len(group) == 1 else Part(
-        np.concatenate([part.corners for part in group]),
-        None if group[0].uv is None else np.concatenate([part.uv for part in group]), group[0].image,
-        None if group[0].colours is None else np.concatenate([part.colours for part in group]))
-        for group in alike.values()]
+    return [
+        group[0]
+        if len(group) == 1
+        else Part(
+            np.concatenate([part.corners for part in group]),
+            None if group[0].uv is None else np.concatenate([part.uv for part in group]),
+            group[0].image,
+            None if group[0].colours is None else np.concatenate([part.colours for part in group]),
+        )
+        for group in alike.values()
+    ]
 
 
 def _piece(part: Part, largest: int) -> tuple[np.ndarray, np.ndarray]:
@@ -97,13 +108,13 @@ def _cells(colours: np.ndarray, largest: int) -> tuple[np.ndarray, np.ndarray]:
     be a colour."""
     across = int(np.ceil(np.sqrt(len(colours))))
     if 2 * across > largest:
-        raise ValueError(f'colours: expected at most {(largest // 2)**2} triangles with colours, got {len(colours)}')
+        raise ValueError(f'colours: expected at most {(largest // 2) ** 2} triangles with colours, got {len(colours)}')
     fourth = colours.sum(1, dtype=int, keepdims=True) - 2 * colours.astype(int)
     first = np.abs(fourth - np.clip(fourth, 0, 255)).sum(-1).argmin(1)
     order = (first[:, None] + np.arange(3)) % 3
     a, b, c = np.take_along_axis(colours.astype(int), order[..., None], 1).swapaxes(0, 1)
     cells = np.zeros((across * across, 2, 2, 3), np.uint8)
-    cells[:len(colours)] = np.stack([np.stack([a, b], 1), np.stack([c, np.clip(b + c - a, 0, 255)], 1)], 1)
+    cells[: len(colours)] = np.stack([np.stack([a, b], 1), np.stack([c, np.clip(b + c - a, 0, 255)], 1)], 1)
     picture = cells.reshape(across, across, 2, 2, 3).swapaxes(1, 2).reshape(2 * across, 2 * across, 3)
     rows, columns = np.divmod(np.arange(len(colours)), across)
     low, high = 0.5 + INSET, 1.5 - INSET
@@ -114,14 +125,14 @@ def _cells(colours: np.ndarray, largest: int) -> tuple[np.ndarray, np.ndarray]:
 def _packed(pieces: Sequence[np.ndarray], across: int) -> tuple[np.ndarray, list[np.ndarray]]:
     """The pieces in rows of ``across``, each with a border that repeats it, and their upper left corners (x, y)."""
     framed = [np.pad(piece, ((BORDER, BORDER), (BORDER, BORDER), (0, 0)), mode='wrap') for piece in pieces]
-    rows = [framed[first:first + across] for first in range(0, len(framed), across)]
+    rows = [framed[first : first + across] for first in range(0, len(framed), across)]
     height = sum(max(len(piece) for piece in row) for row in rows)
     width = max(sum(piece.shape[1] for piece in row) for row in rows)
     texture, origins, top = np.zeros((height, width, 3), np.uint8), [], 0
     for row in rows:
         left = 0
         for piece in row:
-            texture[top:top + piece.shape[0], left:left + piece.shape[1]] = piece
+            texture[top : top + piece.shape[0], left : left + piece.shape[1]] = piece
             origins.append(np.array([left + BORDER, top + BORDER], float))
             left += piece.shape[1]
         top += max(len(piece) for piece in row)

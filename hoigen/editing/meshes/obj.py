@@ -22,8 +22,7 @@ HARMLESS = ('blendu', 'blendv', 'bm', 'boost', 'texres')
 
 @dataclass
 class _Material:
-    """colour: [3] 0 to 1, and the name of a texture, None where the file gives none; scale and offset [2] of uv in it.
-    """
+    """colour: [3] 0 to 1, and the name of a texture, None if not given; scale and offset [2] of uv in it."""
 
     colour: list[float] | None = None
     image: str | None = None
@@ -88,7 +87,8 @@ def _corner(word: str, vertices: int, places: int) -> tuple[int, int | None]:
     """Rows of v and vt, from 0; of vt None where the face has none."""
     numbers = word.split('/')
     return _row(numbers[0], vertices, 'vertices'), (
-        _row(numbers[1], places, 'vt') if len(numbers) > 1 and numbers[1] else None)
+        _row(numbers[1], places, 'vt') if len(numbers) > 1 and numbers[1] else None
+    )
 
 
 def _row(number: str, known: int, kind: str) -> int:
@@ -123,21 +123,28 @@ def _map(material: _Material, rest: str) -> None:
             material.scale, material.offset = (values, material.offset) if name == 's' else (material.scale, values)
         elif name not in HARMLESS and words != ['off']:
             raise MeshError(f'map_Kd: the option -{name} is not read: save it without')
-        rest = rest[option.end():]
+        rest = rest[option.end() :]
     material.image = rest.strip()
 
 
-def _parts(vertices: list[list[float]], places: list[list[float]], materials: dict[str, _Material],
-           groups: dict[tuple[str, bool], _Faces], beside: Beside) -> list[Part]:
+def _parts(
+    vertices: list[list[float]],
+    places: list[list[float]],
+    materials: dict[str, _Material],
+    groups: dict[tuple[str, bool], _Faces],
+    beside: Beside,
+) -> list[Part]:
     xyz = np.array([row[:3] for row in vertices], float).reshape(-1, 3)
     uv, colours = np.array(places, float).reshape(-1, 2), _vertex_colours(vertices)
     for kind, known, used in (('vertices', len(xyz), 'corners'), ('vt', len(uv), 'texture')):
         highest = max((max(map(max, rows)) for faces in groups.values() if (rows := getattr(faces, used))), default=-1)
         if highest >= known:
             raise MeshError(f'expected triangles of {kind} 1 to {known}, got {highest + 1}')
-    images = {name: texels(beside.get(material.image), material.image)
-              for name, material in materials.items()
-              if material.image is not None and (name, True) in groups}
+    images = {
+        name: texels(beside.get(material.image), material.image)
+        for name, material in materials.items()
+        if material.image is not None and (name, True) in groups
+    }
     made = []
     for (name, textured), faces in groups.items():
         if not faces.corners:

@@ -26,13 +26,20 @@ def made_thing(shape: str, seed: int) -> tuple[MeshAsset, str]:
     """
     if shape not in FREE_SHAPES:
         near = difflib.get_close_matches(shape, FREE_SHAPES, 1)
-        raise PlacementError(f'object: expected a mesh file (GLB, glTF, OBJ, PLY or STL) or one of '
-                             f'{", ".join(FREE_SHAPES)}, got {shape!r}'
-                             + (f'; did you mean {near[0]!r}?' if near else ''))
+        raise PlacementError(
+            f'object: expected a mesh file (GLB, glTF, OBJ, PLY or STL) or one of '
+            f'{", ".join(FREE_SHAPES)}, got {shape!r}' + (f'; did you mean {near[0]!r}?' if near else '')
+        )
     draws = Draws('train', seed)
     thing = make_thing(shape, draws)
     picture, colour = draw_look(draws, TEXTURE)
     mesh = thing.mesh
-    asset = MeshAsset(shape, OBJECT, mesh.vertices.astype(np.float32), mesh.triangles, mesh.uv.astype(np.float32),
-                      np.ascontiguousarray(picture))
+    asset = MeshAsset(
+        shape,
+        OBJECT,
+        mesh.vertices.astype(np.float32),
+        mesh.triangles,
+        mesh.uv.astype(np.float32),
+        np.ascontiguousarray(picture),
+    )
     return asset, f'a {colour} {thing.noun}'

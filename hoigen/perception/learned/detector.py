@@ -49,8 +49,11 @@ def detect(footage: Footage, detector: Detector, motion: Boxes | None = None) ->
     motion: what moves (:func:`hoigen.perception.masks.boxes.find_boxes`); its instances that the detector did not find
     come after those that it found, for a detector knows neither every object nor, if trained on COCO, a hand as such.
     """
-    tracks = [track for track in link([_seen(detector, frame) for frame in footage.rgb])
-              if len(track.boxes) >= max(2, LEAST_SHARE * len(footage.rgb))]
+    tracks = [
+        track
+        for track in link([_seen(detector, frame) for frame in footage.rgb])
+        if len(track.boxes) >= max(2, LEAST_SHARE * len(footage.rgb))
+    ]
     hands = [track for track in tracks if detector.roles[track.label] == HAND]
     objects = [track for track in tracks if detector.roles[track.label] == OBJECT and _handled(track, hands)]
     found = _table(hands, objects, len(footage.rgb))
@@ -61,10 +64,15 @@ def _seen(detector: Detector, frame: np.ndarray) -> Detections:
     """What the detector says of a frame, checked, cut to the picture, and of known labels only."""
     boxes, scores, labels = detector.find(frame)
     boxes, scores = np.asarray(boxes, np.float64).reshape(-1, 4), np.asarray(scores, np.float64).reshape(-1)
-    if not len(boxes) == len(scores) == len(labels) or not np.isfinite(boxes).all() or not (
-            (scores >= 0) & (scores <= 1)).all():
-        raise PerceptionError('detector: expected as many finite boxes as scores in [0, 1] and labels, got '
-                              f'{len(boxes)} boxes, {len(scores)} scores {scores[:3]}, {len(labels)} labels')
+    if (
+        not len(boxes) == len(scores) == len(labels)
+        or not np.isfinite(boxes).all()
+        or not ((scores >= 0) & (scores <= 1)).all()
+    ):
+        raise PerceptionError(
+            'detector: expected as many finite boxes as scores in [0, 1] and labels, got '
+            f'{len(boxes)} boxes, {len(scores)} scores {scores[:3]}, {len(labels)} labels'
+        )
     height, width = frame.shape[:2]
     boxes = np.clip(boxes, -0.5, [width - 0.5, height - 0.5] * 2)
     known = np.array([label in detector.roles for label in labels], bool)
@@ -95,15 +103,25 @@ def _table(hands: list[Track], objects: list[Track], frames: int) -> Boxes:
 
 def _joined(found: Boxes, motion: Boxes) -> Boxes:
     """What was detected, then what moves and was not."""
-    new = [i for i in range(len(motion.role)) if not any(
-        found.role[j] == motion.role[i] and _same(found.boxes[:, j], motion.boxes[:, i])
-        for j in range(len(found.role)))]
-    return Boxes(np.append(found.role, motion.role[new]), np.concatenate([found.boxes, motion.boxes[:, new]], 1),
-                 np.concatenate([found.score, motion.score[:, new]], 1))
+    new = [
+        i
+        for i in range(len(motion.role))
+        if not any(
+            found.role[j] == motion.role[i] and _same(found.boxes[:, j], motion.boxes[:, i])
+            for j in range(len(found.role))
+        )
+    ]
+    return Boxes(
+        np.append(found.role, motion.role[new]),
+        np.concatenate([found.boxes, motion.boxes[:, new]], 1),
+        np.concatenate([found.score, motion.score[:, new]], 1),
+    )
 
 
 def _same(a: np.ndarray, b: np.ndarray) -> bool:
     """Whether boxes [T,4] are of one instance, judged in the frames that have both."""
     both = ~np.isnan(a + b).any(1)
-    return bool(both.any()) and float(np.median([box_iou(x, y[None])[0] for x, y in zip(a[both], b[both], strict=True)])
-                                      ) > COVERED
+    return (
+        bool(both.any())
+        and float(np.median([box_iou(x, y[None])[0] for x, y in zip(a[both], b[both], strict=True)])) > COVERED
+    )

@@ -23,12 +23,52 @@ from hoigen.perception.learned.detector import Detector
 from hoigen.weights import ModelError, weights_of
 from hoigen.weights.pretrained import pretrained
 
-COCO = {'person': HAND} | dict.fromkeys((
-    'backpack', 'handbag', 'umbrella', 'suitcase', 'frisbee', 'sports ball', 'kite', 'baseball bat', 'baseball glove',
-    'skateboard', 'tennis racket', 'bottle', 'wine glass', 'cup', 'fork', 'knife', 'spoon', 'bowl', 'banana', 'apple',
-    'sandwich', 'orange', 'broccoli', 'carrot', 'hot dog', 'pizza', 'donut', 'cake', 'potted plant', 'laptop', 'mouse',
-    'remote', 'keyboard', 'cell phone', 'book', 'clock', 'vase', 'scissors', 'teddy bear', 'hair drier', 'toothbrush',
-), OBJECT)
+COCO = {'person': HAND} | dict.fromkeys(
+    (
+        'backpack',
+        'handbag',
+        'umbrella',
+        'suitcase',
+        'frisbee',
+        'sports ball',
+        'kite',
+        'baseball bat',
+        'baseball glove',
+        'skateboard',
+        'tennis racket',
+        'bottle',
+        'wine glass',
+        'cup',
+        'fork',
+        'knife',
+        'spoon',
+        'bowl',
+        'banana',
+        'apple',
+        'sandwich',
+        'orange',
+        'broccoli',
+        'carrot',
+        'hot dog',
+        'pizza',
+        'donut',
+        'cake',
+        'potted plant',
+        'laptop',
+        'mouse',
+        'remote',
+        'keyboard',
+        'cell phone',
+        'book',
+        'clock',
+        'vase',
+        'scissors',
+        'teddy bear',
+        'hair drier',
+        'toothbrush',
+    ),
+    OBJECT,
+)
 """COCO has no hand: of a person, a head camera shows the wearer's hands and arms. Objects are what a hand can take."""
 PHRASES = {'hand': HAND, 'object in hand': OBJECT}
 """What Grounding DINO is asked for; in its words: lower case, each ended by a full stop."""
@@ -46,8 +86,9 @@ def load(name: str, device: str = 'auto', phrases: Mapping[str, str] = PHRASES) 
         return Detector(_Text(model, folder, tuple(phrases)), phrases)
     made = {'rt_detr_v2': RTDetrV2ForObjectDetection, 'd_fine': DFineForObjectDetection}
     if kind not in made:
-        raise ModelError(f'{folder}: expected a detector of the kinds {", ".join([*made, "grounding-dino"])}, got '
-                         f'{kind!r}')
+        raise ModelError(
+            f'{folder}: expected a detector of the kinds {", ".join([*made, "grounding-dino"])}, got {kind!r}'
+        )
     return Detector(_Coco(pretrained(made[kind], folder, dtype=torch.float32).to(where), folder), COCO)
 
 
@@ -82,8 +123,9 @@ class _Text:
         self._text = tokenizer(' '.join(f'{phrase}.' for phrase in phrases), return_tensors='pt').to(model.device)
         self._words = _words(self._text['input_ids'][0].tolist(), tokenizer('.', add_special_tokens=False).input_ids[0])
         if len(self._words) != len(phrases):
-            raise ModelError(f'{folder}: expected a tokenizer that keeps {len(phrases)} phrases apart, got '
-                             f'{len(self._words)}')
+            raise ModelError(
+                f'{folder}: expected a tokenizer that keeps {len(phrases)} phrases apart, got {len(self._words)}'
+            )
 
     @torch.inference_mode()
     def __call__(self, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[str]]:

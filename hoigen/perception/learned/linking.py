@@ -73,8 +73,9 @@ def link(frames: list[Detections]) -> list[Track]:
         overlaps = {track: track.overlap(found.boxes) for track in tracks}
         for label in dict.fromkeys(found.labels):
             here = [j for j, name in enumerate(found.labels) if name == label]
-            tracks += _extended({track: o[here] for track, o in overlaps.items() if track.label == label},
-                                found.only(np.array(here)), t)
+            tracks += _extended(
+                {track: o[here] for track, o in overlaps.items() if track.label == label}, found.only(np.array(here)), t
+            )
     return tracks
 
 
@@ -90,7 +91,7 @@ def _extended(mine: dict[Track, np.ndarray], here: Detections, t: int) -> list[T
     tracks += [Track(here.labels[j]) for j in new.values()]
     for i, j in (taken | back | new).items():
         tracks[i].take(t, here.boxes[j], float(here.scores[j]), anew=i not in taken)
-    return tracks[len(mine):]
+    return tracks[len(mine) :]
 
 
 def without_doubles(found: Detections) -> Detections:

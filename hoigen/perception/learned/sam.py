@@ -59,8 +59,9 @@ def load_sam(name: str = 'sam2', device: str = 'auto') -> MotionAwareSam:
 
 
 @torch.inference_mode()
-def segment_with_sam(footage: Footage, boxes: Boxes, model: MotionAwareSam,
-                     config: SamuraiConfig = PUBLISHED) -> Segmentation:
+def segment_with_sam(
+    footage: Footage, boxes: Boxes, model: MotionAwareSam, config: SamuraiConfig = PUBLISHED
+) -> Segmentation:
     """Masks of the boxes' instances, numbered as there, at the footage's size.
 
     Nothing is marked where an instance is out of view, nor of one that has no box. Where instances overlap, a pixel is
@@ -68,8 +69,10 @@ def segment_with_sam(footage: Footage, boxes: Boxes, model: MotionAwareSam,
     """
     frames, height, width = footage.rgb.shape[:3]
     if boxes.boxes.shape[0] != frames or len(boxes.role) > MOST:
-        raise PerceptionError(f'boxes: expected {frames} frames, as the footage has, and at most {MOST} instances, got '
-                              f'{boxes.boxes.shape[0]} frames and {len(boxes.role)} instances')
+        raise PerceptionError(
+            f'boxes: expected {frames} frames, as the footage has, and at most {MOST} instances, got '
+            f'{boxes.boxes.shape[0]} frames and {len(boxes.role)} instances'
+        )
     sessions = _Sessions(footage.rgb, model, FrameCache(model.device, frames), config)
     instance = np.zeros((frames, height, width), np.uint8)
     best = np.zeros((frames, height, width), np.float32)
@@ -94,8 +97,10 @@ def fuse(views: list[View], height: int, width: int) -> tuple[np.ndarray, float]
     first, *others = sorted(views, key=lambda view: -view.weight)
     agreeing = [first, *(view for view in others if _overlap(first.logits > 0, view.logits > 0) >= AGREE)]
     weights = np.array([max(view.weight, 1e-6) for view in agreeing])
-    total = sum(float(w) * torch.sigmoid(_resized(view.logits, height, width))
-                for w, view in zip(weights / weights.sum(), agreeing, strict=True))
+    total = sum(
+        float(w) * torch.sigmoid(_resized(view.logits, height, width))
+        for w, view in zip(weights / weights.sum(), agreeing, strict=True)
+    )
     return np.asarray(total, np.float32), float(weights.mean())
 
 
@@ -113,8 +118,7 @@ class _Sessions:
         """What a session says of the next frame."""
         out = self._model(inference_session=session, frame_idx=frame, reverse=reverse)
         presence = torch.sigmoid(out.object_score_logits.float()).item()
-        return View(out.pred_masks[0, 0].float().cpu(), session.history.quality, session.history.score,
-                    presence)
+        return View(out.pred_masks[0, 0].float().cpu(), session.history.quality, session.history.score, presence)
 
     def sure(self, view: View) -> bool:
         """The instance is in view, and its mask is good enough to be remembered."""
@@ -145,8 +149,11 @@ def _follow(rgb: np.ndarray, boxes: Boxes, i: int, sessions: _Sessions) -> dict[
     last = max((t for t, view in there.items() if sessions.sure(view)), default=start)
     back = sessions.run({start: origin, last: there[last].logits}, range(last - 1, -1, -1), reverse=True)
     first = min((t for t, view in back.items() if t < start and sessions.sure(view)), default=start)
-    again = {} if first == start else sessions.run(
-        {start: origin, first: back[first].logits}, range(first + 1, start), reverse=False)
+    again = (
+        {}
+        if first == start
+        else sessions.run({start: origin, first: back[first].logits}, range(first + 1, start), reverse=False)
+    )
     return {t: [way[t] for way in (there, back, again) if t in way] for t in range(len(rgb))}
 
 

@@ -69,8 +69,9 @@ class InstanceSession(Sam2VideoInferenceSession):
     size: the model's picture is size x size.
     """
 
-    def __init__(self, rgb: np.ndarray, size: int, cache: FrameCache, dtype: torch.dtype,
-                 config: SamuraiConfig) -> None:
+    def __init__(
+        self, rgb: np.ndarray, size: int, cache: FrameCache, dtype: torch.dtype, config: SamuraiConfig
+    ) -> None:
         device = cache.inference_device
         super().__init__(None, rgb.shape[1], rgb.shape[2], device, device, device, dtype)
         self.processed_frames, self.cache = dict.fromkeys(range(len(rgb))), cache  # the library counts them
@@ -80,8 +81,13 @@ class InstanceSession(Sam2VideoInferenceSession):
 
     def get_frame(self, frame_idx: int) -> Tensor:
         frame = torch.from_numpy(self._rgb[frame_idx]).to(self.inference_device)
-        picture = F.interpolate(frame.permute(2, 0, 1)[None].float() / 255, (self._size, self._size), mode='bilinear',
-                                align_corners=False, antialias=True)[0]
+        picture = F.interpolate(
+            frame.permute(2, 0, 1)[None].float() / 255,
+            (self._size, self._size),
+            mode='bilinear',
+            align_corners=False,
+            antialias=True,
+        )[0]
         mean, deviation = (picture.new_tensor(v)[:, None, None] for v in (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD))
         return ((picture - mean) / deviation).to(self.dtype)
 
@@ -89,8 +95,9 @@ class InstanceSession(Sam2VideoInferenceSession):
         """Say where the instance is: a box [4] as in :class:`Boxes`."""
         scale = self._size / np.array([self.video_width, self.video_height] * 2)
         corners = torch.tensor((box + 0.5) * scale, dtype=torch.float32).reshape(1, 1, 2, 2)
-        self.add_point_inputs(0, frame, {'point_coords': corners,
-                                         'point_labels': torch.tensor([[CORNERS]], dtype=torch.int32)})
+        self.add_point_inputs(
+            0, frame, {'point_coords': corners, 'point_labels': torch.tensor([[CORNERS]], dtype=torch.int32)}
+        )
         self.obj_with_new_inputs = [0]
 
     def prompt_mask(self, frame: int, logits: Tensor) -> None:
@@ -128,7 +135,7 @@ class MotionAwareSam(Sam2VideoModel):
             self._history.quality = self._history.score = float(ious.max())
             return out
         kept = self._history.choose(masks[0, 0], ious[0, 0], bool(presence > 0))
-        return masks[:, :, kept:kept + 1], ious[:, :, kept:kept + 1], tokens[:, :, kept:kept + 1], presence
+        return masks[:, :, kept : kept + 1], ious[:, :, kept : kept + 1], tokens[:, :, kept : kept + 1], presence
 
     def _gather_memory_frame_outputs(self, inference_session: Any, obj_idx: int, *args: Any) -> list[tuple[int, Any]]:
         """Prompted frames as the library has them; of the others those that SAMURAI trusts, the newest last."""
@@ -137,7 +144,8 @@ class MotionAwareSam(Sam2VideoModel):
         frames = inference_session.history.memories(self.num_maskmem - 1, reach)
         tracked = inference_session.output_dict_per_obj[obj_idx]['non_cond_frame_outputs']
         return [(age, out) for age, out in given if age == 0] + [
-            (len(frames) - i, tracked.get(frame)) for i, frame in enumerate(frames)]
+            (len(frames) - i, tracked.get(frame)) for i, frame in enumerate(frames)
+        ]
 
 
 def mask_boxes(masks: Tensor) -> np.ndarray:

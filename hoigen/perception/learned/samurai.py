@@ -108,8 +108,9 @@ class MotionSelector:
         score = (1 - weight) * ious + (0 if motions is None else weight * motions)
         best = int(np.argmax(score))
         self._learn(boxes[best], float(ious[best]))
-        return Choice(best, float(ious[best]), None if motions is None else float(motions[best]), motions,
-                      float(score[best]))
+        return Choice(
+            best, float(ious[best]), None if motions is None else float(motions[best]), motions, float(score[best])
+        )
 
     def _learn(self, box: np.ndarray, iou: float) -> None:
         """The filter takes the chosen box; it starts anew after a frame in which the instance was lost."""
@@ -123,18 +124,28 @@ class MotionSelector:
             self.stable = 0
 
 
-def memory_frames(choices: Sequence[Choice | None], presence: Sequence[float], count: int, reach: int,
-                  config: SamuraiConfig = PUBLISHED) -> list[int]:
+def memory_frames(
+    choices: Sequence[Choice | None],
+    presence: Sequence[float],
+    count: int,
+    reach: int,
+    config: SamuraiConfig = PUBLISHED,
+) -> list[int]:
     """At most ``count`` frames whose memories the next one should attend to, in order of time.
 
     choices, presence: of the frames since the prompted one, which is number 0 and has no choice. Of the newest
     ``reach`` trustworthy ones the last ``count`` are taken, and the frame just before always. The prompted frame, which
     is attended to anyway, and the one after it, which is the same again, are not among the trustworthy.
     """
+
     def good(t: int) -> bool:
         choice = choices[t]
-        return choice is not None and choice.iou > config.memory_iou and presence[t] > config.memory_presence and (
-            choice.motion is None or choice.motion > config.memory_motion)
+        return (
+            choice is not None
+            and choice.iou > config.memory_iou
+            and presence[t] > config.memory_presence
+            and (choice.motion is None or choice.motion > config.memory_motion)
+        )
 
     last = len(choices) - 1
     valid = [t for t in range(last, 1, -1) if good(t)][:reach][::-1]

@@ -36,8 +36,9 @@ class Witnesses:
         frames = len(depth_m)
         moments = np.unique(np.linspace(0, frames - 1, min(MOMENTS, frames)).round().astype(int))
         nearest = np.stack([cv2.erode(np.nan_to_num(depth_m[m], nan=np.inf), np.ones((3, 3))) for m in moments])
-        steps = np.array([[(invert(cameras[m].T_world_cam) @ camera.T_world_cam)[:3] for m in moments]
-                          for camera in cameras])
+        steps = np.array(
+            [[(invert(cameras[m].T_world_cam) @ camera.T_world_cam)[:3] for m in moments] for camera in cameras]
+        )
         own = np.abs(moments[None] - np.arange(frames)[:, None]).argmin(1)
         K = cameras[0].K
         drift = np.full(depth_m[:, ::8, ::8].shape, np.nan)
@@ -78,8 +79,18 @@ def _drift(depth: np.ndarray, there: np.ndarray, steps: np.ndarray, K: np.ndarra
 
 
 @numba.njit(cache=True, nogil=True, parallel=True, fastmath={'contract', 'arcp', 'nsz'})
-def _ask(depth: np.ndarray, near: np.ndarray, there: np.ndarray, steps: np.ndarray, K: np.ndarray, own: np.ndarray,
-         tolerance: float, usual: float, through: np.ndarray, rest: np.ndarray) -> None:
+def _ask(
+    depth: np.ndarray,
+    near: np.ndarray,
+    there: np.ndarray,
+    steps: np.ndarray,
+    K: np.ndarray,
+    own: np.ndarray,
+    tolerance: float,
+    usual: float,
+    through: np.ndarray,
+    rest: np.ndarray,
+) -> None:
     frames, height, width = depth.shape
     moments = len(near)
     for t in numba.prange(frames):

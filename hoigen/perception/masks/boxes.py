@@ -16,5 +16,5 @@ def find_boxes(found: Segmentation) -> Boxes:
     """
     boxes, (frames, count) = boxes_of(found), (len(found.instance), len(found.role))
     area = np.nan_to_num((boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1]), nan=1.0)
-    filled = np.stack([np.bincount(codes.ravel(), minlength=count + 1)[1:count + 1] for codes in found.instance])
+    filled = np.stack([np.bincount(codes.ravel(), minlength=count + 1)[1 : count + 1] for codes in found.instance])
     return Boxes(found.role, boxes, (filled.reshape(frames, count) / area).astype(np.float32))

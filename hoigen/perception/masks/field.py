@@ -22,8 +22,15 @@ class Links:
     after_w, before_w: [T,h,w] float32 strengths.
     """
 
-    def __init__(self, lab: np.ndarray, depth_m: np.ndarray | None, forward: np.ndarray, backward: np.ndarray,
-                 forward_ok: np.ndarray, backward_ok: np.ndarray) -> None:
+    def __init__(
+        self,
+        lab: np.ndarray,
+        depth_m: np.ndarray | None,
+        forward: np.ndarray,
+        backward: np.ndarray,
+        forward_ok: np.ndarray,
+        backward_ok: np.ndarray,
+    ) -> None:
         t, h, w = lab.shape[:3]
         self.right, self.down = np.zeros((t, h, w), np.float32), np.zeros((t, h, w), np.float32)
         self.after, self.before = np.full((t, h, w), -1, np.int32), np.full((t, h, w), -1, np.int32)
@@ -42,8 +49,18 @@ def settle(score: np.ndarray, links: Links, active: np.ndarray, sweeps: int) -> 
     belief = np.empty_like(score)
     _start(score, active, belief)
     for k in range(sweeps):
-        _sweep(score, links.right, links.down, links.after, links.after_w, links.before, links.before_w, active,
-               belief, k % 2 == 1)
+        _sweep(
+            score,
+            links.right,
+            links.down,
+            links.after,
+            links.after_w,
+            links.before,
+            links.before_w,
+            active,
+            belief,
+            k % 2 == 1,
+        )
     return belief
 
 
@@ -60,7 +77,7 @@ def _space(lab: np.ndarray, depth: np.ndarray, has_depth: bool, right: np.ndarra
                     square = 0.0
                     for c in range(3):
                         square += (float(lab[t, v, u, c]) - float(lab[t, y, x, c])) ** 2
-                    strength = SPACE * np.exp(-square / (2 * COLOUR_STEP ** 2))
+                    strength = SPACE * np.exp(-square / (2 * COLOUR_STEP**2))
                     if has_depth:
                         a, b = depth[t, v, u], depth[t, y, x]
                         if a > 0 and b > 0:
@@ -74,8 +91,9 @@ def _space(lab: np.ndarray, depth: np.ndarray, has_depth: bool, right: np.ndarra
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True, parallel=True)
-def _time(here: np.ndarray, there: np.ndarray, flow: np.ndarray, ok: np.ndarray, index: np.ndarray,
-          weight: np.ndarray) -> None:
+def _time(
+    here: np.ndarray, there: np.ndarray, flow: np.ndarray, ok: np.ndarray, index: np.ndarray, weight: np.ndarray
+) -> None:
     frames, height, width = here.shape[:3]
     for t in numba.prange(frames):
         for v in range(height):
@@ -112,8 +130,18 @@ def _start(score: np.ndarray, active: np.ndarray, belief: np.ndarray) -> None:
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True)
-def _sweep(score: np.ndarray, right: np.ndarray, down: np.ndarray, after: np.ndarray, after_w: np.ndarray,
-           before: np.ndarray, before_w: np.ndarray, active: np.ndarray, belief: np.ndarray, reverse: bool) -> None:
+def _sweep(
+    score: np.ndarray,
+    right: np.ndarray,
+    down: np.ndarray,
+    after: np.ndarray,
+    after_w: np.ndarray,
+    before: np.ndarray,
+    before_w: np.ndarray,
+    active: np.ndarray,
+    belief: np.ndarray,
+    reverse: bool,
+) -> None:
     frames, height, width, labels = score.shape
     value = np.empty(labels, np.float32)
     for i in range(frames):

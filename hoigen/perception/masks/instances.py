@@ -92,8 +92,9 @@ def _spread(seeds: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """[h,w] uint8: every pixel of ``mask`` takes the number of the nearest of ``seeds`` [h,w]."""
     if not seeds.any():
         return mask.astype(np.uint8)  # a speck: whose it is cannot be told
-    _, nearest = cv2.distanceTransformWithLabels((seeds == 0).astype(np.uint8), cv2.DIST_L2, 3,
-                                                 labelType=cv2.DIST_LABEL_PIXEL)
+    _, nearest = cv2.distanceTransformWithLabels(
+        (seeds == 0).astype(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL
+    )
     numbers = np.zeros(int(nearest.max()) + 1, np.uint8)
     numbers[nearest[seeds > 0]] = seeds[seeds > 0]
     return np.where(mask, numbers[nearest], 0).astype(np.uint8)

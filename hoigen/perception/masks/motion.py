@@ -79,8 +79,10 @@ class Steadied:
         agree = (weight * (shade | (far < 12))).sum(0) / np.maximum(weight.sum(0), 1e-6)
         sure = np.clip((weight.mean(0) - 0.15) / 0.3, 0, 1) * np.clip((agree - 0.5) / 0.3, 0, 1)
         places = self.places()
-        return (np.stack([sampled(still, p, cv2.INTER_NEAREST) for p in places]),
-                np.stack([sampled(sure, p, cv2.INTER_NEAREST) for p in places]))
+        return (
+            np.stack([sampled(still, p, cv2.INTER_NEAREST) for p in places]),
+            np.stack([sampled(sure, p, cv2.INTER_NEAREST) for p in places]),
+        )
 
 
 def _homography(view: View, t: int, grid: np.ndarray) -> np.ndarray:
@@ -97,8 +99,10 @@ def _travel(view: View, own: np.ndarray) -> np.ndarray:
     count, height, width = view.shape
     size = (width // 2, height // 2)
     step = np.stack([cv2.resize(f, size, interpolation=cv2.INTER_AREA) for f in own])
-    there = [pixel_grid(*size).astype(np.float32) + cv2.resize(f, size, interpolation=cv2.INTER_AREA) / 2
-             for f in view.forward]
+    there = [
+        pixel_grid(*size).astype(np.float32) + cv2.resize(f, size, interpolation=cv2.INTER_AREA) / 2
+        for f in view.forward
+    ]
     way = step.copy()
     for _ in range(AHEAD - 1):
         on = [sampled(way[t + 1], there[t], cv2.INTER_LINEAR) for t in range(count - 1)]
@@ -156,8 +160,10 @@ def front_by_motion(view: View, steadied: Steadied, belief: np.ndarray | None = 
     regions: list[list[Region]] = []
     for t in range(len(score)):
         front = cv2.morphologyEx((score[t] > 0).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3))) > 0
-        resting, moving = ((cv2.connectedComponents((front & part).astype(np.uint8), connectivity=4)[1])
-                           for part in (still[t], ~still[t]))
+        resting, moving = (
+            (cv2.connectedComponents((front & part).astype(np.uint8), connectivity=4)[1])
+            for part in (still[t], ~still[t])
+        )
         labels = np.where(moving > 0, moving + resting.max(), resting)
         regions.append(regions_of(t, labels, places[t], still[t], changed[t], ~still[t], LEAST))
     return Front(score, np.ones(view.shape, np.float32), places, NEAR_PX, regions)

@@ -81,8 +81,15 @@ def depth_regions(depth_m: np.ndarray, where: np.ndarray) -> np.ndarray:
     return cv2.connectedComponents(opened, connectivity=4)[1]
 
 
-def regions_of(t: int, labels: np.ndarray, places: np.ndarray, still: np.ndarray, changed: np.ndarray,
-               moving: np.ndarray, least: int) -> list[Region]:
+def regions_of(
+    t: int,
+    labels: np.ndarray,
+    places: np.ndarray,
+    still: np.ndarray,
+    changed: np.ndarray,
+    moving: np.ndarray,
+    least: int,
+) -> list[Region]:
     """The regions of frame t numbered in ``labels`` [h,w], with what the maps [h,w] say of each, but those of
     less than ``least`` pixels.
 
@@ -103,8 +110,18 @@ def regions_of(t: int, labels: np.ndarray, places: np.ndarray, still: np.ndarray
         radius = float(np.percentile(np.linalg.norm(spots[known] - middle, axis=1), 95))
         v, u = np.divmod(pixels, width)
         edge = int(((v < 2) | (v >= height - 2) | (u < 2) | (u >= width - 2)).sum())
-        found.append(Region(t, pixels, middle, radius, edge, float(still.ravel()[known].mean()),
-                            float(changed.ravel()[known].mean()), int(moving.ravel()[known].sum())))
+        found.append(
+            Region(
+                t,
+                pixels,
+                middle,
+                radius,
+                edge,
+                float(still.ravel()[known].mean()),
+                float(changed.ravel()[known].mean()),
+                int(moving.ravel()[known].sum()),
+            )
+        )
     return found
 
 
@@ -118,9 +135,13 @@ def resting_things(frames: list[list[Region]], pixels: int, near: float) -> list
         for region in row:
             if region.edge >= 4 or region.still < STILL:
                 continue
-            same = [chain for chain in chains if 0 < region.t - chain[-1].t <= 2
-                    and np.linalg.norm(chain[-1].middle - region.middle) < near
-                    and 0.5 < len(region.pixels) / len(chain[-1].pixels) < 2]
+            same = [
+                chain
+                for chain in chains
+                if 0 < region.t - chain[-1].t <= 2
+                and np.linalg.norm(chain[-1].middle - region.middle) < near
+                and 0.5 < len(region.pixels) / len(chain[-1].pixels) < 2
+            ]
             if same:
                 max(same, key=len).append(region)
             else:

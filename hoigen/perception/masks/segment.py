@@ -67,5 +67,5 @@ def _drop_strays(belief: np.ndarray) -> None:
     size[0] = 0
     keep = (size >= STRAY * size.max()) & (size > 0)
     kept = np.stack([cv2.dilate(k.astype(np.uint8), np.ones((3, 3))) for k in keep[parts]]) > 0
-    kept = kept.repeat(2, 1).repeat(2, 2)[:, :belief.shape[1], :belief.shape[2]]
+    kept = kept.repeat(2, 1).repeat(2, 2)[:, : belief.shape[1], : belief.shape[2]]
     belief[~kept] = [1, 0, 0]

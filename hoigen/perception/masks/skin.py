@@ -34,8 +34,10 @@ REACH_PX = 24
 def skin_likeness(lab: np.ndarray) -> np.ndarray:
     """[T,h,w] float32 in [-3, 1.5]: log odds that a colour [T,h,w,3] uint8 is skin's, under a broad model."""
     light, a, b = (lab[..., c].astype(np.float32) for c in range(3))
-    far = sum(((chroma - 128 - middle) / width) ** 2 for chroma, middle, width in zip((a, b), SKIN_MIDDLE, SKIN_WIDTH,
-                                                                                      strict=True))
+    far = sum(
+        ((chroma - 128 - middle) / width) ** 2
+        for chroma, middle, width in zip((a, b), SKIN_MIDDLE, SKIN_WIDTH, strict=True)
+    )
     return np.clip(1.5 - far - np.clip((DARK - light) / 20, 0, 3), -3, 1.5).astype(np.float32)
 
 

@@ -49,10 +49,16 @@ def view_of(footage: Footage, flow: Flow, geometry: Geometry | None) -> View:
     width = min(WIDTH, full_width)
     height = max(1, round(full_height * width / full_width))
     size, scale = (width, height), np.array([width / full_width, height / full_height], np.float32)
-    lab = [cv2.cvtColor(cv2.GaussianBlur(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), (0, 0), 0.8),
-                        cv2.COLOR_RGB2LAB) for frame in footage.rgb]
-    forward, backward = (np.stack([cv2.resize(f, size, interpolation=cv2.INTER_AREA) * scale for f in way])
-                         for way in (flow.forward, flow.backward))
+    lab = [
+        cv2.cvtColor(
+            cv2.GaussianBlur(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), (0, 0), 0.8), cv2.COLOR_RGB2LAB
+        )
+        for frame in footage.rgb
+    ]
+    forward, backward = (
+        np.stack([cv2.resize(f, size, interpolation=cv2.INTER_AREA) * scale for f in way])
+        for way in (flow.forward, flow.backward)
+    )
     rows, columns = np.arange(height) * full_height // height, np.arange(width) * full_width // width
     forward_ok, backward_ok = (ok[:, rows][:, :, columns] for ok in (flow.forward_ok, flow.backward_ok))
     depth = None if geometry is None else _known_of_four(geometry.depth_m, rows, columns)

@@ -26,8 +26,10 @@ TEMPLATE = Path(__file__).parent / 'page'
 PARTS = 'report'
 """The pages and pictures of single stretches lie in this folder beside report.html."""
 STYLES = SHARED / 'page.css', TEMPLATE / 'page.css'
-SCRIPTS = SHARED / 'drawing.js', *(TEMPLATE / f'{name}.js'
-                                   for name in ('data', 'panels', 'orbit', 'cloud', 'strips', 'player'))
+SCRIPTS = (
+    SHARED / 'drawing.js',
+    *(TEMPLATE / f'{name}.js' for name in ('data', 'panels', 'orbit', 'cloud', 'strips', 'player')),
+)
 
 
 class ReportError(RuntimeError):
@@ -63,8 +65,9 @@ def write_index(folder: Path, title: str) -> Path:
         if len(pages) == 1:
             shutil.copyfile(pages[0], part)
             return index
-        head, tail = _template('index.html', title, STYLES, (SHARED / 'drawing.js', TEMPLATE / 'index.js')) \
-            .split('<!-- cards -->')
+        head, tail = _template('index.html', title, STYLES, (SHARED / 'drawing.js', TEMPLATE / 'index.js')).split(
+            '<!-- cards -->'
+        )
         with part.open('w', encoding='utf-8') as out:
             out.write(head)
             out.writelines(_card_of(page) for page in pages)

@@ -37,16 +37,23 @@ def content(perceived: Perceived, name: str) -> dict[str, Any]:
     height, width = footage.rgb.shape[1:3]
     pixels, visible = tallies(perceived)
     found = {
-        'name': name, 'source': perceived.provenance.source, 'size': [width, height],
+        'name': name,
+        'source': perceived.provenance.source,
+        'size': [width, height],
         'stamps': [f'{stamp / 1e9:.9f}' for stamp in footage.stamps_ns],
         'times': ((footage.stamps_ns - footage.stamps_ns[0]) / 1e9).tolist(),
-        'instances': [{'name': one.name, 'role': one.role, 'colour': one.colour, 'pixels': area.tolist()}
-                      for one, area in zip(instances(segmentation.role), pixels, strict=True)],
+        'instances': [
+            {'name': one.name, 'role': one.role, 'colour': one.colour, 'pixels': area.tolist()}
+            for one, area in zip(instances(segmentation.role), pixels, strict=True)
+        ],
         'boxes': _boxes(perceived.boxes) if perceived.boxes is not None else [],
         'pictures': [webp(shrunk(picture)) for picture in footage.rgb],
         'masks': pack(np.stack([shrunk(mask, exact=True) for mask in segmentation.instance])),
-        'tracks': _tracks(tracks, width, height), 'tracks_visible': _numbers(visible),
-        'notes': list(perceived.notes), 'reason': perceived.reason, 'facts': facts(perceived),
+        'tracks': _tracks(tracks, width, height),
+        'tracks_visible': _numbers(visible),
+        'notes': list(perceived.notes),
+        'reason': perceived.reason,
+        'facts': facts(perceived),
         'provenance': provenance_in_words(perceived.provenance),
     }
     if perceived.geometry is not None:
@@ -61,13 +68,21 @@ def card(perceived: Perceived, name: str, picture: np.ndarray) -> dict[str, Any]
     wide, tall = THUMB_WIDTH, round(THUMB_WIDTH * picture.shape[0] / picture.shape[1])
     small = cv2.resize(picture, (wide, tall), interpolation=cv2.INTER_AREA)
     pixels, visible = tallies(perceived)
-    return {'name': name, 'frames': len(footage.stamps_ns), 'rate': frame_rate(footage.stamps_ns),
-            'start': footage.stamps_ns[0] / 1e9, 'end': footage.stamps_ns[-1] / 1e9, 'notes': len(perceived.notes),
-            'instances': [[one.name, one.colour, float((area > 0).mean())]
-                          for one, area in zip(instances(perceived.segmentation.role), pixels, strict=True)],
-            'visible': None if np.isnan(visible).any() else float(visible.mean()),
-            'geometry': perceived.geometry.method if perceived.geometry is not None else None,
-            'picture': webp(small, THUMB_QUALITY)}
+    return {
+        'name': name,
+        'frames': len(footage.stamps_ns),
+        'rate': frame_rate(footage.stamps_ns),
+        'start': footage.stamps_ns[0] / 1e9,
+        'end': footage.stamps_ns[-1] / 1e9,
+        'notes': len(perceived.notes),
+        'instances': [
+            [one.name, one.colour, float((area > 0).mean())]
+            for one, area in zip(instances(perceived.segmentation.role), pixels, strict=True)
+        ],
+        'visible': None if np.isnan(visible).any() else float(visible.mean()),
+        'geometry': perceived.geometry.method if perceived.geometry is not None else None,
+        'picture': webp(small, THUMB_QUALITY),
+    }
 
 
 def shrunk(picture: np.ndarray, *, exact: bool = False) -> np.ndarray:
@@ -81,10 +96,14 @@ def shrunk(picture: np.ndarray, *, exact: bool = False) -> np.ndarray:
 
 
 def _boxes(boxes: Boxes) -> list[dict[str, Any]]:
-    return [{'role': ROLES[code], 'boxes': [_numbers(box) if np.isfinite(box).all() else None for box in rows],
-             'scores': _numbers(score)}
-            for code, rows, score in zip(boxes.role.tolist(), boxes.boxes.transpose(1, 0, 2), boxes.score.T,
-                                         strict=True)]
+    return [
+        {
+            'role': ROLES[code],
+            'boxes': [_numbers(box) if np.isfinite(box).all() else None for box in rows],
+            'scores': _numbers(score),
+        }
+        for code, rows, score in zip(boxes.role.tolist(), boxes.boxes.transpose(1, 0, 2), boxes.score.T, strict=True)
+    ]
 
 
 def _tracks(tracks: Tracks, width: int, height: int) -> dict[str, Any]:
@@ -92,9 +111,13 @@ def _tracks(tracks: Tracks, width: int, height: int) -> dict[str, Any]:
     chosen = thinned(tracks)
     pixels = tracks.pixels[:, chosen].transpose(1, 2, 0)
     reach = np.ptp(pixels[np.isfinite(pixels)]) if np.isfinite(pixels).any() else 0
-    found = {'count': len(tracks.instance), 'pixels': pack(quantise(pixels, int(min(65_534, 2 + reach / PIXEL_STEP)))),
-             'visible': pack(tracks.visible[:, chosen].T.astype(np.uint8)),
-             'shown': len(chosen), 'colours': pack(track_colours(tracks, width, height)[chosen])}
+    found = {
+        'count': len(tracks.instance),
+        'pixels': pack(quantise(pixels, int(min(65_534, 2 + reach / PIXEL_STEP)))),
+        'visible': pack(tracks.visible[:, chosen].T.astype(np.uint8)),
+        'shown': len(chosen),
+        'colours': pack(track_colours(tracks, width, height)[chosen]),
+    }
     if tracks.places is not None:
         found['places'] = pack(quantise(tracks.places[:, chosen].transpose(1, 2, 0), PLACE_LEVELS))
     return found
@@ -109,14 +132,25 @@ def _geometry(geometry: Geometry, stamps_ns: np.ndarray) -> dict[str, Any]:
         inverse = 1 / geometry.depth_m[:, first::every, first::every]
     sure = (geometry.confidence[:, first::every, first::every] >= SURE).astype(np.uint8)
     speed, turn = camera_motion(geometry, stamps_ns)
-    cameras = [[round(float(number), 6) for number in (*camera.K[[0, 1, 0, 1], [0, 1, 2, 2]],
-                                                       *camera.T_world_cam[:3].ravel())]
-               for camera in geometry.cameras]
-    return {'method': geometry.method, 'metric': geometry.metric, 'unit': 'm' if geometry.metric else 'units',
-            'every': every, 'first': first, 'inverse': pack(quantise(inverse, DEPTH_LEVELS)),
-            'sure': pack(sure), 'cameras': cameras,
-            'near': scale and scale.near, 'far': scale and scale.far, 'turbo': pack(turbo()),
-            'speed': _numbers(speed), 'turn': _numbers(turn)}
+    cameras = [
+        [round(float(number), 6) for number in (*camera.K[[0, 1, 0, 1], [0, 1, 2, 2]], *camera.T_world_cam[:3].ravel())]
+        for camera in geometry.cameras
+    ]
+    return {
+        'method': geometry.method,
+        'metric': geometry.metric,
+        'unit': 'm' if geometry.metric else 'units',
+        'every': every,
+        'first': first,
+        'inverse': pack(quantise(inverse, DEPTH_LEVELS)),
+        'sure': pack(sure),
+        'cameras': cameras,
+        'near': scale and scale.near,
+        'far': scale and scale.far,
+        'turbo': pack(turbo()),
+        'speed': _numbers(speed),
+        'turn': _numbers(turn),
+    }
 
 
 def _object_poses(clip: Clip | None) -> list[list[float] | None] | None:

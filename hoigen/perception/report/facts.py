@@ -66,13 +66,20 @@ def _footage(perceived: Perceived) -> dict[str, str]:
     footage = perceived.footage
     height, width = footage.rgb.shape[1:3]
     span = (footage.stamps_ns[-1] - footage.stamps_ns[0]) / 1e9
-    found = {'frames': f'{len(footage.stamps_ns)}', 'rate': frame_rate(footage.stamps_ns), 'duration': f'{span:.2f} s',
-             'size': f'{width}×{height}', 'first stamp': f'{footage.stamps_ns[0] / 1e9:.9f} s',
-             'measured depth': 'none' if footage.depth_m is None else _share(np.isfinite(footage.depth_m)) + ' known'}
+    found = {
+        'frames': f'{len(footage.stamps_ns)}',
+        'rate': frame_rate(footage.stamps_ns),
+        'duration': f'{span:.2f} s',
+        'size': f'{width}×{height}',
+        'first stamp': f'{footage.stamps_ns[0] / 1e9:.9f} s',
+        'measured depth': 'none' if footage.depth_m is None else _share(np.isfinite(footage.depth_m)) + ' known',
+    }
     if footage.K is None:
         return found | {'calibration': 'none'}
-    return found | {'focal length': f'{footage.K[0, 0]:.1f}, {footage.K[1, 1]:.1f} px',
-                    'principal point': f'{footage.K[0, 2]:.1f}, {footage.K[1, 2]:.1f} px'}
+    return found | {
+        'focal length': f'{footage.K[0, 0]:.1f}, {footage.K[1, 1]:.1f} px',
+        'principal point': f'{footage.K[0, 2]:.1f}, {footage.K[1, 2]:.1f} px',
+    }
 
 
 def _instance(perceived: Perceived, number: int) -> dict[str, str]:
@@ -95,16 +102,21 @@ def _instance(perceived: Perceived, number: int) -> dict[str, str]:
 def _tracks(perceived: Perceived) -> dict[str, str]:
     tracks, geometry = perceived.tracks, perceived.geometry
     count = len(tracks.instance)
-    found = {'followed': f'{count} points', 'of the scene': f'{(tracks.instance == 0).sum()}',
-             'of hand and object': f'{(tracks.instance > 0).sum()}'}
+    found = {
+        'followed': f'{count} points',
+        'of the scene': f'{(tracks.instance == 0).sum()}',
+        'of hand and object': f'{(tracks.instance > 0).sum()}',
+    }
     if not count:
         return found
     found |= {'visible': _share(tracks.visible), 'seen in': _lengths(tracks.visible)}
     if geometry is None or tracks.places is None:
         return found | {'places': 'in the picture only'}
     miss, share = scene_reprojection_px(perceived.footage, tracks, geometry)
-    return found | {'places': 'in 3D', 'scene against pictures': 'unknown' if np.isnan(miss)
-                    else f'{miss:.2f} px off, {100 * share:.0f} % found'}
+    return found | {
+        'places': 'in 3D',
+        'scene against pictures': 'unknown' if np.isnan(miss) else f'{miss:.2f} px off, {100 * share:.0f} % found',
+    }
 
 
 def _lengths(visible: np.ndarray) -> str:
@@ -118,9 +130,14 @@ def _geometry(geometry: Geometry, stamps_ns: np.ndarray) -> dict[str, str]:
     speed, turn = camera_motion(geometry, stamps_ns)
     seconds = np.diff(stamps_ns) / 1e9
     known = np.isfinite(geometry.depth_m)
-    found = {'made by': geometry.method, 'lengths': 'metres' if geometry.metric else 'of unknown scale',
-             'depth': f'{_share(known)} known', 'mean confidence': f'{geometry.confidence.mean():.2f}',
-             'camera moved': f'{(speed * seconds).sum():.3f} {unit}', 'camera turned': f'{(turn * seconds).sum():.1f}°'}
+    found = {
+        'made by': geometry.method,
+        'lengths': 'metres' if geometry.metric else 'of unknown scale',
+        'depth': f'{_share(known)} known',
+        'mean confidence': f'{geometry.confidence.mean():.2f}',
+        'camera moved': f'{(speed * seconds).sum():.3f} {unit}',
+        'camera turned': f'{(turn * seconds).sum():.1f}°',
+    }
     if known.any():
         near, middle, far = np.percentile(geometry.depth_m[known], (1, 50, 99))
         found['depth near, middle, far'] = f'{near:.2f}, {middle:.2f}, {far:.2f} {unit}'

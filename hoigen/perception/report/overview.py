@@ -75,10 +75,10 @@ def draw_tracks(rgb: np.ndarray, tracks: Tracks, t: int) -> np.ndarray:
     colours = track_colours(tracks, rgb.shape[1], rgb.shape[0])
     for m in thinned(tracks):
         colour = tuple(colours[m].tolist())
-        way = tracks.pixels[max(0, t - TAIL):t + 1, m]
-        seen = tracks.visible[max(0, t - TAIL):t + 1, m]
+        way = tracks.pixels[max(0, t - TAIL) : t + 1, m]
+        seen = tracks.visible[max(0, t - TAIL) : t + 1, m]
         for a in range(len(way) - 1):
-            if seen[a] and seen[a + 1] and np.isfinite(way[a:a + 2]).all():
+            if seen[a] and seen[a + 1] and np.isfinite(way[a : a + 2]).all():
                 cv2.line(drawn, _sub(way[a]), _sub(way[a + 1]), colour, 1, cv2.LINE_AA, SUB)
         if np.isfinite(way[-1]).all():
             cv2.circle(drawn, _sub(way[-1]), 2 << SUB, colour, cv2.FILLED if seen[-1] else 1, cv2.LINE_AA, SUB)
@@ -90,6 +90,12 @@ def _sub(pixel: np.ndarray) -> tuple[int, int]:
     return column, row
 
 
-def _write(pen: ImageDraw.ImageDraw, place: tuple[float, float], text: str, size: int, colour: tuple[int, int, int],
-           anchor: str) -> None:
+def _write(
+    pen: ImageDraw.ImageDraw,
+    place: tuple[float, float],
+    text: str,
+    size: int,
+    colour: tuple[int, int, int],
+    anchor: str,
+) -> None:
     pen.text(place, text, fill=colour, font=ImageFont.load_default(size), anchor=anchor)

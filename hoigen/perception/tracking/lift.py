@@ -49,8 +49,9 @@ def trusted_depth(geometry: Geometry) -> np.ndarray:
     return np.where(geometry.confidence >= TRUSTED, geometry.depth_m, np.float32(np.nan))
 
 
-def lift(footage: Footage, flow: Flow, segmentation: Segmentation, geometry: Geometry, followed: Followed, *,
-         tracked: bool) -> Lifted:
+def lift(
+    footage: Footage, flow: Flow, segmentation: Segmentation, geometry: Geometry, followed: Followed, *, tracked: bool
+) -> Lifted:
     """Places of points that were followed in the picture.
 
     The scene stands: one place for all frames. An object that moves rigidly carries its points. What is neither moves
@@ -69,15 +70,17 @@ def lift(footage: Footage, flow: Flow, segmentation: Segmentation, geometry: Geo
         part = places[:, rows]
         start = part[query[rows], np.arange(len(rows))]
         if poses is not None:
-            places[:, rows], visible[:, rows] = _carried(segmentation, geometry, depth_m, poses, start, query[rows],
-                                                         instance[rows])
+            places[:, rows], visible[:, rows] = _carried(
+                segmentation, geometry, depth_m, poses, start, query[rows], instance[rows]
+            )
             continue
         if tracked:
             places[:, rows], certain, sure = carry_hidden(part), np.isfinite(part[..., 0]), np.array(True)
         else:
             certain = frames == query[rows]
-            places[:, rows], sure = _in_pieces(footage, flow, segmentation, geometry, depth_m, start, query[rows],
-                                               int(number))
+            places[:, rows], sure = _in_pieces(
+                footage, flow, segmentation, geometry, depth_m, start, query[rows], int(number)
+            )
         parts = _parts(segmentation, geometry, depth_m, places[:, rows], instance[rows])
         there = _bridged(parts, np.ones(len(parts), bool))
         sure = sure | _along(geometry, places[:, rows], pixels[:, rows])
@@ -87,8 +90,14 @@ def lift(footage: Footage, flow: Flow, segmentation: Segmentation, geometry: Geo
     return Lifted(np.where(visible[..., None], shown, np.nan).astype(np.float32), visible, places)
 
 
-def _measured(segmentation: Segmentation, geometry: Geometry, depth_m: np.ndarray, pixels: np.ndarray,
-              instance: np.ndarray, query: np.ndarray) -> np.ndarray:
+def _measured(
+    segmentation: Segmentation,
+    geometry: Geometry,
+    depth_m: np.ndarray,
+    pixels: np.ndarray,
+    instance: np.ndarray,
+    query: np.ndarray,
+) -> np.ndarray:
     """[T,M,3] float64: places of what depth shows at the pixels, NaN where it shows nothing of the instance.
 
     In a point's query frame it is its pixel's own depth where what is around tells nothing.
@@ -103,8 +112,9 @@ def _measured(segmentation: Segmentation, geometry: Geometry, depth_m: np.ndarra
     return places
 
 
-def _poses(footage: Footage, flow: Flow, segmentation: Segmentation, geometry: Geometry, depth_m: np.ndarray,
-           number: int) -> list[np.ndarray | None] | None:
+def _poses(
+    footage: Footage, flow: Flow, segmentation: Segmentation, geometry: Geometry, depth_m: np.ndarray, number: int
+) -> list[np.ndarray | None] | None:
     """``T_world_body`` of each frame, None where it is not known, of a scene or a rigid object; None for neither."""
     if number == 0:
         return [np.eye(4) for _ in geometry.cameras]
@@ -117,8 +127,15 @@ def _poses(footage: Footage, flow: Flow, segmentation: Segmentation, geometry: G
     return [camera.T_world_cam @ found[t] if t in found else None for t, camera in enumerate(geometry.cameras)]
 
 
-def _carried(segmentation: Segmentation, geometry: Geometry, depth_m: np.ndarray, poses: list[np.ndarray | None],
-             start: np.ndarray, query: np.ndarray, instance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _carried(
+    segmentation: Segmentation,
+    geometry: Geometry,
+    depth_m: np.ndarray,
+    poses: list[np.ndarray | None],
+    start: np.ndarray,
+    query: np.ndarray,
+    instance: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
     """Places [T,N,3] and visible [T,N] of points on a rigid body that were at ``start`` [N,3] in frames query [N].
 
     Along its query's ray, a point is put where the frames that show it agree (median) that it is.
@@ -141,8 +158,9 @@ def _on_body(poses: np.ndarray, start: np.ndarray, query: np.ndarray) -> np.ndar
     return body @ poses[:, :3, :3].transpose(0, 2, 1) + poses[:, None, :3, 3]
 
 
-def _parts(segmentation: Segmentation, geometry: Geometry, depth_m: np.ndarray, places: np.ndarray,
-           instance: np.ndarray) -> np.ndarray:
+def _parts(
+    segmentation: Segmentation, geometry: Geometry, depth_m: np.ndarray, places: np.ndarray, instance: np.ndarray
+) -> np.ndarray:
     """[T,N] float64: depth measured where places [T,N,3] would be seen, as a part of theirs; NaN where it is unknown.
 
     0 where something else is seen there, or they are out of view.
@@ -172,14 +190,23 @@ def _bridged(parts: np.ndarray, known: np.ndarray) -> np.ndarray:
     return np.where(told, seen, before_seen & after_seen & told.any(axis=0)) & known[:, None]
 
 
-def _in_pieces(footage: Footage, flow: Flow, segmentation: Segmentation, geometry: Geometry, depth_m: np.ndarray,
-               start: np.ndarray, query: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:
+def _in_pieces(
+    footage: Footage,
+    flow: Flow,
+    segmentation: Segmentation,
+    geometry: Geometry,
+    depth_m: np.ndarray,
+    start: np.ndarray,
+    query: np.ndarray,
+    number: int,
+) -> tuple[np.ndarray, np.ndarray]:
     """World places [T,N,3] of an instance's points, which move in rigid pieces from ``start`` [N,3] in query [N],
     and [T,N] bool: they came there surely."""
     T_world_cam = np.stack([camera.T_world_cam for camera in geometry.cameras])
     inside = np.einsum('nyx,ny->nx', T_world_cam[query, :3, :3], start - T_world_cam[query, :3, 3])
-    places, sure = follow_pieces(geometry.cameras[0].K, footage.rgb, depth_m, segmentation.instance == number, flow,
-                                 inside, query)
+    places, sure = follow_pieces(
+        geometry.cameras[0].K, footage.rgb, depth_m, segmentation.instance == number, flow, inside, query
+    )
     return places @ T_world_cam[:, :3, :3].transpose(0, 2, 1) + T_world_cam[:, None, :3, 3], sure
 
 

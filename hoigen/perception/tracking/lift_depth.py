@@ -31,8 +31,9 @@ def depth_at(depth_m: np.ndarray, instance: np.ndarray, own: np.ndarray, pixels:
 
 
 @numba.njit(cache=True, nogil=True, error_model='numpy')
-def _depth_at(depth_m: np.ndarray, instance: np.ndarray, own: np.ndarray, pixels: np.ndarray, found: np.ndarray
-              ) -> None:
+def _depth_at(
+    depth_m: np.ndarray, instance: np.ndarray, own: np.ndarray, pixels: np.ndarray, found: np.ndarray
+) -> None:
     height, width = depth_m.shape
     inverse, across, down = np.empty(25), np.empty(25), np.empty(25)
     for n in range(len(pixels)):

@@ -48,23 +48,25 @@ def _fill(depth_m: np.ndarray, instance: np.ndarray, filled: np.ndarray) -> None
 
 
 @numba.njit(cache=True, nogil=True)
-def _line(depth_m: np.ndarray, instance: np.ndarray, row: int, column: int, down: int, right: int
-          ) -> tuple[float, int]:
+def _line(depth_m: np.ndarray, instance: np.ndarray, row: int, column: int, down: int, right: int) -> tuple[float, int]:
     """Inverse depth at a pixel between the known ones on either side along a line, and their distance; 0 if none."""
     before, back, rise = _known(depth_m, instance, row, column, -down, -right)
     after, on, fall = _known(depth_m, instance, row, column, down, right)
     if not (back and on):
         return 0.0, 0
     wide = back + on
-    if abs(before / after - 1) > SAME_PART and max(abs((before - rise * wide) / after - 1),
-                                                   abs((after - fall * wide) / before - 1)) > SAME_PART:
+    if (
+        abs(before / after - 1) > SAME_PART
+        and max(abs((before - rise * wide) / after - 1), abs((after - fall * wide) / before - 1)) > SAME_PART
+    ):
         return 0.0, 0
     return (before * on + after * back) / wide, wide
 
 
 @numba.njit(cache=True, nogil=True)
-def _known(depth_m: np.ndarray, instance: np.ndarray, row: int, column: int, down: int, right: int
-           ) -> tuple[float, int, float]:
+def _known(
+    depth_m: np.ndarray, instance: np.ndarray, row: int, column: int, down: int, right: int
+) -> tuple[float, int, float]:
     """Inverse depth of the nearest known pixel in a direction, how far it is, 0 if another instance comes first, and
     how inverse depth goes on from there for each pixel further."""
     for far in range(1, WIDEST_PX + 1):
@@ -73,8 +75,12 @@ def _known(depth_m: np.ndarray, instance: np.ndarray, row: int, column: int, dow
             break
         if not np.isnan(depth_m[r, c]):
             r, c, here = r + SLOPE_PX * down, c + SLOPE_PX * right, 1 / depth_m[r, c]
-            if 0 <= r < depth_m.shape[0] and 0 <= c < depth_m.shape[1] and instance[r, c] == instance[row, column] and (
-                    depth_m[r, c] > 0):
+            if (
+                0 <= r < depth_m.shape[0]
+                and 0 <= c < depth_m.shape[1]
+                and instance[r, c] == instance[row, column]
+                and (depth_m[r, c] > 0)
+            ):
                 return here, far, (1 / depth_m[r, c] - here) / SLOPE_PX
             return here, far, 0.0
     return 0.0, 0, 0.0

@@ -30,8 +30,11 @@ def carry_hidden(places: np.ndarray) -> np.ndarray:
     after = np.minimum.accumulate(np.where(seen, frames, len(places))[::-1], axis=0)[::-1]
     share = (frames - last) / np.maximum(after - last, 1)
     share = np.where(last < 0, 1.0, np.where(after == len(places), 0.0, share))[..., None]
-    return np.where(seen[..., None], places, np.where(share < 1, onwards, 0) * (1 - share)
-                    + np.where(share > 0, backwards, 0) * share)
+    return np.where(
+        seen[..., None],
+        places,
+        np.where(share < 1, onwards, 0) * (1 - share) + np.where(share > 0, backwards, 0) * share,
+    )
 
 
 def _carry(places: np.ndarray, seen: np.ndarray) -> np.ndarray:

@@ -69,8 +69,15 @@ class _Span(NamedTuple):
     believed: np.ndarray
 
 
-def follow_pieces(K: np.ndarray, rgb: np.ndarray, depth_m: np.ndarray, own: np.ndarray, flow: Flow, starts: np.ndarray,
-                  query: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def follow_pieces(
+    K: np.ndarray,
+    rgb: np.ndarray,
+    depth_m: np.ndarray,
+    own: np.ndarray,
+    flow: Flow,
+    starts: np.ndarray,
+    query: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
     """Places [T,N,3] float64 of points that are at starts [N,3] in frames query [N], in each frame's own camera frame.
 
     rgb: [T,H,W,3]. depth_m: [T,H,W], NaN where it is not trusted. own: [T,H,W] bool, the hand's pixels. A piece
@@ -78,8 +85,10 @@ def follow_pieces(K: np.ndarray, rgb: np.ndarray, depth_m: np.ndarray, own: np.n
     keeps to the flow as far as that is confirmed. Points move with the piece whose middle is nearest to them, hidden
     ones too. Also [T,N] bool: a point came there with believed pieces only.
     """
-    looks = [look_of(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), depth, mine)
-             for picture, depth, mine in zip(rgb, depth_m, own, strict=True)]
+    looks = [
+        look_of(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), depth, mine)
+        for picture, depth, mine in zip(rgb, depth_m, own, strict=True)
+    ]
     keys = [*range(0, len(rgb) - 1, KEY_EVERY), len(rgb) - 1]
     with ThreadPoolExecutor(os.cpu_count()) as workers:  # a span does not need the one before
         spans = list(workers.map(lambda span: _span(K, looks, depth_m, own, flow, *span), itertools.pairwise(keys)))
@@ -121,8 +130,9 @@ def _onto_surface(K: np.ndarray, depth_m: np.ndarray, own: np.ndarray, places: n
     places[rows[near]] *= part[near, None]
 
 
-def _span(K: np.ndarray, looks: list[Look | None], depth_m: np.ndarray, own: np.ndarray, flow: Flow, first: int,
-          last: int) -> _Span:
+def _span(
+    K: np.ndarray, looks: list[Look | None], depth_m: np.ndarray, own: np.ndarray, flow: Flow, first: int, last: int
+) -> _Span:
     """Choose pieces in frame ``first`` and follow them to frame ``last``."""
     look = looks[first]
     pieces = None if look is None else _pieces(K, look)
@@ -137,8 +147,16 @@ def _span(K: np.ndarray, looks: list[Look | None], depth_m: np.ndarray, own: np.
         after = looks[t]
         believed[t - first] = False
         if after is not None:
-            _make_fit(K, pieces.places, pieces.shades, after.shade, after.depth_m, (after.left, after.top), now,
-                      believed[t - first])
+            _make_fit(
+                K,
+                pieces.places,
+                pieces.shades,
+                after.shade,
+                after.depth_m,
+                (after.left, after.top),
+                now,
+                believed[t - first],
+            )
     return _Span(first, last, pieces, moves, believed)
 
 
@@ -155,14 +173,17 @@ def _pieces(K: np.ndarray, look: Look) -> _Pieces | None:
         return None
     pixels = np.stack([near for _, near in chosen])
     places = _places(K, look, pixels)
-    return _Pieces(_places(K, look, np.stack([middle for middle, _ in chosen])), places,
-                   np.moveaxis(look.shade[:, pixels[..., 0], pixels[..., 1]], 0, -1).astype(float))
+    return _Pieces(
+        _places(K, look, np.stack([middle for middle, _ in chosen])),
+        places,
+        np.moveaxis(look.shade[:, pixels[..., 0], pixels[..., 1]], 0, -1).astype(float),
+    )
 
 
 def _around(depth_m: np.ndarray, middle: np.ndarray) -> np.ndarray | None:
     """[n,2] rows and columns of the piece about ``middle``; None where too little of it is known."""
     low = np.maximum(middle - REACH_PX, 0)
-    part = depth_m[low[0]:middle[0] + REACH_PX + 1, low[1]:middle[1] + REACH_PX + 1]
+    part = depth_m[low[0] : middle[0] + REACH_PX + 1, low[1] : middle[1] + REACH_PX + 1]
     near = np.argwhere(np.abs(part / depth_m[tuple(middle)] - 1) < THICK)
     return near[np.linspace(0, len(near) - 1, PIXELS).astype(int)] + low if len(near) >= FEWEST else None
 
@@ -175,8 +196,15 @@ def _places(K: np.ndarray, look: Look, pixels: np.ndarray) -> np.ndarray:
 
 
 @numba.njit(cache=True, nogil=True)
-def _by_flow(K: np.ndarray, places: np.ndarray, flow: np.ndarray, ok: np.ndarray, depth_m: np.ndarray,
-             own: np.ndarray, moves: np.ndarray) -> None:
+def _by_flow(
+    K: np.ndarray,
+    places: np.ndarray,
+    flow: np.ndarray,
+    ok: np.ndarray,
+    depth_m: np.ndarray,
+    own: np.ndarray,
+    moves: np.ndarray,
+) -> None:
     """Shift each piece's move [P,4,4] as the flow, and the depth where it leads, say; by the median of its pixels."""
     height, width = own.shape
     for piece in range(len(places)):
@@ -207,8 +235,16 @@ def _by_flow(K: np.ndarray, places: np.ndarray, flow: np.ndarray, ok: np.ndarray
 
 
 @numba.njit(cache=True, nogil=True)
-def _make_fit(K: np.ndarray, places: np.ndarray, shades: np.ndarray, shade: np.ndarray, depth_m: np.ndarray,
-              corner: tuple[int, int], moves: np.ndarray, believed: np.ndarray) -> None:
+def _make_fit(
+    K: np.ndarray,
+    places: np.ndarray,
+    shades: np.ndarray,
+    shade: np.ndarray,
+    depth_m: np.ndarray,
+    corner: tuple[int, int],
+    moves: np.ndarray,
+    believed: np.ndarray,
+) -> None:
     """Refine each piece's move [P,4,4] with what the frame shows, if it is then ``believed`` [P]."""
     for piece in range(len(places)):
         hold = np.array([1 / TURN**2, 1 / (SHIFT_PART * places[piece, :, 2].mean()) ** 2])

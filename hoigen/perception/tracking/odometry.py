@@ -31,15 +31,20 @@ def measured_geometry(footage: Footage, flow: Flow) -> Geometry:
     K, depth_m = _calibrated(footage)
     confidence = np.stack([depth_confidence(depth) for depth in depth_m])
     everywhere = np.ones(depth_m.shape[1:], bool)
-    views = [View(t, cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), depth_m[t], everywhere, confidence[t] >= TRUSTED)
-             for t, rgb in enumerate(footage.rgb)]
-    begin = next((view.number for view in views
-                  if len(corners_of(view.grey, view.trusted, CELL_PX)) >= LEAST_POINTS), 0)
+    views = [
+        View(t, cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), depth_m[t], everywhere, confidence[t] >= TRUSTED)
+        for t, rgb in enumerate(footage.rgb)
+    ]
+    begin = next(
+        (view.number for view in views if len(corners_of(view.grey, view.trusted, CELL_PX)) >= LEAST_POINTS), 0
+    )
     poses = follow_rigid(K, views[begin:], flow, CELL_PX)
     placed = np.array([t in poses for t in range(len(views))])
     if placed.sum() * 2 < len(views) and len(views) > 1:
-        raise PerceptionError(f'camera motion: expected at least half of {len(views)} frames to show {LEAST_POINTS} '
-                              f'corners of a rigid scene with depth, got {placed.sum()}')
+        raise PerceptionError(
+            f'camera motion: expected at least half of {len(views)} frames to show {LEAST_POINTS} '
+            f'corners of a rigid scene with depth, got {placed.sum()}'
+        )
     height, width = depth_m.shape[1:]
     cameras = tuple(Camera(K, width, height, pose) for pose in _held(poses, len(views)))
     depth_m[~placed], confidence[~placed] = np.nan, 0
@@ -51,7 +56,7 @@ def _calibrated(footage: Footage) -> tuple[np.ndarray, np.ndarray]:
         what = 'no depth' if footage.depth_m is None else 'depth that is unknown everywhere'
         raise PerceptionError(f'geometry: expected a recording with measured depth, got {what}')
     if footage.K is None:
-        raise PerceptionError('geometry: expected the camera\'s intrinsics K with the depth, got none')
+        raise PerceptionError("geometry: expected the camera's intrinsics K with the depth, got none")
     return footage.K, np.where(np.isfinite(footage.depth_m), footage.depth_m, np.float32(np.nan))
 
 

@@ -55,8 +55,15 @@ def fit_pose(K: np.ndarray, places: np.ndarray, pixels: np.ndarray, depth: np.nd
     if len(places) < SAMPLE_SIZE:
         return Sighting(pose, weight, np.inf)
     draws = np.random.default_rng(0).integers(len(places), size=(SAMPLES, SAMPLE_SIZE))
-    miss = _fit(np.ascontiguousarray(K, float), places.astype(float), pixels.astype(float), depth.astype(float), draws,
-                pose, weight)
+    miss = _fit(
+        np.ascontiguousarray(K, float),
+        places.astype(float),
+        pixels.astype(float),
+        depth.astype(float),
+        draws,
+        pose,
+        weight,
+    )
     return Sighting(pose, weight, miss)
 
 
@@ -71,8 +78,15 @@ def rotation_of(turn: np.ndarray) -> np.ndarray:
 
 
 @numba.njit(cache=True, nogil=True)
-def _fit(K: np.ndarray, places: np.ndarray, pixels: np.ndarray, depth: np.ndarray, draws: np.ndarray,
-         pose: np.ndarray, weight: np.ndarray) -> float:
+def _fit(
+    K: np.ndarray,
+    places: np.ndarray,
+    pixels: np.ndarray,
+    depth: np.ndarray,
+    draws: np.ndarray,
+    pose: np.ndarray,
+    weight: np.ndarray,
+) -> float:
     """Refine ``pose`` in place, write the weights; the usual miss in pixels of the points that it explains."""
     count = len(places)
     seen, miss, part = np.empty((count, 3)), np.empty(count), np.empty(count)
@@ -93,8 +107,9 @@ def _fit(K: np.ndarray, places: np.ndarray, pixels: np.ndarray, depth: np.ndarra
 
 
 @numba.njit(cache=True, nogil=True)
-def _best_sample(K: np.ndarray, places: np.ndarray, pixels: np.ndarray, depth: np.ndarray, draws: np.ndarray,
-                 start: np.ndarray) -> np.ndarray:
+def _best_sample(
+    K: np.ndarray, places: np.ndarray, pixels: np.ndarray, depth: np.ndarray, draws: np.ndarray, start: np.ndarray
+) -> np.ndarray:
     """The pose, among ``start`` and those that fit a draw of points each, that explains most."""
     seen, miss, part = np.empty((len(places), 3)), np.empty(len(places)), np.empty(len(places))
     few, ones = np.empty((draws.shape[1], 3)), np.ones(draws.shape[1])
@@ -116,13 +131,25 @@ def _best_sample(K: np.ndarray, places: np.ndarray, pixels: np.ndarray, depth: n
 
 
 @numba.njit(cache=True, nogil=True)
-def _look(K: np.ndarray, places: np.ndarray, pixels: np.ndarray, depth: np.ndarray, pose: np.ndarray,
-          seen: np.ndarray, miss: np.ndarray, part: np.ndarray) -> None:
+def _look(
+    K: np.ndarray,
+    places: np.ndarray,
+    pixels: np.ndarray,
+    depth: np.ndarray,
+    pose: np.ndarray,
+    seen: np.ndarray,
+    miss: np.ndarray,
+    part: np.ndarray,
+) -> None:
     """Write each place in the camera's frame, its miss in pixels and in parts of its depth."""
     for n in range(len(places)):
         for axis in range(3):
-            seen[n, axis] = (pose[axis, 0] * places[n, 0] + pose[axis, 1] * places[n, 1]
-                             + pose[axis, 2] * places[n, 2] + pose[axis, 3])
+            seen[n, axis] = (
+                pose[axis, 0] * places[n, 0]
+                + pose[axis, 1] * places[n, 1]
+                + pose[axis, 2] * places[n, 2]
+                + pose[axis, 3]
+            )
         miss[n], part[n] = _misses(K, seen[n], pixels[n], depth[n])
 
 
@@ -172,8 +199,15 @@ def _misses(K: np.ndarray, seen: np.ndarray, pixel: np.ndarray, depth: float) ->
 
 
 @numba.njit(cache=True, nogil=True)
-def _step(K: np.ndarray, seen: np.ndarray, pixels: np.ndarray, depth: np.ndarray, weight: np.ndarray, usual: float,
-          usual_part: float) -> np.ndarray:
+def _step(
+    K: np.ndarray,
+    seen: np.ndarray,
+    pixels: np.ndarray,
+    depth: np.ndarray,
+    weight: np.ndarray,
+    usual: float,
+    usual_part: float,
+) -> np.ndarray:
     """[6] turn and shift that lower the weighed squares: one Gauss-Newton step, 0 where nothing determines it."""
     normal, right, row = np.zeros((6, 6)), np.zeros(6), np.empty(6)
     for n in range(len(seen)):

@@ -63,7 +63,7 @@ def look_of(grey: np.ndarray, depth_m: np.ndarray, own: np.ndarray) -> Look | No
     rows, columns = np.flatnonzero(own.any(1)), np.flatnonzero(own.any(0))
     if not len(rows):
         return None
-    box = np.s_[rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1]
+    box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     mask, bright = own[box].astype(np.float32), grey[box].astype(np.float32)
     shade = []
     for width in SMOOTH_PX:
@@ -72,8 +72,14 @@ def look_of(grey: np.ndarray, depth_m: np.ndarray, own: np.ndarray) -> Look | No
     return Look(int(columns[0]), int(rows[0]), np.stack(shade), np.where(own[box], depth_m[box], np.float32(np.nan)))
 
 
-def align_look(K: np.ndarray, places: np.ndarray, shades: np.ndarray, look: Look, start: np.ndarray,
-               hold: tuple[float, float] = (1e-6, 1e-6)) -> Match:
+def align_look(
+    K: np.ndarray,
+    places: np.ndarray,
+    shades: np.ndarray,
+    look: Look,
+    start: np.ndarray,
+    hold: tuple[float, float] = (1e-6, 1e-6),
+) -> Match:
     """The pose near ``start`` in which places [N,3] of the thing have their shades [N,3] in ``look``.
 
     hold: 1 / variance of the turn about the places' middle (rad) and of its shift (m) by which ``start`` may be wrong.
@@ -81,14 +87,23 @@ def align_look(K: np.ndarray, places: np.ndarray, shades: np.ndarray, look: Look
     pose = start.copy()
     total, seen, agree = max(len(places), 1), 0, 0
     for level in range(len(SMOOTH_PX)):
-        seen, agree = align(K, places, shades[:, level], look.shade[level], look.depth_m, (look.left, look.top),
-                            np.array(hold), pose)
+        seen, agree = align(
+            K, places, shades[:, level], look.shade[level], look.depth_m, (look.left, look.top), np.array(hold), pose
+        )
     return Match(pose, seen / total, agree / max(seen, 1))
 
 
 @numba.njit(cache=True, nogil=True)
-def align(K: np.ndarray, places: np.ndarray, shades: np.ndarray, shade: np.ndarray, depth_m: np.ndarray,
-           corner: tuple[int, int], hold: np.ndarray, pose: np.ndarray) -> tuple[int, int]:
+def align(
+    K: np.ndarray,
+    places: np.ndarray,
+    shades: np.ndarray,
+    shade: np.ndarray,
+    depth_m: np.ndarray,
+    corner: tuple[int, int],
+    hold: np.ndarray,
+    pose: np.ndarray,
+) -> tuple[int, int]:
     """Refine ``pose`` in place; how many places are seen and how many of these agree."""
     count = len(places)
     rows, miss = np.empty((count, 2, 6)), np.empty((count, 2))
@@ -144,8 +159,18 @@ def align(K: np.ndarray, places: np.ndarray, shades: np.ndarray, shade: np.ndarr
 
 
 @numba.njit(cache=True, nogil=True)
-def _row(K: np.ndarray, place: np.ndarray, own: float, shade: np.ndarray, depth_m: np.ndarray,
-         corner: tuple[int, int], pose: np.ndarray, centre: np.ndarray, row: np.ndarray, miss: np.ndarray) -> None:
+def _row(
+    K: np.ndarray,
+    place: np.ndarray,
+    own: float,
+    shade: np.ndarray,
+    depth_m: np.ndarray,
+    corner: tuple[int, int],
+    pose: np.ndarray,
+    centre: np.ndarray,
+    row: np.ndarray,
+    miss: np.ndarray,
+) -> None:
     """Misses of brightness and of depth (parts), NaN where not seen, and how they change with a turn about ``centre``
     and a shift [2,6]."""
     miss[:] = np.nan
@@ -168,8 +193,19 @@ def _row(K: np.ndarray, place: np.ndarray, own: float, shade: np.ndarray, depth_
 
 
 @numba.njit(cache=True, nogil=True, inline='always')
-def _turn_shift(K: np.ndarray, x: float, y: float, z: float, u: float, v: float, along_u: float, along_v: float,
-                along_z: float, centre: np.ndarray, row: np.ndarray) -> None:
+def _turn_shift(
+    K: np.ndarray,
+    x: float,
+    y: float,
+    z: float,
+    u: float,
+    v: float,
+    along_u: float,
+    along_v: float,
+    along_z: float,
+    centre: np.ndarray,
+    row: np.ndarray,
+) -> None:
     """Row [6] by turn and shift of a value that changes by so much per pixel and per metre of depth."""
     gx = along_u * K[0, 0] / z
     gy = along_u * K[0, 1] / z + along_v * K[1, 1] / z

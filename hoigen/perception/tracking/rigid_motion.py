@@ -82,8 +82,10 @@ class _Key:
         """One corner at most per cell; ``moving``: [N,2] pixels around which none is taken."""
         allowed = view.trusted.copy()
         for column, row in np.rint(moving).astype(int):
-            allowed[max(row - MOVING_PX, 0):max(row + MOVING_PX + 1, 0),
-                    max(column - MOVING_PX, 0):max(column + MOVING_PX + 1, 0)] = False
+            allowed[
+                max(row - MOVING_PX, 0) : max(row + MOVING_PX + 1, 0),
+                max(column - MOVING_PX, 0) : max(column + MOVING_PX + 1, 0),
+            ] = False
         self.view, self.corners = view, corners_of(view.grey, allowed, cell_px)
         self.at, self.strikes = self.corners, np.zeros(len(self.corners), int)
         self.good = 0
@@ -136,16 +138,18 @@ def follow_rigid(K: np.ndarray, views: list[View], flow: Flow, cell_px: int) -> 
     return path.poses
 
 
-def _place(K: np.ndarray, views: dict[int, View], pair: _Pair, T_world_a: np.ndarray, guess: np.ndarray
-           ) -> Sighting | None:
+def _place(
+    K: np.ndarray, views: dict[int, View], pair: _Pair, T_world_a: np.ndarray, guess: np.ndarray
+) -> Sighting | None:
     """Where view b stands by the corners of a placed view a; None if they do not agree."""
     if len(pair.at_a) < LEAST_POINTS:
         return None
     places = _places(K, views[pair.a], pair.at_a, T_world_a)
     seen = fit_pose(K, places, pair.at_b, _depth_at(views[pair.b], pair.at_b), invert(guess))
     rest = Sighting(invert(guess), _near(K, places, pair.at_b, guess), seen.miss_px)
-    if rest.weight.sum() >= max(STILL_SHARE * _near(K, places, pair.at_b, invert(seen.T_cam_points)).sum(),
-                                LEAST_POINTS):
+    if rest.weight.sum() >= max(
+        STILL_SHARE * _near(K, places, pair.at_b, invert(seen.T_cam_points)).sum(), LEAST_POINTS
+    ):
         return rest
     return seen if _agree(seen) else None
 
@@ -183,8 +187,9 @@ def _start(K: np.ndarray, places: np.ndarray, pixels: np.ndarray) -> np.ndarray 
     if len(places) < LEAST_POINTS:
         return None
     cv2.setRNGSeed(0)
-    found, turn, shift, _ = cv2.solvePnPRansac(places, pixels.astype(float), K, None, iterationsCount=300,
-                                               reprojectionError=3.0, flags=cv2.SOLVEPNP_EPNP)
+    found, turn, shift, _ = cv2.solvePnPRansac(
+        places, pixels.astype(float), K, None, iterationsCount=300, reprojectionError=3.0, flags=cv2.SOLVEPNP_EPNP
+    )
     if not found:
         return None
     pose = np.eye(4)

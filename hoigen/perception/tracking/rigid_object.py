@@ -44,8 +44,9 @@ class _Template:
     T_cam_object: np.ndarray
 
 
-def follow_object(K: np.ndarray, rgb: np.ndarray, depth_m: np.ndarray, own: np.ndarray, flow: Flow
-                  ) -> dict[int, np.ndarray]:
+def follow_object(
+    K: np.ndarray, rgb: np.ndarray, depth_m: np.ndarray, own: np.ndarray, flow: Flow
+) -> dict[int, np.ndarray]:
     """``T_cam_object`` [4,4] by frame in which the object is believed to be where it says.
 
     rgb: [T,H,W,3]. depth_m: [T,H,W], NaN where it is not trusted. own: [T,H,W] bool, the object's pixels. The object's
@@ -75,8 +76,9 @@ def follow_object(K: np.ndarray, rgb: np.ndarray, depth_m: np.ndarray, own: np.n
     return poses
 
 
-def _find(K: np.ndarray, templates: list[_Template], look: Look, by_flow: np.ndarray, last: np.ndarray
-          ) -> tuple[_Template, Match]:
+def _find(
+    K: np.ndarray, templates: list[_Template], look: Look, by_flow: np.ndarray, last: np.ndarray
+) -> tuple[_Template, Match]:
     """The template and the pose that agree best: the newest, where the flow says, if that is sure; else what is best
     from there, from where the object was last and, of all templates, from the middle of what is seen."""
     newest = templates[-1]
@@ -84,8 +86,11 @@ def _find(K: np.ndarray, templates: list[_Template], look: Look, by_flow: np.nda
     if tried[0][1].agree < SURE:
         tried.append((newest, _aligned(K, newest, look, last)))
     if not any(_believed(match) for _, match in tried):
-        tried += [(template, _aligned(K, template, look, _centred(K, template, look, pose)))
-                  for template in templates for pose in (by_flow, template.T_cam_object)]
+        tried += [
+            (template, _aligned(K, template, look, _centred(K, template, look, pose)))
+            for template in templates
+            for pose in (by_flow, template.T_cam_object)
+        ]
     return max(tried, key=lambda pair: pair[1].seen * pair[1].agree)
 
 
@@ -121,8 +126,16 @@ def _template(K: np.ndarray, look: Look, T_cam_object: np.ndarray) -> _Template 
     return _Template(places, look.shade[:, row, column].T.astype(float), T_cam_object)
 
 
-def _by_flow(K: np.ndarray, depth_m: np.ndarray, own: np.ndarray, flow: Flow, t: int, depth_after: np.ndarray,
-             own_after: np.ndarray, T_cam_object: np.ndarray) -> np.ndarray:
+def _by_flow(
+    K: np.ndarray,
+    depth_m: np.ndarray,
+    own: np.ndarray,
+    flow: Flow,
+    t: int,
+    depth_after: np.ndarray,
+    own_after: np.ndarray,
+    T_cam_object: np.ndarray,
+) -> np.ndarray:
     """The pose in frame t as the flow from the frame before says, where its pose was ``T_cam_object``."""
     row, column = np.nonzero(own & np.isfinite(depth_m) & flow.forward_ok[t - 1])
     chosen = np.linspace(0, len(row) - 1, min(PIXELS // 4, len(row))).astype(int)

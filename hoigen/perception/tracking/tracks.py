@@ -32,8 +32,10 @@ class FollowConfig:
         if self.points < 1:
             raise PerceptionError(f'FollowConfig: points: expected >= 1, got {self.points}')
         if not (self.hand_share > 0 and self.object_share > 0 and self.hand_share + self.object_share < 1):
-            raise PerceptionError('FollowConfig: hand_share, object_share: expected positive parts with a sum < 1, '
-                                  f'got {self.hand_share}, {self.object_share}')
+            raise PerceptionError(
+                'FollowConfig: hand_share, object_share: expected positive parts with a sum < 1, '
+                f'got {self.hand_share}, {self.object_share}'
+            )
 
 
 class Tracker(Protocol):
@@ -43,8 +45,14 @@ class Tracker(Protocol):
         """Pixels [T,M,2] float32 and visible [T,M] bool of points at pixels [M,2] float32 in frames query [M] int32."""
 
 
-def follow(footage: Footage, flow: Flow, segmentation: Segmentation, geometry: Geometry | None, config: FollowConfig,
-           tracker: Tracker | None = None) -> Tracks:
+def follow(
+    footage: Footage,
+    flow: Flow,
+    segmentation: Segmentation,
+    geometry: Geometry | None,
+    config: FollowConfig,
+    tracker: Tracker | None = None,
+) -> Tracks:
     """Points chosen in the first frame, and later where an instance shows what has none, through all frames.
 
     With geometry, points are chosen where depth is known and have a place in every frame; see
@@ -66,10 +74,14 @@ def _budget(segmentation: Segmentation, config: FollowConfig) -> tuple[int, ...]
     """Points for the scene and each instance; instances of a role share by the largest area that they show."""
     areas = np.array([(segmentation.instance == i).sum((1, 2)).max() for i in range(len(segmentation.role) + 1)])
     role = np.append(ROLE_CODE[SCENE], segmentation.role)
-    share = {ROLE_CODE[HAND]: config.hand_share, ROLE_CODE[OBJECT]: config.object_share,
-             ROLE_CODE[SCENE]: 1 - config.hand_share - config.object_share}
-    parts = np.array([share[code] * area / max(areas[role == code].sum(), 1)
-                      for code, area in zip(role, areas, strict=True)])
+    share = {
+        ROLE_CODE[HAND]: config.hand_share,
+        ROLE_CODE[OBJECT]: config.object_share,
+        ROLE_CODE[SCENE]: 1 - config.hand_share - config.object_share,
+    }
+    parts = np.array(
+        [share[code] * area / max(areas[role == code].sum(), 1) for code, area in zip(role, areas, strict=True)]
+    )
     upto = np.rint(config.points * np.cumsum(parts) / max(parts.sum(), 1e-9)).astype(int)
     return tuple(int(n) for n in np.diff(upto, prepend=0))
 
@@ -80,8 +92,10 @@ def _tracked(footage: Footage, segmentation: Segmentation, tracker: Tracker, fol
     start = pixels[query, np.arange(len(query))]
     found, visible = tracker(footage, start, query)
     if found.shape != pixels.shape or visible.shape != pixels.shape[:2]:
-        raise PerceptionError(f'tracker: expected pixels {list(pixels.shape)} and visible {list(pixels.shape[:2])}, '
-                              f'got {list(found.shape)} and {list(visible.shape)}')
+        raise PerceptionError(
+            f'tracker: expected pixels {list(pixels.shape)} and visible {list(pixels.shape[:2])}, '
+            f'got {list(found.shape)} and {list(visible.shape)}'
+        )
     height, width = segmentation.instance.shape[1:]
     with np.errstate(invalid='ignore'):
         inside = visible & ((found >= -0.5) & (found < np.array([width, height]) - 0.5)).all(axis=-1)

@@ -49,8 +49,9 @@ def scene_reprojection_px(footage: Footage, tracks: Tracks, geometry: Geometry) 
     scene = tracks.instance == ROLE_CODE[SCENE]
     if tracks.places is None or not scene.any():
         return float('nan'), 0.0
-    expected = np.stack([project(camera, places)[0] for camera, places in
-                         zip(geometry.cameras, tracks.places, strict=True)]).astype(np.float32)
+    expected = np.stack(
+        [project(camera, places)[0] for camera, places in zip(geometry.cameras, tracks.places, strict=True)]
+    ).astype(np.float32)
     chosen = tracks.query, np.arange(len(scene))
     expected[chosen] = tracks.pixels[chosen]
     misses = np.linalg.norm(found_again(footage, replace(tracks, pixels=expected), scene) - expected, axis=-1)

@@ -51,16 +51,20 @@ def follow_flow(flow: Flow, instance: np.ndarray, usable: np.ndarray, budget: tu
     frames = len(instance)
     acting = instance[:-1] > 0
     lost = bool(flow.forward_ok[acting].sum() < LEAST_KEPT * acting.sum())
-    spacing = [_spacing(instance == i, (LOST_PART if lost and i else FIRST_PART) * count)
-               for i, count in enumerate(budget)]
-    chosen = Followed(np.full((frames, sum(budget), 2), np.nan, np.float32), np.zeros(sum(budget), np.uint8),
-                      np.zeros(sum(budget), np.int32))
+    spacing = [
+        _spacing(instance == i, (LOST_PART if lost and i else FIRST_PART) * count) for i, count in enumerate(budget)
+    ]
+    chosen = Followed(
+        np.full((frames, sum(budget), 2), np.nan, np.float32),
+        np.zeros(sum(budget), np.uint8),
+        np.zeros(sum(budget), np.int32),
+    )
     count, left = 0, list(budget)
     for t in range(frames):
         _forwards(flow, instance, chosen, slice(0, count), t)
         for i in range(len(budget)) if t % SEED_EVERY == 0 else range(1, len(budget) if lost else 1):
             here = chosen.pixels[t, :count][chosen.instance[:count] == i]
-            new = _uncovered((instance[t] == i) & usable[t], here, spacing[i])[:left[i]]
+            new = _uncovered((instance[t] == i) & usable[t], here, spacing[i])[: left[i]]
             _add(chosen, count, new, i, t)
             count, left[i] = count + len(new), left[i] - len(new)
     first = count
@@ -73,8 +77,15 @@ def follow_flow(flow: Flow, instance: np.ndarray, usable: np.ndarray, budget: tu
     for t in range(frames - 2, -1, -1):
         later = chosen.query[:count] > t
         back = np.full((int(later.sum()), 2), np.nan, np.float32)
-        _advance(flow.backward[t], flow.backward_ok[t], instance[t + 1], instance[t], chosen.instance[:count][later],
-                 chosen.pixels[t + 1, :count][later], back)
+        _advance(
+            flow.backward[t],
+            flow.backward_ok[t],
+            instance[t + 1],
+            instance[t],
+            chosen.instance[:count][later],
+            chosen.pixels[t + 1, :count][later],
+            back,
+        )
         chosen.pixels[t, :count][later] = back
     return Followed(np.ascontiguousarray(chosen.pixels[:, :count]), chosen.instance[:count], chosen.query[:count])
 
@@ -87,8 +98,15 @@ def _add(chosen: Followed, start: int, pixels: np.ndarray, instance: int, frame:
 def _forwards(flow: Flow, instance: np.ndarray, chosen: Followed, rows: slice, t: int) -> None:
     """Follow points from frame t - 1, if it shows them, to frame t; those chosen in t stay where they are."""
     if t:
-        _advance(flow.forward[t - 1], flow.forward_ok[t - 1], instance[t - 1], instance[t], chosen.instance[rows],
-                 chosen.pixels[t - 1, rows], chosen.pixels[t, rows])
+        _advance(
+            flow.forward[t - 1],
+            flow.forward_ok[t - 1],
+            instance[t - 1],
+            instance[t],
+            chosen.instance[rows],
+            chosen.pixels[t - 1, rows],
+            chosen.pixels[t, rows],
+        )
 
 
 def _fillings(instance: np.ndarray, usable: np.ndarray, left: list[int]) -> list[tuple[int, int]]:
@@ -154,8 +172,15 @@ def _spread(row: np.ndarray, column: np.ndarray) -> np.ndarray:
 
 
 @numba.njit(cache=True, nogil=True)
-def _advance(flow: np.ndarray, ok: np.ndarray, before: np.ndarray, after: np.ndarray, own: np.ndarray,
-             pixels: np.ndarray, moved: np.ndarray) -> None:
+def _advance(
+    flow: np.ndarray,
+    ok: np.ndarray,
+    before: np.ndarray,
+    after: np.ndarray,
+    own: np.ndarray,
+    pixels: np.ndarray,
+    moved: np.ndarray,
+) -> None:
     """Write where points go: flow [H,W,2] blended over the pixels around them that are of their own instance."""
     height, width = before.shape
     for n in range(len(pixels)):

@@ -38,7 +38,8 @@ class Aggregator(nn.Module):
         self.camera_token = nn.Parameter(1e-6 * torch.randn(1, 2, 1, width))
         self.register_token = nn.Parameter(1e-6 * torch.randn(1, 2, config.registers, width))
         self.frame_blocks, self.global_blocks = (
-            nn.ModuleList(Block(width, config.heads, qk_norm=True) for _ in range(config.depth)) for _ in range(2))
+            nn.ModuleList(Block(width, config.heads, qk_norm=True) for _ in range(config.depth)) for _ in range(2)
+        )
 
     def forward(self, images: Tensor) -> Tokens:
         """[B,S,3,H,W] in [0, 1], H and W multiples of the patch."""
@@ -67,6 +68,7 @@ class Aggregator(nn.Module):
 
     def _rotary(self, rows: int, columns: int, special: int, device: torch.device) -> Rotary:
         """Positions of a frame's tokens: special ones at 0, patches from 1."""
-        grid = torch.cartesian_prod(torch.arange(1, rows + 1, device=device),
-                                    torch.arange(1, columns + 1, device=device))
+        grid = torch.cartesian_prod(
+            torch.arange(1, rows + 1, device=device), torch.arange(1, columns + 1, device=device)
+        )
         return rotary_2d(torch.cat([grid.new_zeros(special, 2), grid]), self.head_width)

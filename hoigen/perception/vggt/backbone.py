@@ -31,11 +31,12 @@ class Backbone(nn.Module):
         width, self.grid = config.width, config.image // config.patch
         self.patch_embed = PatchEmbed(config.patch, width)
         self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
-        self.pos_embed = nn.Parameter(0.02 * torch.randn(1, 1 + self.grid ** 2, width))
+        self.pos_embed = nn.Parameter(0.02 * torch.randn(1, 1 + self.grid**2, width))
         self.register_tokens = nn.Parameter(torch.zeros(1, config.registers, width))
         self.mask_token = nn.Parameter(torch.zeros(1, width))
-        self.blocks = nn.ModuleList(Block(width, config.backbone_heads, scale=1.0, eps=EPS)
-                                    for _ in range(config.backbone_depth))
+        self.blocks = nn.ModuleList(
+            Block(width, config.backbone_heads, scale=1.0, eps=EPS) for _ in range(config.backbone_depth)
+        )
         self.norm = nn.LayerNorm(width, EPS)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -47,7 +48,7 @@ class Backbone(nn.Module):
         x = torch.cat([first.expand(len(x), -1, -1), x], 1)
         for block in self.blocks:
             x = block(x)
-        return self.norm(x[:, first.shape[1]:])
+        return self.norm(x[:, first.shape[1] :])
 
     def _positions(self, rows: int, columns: int) -> Tensor:
         """The position embedding [1,1+P,C], resampled where the grid is not the one it was learnt for."""

@@ -74,8 +74,15 @@ class Scale(nn.Module):
 class Block(nn.Module):
     """Attention and MLP with residuals. scale: where the factors of both start. eps: of the norms."""
 
-    def __init__(self, width: int, heads: int, *, scale: float = 0.01, eps: float = 1e-5, qk_norm: bool = False,
-                 ) -> None:
+    def __init__(
+        self,
+        width: int,
+        heads: int,
+        *,
+        scale: float = 0.01,
+        eps: float = 1e-5,
+        qk_norm: bool = False,
+    ) -> None:
         super().__init__()
         self.norm1, self.norm2 = nn.LayerNorm(width, eps), nn.LayerNorm(width, eps)
         self.attn = Attention(width, heads, qk_norm)

@@ -46,9 +46,20 @@ class CameraHead(nn.Module):
 def decode_pose(pose: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
     """T_cam_world [...,3,4] and K [...,3,3] of poses [...,9] for pictures of this size, their border at 0."""
     x, y, z, w = (pose[..., 3:7] / pose[..., 3:7].norm(dim=-1, keepdim=True)).unbind(-1)
-    rotation = torch.stack([1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w),
-                            2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w),
-                            2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)], -1)
+    rotation = torch.stack(
+        [
+            1 - 2 * (y * y + z * z),
+            2 * (x * y - z * w),
+            2 * (x * z + y * w),
+            2 * (x * y + z * w),
+            1 - 2 * (x * x + z * z),
+            2 * (y * z - x * w),
+            2 * (x * z - y * w),
+            2 * (y * z + x * w),
+            1 - 2 * (x * x + y * y),
+        ],
+        -1,
+    )
     rotation = rotation.unflatten(-1, (3, 3))
     K = torch.zeros_like(rotation)
     K[..., 0, 0] = width / 2 / (pose[..., 8] / 2).tan()

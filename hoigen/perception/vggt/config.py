@@ -63,8 +63,10 @@ class VGGTConfig:
 
     def __post_init__(self) -> None:
         if self.image % self.patch or self.taps[-1] != self.depth - 1:
-            raise ValueError(f'model {self.name}: expected pictures of whole patches and the last block last among the '
-                             f'taps, got {self.image} / {self.patch} and {self.taps} of {self.depth}')
+            raise ValueError(
+                f'model {self.name}: expected pictures of whole patches and the last block last among the '
+                f'taps, got {self.image} / {self.patch} and {self.taps} of {self.depth}'
+            )
 
 
 def read_config(name: str) -> VGGTConfig:

@@ -50,17 +50,23 @@ class Scratch(nn.Module):
     def __init__(self, features: int, channels: tuple[int, ...], outputs: int) -> None:
         super().__init__()
         self.layer1_rn, self.layer2_rn, self.layer3_rn, self.layer4_rn = (
-            nn.Conv2d(channel, features, 3, padding=1, bias=False) for channel in channels)
+            nn.Conv2d(channel, features, 3, padding=1, bias=False) for channel in channels
+        )
         self.refinenet1, self.refinenet2, self.refinenet3 = (Fusion(features, first=False) for _ in range(3))
         self.refinenet4 = Fusion(features, first=True)
         self.output_conv1 = nn.Conv2d(features, features // 2 if outputs else features, 3, padding=1)
-        self.output_conv2 = nn.Sequential(nn.Conv2d(features // 2, 32, 3, padding=1), nn.ReLU(),
-                                          nn.Conv2d(32, outputs, 1)) if outputs else nn.Identity()
+        self.output_conv2 = (
+            nn.Sequential(nn.Conv2d(features // 2, 32, 3, padding=1), nn.ReLU(), nn.Conv2d(32, outputs, 1))
+            if outputs
+            else nn.Identity()
+        )
 
     def forward(self, scales: list[Tensor]) -> Tensor:
         """Scales from the finest to the coarsest, to twice the finest's size; ``output_conv2`` is left to do."""
-        one, two, three, four = (layer(x) for layer, x in zip(
-            (self.layer1_rn, self.layer2_rn, self.layer3_rn, self.layer4_rn), scales, strict=True))
+        one, two, three, four = (
+            layer(x)
+            for layer, x in zip((self.layer1_rn, self.layer2_rn, self.layer3_rn, self.layer4_rn), scales, strict=True)
+        )
         x = self.refinenet4(four, three.shape[-2:])
         x = self.refinenet3(x, two.shape[-2:], three)
         x = self.refinenet2(x, one.shape[-2:], two)
@@ -73,24 +79,40 @@ class DPT(nn.Module):
     placed: add embeddings of the pixels' places.
     """
 
-    def __init__(self, width: int, patch: int, taps: tuple[int, ...], config: DenseConfig, *, outputs: int,
-                 stride: int = 1, placed: bool = True) -> None:
+    def __init__(
+        self,
+        width: int,
+        patch: int,
+        taps: tuple[int, ...],
+        config: DenseConfig,
+        *,
+        outputs: int,
+        stride: int = 1,
+        placed: bool = True,
+    ) -> None:
         super().__init__()
         features, channels = config.features, config.channels
         self.taps, self.patch, self.stride, self.placed = taps, patch, stride, placed
         self.norm = nn.LayerNorm(width)
         self.projects = nn.ModuleList(nn.Conv2d(width, c, 1) for c in channels)
-        self.resize_layers = nn.ModuleList([
-            nn.ConvTranspose2d(channels[0], channels[0], 4, 4), nn.ConvTranspose2d(channels[1], channels[1], 2, 2),
-            nn.Identity(), nn.Conv2d(channels[3], channels[3], 3, 2, 1)])
+        self.resize_layers = nn.ModuleList(
+            [
+                nn.ConvTranspose2d(channels[0], channels[0], 4, 4),
+                nn.ConvTranspose2d(channels[1], channels[1], 2, 2),
+                nn.Identity(),
+                nn.Conv2d(channels[3], channels[3], 3, 2, 1),
+            ]
+        )
         self.scratch = Scratch(features, channels, outputs)
 
     def forward(self, tokens: Tokens) -> Tensor:
         """[B,S,outputs or features,H,W] in float32, a few frames at a time."""
         batch, frames = tokens.taps[self.taps[0]].shape[:2]
-        kept = [tokens.taps[tap].flatten(0, 1)[:, tokens.special:] for tap in self.taps]
-        parts = [self._frames([tap[i:i + AT_ONCE] for tap in kept], tokens.rows, tokens.columns)
-                 for i in range(0, batch * frames, AT_ONCE)]
+        kept = [tokens.taps[tap].flatten(0, 1)[:, tokens.special :] for tap in self.taps]
+        parts = [
+            self._frames([tap[i : i + AT_ONCE] for tap in kept], tokens.rows, tokens.columns)
+            for i in range(0, batch * frames, AT_ONCE)
+        ]
         return torch.cat(parts).unflatten(0, (batch, frames))
 
     def _frames(self, taps: list[Tensor], rows: int, columns: int) -> Tensor:
@@ -113,7 +135,7 @@ def place_embedding(x: Tensor, aspect: float) -> Tensor:
     Places are in units of half the picture's diagonal, from its centre; aspect: its width over its height.
     """
     channels, height, width = x.shape[-3:]
-    diagonal = (1 + aspect ** 2) ** 0.5
+    diagonal = (1 + aspect**2) ** 0.5
     across = sincos(_centres(width, aspect / diagonal, x.device), channels // 2, PLACE_BASE)
     down = sincos(_centres(height, 1 / diagonal, x.device), channels // 2, PLACE_BASE)
     return spread(across, down).to(x.dtype)

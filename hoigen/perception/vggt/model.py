@@ -36,8 +36,9 @@ class VGGT(nn.Module):
         """What every head reads, of [B,S,3,H,W] pictures in [0, 1]; H and W are multiples of the patch."""
         with torch.autocast('cuda', torch.bfloat16, enabled=images.is_cuda):
             tokens = self.aggregator(images)
-        return Tokens({number: tap.float() for number, tap in tokens.taps.items()}, tokens.special, tokens.rows,
-                      tokens.columns)
+        return Tokens(
+            {number: tap.float() for number, tap in tokens.taps.items()}, tokens.special, tokens.rows, tokens.columns
+        )
 
     def poses(self, tokens: Tokens) -> list[Tensor]:
         """[B,S,9] after each iteration, as :func:`~hoigen.perception.vggt.cameras.decode_pose` reads them."""

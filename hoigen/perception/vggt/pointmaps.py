@@ -55,11 +55,14 @@ def reconstruct(footage: Footage, model: VGGT, config: PointMapConfig | None = N
     height, width = footage.rgb.shape[1:3]
     views = _with_one_lens(views, footage.K, width, height)
     T_first_world = invert(views.cameras[0].T_world_cam)
-    cameras = tuple(replace(resize_camera(camera, width, height), T_world_cam=T_first_world @ camera.T_world_cam)
-                    for camera in views.cameras)
+    cameras = tuple(
+        replace(resize_camera(camera, width, height), T_world_cam=T_first_world @ camera.T_world_cam)
+        for camera in views.cameras
+    )
     depth = np.stack([_resize_depth(one, width, height) for one in views.depth])
-    confidence = np.stack([cv2.resize(one, (width, height), interpolation=cv2.INTER_LINEAR)
-                           for one in views.confidence])
+    confidence = np.stack(
+        [cv2.resize(one, (width, height), interpolation=cv2.INTER_LINEAR) for one in views.confidence]
+    )
     return Geometry(cameras, depth, confidence, model.config.name, metric=False)
 
 
@@ -78,10 +81,15 @@ def join(windows: Sequence[Views], places: Sequence[tuple[int, int]]) -> Views:
         shared = before[1] - here[0]
         carried.append(_carry(views, _between(_cut(views, 0, shared), _cut(carried[-1], -shared, None))))
     turns = [0, *((here[0] + before[1]) // 2 for before, here in pairwise(places)), places[-1][1]]
-    parts = [_cut(views, begin - first, end - first)
-             for views, (first, _), (begin, end) in zip(carried, places, pairwise(turns), strict=True)]
-    return Views(tuple(camera for part in parts for camera in part.cameras),
-                 np.concatenate([part.depth for part in parts]), np.concatenate([part.confidence for part in parts]))
+    parts = [
+        _cut(views, begin - first, end - first)
+        for views, (first, _), (begin, end) in zip(carried, places, pairwise(turns), strict=True)
+    ]
+    return Views(
+        tuple(camera for part in parts for camera in part.cameras),
+        np.concatenate([part.depth for part in parts]),
+        np.concatenate([part.confidence for part in parts]),
+    )
 
 
 def align_robustly(points: np.ndarray, onto: np.ndarray, weights: np.ndarray) -> Similarity:
@@ -104,13 +112,18 @@ def _between(views: Views, onto: Views) -> Similarity:
     centres, goals = (np.array([c.T_world_cam[:3, 3] for c in v.cameras]) for v in (views, onto))
     weights = np.sqrt(weights * others)
     share = CENTRES * weights.sum() / len(centres)
-    return align_robustly(np.concatenate([points, centres]), np.concatenate([places, goals]),
-                          np.append(weights, np.full(len(centres), share)))
+    return align_robustly(
+        np.concatenate([points, centres]),
+        np.concatenate([places, goals]),
+        np.append(weights, np.full(len(centres), share)),
+    )
 
 
 def _carry(views: Views, carry: Similarity) -> Views:
-    cameras = tuple(replace(c, T_world_cam=rigid(carry.rotation @ c.T_world_cam[:3, :3], carry(c.T_world_cam[:3, 3])))
-                    for c in views.cameras)
+    cameras = tuple(
+        replace(c, T_world_cam=rigid(carry.rotation @ c.T_world_cam[:3, :3], carry(c.T_world_cam[:3, 3])))
+        for c in views.cameras
+    )
     return Views(cameras, (views.depth * carry.scale).astype(np.float32), views.confidence)
 
 
@@ -128,7 +141,7 @@ def _points(views: Views) -> tuple[np.ndarray, np.ndarray]:
 def _some(rows: np.ndarray) -> np.ndarray:
     """About SAMPLES evenly spread pixels of [h,w,...], as [N,...]."""
     step = max(int(np.sqrt(rows.shape[0] * rows.shape[1] / SAMPLES)), 1)
-    part = rows[step // 2::step, step // 2::step]
+    part = rows[step // 2 :: step, step // 2 :: step]
     return part.reshape(-1, *rows.shape[2:])
 
 

@@ -47,7 +47,7 @@ def vggt_tracker(model: VGGT) -> Callable[[Footage, np.ndarray, np.ndarray], tup
 def _parts(frames: int, first: int) -> list[np.ndarray]:
     """The frames but the first one of the query, in parts of at most AT_ONCE."""
     others = np.delete(np.arange(frames), first)
-    return [others[i:i + AT_ONCE] for i in range(0, max(len(others), 1), AT_ONCE)]
+    return [others[i : i + AT_ONCE] for i in range(0, max(len(others), 1), AT_ONCE)]
 
 
 @torch.no_grad()

@@ -35,8 +35,9 @@ class TrackHead(nn.Module):
 
     def __init__(self, config: VGGTConfig, track: TrackConfig) -> None:
         super().__init__()
-        self.feature_extractor = DPT(2 * config.width, config.patch, config.taps, track.dense, outputs=0,
-                                     stride=track.stride, placed=False)
+        self.feature_extractor = DPT(
+            2 * config.width, config.patch, config.taps, track.dense, outputs=0, stride=track.stride, placed=False
+        )
         self.tracker = Tracker(track)
 
     def forward(self, tokens: Tokens, queries: Tensor) -> TrackPrediction:
@@ -101,10 +102,11 @@ class Tracker(nn.Module):
         for t in range(at.shape[2]):
             near = []
             for level, maps in enumerate(pyramid):
-                alike = (known[:, :, t] @ maps[:, t].flatten(2)).unflatten(2, maps.shape[-2:]) / self.features ** 0.5
-                places = (at[:, :, t] / 2 ** level)[:, :, None] + window
-                near.append(sample(alike.flatten(0, 1)[:, None], places.flatten(0, 1), 'zeros')
-                            .reshape(*places.shape[:3]))
+                alike = (known[:, :, t] @ maps[:, t].flatten(2)).unflatten(2, maps.shape[-2:]) / self.features**0.5
+                places = (at[:, :, t] / 2**level)[:, :, None] + window
+                near.append(
+                    sample(alike.flatten(0, 1)[:, None], places.flatten(0, 1), 'zeros').reshape(*places.shape[:3])
+                )
             frames.append(torch.cat(near, -1))
         return torch.stack(frames, 2)
 

@@ -49,18 +49,24 @@ class UpdateFormer(nn.Module):
         self.input_transform, self.flow_head = nn.Linear(inputs, width), nn.Linear(width, outputs)
         self.virual_tracks = nn.Parameter(torch.randn(1, config.virtual, 1, width))  # sic: the checkpoints' name
         self.time_blocks, self.space_virtual_blocks = (
-            nn.ModuleList(SelfBlock(width, heads) for _ in range(depth)) for _ in range(2))
+            nn.ModuleList(SelfBlock(width, heads) for _ in range(depth)) for _ in range(2)
+        )
         self.space_point2virtual_blocks, self.space_virtual2point_blocks = (
-            nn.ModuleList(CrossBlock(width, heads) for _ in range(depth)) for _ in range(2))
+            nn.ModuleList(CrossBlock(width, heads) for _ in range(depth)) for _ in range(2)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         batch, points, frames = x.shape[:3]
         start = self.input_transform(self.input_norm(x))
         virtual = self.virual_tracks.expand(batch, -1, frames, -1)
         x = torch.cat([start, virtual], 1)
-        for time, among, to_points, to_virtual in zip(self.time_blocks, self.space_virtual_blocks,
-                                                      self.space_point2virtual_blocks,
-                                                      self.space_virtual2point_blocks, strict=True):
+        for time, among, to_points, to_virtual in zip(
+            self.time_blocks,
+            self.space_virtual_blocks,
+            self.space_point2virtual_blocks,
+            self.space_virtual2point_blocks,
+            strict=True,
+        ):
             x = time(x.flatten(0, 1)).unflatten(0, (batch, -1))
             real, virtual = x.transpose(1, 2).flatten(0, 1).split([points, x.shape[1] - points], 1)
             virtual = among(to_virtual(virtual, real))

@@ -88,8 +88,15 @@ class ManagedNode(LifecycleNode, Generic[C]):
     def publisher(self, topic: topics.Topic) -> LifecyclePublisher[Any]:
         return self._publishers_by_topic[topic.name]
 
-    def subscribe(self, topic: topics.Topic, callback: Callable[..., None], reliability: str = 'reliable', *,
-                  raw: bool = False, origin: bool = False) -> None:
+    def subscribe(
+        self,
+        topic: topics.Topic,
+        callback: Callable[..., None],
+        reliability: str = 'reliable',
+        *,
+        raw: bool = False,
+        origin: bool = False,
+    ) -> None:
         """Hear a topic of the table while the node is active; a latched one also before, it may not come again.
 
         origin: give the callback the message's :class:`Origin` (None if unknown), too.
@@ -101,8 +108,9 @@ class ManagedNode(LifecycleNode, Generic[C]):
                 callback(*((message, origin_of(info)) if origin else (message,)))
 
         self._heard.add(topic)
-        listen = partial(self.create_subscription, topic.type, topic.name, guarded, topic.reader_qos(reliability),
-                         raw=raw)
+        listen = partial(
+            self.create_subscription, topic.type, topic.name, guarded, topic.reader_qos(reliability), raw=raw
+        )
         if topic.latched:
             self._latched_readers.append(listen())
         else:
@@ -128,11 +136,17 @@ class ManagedNode(LifecycleNode, Generic[C]):
 
     def wait_for_readers(self, nodes: str) -> None:
         """Wait, on the worker's thread, until those of ``nodes`` (names) that read our topics listen to them."""
-        awaited = {topic: set(topic.readers) & set(nodes.split()) for topic in topics.written_by(self.get_name())
-                   if topic.name in self._publishers_by_topic}
+        awaited = {
+            topic: set(topic.readers) & set(nodes.split())
+            for topic in topics.written_by(self.get_name())
+            if topic.name in self._publishers_by_topic
+        }
         while not self.stopping.is_set():
-            self._unheard = {f'{reader} on {topic.name}' for topic, readers in awaited.items()
-                             for reader in readers - self._listeners(topic, len(readers))}
+            self._unheard = {
+                f'{reader} on {topic.name}'
+                for topic, readers in awaited.items()
+                for reader in readers - self._listeners(topic, len(readers))
+            }
             if not self._unheard:
                 return
             self.stopping.wait(READERS_POLL_S)
@@ -159,8 +173,10 @@ class ManagedNode(LifecycleNode, Generic[C]):
     def _values(self) -> dict[str, object]:
         self._look_for_rivals()
         waiting = {'waiting_for': ', '.join(sorted(self._unheard))} if self._unheard else {}
-        state = {'state': 'active' if self.active else 'inactive',
-                 'queue': self.worker.queued if self.worker is not None else 0}
+        state = {
+            'state': 'active' if self.active else 'inactive',
+            'queue': self.worker.queued if self.worker is not None else 0,
+        }
         rivals = {'two_publishers': '; '.join(f'{on}: {who}' for on, who in self._rivals.items())}
         notice = {'notice': notices.latest()} if notices.latest() else {}
         return state | waiting | notice | (rivals if self._rivals else {}) | (self.values() if self.configured else {})
@@ -179,8 +195,11 @@ class ManagedNode(LifecycleNode, Generic[C]):
             named = ', '.join(f'node {node}' for node in sorted(found))
             if len(found) > allowed and self._rivals.get(topic.name) != named:
                 self._rivals[topic.name] = named
-                self.diagnostics.refuse('two publishers', f'{topic.name}: expected one publisher, got {named}: end one '
-                                                          'of them, or give its graph a namespace of its own')
+                self.diagnostics.refuse(
+                    'two publishers',
+                    f'{topic.name}: expected one publisher, got {named}: end one '
+                    'of them, or give its graph a namespace of its own',
+                )
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         try:

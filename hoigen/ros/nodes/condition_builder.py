@@ -31,15 +31,24 @@ class ConditionBuilderConfig:
     tracks: int = param(1024, 'How many of them are published as tracks.', low=1, high=1_000_000)
     points_seed: int = param(0, 'Chooses the surface points.', low=0, high=2**31 - 1)
     contact_distance: float = param(0.005, 'Hand and object are in contact below it.', unit='m', low=1e-4, high=0.1)
-    min_agreement: float = param(ConditioningConfig.min_agreement, 'An episode is refused when a smaller part of the '
-                                 "pixels of hand or object has the meshes' depth, or when its images show a known "
-                                 'slip; 0 refuses none.', low=0.0, high=1.0)
+    min_agreement: float = param(
+        ConditioningConfig.min_agreement,
+        'An episode is refused when a smaller part of the '
+        "pixels of hand or object has the meshes' depth, or when its images show a known "
+        'slip; 0 refuses none.',
+        low=0.0,
+        high=1.0,
+    )
     max_frames: int = param(300, 'Frames of an episode; further ones are refused.', low=1, high=100_000)
     queue: int = param(64, 'Frames that may wait; further ones are refused.', low=1, high=10_000, read_only=True)
-    input_reliability: str = param('reliable', 'Asked of publishers; best_effort hears any.',
-                                   choices=('reliable', 'best_effort'), read_only=True)
-    alone: bool = param(False, 'Also report each episode that has its conditions, on condition/provenance: for a graph '
-                        'in which nothing is made of them.')
+    input_reliability: str = param(
+        'reliable', 'Asked of publishers; best_effort hears any.', choices=('reliable', 'best_effort'), read_only=True
+    )
+    alone: bool = param(
+        False,
+        'Also report each episode that has its conditions, on condition/provenance: for a graph '
+        'in which nothing is made of them.',
+    )
     wait_for: str = param('', 'Nodes of the graph that must listen before it begins, by name.')
 
     def __post_init__(self) -> None:
@@ -48,8 +57,13 @@ class ConditionBuilderConfig:
 
     def conditioning(self) -> ConditioningConfig:
         """What of it concerns the core."""
-        return ConditioningConfig(points=self.points, tracks=self.tracks, seed=self.points_seed,
-                                  contact_distance_m=self.contact_distance, min_agreement=self.min_agreement)
+        return ConditioningConfig(
+            points=self.points,
+            tracks=self.tracks,
+            seed=self.points_seed,
+            contact_distance_m=self.contact_distance,
+            min_agreement=self.min_agreement,
+        )
 
 
 class ConditionBuilder(ManagedNode[ConditionBuilderConfig]):
@@ -73,8 +87,7 @@ class ConditionBuilder(ManagedNode[ConditionBuilderConfig]):
         self.subscribe(topics.MESH_ASSETS, self._on_assets, raw=True)  # first, so that it is heard before the frames
         self.subscribe(topics.DEPTH, self._on_depth, self.config.input_reliability)
         for topic in topics.SCENE_PARTS:
-            self.subscribe(topic, partial(self._on_part, topic.name), self.config.input_reliability,
-                           origin=True)
+            self.subscribe(topic, partial(self._on_part, topic.name), self.config.input_reliability, origin=True)
 
     def start(self) -> None:
         self._sync.clear()
@@ -183,17 +196,23 @@ class ConditionBuilder(ManagedNode[ConditionBuilderConfig]):
         if not self._whole:
             self._report(episode, admitted=False, rejected='expected conditions of its first frame, got none')
         elif self.config.alone and self._builder is not None:
-            self._report(episode, frames=len(self._whole), stamps_ns=[self._whole[0], self._whole[-1]],
-                         points=self.config.points, contact_distance=self.config.contact_distance,
-                         source_check=self._builder.source_check.summary())
+            self._report(
+                episode,
+                frames=len(self._whole),
+                stamps_ns=[self._whole[0], self._whole[-1]],
+                points=self.config.points,
+                contact_distance=self.config.contact_distance,
+                source_check=self._builder.source_check.summary(),
+            )
 
     def _report(self, episode: int, **found: object) -> None:
         """Publish once how an episode's conditions were made, or that it has none and is not recorded."""
         if self._reported:
             return
         self._reported = True
-        made = Provenance(self.config.points_seed, {'episode': episode} | found, self.publishers_of(topics.IMAGE), {},
-                          {}, {})
+        made = Provenance(
+            self.config.points_seed, {'episode': episode} | found, self.publishers_of(topics.IMAGE), {}, {}, {}
+        )
         self.wait_for_readers(self.config.wait_for)
         self.publish({topics.CONDITION_PROVENANCE.name: convert.provenance_to_msg(made)})
 

@@ -26,13 +26,19 @@ class EpisodeRecorderConfig:
     """Parameters of episode_recorder."""
 
     output: str = param('out/demo', 'Folder for the bags, one folder for each episode.')
-    made_by: str = param(topics.SYNTHESIZER, 'Node whose messages complete an episode; what others make of its '
-                         'conditions is left out.', choices=tuple(PROVENANCE_OF), read_only=True)
-    queue: int = param(1024, 'Messages that may wait for the disk; further ones are refused.', low=1, high=1_000_000,
-                       read_only=True)
+    made_by: str = param(
+        topics.SYNTHESIZER,
+        'Node whose messages complete an episode; what others make of its conditions is left out.',
+        choices=tuple(PROVENANCE_OF),
+        read_only=True,
+    )
+    queue: int = param(
+        1024, 'Messages that may wait for the disk; further ones are refused.', low=1, high=1_000_000, read_only=True
+    )
     waiting: int = param(128, 'Frames that may wait for their labels; further ones are refused.', low=1, high=100_000)
-    input_reliability: str = param('reliable', 'Asked of publishers; best_effort hears any.',
-                                   choices=('reliable', 'best_effort'), read_only=True)
+    input_reliability: str = param(
+        'reliable', 'Asked of publishers; best_effort hears any.', choices=('reliable', 'best_effort'), read_only=True
+    )
 
     def __post_init__(self) -> None:
         validate(self)
@@ -50,12 +56,18 @@ class EpisodeRecorder(ManagedNode[EpisodeRecorderConfig]):
         output.mkdir(parents=True, exist_ok=True)
         self._recorded = self._rejected = self._not_admitted = 0
         self._bag = ''
-        self._recordings = Recordings(lambda episode: self._make(episode_folder(output, episode)), self._on_closed,
-                                      self.report, self.config.waiting, self.config.made_by)
+        self._recordings = Recordings(
+            lambda episode: self._make(episode_folder(output, episode)),
+            self._on_closed,
+            self.report,
+            self.config.waiting,
+            self.config.made_by,
+        )
         self.work(self._take, limit=self.config.queue)
         for topic in topics.read_by(topics.RECORDER):
-            self.subscribe(topic, partial(self._on_message, topic), self.config.input_reliability, raw=True,
-                           origin=True)
+            self.subscribe(
+                topic, partial(self._on_message, topic), self.config.input_reliability, raw=True, origin=True
+            )
 
     def start(self) -> None:
         if self.worker is None:
@@ -67,8 +79,14 @@ class EpisodeRecorder(ManagedNode[EpisodeRecorderConfig]):
         self._recordings.close()
 
     def values(self) -> dict[str, object]:
-        return {'recorded': self._recorded, 'rejected': self._rejected, 'not_admitted': self._not_admitted,
-                'bag': self._bag, 'open': self._recordings.open_episodes, 'waiting': self._recordings.waiting}
+        return {
+            'recorded': self._recorded,
+            'rejected': self._rejected,
+            'not_admitted': self._not_admitted,
+            'bag': self._bag,
+            'open': self._recordings.open_episodes,
+            'waiting': self._recordings.waiting,
+        }
 
     def _on_message(self, topic: Topic, cdr: bytes, origin: Origin | None) -> None:
         self.hand_over((topic, cdr, origin), topic.name)

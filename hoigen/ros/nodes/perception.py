@@ -39,27 +39,43 @@ class PerceptionNodeConfig:
     """Parameters of perception."""
 
     frames: int = param(17, 'Frames of a stretch, which becomes one clip; 4k+1.', low=LEAST_FRAMES, high=1000)
-    pause: float = param(2.0, "A stretch ends where the next frame's stamp is so much later, or where none comes for "
-                         "so long, by the node's clock and in fact.", unit='s', low=0.01, high=3600.0)
-    inputs: str = param('auto', 'What an instant consists of; auto takes what somebody publishes.', choices=(
-        'auto', 'image', 'image camera_info', 'image depth camera_info'))
+    pause: float = param(
+        2.0,
+        "A stretch ends where the next frame's stamp is so much later, or where none comes for "
+        "so long, by the node's clock and in fact.",
+        unit='s',
+        low=0.01,
+        high=3600.0,
+    )
+    inputs: str = param(
+        'auto',
+        'What an instant consists of; auto takes what somebody publishes.',
+        choices=('auto', 'image', 'image camera_info', 'image depth camera_info'),
+    )
     masks: str = param('auto', 'What finds hand and object.', choices=_CHOICES['masks'])
     boxes: str = param('motion', 'What sam2 starts from.', choices=_CHOICES['boxes'])
     geometry: str = param('auto', 'Where point maps come from.', choices=_CHOICES['geometry'])
     sam: str = param('sam2', 'SAM 2.1: its name in `hoigen models list`, or a folder.')
     vggt: str = param('vggt', 'VGGT: its name in `hoigen models list`, or a folder.')
     tracker: str = param('flow', 'What follows points.', choices=_CHOICES['tracker'])
-    median_depth: float = param(0.0, 'Median depth that gives a point map of unknown scale its metres; 0 is unknown.',
-                                unit='m', low=0.0, high=1000.0)
+    median_depth: float = param(
+        0.0,
+        'Median depth that gives a point map of unknown scale its metres; 0 is unknown.',
+        unit='m',
+        low=0.0,
+        high=1000.0,
+    )
     task: str = param('', 'What is done in the recording, in a sentence.')
     seed: int = param(0, 'Everything random is derived from it.', low=0, high=2**31 - 1)
     first_episode: int = param(0, 'Number of the first stretch as an episode.', low=0, high=1_000_000)
     source: str = param('', 'What the provenance calls the recording; empty: the nodes that publish it.')
-    queue: int = param(2, 'Stretches that may wait; when one more comes the oldest is dropped.', low=1, high=1000,
-                       read_only=True)
+    queue: int = param(
+        2, 'Stretches that may wait; when one more comes the oldest is dropped.', low=1, high=1000, read_only=True
+    )
     waiting: int = param(128, 'Instants that may wait for their parts; further ones are refused.', low=1, high=100_000)
-    input_reliability: str = param('reliable', 'Asked of publishers; best_effort hears any.',
-                                   choices=('reliable', 'best_effort'), read_only=True)
+    input_reliability: str = param(
+        'reliable', 'Asked of publishers; best_effort hears any.', choices=('reliable', 'best_effort'), read_only=True
+    )
     wait_for: str = param('', 'Nodes of the graph that must listen before it publishes, by name.')
 
     def __post_init__(self) -> None:
@@ -70,8 +86,10 @@ class PerceptionNodeConfig:
 
     def perception(self) -> PerceptionConfig:
         """What of it concerns the core."""
-        same: dict[str, Any] = {name: getattr(self, name) for name in (
-            'masks', 'boxes', 'geometry', 'sam', 'vggt', 'tracker', 'task', 'seed')}
+        same: dict[str, Any] = {
+            name: getattr(self, name)
+            for name in ('masks', 'boxes', 'geometry', 'sam', 'vggt', 'tracker', 'task', 'seed')
+        }
         return PerceptionConfig(**same, median_depth_m=self.median_depth or None)
 
 
@@ -100,8 +118,7 @@ class Perception(ManagedNode[PerceptionNodeConfig]):
         for topic in topics.written_by(topics.PERCEPTION):
             self.advertise(topic)
         for topic in PARTS:
-            self.subscribe(topic, partial(self._on_part, topic.name), self.config.input_reliability,
-                           origin=True)
+            self.subscribe(topic, partial(self._on_part, topic.name), self.config.input_reliability, origin=True)
         self._timer = self.create_timer(POLL_S, self._on_time, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def start(self) -> None:
@@ -131,8 +148,11 @@ class Perception(ManagedNode[PerceptionNodeConfig]):
     def _choose_inputs(self) -> None:
         """What the next stretch consists of: what was asked for, or everything that somebody else publishes."""
         asked = self.config.inputs
-        chosen = tuple(topic.name for topic in PARTS
-                       if (self._published(topic) if asked == 'auto' else topic.name.split('/')[1] in asked.split()))
+        chosen = tuple(
+            topic.name
+            for topic in PARTS
+            if (self._published(topic) if asked == 'auto' else topic.name.split('/')[1] in asked.split())
+        )
         if chosen != self._inputs:
             self._inputs = chosen
             self._sync = ExactSync(chosen, self._on_set, self.report, self.config.waiting)
@@ -149,8 +169,11 @@ class Perception(ManagedNode[PerceptionNodeConfig]):
 
     def _on_time(self) -> None:
         """End a stretch after which nothing comes. A slow playback's clock stands; a camera's may be another one."""
-        if self.active and time.monotonic() - self._heard_at > self.config.pause and self._collector.paused(
-                self.get_clock().now().nanoseconds):
+        if (
+            self.active
+            and time.monotonic() - self._heard_at > self.config.pause
+            and self._collector.paused(self.get_clock().now().nanoseconds)
+        ):
             self._sync.clear()
             self._hand_over(self._collector.end())
 
@@ -164,12 +187,15 @@ class Perception(ManagedNode[PerceptionNodeConfig]):
         self.wait_for_readers(self.config.wait_for)
         whole = (len(stretch.instants) - 1) // 4 * 4 + 1
         if whole < LEAST_FRAMES:
-            self._reject(stretch, 'short stretch', f'expected at least {LEAST_FRAMES} frames, '
-                                                   f'got {len(stretch.instants)}')
+            self._reject(
+                stretch, 'short stretch', f'expected at least {LEAST_FRAMES} frames, got {len(stretch.instants)}'
+            )
             return
         if whole < len(stretch.instants):
-            self.get_logger().warning(f'stretch {stretch.number}: expected 4k+1 frames, got {len(stretch.instants)}; '
-                                      f'left out at its end: {len(stretch.instants) - whole}')
+            self.get_logger().warning(
+                f'stretch {stretch.number}: expected 4k+1 frames, got {len(stretch.instants)}; '
+                f'left out at its end: {len(stretch.instants) - whole}'
+            )
         try:
             with self.diagnostics.stage('perceive'):
                 footage = footage_of(stretch.instants[:whole])

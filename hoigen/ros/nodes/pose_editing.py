@@ -74,8 +74,9 @@ class EditPoseServer:
     def __init__(self, node: ManagedNode[Any], find: Callable[[int], Instant], enqueue: Callable[[Job], None]) -> None:
         self._node, self._find, self._enqueue = node, find, enqueue
         self._jobs: dict[bytes, Job] = {}
-        self._server = ActionServer(node, EditPose, ACTION, self._execute, goal_callback=self._on_goal,
-                                    cancel_callback=self._on_cancel)
+        self._server = ActionServer(
+            node, EditPose, ACTION, self._execute, goal_callback=self._on_goal, cancel_callback=self._on_cancel
+        )
 
     def destroy(self) -> None:
         self._server.destroy()
@@ -107,8 +108,14 @@ class EditPoseServer:
         ended: Future[Outcome] = Future()
         try:
             instant = self._find(decode.stamp_ns(goal.pose.header))
-            job = Job(instant, to_world(goal.pose, instant), goal.seed, self._steps(goal),
-                      report=partial(self._feedback, handle, instant), end=ended.set_result)
+            job = Job(
+                instant,
+                to_world(goal.pose, instant),
+                goal.seed,
+                self._steps(goal),
+                report=partial(self._feedback, handle, instant),
+                end=ended.set_result,
+            )
         except Refused as error:
             self._node.report(error)
             return self._finish(handle, str(error))
@@ -119,11 +126,22 @@ class EditPoseServer:
         return self._finish(handle, outcome)
 
     @staticmethod
-    def _feedback(handle: ServerGoalHandle[Any, Any, Any], instant: Instant, step: int, steps: int, eta_s: float,
-                  preview: np.ndarray) -> None:
-        handle.publish_feedback(EditPose.Feedback(
-            step=step, steps=steps, eta_s=eta_s,
-            preview=convert.image_to_msg(preview, instant[topics.IMAGE.name].header)))
+    def _feedback(
+        handle: ServerGoalHandle[Any, Any, Any],
+        instant: Instant,
+        step: int,
+        steps: int,
+        eta_s: float,
+        preview: np.ndarray,
+    ) -> None:
+        handle.publish_feedback(
+            EditPose.Feedback(
+                step=step,
+                steps=steps,
+                eta_s=eta_s,
+                preview=convert.image_to_msg(preview, instant[topics.IMAGE.name].header),
+            )
+        )
 
     @staticmethod
     def _finish(handle: ServerGoalHandle[Any, Any, Any], outcome: Outcome | None) -> EditPose.Result:

@@ -34,36 +34,53 @@ _INPUTS = tuple(topic.name for topic in PARTS)
 class PoseEditorConfig:
     """Parameters of pose_editor."""
 
-    object: str = param('mug', 'What is put in: a mesh file (GLB, OBJ, PLY, STL; front +x, up +z) or one of the '
-                        "simulator's shapes.")
+    object: str = param(
+        'mug', "What is put in: a mesh file (GLB, OBJ, PLY, STL; front +x, up +z) or one of the simulator's shapes."
+    )
     scale: float = param(1.0, 'Metres for one unit of the mesh file; millimetres: 0.001.', low=1e-6, high=1000.0)
-    size: str = param('', 'In place of a mesh, how large the object is along its x, y and z; then pictures are needed.',
-                      unit='m')
-    pictures: str = param('', 'Pictures of the object alone on white, separated by colons; of a mesh, its own look is '
-                          'drawn where there are none.')
+    size: str = param(
+        '', 'In place of a mesh, how large the object is along its x, y and z; then pictures are needed.', unit='m'
+    )
+    pictures: str = param(
+        '',
+        'Pictures of the object alone on white, separated by colons; of a mesh, its own look is '
+        'drawn where there are none.',
+    )
     caption: str = param('', "The object in a few words; one of the simulator's shapes says its own.")
     at: str = param('', "Place of the object's origin, x y z; empty: frames are edited where edit/pose says.", unit='m')
     turn: str = param('', 'Its rotation about z, y and x: yaw pitch roll.', unit='degrees')
     look: str = param('', 'In place of turn, how the camera sees it: azimuth elevation rotation.', unit='degrees')
-    frame: str = param('world', 'Frame of at, turn and trajectory; camera is the one of the first frame of an episode.',
-                       choices=('world', 'camera'))
-    trajectory: str = param('', 'In place of at, turn and look, a file of poses over the time of an episode.',
-                            read_only=True)
+    frame: str = param(
+        'world',
+        'Frame of at, turn and trajectory; camera is the one of the first frame of an episode.',
+        choices=('world', 'camera'),
+    )
+    trajectory: str = param(
+        '', 'In place of at, turn and look, a file of poses over the time of an episode.', read_only=True
+    )
     model: str = param('insertion-tiny', 'Model; a name in config/editing or the folder of a trained one.')
     steps: int = param(0, 'Denoising steps; 0 takes what the model says.', low=0, high=1000)
     seed: int = param(0, 'Every frame begins from the noise of this seed.', low=0, high=2**31 - 1)
     automatic: bool = param(True, 'Edit every frame for which there is a pose.')
-    unedited: bool = param(False, 'Publish a frame in which the object cannot be placed as it is, with visibility 0; '
-                           'else it is left out; true asks for a pose by parameters.')
-    inputs: str = param('auto', 'Topics of which an instant consists; auto takes camera/image, camera/camera_info, '
-                        'camera/depth, else condition/depth, and camera/pose and labels where they are published; '
-                        'topics named beside auto are expected before their publisher is discovered.')
+    unedited: bool = param(
+        False,
+        'Publish a frame in which the object cannot be placed as it is, with visibility 0; '
+        'else it is left out; true asks for a pose by parameters.',
+    )
+    inputs: str = param(
+        'auto',
+        'Topics of which an instant consists; auto takes camera/image, camera/camera_info, '
+        'camera/depth, else condition/depth, and camera/pose and labels where they are published; '
+        'topics named beside auto are expected before their publisher is discovered.',
+    )
     keep: int = param(16, 'Frames that are kept for the edit_pose action.', low=1, high=1000)
-    queue: int = param(1, 'Frames that may wait; when one more comes the oldest is dropped.', low=1, high=10_000,
-                       read_only=True)
+    queue: int = param(
+        1, 'Frames that may wait; when one more comes the oldest is dropped.', low=1, high=10_000, read_only=True
+    )
     waiting: int = param(128, 'Instants that may wait for their parts; further ones are refused.', low=1, high=100_000)
-    input_reliability: str = param('reliable', 'Asked of publishers; best_effort hears any.',
-                                   choices=('reliable', 'best_effort'), read_only=True)
+    input_reliability: str = param(
+        'reliable', 'Asked of publishers; best_effort hears any.', choices=('reliable', 'best_effort'), read_only=True
+    )
     wait_for: str = param('', 'Nodes of the graph that must listen before it publishes, by name.')
 
     def __post_init__(self) -> None:
@@ -73,8 +90,10 @@ class PoseEditorConfig:
         named = set(self.inputs.split())
         complete = 'auto' in named or set(choose_inputs(named)) == named
         if not (complete and named <= {'auto', *_INPUTS}):
-            raise ValueError(f'inputs: expected auto or camera/image, camera/camera_info, one depth of {_INPUTS}, '
-                             f'and what else there is, got {self.inputs!r}')
+            raise ValueError(
+                f'inputs: expected auto or camera/image, camera/camera_info, one depth of {_INPUTS}, '
+                f'and what else there is, got {self.inputs!r}'
+            )
 
     def pose(self) -> PoseOptions | None:
         """The pose that the parameters give, None if none."""
@@ -97,9 +116,18 @@ def _three(name: str, text: str) -> tuple[float, float, float] | None:
 class Inserts(Protocol):
     """What the node asks of a model."""
 
-    def insert(self, rgb: np.ndarray, depth_m: np.ndarray, camera: Camera, subject: Subject,
-               T_world_object: np.ndarray, *, seed: int = 0, steps: int | None = None,
-               on_step: Callable[[int, int, np.ndarray], None] | None = None) -> Edited: ...
+    def insert(
+        self,
+        rgb: np.ndarray,
+        depth_m: np.ndarray,
+        camera: Camera,
+        subject: Subject,
+        T_world_object: np.ndarray,
+        *,
+        seed: int = 0,
+        steps: int | None = None,
+        on_step: Callable[[int, int, np.ndarray], None] | None = None,
+    ) -> Edited: ...
 
     def provenance(self, seed: int, steps: int | None = None) -> Provenance: ...
 
@@ -128,8 +156,9 @@ def chosen_subject(config: PoseEditorConfig) -> Subject:
 class PoseEditor(ManagedNode[PoseEditorConfig]):
     """Callbacks put the messages of an instant together and pair it with a pose; the worker edits the newest."""
 
-    def __init__(self, build: Callable[[PoseEditorConfig], tuple[Inserts, Subject]] = insertion, **node_kwargs: Any
-                 ) -> None:
+    def __init__(
+        self, build: Callable[[PoseEditorConfig], tuple[Inserts, Subject]] = insertion, **node_kwargs: Any
+    ) -> None:
         super().__init__(topics.EDITOR, PoseEditorConfig, **node_kwargs)
         self._build = build
         self._server: EditPoseServer | None = None
@@ -147,8 +176,7 @@ class PoseEditor(ManagedNode[PoseEditorConfig]):
         for topic in topics.written_by(topics.EDITOR):
             self.advertise(topic)
         for topic in PARTS:
-            self.subscribe(topic, partial(self._on_part, topic.name), self.config.input_reliability,
-                           origin=True)
+            self.subscribe(topic, partial(self._on_part, topic.name), self.config.input_reliability, origin=True)
         self.subscribe(topics.EDIT_POSE, self._on_pose)
         self._server = EditPoseServer(self, self._find, self._enqueue)
 
@@ -182,8 +210,9 @@ class PoseEditor(ManagedNode[PoseEditorConfig]):
         if topic in self._inputs:
             self._sync.add(topic, decode.stamp_ns(message.header), message, origin)
         elif not self._inputs and topic == topics.IMAGE.name:
-            self.diagnostics.refuse('no depth', 'expected camera/depth or condition/depth with camera/image, but '
-                                                'nobody publishes them')
+            self.diagnostics.refuse(
+                'no depth', 'expected camera/depth or condition/depth with camera/image, but nobody publishes them'
+            )
 
     def _choose_inputs(self) -> None:
         """What the next instant consists of: what was asked for, or what somebody publishes."""
@@ -212,9 +241,12 @@ class PoseEditor(ManagedNode[PoseEditorConfig]):
         if stamp_ns in self._kept:
             return self._kept[stamp_ns]
         if stamp_ns or not self._kept:
-            raise Refused('no frame', f'expected one of the {len(self._kept)} frames that are kept'
-                                      + (f', {min(self._kept)} to {max(self._kept)} ns' if self._kept else '')
-                                      + (f', got {stamp_ns} ns' if stamp_ns else ', none has come'))
+            raise Refused(
+                'no frame',
+                f'expected one of the {len(self._kept)} frames that are kept'
+                + (f', {min(self._kept)} to {max(self._kept)} ns' if self._kept else '')
+                + (f', got {stamp_ns} ns' if stamp_ns else ', none has come'),
+            )
         return next(reversed(self._kept.values()))
 
     def _enqueue(self, job: Job) -> None:
@@ -223,8 +255,9 @@ class PoseEditor(ManagedNode[PoseEditorConfig]):
         if dropped is None:
             return
         if dropped.automatic:
-            self.diagnostics.refuse('too slow', f'frame at {stamp_of(dropped.instant)} ns: newer ones came before its '
-                                                'turn')
+            self.diagnostics.refuse(
+                'too slow', f'frame at {stamp_of(dropped.instant)} ns: newer ones came before its turn'
+            )
         elif job.automatic:
             self._enqueue(dropped)  # drops the next oldest; ends at the latest with the automatic one
         else:
@@ -261,8 +294,16 @@ class PoseEditor(ManagedNode[PoseEditorConfig]):
             job.report(step, steps, eta_s, preview)
 
         with self.diagnostics.stage('edit'):
-            edited = self._inserter.insert(seen.rgb, seen.depth_m, seen.camera, self._subject, job.T_world_object,
-                                           seed=job.seed, steps=job.steps, on_step=on_step)
+            edited = self._inserter.insert(
+                seen.rgb,
+                seen.depth_m,
+                seen.camera,
+                self._subject,
+                job.T_world_object,
+                seed=job.seed,
+                steps=job.steps,
+                on_step=on_step,
+            )
         if seen.labels is not None:
             self._placed_in = seen.labels.episode
         return edited

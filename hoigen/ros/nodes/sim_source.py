@@ -36,8 +36,13 @@ class SimSourceConfig:
     frames: int = param(17, 'Frames of an episode.', low=1, high=1000)
     frame_rate: float = param(8.0, 'Frames for a second of the scene.', unit='Hz', low=0.1, high=1000.0)
     rate: float = param(1.0, 'Pace relative to real time; 0 is as fast as the simulator can.', low=0.0, high=1000.0)
-    ahead: int = param(0, 'Episodes streamed before the first of them is generated, edited or, alone, '
-                       'conditioned; 0 does not wait for any.', low=0, high=1000)
+    ahead: int = param(
+        0,
+        'Episodes streamed before the first of them is generated, edited or, alone, '
+        'conditioned; 0 does not wait for any.',
+        low=0,
+        high=1000,
+    )
     wait_for: str = param('', 'Nodes of the graph that must listen before it begins, by name.')
 
     def __post_init__(self) -> None:
@@ -45,8 +50,14 @@ class SimSourceConfig:
 
     def simulation(self) -> MujocoConfig:
         """What of it concerns the core; raises ConfigError for names that it does not know."""
-        return MujocoConfig(width=self.width, height=self.height, frames=self.frames, rate_hz=self.frame_rate,
-                            camera=self.camera, task=self.task)
+        return MujocoConfig(
+            width=self.width,
+            height=self.height,
+            frames=self.frames,
+            rate_hz=self.frame_rate,
+            camera=self.camera,
+            task=self.task,
+        )
 
 
 class Episode(Protocol):
@@ -96,8 +107,11 @@ class SimSource(ManagedNode[SimSourceConfig]):
         self.end_work()
 
     def values(self) -> dict[str, object]:
-        return {'episodes': self._next - self.config.first_episode, 'frames': self._frames,
-                'planned': self.config.episodes}
+        return {
+            'episodes': self._next - self.config.first_episode,
+            'frames': self._frames,
+            'planned': self.config.episodes,
+        }
 
     def _on_made(self, message: Any) -> None:
         if message.last:

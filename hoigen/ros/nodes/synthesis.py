@@ -66,16 +66,19 @@ class SynthesizeServer:
     def __init__(self, node: ManagedNode[Any], episodes: Mapping[int, Rows], enqueue: Callable[[Job], bool]) -> None:
         self._node, self._episodes, self._enqueue = node, episodes, enqueue
         self._jobs: dict[bytes, Job] = {}
-        self._server = ActionServer(node, Synthesize, ACTION, self._execute, goal_callback=self._on_goal,
-                                    cancel_callback=self._on_cancel)
+        self._server = ActionServer(
+            node, Synthesize, ACTION, self._execute, goal_callback=self._on_goal, cancel_callback=self._on_cancel
+        )
 
     def destroy(self) -> None:
         self._server.destroy()
 
     def _on_goal(self, goal: Synthesize.Goal) -> GoalResponse:
         if not (self._node.active and goal.episode in self._episodes):
-            self._node.get_logger().error(f'synthesize: expected one of the episodes {list(self._episodes)} and an '
-                                          f'active node, got {goal.episode}')
+            self._node.get_logger().error(
+                f'synthesize: expected one of the episodes {list(self._episodes)} and an '
+                f'active node, got {goal.episode}'
+            )
             return GoalResponse.REJECT
         try:
             self._settings(goal)
@@ -103,16 +106,30 @@ class SynthesizeServer:
         goal = handle.request
         ended: Future[Outcome] = Future()
         rows = self._episodes.get(goal.episode, ())
-        job = Job(goal.episode, rows, goal.seed, *self._settings(goal), goal.prompt,
-                  report=partial(self._feedback, handle, rows), end=ended.set_result)
+        job = Job(
+            goal.episode,
+            rows,
+            goal.seed,
+            *self._settings(goal),
+            goal.prompt,
+            report=partial(self._feedback, handle, rows),
+            end=ended.set_result,
+        )
         key = bytes(handle.goal_id.uuid)
         self._jobs[key] = job
         outcome = await ended if self._enqueue(job) else 'too many clips wait already'
         del self._jobs[key]
         return self._finish(handle, outcome)
 
-    def _feedback(self, handle: ServerGoalHandle[Any, Any, Any], rows: Rows, step: int, steps: int, eta_s: float,
-                  preview: np.ndarray | None) -> None:
+    def _feedback(
+        self,
+        handle: ServerGoalHandle[Any, Any, Any],
+        rows: Rows,
+        step: int,
+        steps: int,
+        eta_s: float,
+        preview: np.ndarray | None,
+    ) -> None:
         feedback = Synthesize.Feedback(step=step, steps=steps, eta_s=eta_s)
         if preview is not None:
             feedback.preview = convert.image_to_msg(preview, rows[-1][topics.IMAGE.name].header)
@@ -122,13 +139,21 @@ class SynthesizeServer:
     def _finish(handle: ServerGoalHandle[Any, Any, Any], outcome: Outcome | None) -> Synthesize.Result:
         if isinstance(outcome, GeneratedClip):
             handle.succeed()
-            return Synthesize.Result(success=True, message='generated', mean_fidelity=outcome.fidelity.mean,
-                                     provenance=convert.provenance_to_msg(outcome.provenance).data)
+            return Synthesize.Result(
+                success=True,
+                message='generated',
+                mean_fidelity=outcome.fidelity.mean,
+                provenance=convert.provenance_to_msg(outcome.provenance).data,
+            )
         if handle.is_cancel_requested:
             handle.canceled()
         else:
             handle.abort()
         if isinstance(outcome, FidelityTooLow):
-            return Synthesize.Result(success=False, message=str(outcome), mean_fidelity=outcome.fidelity,
-                                     provenance=convert.provenance_to_msg(outcome.provenance).data)
+            return Synthesize.Result(
+                success=False,
+                message=str(outcome),
+                mean_fidelity=outcome.fidelity,
+                provenance=convert.provenance_to_msg(outcome.provenance).data,
+            )
         return Synthesize.Result(success=False, message=outcome or '')

@@ -45,18 +45,24 @@ class SynthesizerConfig:
     control_guidance: float = param(1.0, 'Guidance on the conditions; 1 is off.', low=1.0, high=100.0)
     guidance: float = param(1.0, 'Classifier-free guidance on the text; 1 is off.', low=1.0, high=100.0)
     dynamic_guidance: bool = param(False, 'Let the guidance on the text grow over the steps.')
-    min_fidelity: float = param(ACCEPTANCE.min_fidelity, 'A clip whose mean fidelity is below it is rejected and the '
-                                'next seed drawn; 0 keeps every clip.', low=0.0, high=1.0)
+    min_fidelity: float = param(
+        ACCEPTANCE.min_fidelity,
+        'A clip whose mean fidelity is below it is rejected and the next seed drawn; 0 keeps every clip.',
+        low=0.0,
+        high=1.0,
+    )
     tries: int = param(ACCEPTANCE.tries, 'Seeds that are drawn before an episode is given up.', low=1, high=100)
     automatic: bool = param(True, 'Generate every episode when its last frame has come.')
     keep: int = param(4, 'Episodes that are kept for the synthesize action.', low=1, high=1000)
     queue: int = param(4, 'Clips that may wait, and goals; further ones are refused.', low=1, high=1000, read_only=True)
     waiting: int = param(128, 'Instants that may wait for their parts; further ones are refused.', low=1, high=100_000)
     max_frames: int = param(300, 'Frames of an episode; further ones are refused.', low=1, high=100_000)
-    pause: float = param(30.0, 'An episode without a last frame ends where nothing comes for so long.', unit='s',
-                         low=0.01, high=3600.0)
-    input_reliability: str = param('reliable', 'Asked of publishers; best_effort hears any.',
-                                   choices=('reliable', 'best_effort'), read_only=True)
+    pause: float = param(
+        30.0, 'An episode without a last frame ends where nothing comes for so long.', unit='s', low=0.01, high=3600.0
+    )
+    input_reliability: str = param(
+        'reliable', 'Asked of publishers; best_effort hears any.', choices=('reliable', 'best_effort'), read_only=True
+    )
     wait_for: str = param('', 'Nodes of the graph that must listen before it publishes, by name.')
 
     def __post_init__(self) -> None:
@@ -65,9 +71,16 @@ class SynthesizerConfig:
 
     def sampling(self) -> Sampling:
         """How to sample."""
-        return Sampling(steps=self.steps or None, conditions=tuple(self.conditions.split()), strength=self.strength,
-                        start=self.start, end=self.end, control_guidance=self.control_guidance,
-                        guidance=self.guidance, dynamic_guidance=self.dynamic_guidance)
+        return Sampling(
+            steps=self.steps or None,
+            conditions=tuple(self.conditions.split()),
+            strength=self.strength,
+            start=self.start,
+            end=self.end,
+            control_guidance=self.control_guidance,
+            guidance=self.guidance,
+            dynamic_guidance=self.dynamic_guidance,
+        )
 
     def acceptance(self) -> Acceptance:
         """Which clips are kept."""
@@ -98,16 +111,16 @@ class Synthesizer(ManagedNode[SynthesizerConfig]):
 
     def open(self) -> None:
         self._generator = self._build(self.config)
-        self._sync = ExactSync([topic.name for topic in topics.CLIP_PARTS], self._on_set, self.report,
-                               self.config.waiting)
+        self._sync = ExactSync(
+            [topic.name for topic in topics.CLIP_PARTS], self._on_set, self.report, self.config.waiting
+        )
         self._episodes: OrderedDict[int, Rows] = OrderedDict()
         self._progress: dict[str, object] = {}
         self._generated = self._not_admitted = 0
         for topic in topics.written_by(topics.SYNTHESIZER):
             self.advertise(topic)
         for topic in topics.CLIP_PARTS:
-            self.subscribe(topic, partial(self._on_part, topic.name), self.config.input_reliability,
-                           origin=True)
+            self.subscribe(topic, partial(self._on_part, topic.name), self.config.input_reliability, origin=True)
         self.subscribe(topics.CONDITION_PROVENANCE, self._on_conditioned)
         self._server = SynthesizeServer(self, self._episodes, self.enqueue)
         self._timer = self.create_timer(POLL_S, self._on_time, clock=Clock(clock_type=ClockType.STEADY_TIME))
@@ -131,8 +144,11 @@ class Synthesizer(ManagedNode[SynthesizerConfig]):
             self.destroy_timer(self._timer)
 
     def values(self) -> dict[str, object]:
-        return {'generated': self._generated, 'not_admitted': self._not_admitted,
-                'held': list(self._episodes)} | self._progress
+        return {
+            'generated': self._generated,
+            'not_admitted': self._not_admitted,
+            'held': list(self._episodes),
+        } | self._progress
 
     def _on_part(self, topic: str, message: Any, origin: Origin | None) -> None:
         self._heard_at = time.monotonic()
@@ -172,8 +188,15 @@ class Synthesizer(ManagedNode[SynthesizerConfig]):
             forgotten, _ = self._episodes.popitem(last=False)
             if forgotten not in self._admitted:
                 self._refuse(forgotten, 'not asked for', 'newer episodes took its place')
-        job = Job(ended.episode, ended.rows, self.config.seed, self.config.sampling(), self.config.acceptance(),
-                  left_out=ended.note, automatic=True)
+        job = Job(
+            ended.episode,
+            ended.rows,
+            self.config.seed,
+            self.config.sampling(),
+            self.config.acceptance(),
+            left_out=ended.note,
+            automatic=True,
+        )
         if self.config.automatic and not self.enqueue(job):
             self._admitted.add(ended.episode)  # what becomes of it is decided
             self._refuse(ended.episode, 'too many clips wait', f'{self.config.queue} wait already')
@@ -224,16 +247,30 @@ class Synthesizer(ManagedNode[SynthesizerConfig]):
             self._progress = {'episode': job.episode, 'step': step, 'steps': steps, 'eta_s': f'{eta_s:.1f}'}
             job.report(step, steps, eta_s, preview)
 
-        made = generate_faithful(self._generator, conditions, clip.labels, seed=clip_seed(job.seed, job.episode),
-                                 sampling=job.sampling, acceptance=job.acceptance, on_step=on_step)
+        made = generate_faithful(
+            self._generator,
+            conditions,
+            clip.labels,
+            seed=clip_seed(job.seed, job.episode),
+            sampling=job.sampling,
+            acceptance=job.acceptance,
+            on_step=on_step,
+        )
         return replace(made, provenance=self._told(job, made.provenance))
 
     def _told(self, job: Job, made: Provenance) -> Provenance:
         """Provenance with what the node knows: for which episode, asked for how, of whose scene."""
         prompt = job.prompt or job.rows[0][topics.LABELS.name].task
         stamps = [decode.stamp_ns(job.rows[row][topics.LABELS.name].header) for row in (0, -1)]
-        config = {**made.config, 'episode': job.episode, 'seed': job.seed, 'prompt': prompt,
-                  'frames': len(job.rows), 'stamps_ns': stamps, 'left_out': job.left_out}
+        config = {
+            **made.config,
+            'episode': job.episode,
+            'seed': job.seed,
+            'prompt': prompt,
+            'frames': len(job.rows),
+            'stamps_ns': stamps,
+            'left_out': job.left_out,
+        }
         return replace(made, config=config, source=self.publishers_of(topics.IMAGE))
 
     def _reject(self, job: Job, error: FidelityTooLow) -> None:

@@ -28,22 +28,28 @@ class VideoSourceConfig:
     """Parameters of video_source."""
 
     video: str = param('', 'Recording: a video file, a folder of frames, an RGB-D folder or a ROS bag.')
-    frames: int = param(17, 'Frames of a stretch, which becomes one clip; 4k+1, as in perception.', low=1,
-                        high=1000)
-    frame_rate: float = param(0.0, 'Frames taken for a second of the recording; 0 takes every one.', unit='Hz',
-                              low=0.0, high=1000.0)
+    frames: int = param(17, 'Frames of a stretch, which becomes one clip; 4k+1, as in perception.', low=1, high=1000)
+    frame_rate: float = param(
+        0.0, 'Frames taken for a second of the recording; 0 takes every one.', unit='Hz', low=0.0, high=1000.0
+    )
     start: float = param(0.0, 'Where to begin, after the first frame.', unit='s', low=0.0, high=1e6)
     duration: float = param(0.0, 'How much to stream; 0 goes to the end.', unit='s', low=0.0, high=1e6)
-    width: int = param(0, 'Width of the image; 0 leaves the recording its aspect, at most 640 wide.', unit='pixels',
-                       low=0, high=4096)
+    width: int = param(
+        0, 'Width of the image; 0 leaves the recording its aspect, at most 640 wide.', unit='pixels', low=0, high=4096
+    )
     height: int = param(0, 'Height of the image; 0 where width is.', unit='pixels', low=0, high=4096)
     image: str = param('', 'Topic or subfolder of the pictures, where several could be meant.')
     depth: str = param('', 'Topic or subfolder of the depth, where several could be meant.')
     calibration: str = param('', "File with K; empty takes the recording's own.")
-    rate: float = param(1.0, 'Pace relative to real time; 0 is as fast as the recording can be read.', low=0.0,
-                        high=1000.0)
-    ahead: int = param(0, 'Stretches streamed before the first of them is generated, edited or given up; 0 does not '
-                       'wait for any.', low=0, high=1000)
+    rate: float = param(
+        1.0, 'Pace relative to real time; 0 is as fast as the recording can be read.', low=0.0, high=1000.0
+    )
+    ahead: int = param(
+        0,
+        'Stretches streamed before the first of them is generated, edited or given up; 0 does not wait for any.',
+        low=0,
+        high=1000,
+    )
     wait_for: str = param('', 'Nodes of the graph that must listen before it begins, by name.')
 
     def __post_init__(self) -> None:
@@ -55,9 +61,14 @@ class VideoSourceConfig:
     def options(self) -> RecordingOptions:
         """What of it concerns the core."""
         return RecordingOptions(
-            size=(self.width, self.height) if self.width else None, rate_hz=self.frame_rate or None,
-            start_s=self.start, duration_s=self.duration or None, image=self.image, depth=self.depth,
-            calibration=Path(self.calibration) if self.calibration else None)
+            size=(self.width, self.height) if self.width else None,
+            rate_hz=self.frame_rate or None,
+            start_s=self.start,
+            duration_s=self.duration or None,
+            image=self.image,
+            depth=self.depth,
+            calibration=Path(self.calibration) if self.calibration else None,
+        )
 
 
 class Recording(Protocol):
@@ -178,9 +189,11 @@ class VideoSource(ManagedNode[VideoSourceConfig]):
 
     def _refuse_another_run(self, footage: Footage | None) -> None:
         if footage is not None and self._frames and footage.stamps_ns[0] <= self._now_ns:
-            raise RecordingError(f'{self.config.video}: its clock goes back from {self._now_ns} to '
-                                 f'{footage.stamps_ns[0]} ns, and a graph knows frames by their stamps: what follows '
-                                 'is not played; `hoigen extract` reads it')
+            raise RecordingError(
+                f'{self.config.video}: its clock goes back from {self._now_ns} to '
+                f'{footage.stamps_ns[0]} ns, and a graph knows frames by their stamps: what follows '
+                'is not played; `hoigen extract` reads it'
+            )
 
     def _send(self, footage: Footage) -> None:
         stamps = footage.stamps_ns.tolist()

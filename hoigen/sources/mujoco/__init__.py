@@ -9,5 +9,14 @@ from hoigen.sources.mujoco.objects import SHAPES
 from hoigen.sources.mujoco.source import Episode, EpisodeError, MujocoSource
 from hoigen.sources.mujoco.tasks import TASKS
 
-__all__ = ['CAMERAS', 'SHAPES', 'TASKS', 'ConfigError', 'Episode', 'EpisodeError', 'MujocoConfig', 'MujocoSource',
-           'RenderError']
+__all__ = [
+    'CAMERAS',
+    'SHAPES',
+    'TASKS',
+    'ConfigError',
+    'Episode',
+    'EpisodeError',
+    'MujocoConfig',
+    'MujocoSource',
+    'RenderError',
+]

@@ -11,7 +11,12 @@ from hoigen.sources.mujoco.draws import Draws
 __all__ = ['CAMERAS', 'place_cameras']
 
 DIRECTIONS = {  # azimuth and elevation of the camera as the object sees it, degrees; +y is away from the forearm
-    'front': (158, 22), 'side': (184, 14), 'over': (172, 44), 'corner': (140, 26), 'shoulder': (203, 34)}
+    'front': (158, 22),
+    'side': (184, 14),
+    'over': (172, 44),
+    'corner': (140, 26),
+    'shoulder': (203, 34),
+}
 CAMERAS = (*DIRECTIONS, 'ego')
 FILL = 0.95  # the share of the picture's half width and height that the action may take
 

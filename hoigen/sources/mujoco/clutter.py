@@ -74,7 +74,7 @@ class Clutter:
         """Put a thing somewhere, without physics."""
         first = self.model.jnt_qposadr[self.model.body_jntadr[self.bodies[number]]]
         quaternion = Rotation.from_matrix(T_world_object[:3, :3]).as_quat(scalar_first=True)
-        self.data.qpos[first:first + 7] = np.concatenate([T_world_object[:3, 3], quaternion])
+        self.data.qpos[first : first + 7] = np.concatenate([T_world_object[:3, 3], quaternion])
         self._place()
 
     def put_hand(self, joints: np.ndarray | None) -> None:
@@ -107,8 +107,14 @@ def draw_looks(draws: Draws, count: int, texture: int = TEXTURE) -> tuple[Look, 
         thing = make_thing(draws.pick(FREE_SHAPES), draws)
         picture, colour = draw_look(draws, texture)
         mesh = thing.mesh
-        asset = MeshAsset(f'thing_{number}', OBJECT, mesh.vertices.astype(np.float32), mesh.triangles,
-                          mesh.uv.astype(np.float32), np.ascontiguousarray(picture))
+        asset = MeshAsset(
+            f'thing_{number}',
+            OBJECT,
+            mesh.vertices.astype(np.float32),
+            mesh.triangles,
+            mesh.uv.astype(np.float32),
+            np.ascontiguousarray(picture),
+        )
         found.append(Look(thing, asset, f'{colour} {thing.noun}'))
     return tuple(found)
 
@@ -119,9 +125,13 @@ def build_clutter(looks: Sequence[Look], draws: Draws, texture: int = TEXTURE) -
     for look in looks:
         add_free_thing(spec, look.asset.id, look.thing, look.asset.texture, draws)
     model = finish_scene(spec, draws)
-    scene = Clutter(model, mujoco.MjData(model), tuple(looks),
-                    tuple(model.body(look.asset.id).id for look in looks),
-                    np.array([model.joint(name).qposadr[0] for name in HAND_JOINTS]))
+    scene = Clutter(
+        model,
+        mujoco.MjData(model),
+        tuple(looks),
+        tuple(model.body(look.asset.id).id for look in looks),
+        np.array([model.joint(name).qposadr[0] for name in HAND_JOINTS]),
+    )
     scene.put_hand(None)
     turn, ring = draws.free(0, 2 * np.pi), max(draws.free(0.055, 0.085), _ring_of_wide(looks))
     for number, look in enumerate(looks):
@@ -132,7 +142,7 @@ def build_clutter(looks: Sequence[Look], draws: Draws, texture: int = TEXTURE) -
     hold = scene.data.qpos[scene.joint_qpos].copy()
     for _ in range(round(SETTLE_S / model.opt.timestep)):
         scene.data.qpos[scene.joint_qpos] = hold  # the hand takes no part
-        scene.data.qvel[:len(HAND_JOINTS)] = 0
+        scene.data.qvel[: len(HAND_JOINTS)] = 0
         mujoco.mj_step(model, scene.data)
     scene.put_hand(None)
     return scene

@@ -37,16 +37,24 @@ class MujocoConfig:
     attempts: int = 25
 
     def __post_init__(self) -> None:
-        faults = [_unknown('camera', self.camera, CAMERAS), _unknown('task', self.task, (ANY, *TASKS)),
-                  _unknown('shape', self.shape, (ANY, *SHAPES)), _unknown('split', self.split, SPLITS)]
+        faults = [
+            _unknown('camera', self.camera, CAMERAS),
+            _unknown('task', self.task, (ANY, *TASKS)),
+            _unknown('shape', self.shape, (ANY, *SHAPES)),
+            _unknown('split', self.split, SPLITS),
+        ]
         if not any(faults) and ANY not in (self.task, self.shape) and self.shape not in shapes_of(self.task):
-            faults.append(f'shape: expected one that {self.task!r} can be done with, '
-                          f'{", ".join(shapes_of(self.task))}, got {self.shape!r}')
+            faults.append(
+                f'shape: expected one that {self.task!r} can be done with, '
+                f'{", ".join(shapes_of(self.task))}, got {self.shape!r}'
+            )
         if self.width < 16 or self.height < 16:
             faults.append(f'width, height: expected at least 16 pixels, got {self.width}x{self.height}')
         if self.frames < 2 or self.rate_hz <= 0 or (self.frames - 1) / self.rate_hz < 1.5:
-            faults.append('frames, rate_hz: expected a clip of at least 1.5 s, too short to grasp in otherwise, got '
-                          f'{self.frames} frames at {self.rate_hz} Hz')
+            faults.append(
+                'frames, rate_hz: expected a clip of at least 1.5 s, too short to grasp in otherwise, got '
+                f'{self.frames} frames at {self.rate_hz} Hz'
+            )
         if self.attempts < 1:
             faults.append(f'attempts: expected at least 1, got {self.attempts}')
         if any(faults):

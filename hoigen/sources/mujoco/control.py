@@ -69,8 +69,15 @@ def simulate(scene: Scene, plan: Plan, duration_s: float, frames: int) -> list[S
             mujoco.mj_step(model, data)
         done = max(done, until)
         mujoco.mj_forward(model, data)
-        steps.append(Step(data.qpos.copy(), data.ctrl[scene.joint_ctrl], data.qpos[scene.joint_qpos[:3]],
-                          body_pose(data, scene.thing_body), _contacts(scene, data)))
+        steps.append(
+            Step(
+                data.qpos.copy(),
+                data.ctrl[scene.joint_ctrl],
+                data.qpos[scene.joint_qpos[:3]],
+                body_pose(data, scene.thing_body),
+                _contacts(scene, data),
+            )
+        )
     return steps
 
 

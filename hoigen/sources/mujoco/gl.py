@@ -15,8 +15,10 @@ from typing import Protocol
 __all__ = ['RenderError', 'drawing']
 
 DEVICE_PLATFORM = 0x313F  # EGL_PLATFORM_DEVICE_EXT
-HELP = ('MuJoCo found no off-screen OpenGL on this machine: install the Debian packages libegl1 and libgl1-mesa-dri '
-        '(EGL), or libosmesa6 (OSMesa)')
+HELP = (
+    'MuJoCo found no off-screen OpenGL on this machine: install the Debian packages libegl1 and libgl1-mesa-dri '
+    '(EGL), or libosmesa6 (OSMesa)'
+)
 
 
 class RenderError(RuntimeError):
@@ -28,8 +30,9 @@ try:
 except ModuleNotFoundError:
     raise
 except (AttributeError, ImportError) as error:  # it loads what MUJOCO_GL names; so fails PyOpenGL without the library
-    raise RenderError(f'{HELP}; MUJOCO_GL={os.environ.get("MUJOCO_GL")} asks for one that is not there, unset it to '
-                      'let hoigen choose') from error
+    raise RenderError(
+        f'{HELP}; MUJOCO_GL={os.environ.get("MUJOCO_GL")} asks for one that is not there, unset it to let hoigen choose'
+    ) from error
 
 
 class GLContext(Protocol):
@@ -95,8 +98,10 @@ def _egl_works() -> bool:
         return False
     devices, count = (ctypes.c_void_p * 8)(), ctypes.c_int()
     ctypes.CFUNCTYPE(ctypes.c_uint, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)(query)(
-        8, devices, ctypes.byref(count))
+        8, devices, ctypes.byref(count)
+    )
     get_display = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_uint, ctypes.c_void_p, ctypes.c_void_p)(display_of)
     egl.eglInitialize.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]
-    return any(egl.eglInitialize(get_display(DEVICE_PLATFORM, device, None), None, None)
-               for device in devices[:count.value])
+    return any(
+        egl.eglInitialize(get_display(DEVICE_PLATFORM, device, None), None, None) for device in devices[: count.value]
+    )

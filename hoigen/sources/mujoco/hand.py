@@ -19,16 +19,37 @@ __all__ = ['ARM_JOINTS', 'FINGER_JOINTS', 'HAND_JOINTS', 'adroit_spec', 'finger_
 
 ARM_JOINTS = ('ARTx', 'ARTy', 'ARTz', 'ARRz', 'ARRx', 'ARRy')
 WRIST_JOINTS = ('WRJ1', 'WRJ0')
-FINGER_JOINTS = ('FFJ3', 'FFJ2', 'FFJ1', 'FFJ0', 'MFJ3', 'MFJ2', 'MFJ1', 'MFJ0', 'RFJ3', 'RFJ2', 'RFJ1', 'RFJ0',
-                 'LFJ4', 'LFJ3', 'LFJ2', 'LFJ1', 'LFJ0', 'THJ4', 'THJ3', 'THJ2', 'THJ1', 'THJ0')
+FINGER_JOINTS = (
+    'FFJ3',
+    'FFJ2',
+    'FFJ1',
+    'FFJ0',
+    'MFJ3',
+    'MFJ2',
+    'MFJ1',
+    'MFJ0',
+    'RFJ3',
+    'RFJ2',
+    'RFJ1',
+    'RFJ0',
+    'LFJ4',
+    'LFJ3',
+    'LFJ2',
+    'LFJ1',
+    'LFJ0',
+    'THJ4',
+    'THJ3',
+    'THJ2',
+    'THJ1',
+    'THJ0',
+)
 HAND_JOINTS = ARM_JOINTS + WRIST_JOINTS + FINGER_JOINTS
 
 GRASP_CENTRE = np.array([0.004, -0.062, 0.502])  # in the forearm's frame: 6 cm before the palm
 FOREARM_AT_REST = np.array([[-1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, 1.0, 0.0]])  # forearm frame to world
 
 
-def finger_pose(curl: float, spread: float, thumb_across: float, thumb_in: float, thumb_out: float = 1.2
-                ) -> np.ndarray:
+def finger_pose(curl: float, spread: float, thumb_across: float, thumb_in: float, thumb_out: float = 1.2) -> np.ndarray:
     """Joint targets [22] float64 rad in ``FINGER_JOINTS`` order.
 
     curl: 0 is a flat hand, 1 a power grasp. spread: of the fingers. thumb_out: 0 lies beside the palm, 1.2 stands out
@@ -38,8 +59,13 @@ def finger_pose(curl: float, spread: float, thumb_across: float, thumb_in: float
     for finger in ('FF', 'MF', 'RF', 'LF'):
         target |= {f'{finger}J2': 0.75 * curl, f'{finger}J1': 1.0 * curl, f'{finger}J0': 1.0 * curl}
     target |= {'FFJ3': -spread, 'RFJ3': -0.5 * spread, 'LFJ3': -spread, 'LFJ4': 0.3 * curl}
-    target |= {'THJ4': thumb_across, 'THJ3': thumb_out, 'THJ2': 0.2 * thumb_in, 'THJ1': -0.3 * thumb_in,
-               'THJ0': -0.6 * thumb_in}
+    target |= {
+        'THJ4': thumb_across,
+        'THJ3': thumb_out,
+        'THJ2': 0.2 * thumb_in,
+        'THJ1': -0.3 * thumb_in,
+        'THJ0': -0.6 * thumb_in,
+    }
     return np.array([target[joint] for joint in FINGER_JOINTS])
 
 
@@ -47,8 +73,9 @@ def finger_pose(curl: float, spread: float, thumb_across: float, thumb_in: float
 def _loaded() -> mujoco.MjSpec:
     found = find_spec('gymnasium_robotics')
     if found is None or not found.submodule_search_locations:
-        raise ModuleNotFoundError('the Adroit hand comes with the package gymnasium-robotics: '
-                                  'pip install gymnasium-robotics')
+        raise ModuleNotFoundError(
+            'the Adroit hand comes with the package gymnasium-robotics: pip install gymnasium-robotics'
+        )
     path = Path(found.submodule_search_locations[0], 'envs/assets/adroit_hand/adroit_relocate.xml')
     spec = mujoco.MjSpec.from_file(str(path))
     _keep_only_the_hand(spec)
@@ -97,8 +124,13 @@ def _mount_on_arm(spec: mujoco.MjSpec) -> None:
     for name in ARM_JOINTS:
         axis = FOREARM_AT_REST.T[:, world_axes[name[-1]]]
         slide = name[2] == 'T'
-        forearm.add_joint(name=name, axis=axis, pos=GRASP_CENTRE, range=(-1.5, 1.5) if slide else (-2.4, 2.4),
-                          type=mujoco.mjtJoint.mjJNT_SLIDE if slide else mujoco.mjtJoint.mjJNT_HINGE)
+        forearm.add_joint(
+            name=name,
+            axis=axis,
+            pos=GRASP_CENTRE,
+            range=(-1.5, 1.5) if slide else (-2.4, 2.4),
+            type=mujoco.mjtJoint.mjJNT_SLIDE if slide else mujoco.mjtJoint.mjJNT_HINGE,
+        )
     for name in ARM_JOINTS:
         _servo(spec, name, stiffness=2e4 if name[2] == 'T' else 2e3, damping=640.0 if name[2] == 'T' else 40.0)
     for name in WRIST_JOINTS:

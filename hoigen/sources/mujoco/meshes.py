@@ -26,8 +26,11 @@ class Mesh:
 def join(*parts: Mesh) -> Mesh:
     """One mesh of several."""
     starts = np.cumsum([0] + [len(p.vertices) for p in parts])
-    return Mesh(np.concatenate([p.vertices for p in parts]), np.concatenate([p.uv for p in parts]),
-                np.concatenate([p.triangles + s for p, s in zip(parts, starts[:-1], strict=True)]).astype(np.int32))
+    return Mesh(
+        np.concatenate([p.vertices for p in parts]),
+        np.concatenate([p.uv for p in parts]),
+        np.concatenate([p.triangles + s for p, s in zip(parts, starts[:-1], strict=True)]).astype(np.int32),
+    )
 
 
 def _grid(rows: int, columns: int) -> np.ndarray:
@@ -65,8 +68,14 @@ def sphere(radii: Sequence[float], segments: int = 40, rings: int = 20) -> Mesh:
 
 def cylinder(radius: float, half: float, bevel: float = 0.002) -> Mesh:
     """A closed cylinder along z with a small bevel; the sides take the middle of the texture's height."""
-    profile = [(0.0, -half), (radius - bevel, -half), (radius, -half + bevel), (radius, half - bevel),
-               (radius - bevel, half), (0.0, half)]
+    profile = [
+        (0.0, -half),
+        (radius - bevel, -half),
+        (radius, -half + bevel),
+        (radius, half - bevel),
+        (radius - bevel, half),
+        (0.0, half),
+    ]
     return lathe(creased(profile, 0))
 
 
@@ -146,8 +155,10 @@ def room(half: float, floor: float, ceiling: float, cells: int = 10) -> tuple[Me
     along, up = np.meshgrid(s, np.linspace(floor, ceiling, cells + 1))
     uv = np.stack([(along + half), up - floor], -1) / (ceiling - floor)
     away = np.full_like(along, half)
-    walls = [_sheet(np.stack(place, -1), uv) for place in (
-        (along, away, up), (away, -along, up), (-along, -away, up), (-away, along, up))]
+    walls = [
+        _sheet(np.stack(place, -1), uv)
+        for place in ((along, away, up), (away, -along, up), (-along, -away, up), (-away, along, up))
+    ]
     x, y = np.meshgrid(s, s)
     return join(*walls), _sheet(np.stack([x, y, np.full_like(x, floor)], -1), np.stack([x, y], -1))
 

@@ -48,8 +48,11 @@ def lift(thing: Thing, name: str, draws: Draws) -> Plan:
     move = _vector(far * np.cos(turn), far * np.sin(turn), draws.free(0.065, 0.10))
     tilt = _vector(draws.free(-0.25, 0.25), draws.free(-0.1, 0.1), draws.free(-0.1, 0.1))
     end = grip.palm + move, grip.angles + tilt, POWER_GRASP
-    return Plan(f'lift the {name} and carry it {_direction(move)}', start,
-                (*_take(grip, draws), _at(0.97, *end), _at(1.0, *end)))
+    return Plan(
+        f'lift the {name} and carry it {_direction(move)}',
+        start,
+        (*_take(grip, draws), _at(0.97, *end), _at(1.0, *end)),
+    )
 
 
 def turn(thing: Thing, name: str, draws: Draws) -> Plan:
@@ -59,8 +62,11 @@ def turn(thing: Thing, name: str, draws: Draws) -> Plan:
     above = grip.palm + _vector(0, 0, draws.free(0.06, 0.09))
     sign = -1 if draws.chance(0.5) else 1
     end = above, grip.angles + _vector(sign * draws.free(0.7, 1.1), 0, 0), POWER_GRASP
-    return Plan(f'pick up the {name} and turn it to the {"left" if sign > 0 else "right"}', start,
-                (*_take(grip, draws), _at(0.70, above, grip.angles, POWER_GRASP), _at(0.97, *end), _at(1.0, *end)))
+    return Plan(
+        f'pick up the {name} and turn it to the {"left" if sign > 0 else "right"}',
+        start,
+        (*_take(grip, draws), _at(0.70, above, grip.angles, POWER_GRASP), _at(0.97, *end), _at(1.0, *end)),
+    )
 
 
 def pour(thing: Thing, name: str, draws: Draws) -> Plan:
@@ -69,8 +75,11 @@ def pour(thing: Thing, name: str, draws: Draws) -> Plan:
     grip = _grip(thing, start, draws)
     above = grip.palm + _vector(0, 0, draws.free(0.07, 0.10))
     end = above, grip.angles - _vector(0, 0, draws.free(0.9, 1.3)), POWER_GRASP
-    return Plan(f'pick up the {name} and pour it out', start,
-                (*_take(grip, draws), _at(0.72, above, grip.angles, POWER_GRASP), _at(0.97, *end), _at(1.0, *end)))
+    return Plan(
+        f'pick up the {name} and pour it out',
+        start,
+        (*_take(grip, draws), _at(0.72, above, grip.angles, POWER_GRASP), _at(0.97, *end), _at(1.0, *end)),
+    )
 
 
 def push(thing: Thing, name: str, draws: Draws) -> Plan:
@@ -85,9 +94,17 @@ def push(thing: Thing, name: str, draws: Draws) -> Plan:
     end = touch - aside @ _vector(draws.free(0.10, 0.15), 0, 0), angles, FLAT_HAND
     beside = touch + aside @ _vector(0.06, -0.01, 0.01)
     home = beside + _vector(draws.free(0, 0.02), draws.free(-0.06, -0.03), draws.free(0.03, 0.06))
-    return Plan(f'push the {name} to the left', start, (
-        _at(0.0, home, angles, OPEN_HAND), _at(0.25, beside, angles, FLAT_HAND), _at(0.40, touch, angles, FLAT_HAND),
-        _at(0.92, *end), _at(1.0, *end)))
+    return Plan(
+        f'push the {name} to the left',
+        start,
+        (
+            _at(0.0, home, angles, OPEN_HAND),
+            _at(0.25, beside, angles, FLAT_HAND),
+            _at(0.40, touch, angles, FLAT_HAND),
+            _at(0.92, *end),
+            _at(1.0, *end),
+        ),
+    )
 
 
 def open_lid(thing: Thing, name: str, draws: Draws) -> Plan:
@@ -99,7 +116,7 @@ def open_lid(thing: Thing, name: str, draws: Draws) -> Plan:
     low, high = draws.free(-0.15, -0.05), draws.free(0.0, 0.3)
     arc = []
     for time, s in zip(np.linspace(0.42, 0.92, 13), np.linspace(0, 1, 13), strict=True):
-        share = s ** 3 * (10 - 15 * s + 6 * s ** 2)
+        share = s**3 * (10 - 15 * s + 6 * s**2)
         angle, pitch = share * end, low + share * (high - low)  # fingers down at first: the forearm clears the table
         out, normal = _vector(0, -np.cos(angle), np.sin(angle)), _vector(0, np.sin(angle), np.cos(angle))
         tip = start[:3] + thing.lid.hinge + (thing.lid.reach - 0.018) * out - (FINGER_RADIUS_M + 0.004) * normal
@@ -107,16 +124,24 @@ def open_lid(thing: Thing, name: str, draws: Draws) -> Plan:
         arc.append(_at(float(time), palm, _vector(0, pitch, 0), PRYING_HAND, eased=False))
     under, angles = arc[0].target[:3], _vector(0, low, 0)
     home = under + _vector(draws.free(-0.03, 0.03), draws.free(-0.10, -0.07), draws.free(0.0, 0.03))
-    return Plan(f'open the {name}', start, (
-        _at(0.0, home, angles, PRYING_HAND), _at(0.22, under + _vector(0, -0.045, -0.006), angles, PRYING_HAND),
-        *arc, _at(1.0, arc[-1].target[:3], arc[-1].target[3:6], PRYING_HAND)))
+    return Plan(
+        f'open the {name}',
+        start,
+        (
+            _at(0.0, home, angles, PRYING_HAND),
+            _at(0.22, under + _vector(0, -0.045, -0.006), angles, PRYING_HAND),
+            *arc,
+            _at(1.0, arc[-1].target[:3], arc[-1].target[3:6], PRYING_HAND),
+        ),
+    )
 
 
 def _stand(thing: Thing, draws: Draws) -> np.ndarray:
     """Somewhere near the middle of the table: position [3] and quaternion [4]."""
     yaw = draws.free(*thing.keep_yaw)
-    return _vector(draws.free(-0.05, 0.05), draws.free(-0.05, 0.05), thing.half_height,
-                   np.cos(yaw / 2), 0, 0, np.sin(yaw / 2))
+    return _vector(
+        draws.free(-0.05, 0.05), draws.free(-0.05, 0.05), thing.half_height, np.cos(yaw / 2), 0, 0, np.sin(yaw / 2)
+    )
 
 
 def _grip(thing: Thing, start: np.ndarray, draws: Draws) -> _Grip:
@@ -128,15 +153,22 @@ def _grip(thing: Thing, start: np.ndarray, draws: Draws) -> _Grip:
         pitch, roll, reach, way = draws.free(-0.55, -0.45), draws.free(-0.1, 0.05), -0.015, _vector(0.0, -0.02, 0.07)
     gap = -GRASP_CENTRE[1] - PALM_SURFACE_M - 0.004 - thing.width / 2
     hold = start[:3] + _vector(0, 0, thing.grasp_height)
-    return _Grip(hold + _rotation(yaw, pitch, roll) @ _vector(0, reach, -gap), _vector(yaw, pitch, roll),
-                 _rotation(yaw, 0, 0) @ way)
+    return _Grip(
+        hold + _rotation(yaw, pitch, roll) @ _vector(0, reach, -gap),
+        _vector(yaw, pitch, roll),
+        _rotation(yaw, 0, 0) @ way,
+    )
 
 
 def _take(grip: _Grip, draws: Draws) -> tuple[Keyframe, ...]:
     """Reach and close the hand, in the first 54 hundredths of the clip; it starts in view and clear of the thing."""
     home = grip.before + _vector(draws.free(0.0, 0.03), draws.free(-0.04, -0.02), draws.free(0.0, 0.025))
-    return (_at(0.0, home, grip.angles, OPEN_HAND), _at(0.2, grip.before, grip.angles, OPEN_HAND),
-            _at(0.38, grip.palm, grip.angles, OPEN_HAND), _at(0.54, grip.palm, grip.angles, POWER_GRASP))
+    return (
+        _at(0.0, home, grip.angles, OPEN_HAND),
+        _at(0.2, grip.before, grip.angles, OPEN_HAND),
+        _at(0.38, grip.palm, grip.angles, OPEN_HAND),
+        _at(0.54, grip.palm, grip.angles, POWER_GRASP),
+    )
 
 
 def _at(time: float, palm: np.ndarray, angles: np.ndarray, fingers: np.ndarray, eased: bool = True) -> Keyframe:

@@ -82,8 +82,15 @@ class Renderer:
         table = self._draw(scene, data, camera, picture, None, plain=True)
         return table[picture[::-1].astype(np.int32) @ np.array([1, 1 << 8, 1 << 16], np.int32)]
 
-    def _draw(self, scene: Drawable, data: mujoco.MjData, camera: Camera, rgb: np.ndarray | None,
-              depth: np.ndarray | None, plain: bool) -> np.ndarray:
+    def _draw(
+        self,
+        scene: Drawable,
+        data: mujoco.MjData,
+        camera: Camera,
+        rgb: np.ndarray | None,
+        depth: np.ndarray | None,
+        plain: bool,
+    ) -> np.ndarray:
         """Draw and read back, rows from the bottom up; plain: codes of geoms in place of colours, no shadows.
 
         Gives the table of geom numbers by code, -1 for none.
@@ -95,8 +102,9 @@ class Renderer:
             flags = stage.visual.flags
             flags[FLAG.mjRND_SEGMENT] = flags[FLAG.mjRND_IDCOLOR] = plain
             flags[FLAG.mjRND_SHADOW] = not plain
-            mujoco.mjv_updateScene(scene.model, data, self._option, None, self._lens, mujoco.mjtCatBit.mjCAT_ALL,
-                                   stage.visual)
+            mujoco.mjv_updateScene(
+                scene.model, data, self._option, None, self._lens, mujoco.mjtCatBit.mjCAT_ALL, stage.visual
+            )
             _set_frustum(stage.visual, camera)
             area = mujoco.MjrRect(0, 0, camera.width, camera.height)
             mujoco.mjr_render(area, stage.visual, stage.gl)
@@ -118,7 +126,7 @@ def _set_frustum(visual: mujoco.MjvScene, camera: Camera) -> None:
 
 def _codes(visual: mujoco.MjvScene) -> np.ndarray:
     table = np.full(visual.ngeom + 1, -1, np.int32)
-    for geom in visual.geoms[:visual.ngeom]:
+    for geom in visual.geoms[: visual.ngeom]:
         if geom.segid >= 0:
             table[geom.segid + 1] = geom.objid
     return table

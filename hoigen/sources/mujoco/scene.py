@@ -25,9 +25,14 @@ NEAR_M, FAR_M = 0.02, 6.0
 ROOM_HALF_M, FLOOR_M, CEILING_M = 1.5, -0.75, 1.6  # the table's top is at height 0
 TABLE_HALF_M = (0.75, 0.6, 0.02)
 
-SHAPES = {'sphere': mujoco.mjtGeom.mjGEOM_SPHERE, 'capsule': mujoco.mjtGeom.mjGEOM_CAPSULE,
-          'cylinder': mujoco.mjtGeom.mjGEOM_CYLINDER, 'ellipsoid': mujoco.mjtGeom.mjGEOM_ELLIPSOID,
-          'box': mujoco.mjtGeom.mjGEOM_BOX, 'mesh': mujoco.mjtGeom.mjGEOM_MESH}
+SHAPES = {
+    'sphere': mujoco.mjtGeom.mjGEOM_SPHERE,
+    'capsule': mujoco.mjtGeom.mjGEOM_CAPSULE,
+    'cylinder': mujoco.mjtGeom.mjGEOM_CYLINDER,
+    'ellipsoid': mujoco.mjtGeom.mjGEOM_ELLIPSOID,
+    'box': mujoco.mjtGeom.mjGEOM_BOX,
+    'mesh': mujoco.mjtGeom.mjGEOM_MESH,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,22 +94,41 @@ def _addressed(model: mujoco.MjModel, thing: Thing, colour: str) -> Scene:
     assets, asset_bodies = _assets(model, own, hand_root)
     first = int(model.joint(THING).qposadr[0])
     return Scene(
-        model, thing, colour, assets, asset_bodies, body, hand_root,
+        model,
+        thing,
+        colour,
+        assets,
+        asset_bodies,
+        body,
+        hand_root,
         slice(first, first + len(model.joint(THING).qpos0)),
         joint_qpos=np.array([model.joint(name).qposadr[0] for name in HAND_JOINTS]),
         joint_ctrl=np.array([model.actuator(f'A_{name}').id for name in HAND_JOINTS]),
         hand_geoms=np.flatnonzero(model.body_rootid[model.geom_bodyid] == hand_root),
-        thing_geoms=np.flatnonzero(np.isin(model.geom_bodyid, own)))
+        thing_geoms=np.flatnonzero(np.isin(model.geom_bodyid, own)),
+    )
 
 
 def _add_mesh(spec: mujoco.MjSpec, name: str, mesh: Mesh) -> None:
-    spec.add_mesh(name=name, scale=UNSCALED, uservert=mesh.vertices.ravel(), userface=mesh.triangles.ravel(),
-                  usertexcoord=mesh.uv.astype(np.float32).ravel(),
-                  userfacetexcoord=mesh.triangles.ravel(), inertia=mujoco.mjtMeshInertia.mjMESH_INERTIA_SHELL)
+    spec.add_mesh(
+        name=name,
+        scale=UNSCALED,
+        uservert=mesh.vertices.ravel(),
+        userface=mesh.triangles.ravel(),
+        usertexcoord=mesh.uv.astype(np.float32).ravel(),
+        userfacetexcoord=mesh.triangles.ravel(),
+        inertia=mujoco.mjtMeshInertia.mjMESH_INERTIA_SHELL,
+    )
 
 
-def _add_material(spec: mujoco.MjSpec, name: str, picture: np.ndarray, repeat: tuple[float, float] = (1, 1),
-                  specular: float = 0.1, shininess: float = 0.2) -> None:
+def _add_material(
+    spec: mujoco.MjSpec,
+    name: str,
+    picture: np.ndarray,
+    repeat: tuple[float, float] = (1, 1),
+    specular: float = 0.1,
+    shininess: float = 0.2,
+) -> None:
     height, width = picture.shape[:2]
     texture = spec.add_texture(name=name, type=mujoco.mjtTexture.mjTEXTURE_2D, width=width, height=height, nchannel=3)
     texture.data = np.ascontiguousarray(picture[::-1]).tobytes()
@@ -119,16 +143,29 @@ def _add_surroundings(spec: mujoco.MjSpec, draws: Draws, size: int) -> None:
     parts = {'table': meshes.slab(TABLE_HALF_M), 'wall': wall, 'floor': floor}
     families = {'table': textures.TABLE_FAMILIES, 'wall': textures.WALL_FAMILIES, 'floor': textures.WALL_FAMILIES}
     for name, mesh in parts.items():
-        picture = textures.draw_texture(families[name], draws, size if name == 'table' else size // 2,
-                                        textures.draw_muted(draws), textures.draw_muted(draws))
+        picture = textures.draw_texture(
+            families[name],
+            draws,
+            size if name == 'table' else size // 2,
+            textures.draw_muted(draws),
+            textures.draw_muted(draws),
+        )
         repeat = (table_repeat, table_repeat) if name == 'table' else (1.0, 1.0)
         _add_material(spec, name, picture, repeat, specular=draws.look(0.0, 0.25), shininess=0.3)
         _add_mesh(spec, name, mesh)
-        world.add_body(name=name).add_geom(name=name, type=mujoco.mjtGeom.mjGEOM_MESH, meshname=name, material=name,
-                                           contype=0, conaffinity=0, group=1)
-    world.add_geom(name='table_top', type=mujoco.mjtGeom.mjGEOM_BOX, size=TABLE_HALF_M,
-                   pos=(0, 0, -TABLE_HALF_M[2]), group=COLLISION_GROUP, contype=1, conaffinity=1,
-                   friction=(0.8, 0.01, 0.001))
+        world.add_body(name=name).add_geom(
+            name=name, type=mujoco.mjtGeom.mjGEOM_MESH, meshname=name, material=name, contype=0, conaffinity=0, group=1
+        )
+    world.add_geom(
+        name='table_top',
+        type=mujoco.mjtGeom.mjGEOM_BOX,
+        size=TABLE_HALF_M,
+        pos=(0, 0, -TABLE_HALF_M[2]),
+        group=COLLISION_GROUP,
+        contype=1,
+        conaffinity=1,
+        friction=(0.8, 0.01, 0.001),
+    )
 
 
 def _paint_hand(spec: mujoco.MjSpec, draws: Draws) -> None:
@@ -169,8 +206,14 @@ def _add_thing(spec: mujoco.MjSpec, thing: Thing, draws: Draws, size: int) -> st
         stand = spec.worldbody.add_body(name=BASE)
         _add_solid(spec, stand, thing.lid.base, thing.lid.base_colliders, 1.0, friction)
         body = stand.add_body(name=THING, pos=thing.lid.hinge)
-        body.add_joint(name=THING, type=mujoco.mjtJoint.mjJNT_HINGE, axis=(-1, 0, 0), range=(0, 1.9),
-                       damping=0.05, frictionloss=0.03)
+        body.add_joint(
+            name=THING,
+            type=mujoco.mjtJoint.mjJNT_HINGE,
+            axis=(-1, 0, 0),
+            range=(0, 1.9),
+            damping=0.05,
+            frictionloss=0.03,
+        )
         spec.add_exclude(bodyname1=BASE, bodyname2=THING)  # the hinge's range keeps them apart
     _add_solid(spec, body, thing.mesh, thing.colliders, mass if thing.lid is None else 0.3 * mass, friction)
     return name
@@ -184,27 +227,52 @@ def add_free_thing(spec: mujoco.MjSpec, name: str, thing: Thing, picture: np.nda
     _add_solid(spec, body, thing.mesh, thing.colliders, draws.look(0.05, 0.25), draws.look(0.9, 1.3), name)
 
 
-def _add_solid(spec: mujoco.MjSpec, body: mujoco.MjsBody, mesh: Mesh, colliders: tuple[Collider, ...], mass: float,
-               friction: float, material: str = THING) -> None:
+def _add_solid(
+    spec: mujoco.MjSpec,
+    body: mujoco.MjsBody,
+    mesh: Mesh,
+    colliders: tuple[Collider, ...],
+    mass: float,
+    friction: float,
+    material: str = THING,
+) -> None:
     """What is seen of a body of the thing, and what is touched: the first collider has most of the mass."""
     _add_mesh(spec, body.name, mesh)
-    body.add_geom(name=body.name, type=mujoco.mjtGeom.mjGEOM_MESH, meshname=body.name, material=material,
-                  contype=0, conaffinity=0, group=1, mass=0.0)
+    body.add_geom(
+        name=body.name,
+        type=mujoco.mjtGeom.mjGEOM_MESH,
+        meshname=body.name,
+        material=material,
+        contype=0,
+        conaffinity=0,
+        group=1,
+        mass=0.0,
+    )
     rest = len(colliders) - 1
     for number, piece in enumerate(colliders):
         share = 1.0 if not rest else 0.75 if number == 0 else 0.25 / rest
         _add_collider(spec, body, piece, f'{body.name}_{number}', mass * share, friction)
 
 
-def _add_collider(spec: mujoco.MjSpec, body: mujoco.MjsBody, piece: Collider, name: str, mass: float,
-                  friction: float) -> None:
-    geom = body.add_geom(type=SHAPES[piece.kind], pos=piece.at, group=COLLISION_GROUP, contype=1, conaffinity=1,
-                         condim=4, friction=(friction, 0.01, 0.001), mass=mass, name=name)
+def _add_collider(
+    spec: mujoco.MjSpec, body: mujoco.MjsBody, piece: Collider, name: str, mass: float, friction: float
+) -> None:
+    geom = body.add_geom(
+        type=SHAPES[piece.kind],
+        pos=piece.at,
+        group=COLLISION_GROUP,
+        contype=1,
+        conaffinity=1,
+        condim=4,
+        friction=(friction, 0.01, 0.001),
+        mass=mass,
+        name=name,
+    )
     if piece.kind == 'mesh':
         spec.add_mesh(name=geom.name, scale=UNSCALED, uservert=np.asarray(piece.points).ravel())
         geom.meshname = geom.name
     else:
-        geom.size[:len(piece.size)] = piece.size
+        geom.size[: len(piece.size)] = piece.size
         quat = np.zeros(4)
         mujoco.mju_quatZ2Vec(quat, np.asarray(piece.axis, float) / np.linalg.norm(piece.axis))
         geom.quat = quat
@@ -218,9 +286,17 @@ def _add_lights(spec: mujoco.MjSpec, draws: Draws) -> None:
     aside = draws.free(0.3, 1.1)
     for sign, share, shadow in ((1, 1.0, True), (-1, 0.25, False)):
         at = np.array([sign * aside * np.cos(turn), sign * aside * np.sin(turn), height])
-        spec.worldbody.add_light(pos=at, dir=-at / np.linalg.norm(at), castshadow=shadow, cutoff=38, exponent=1,
-                                 diffuse=share * strength * (1 + warm), specular=np.full(3, 0.5 * share),
-                                 ambient=np.zeros(3), attenuation=(0.7, 0.05, 0.06))
+        spec.worldbody.add_light(
+            pos=at,
+            dir=-at / np.linalg.norm(at),
+            castshadow=shadow,
+            cutoff=38,
+            exponent=1,
+            diffuse=share * strength * (1 + warm),
+            specular=np.full(3, 0.5 * share),
+            ambient=np.zeros(3),
+            attenuation=(0.7, 0.05, 0.06),
+        )
     glow = draws.look(0.30, 0.38)
     spec.visual.headlight.ambient = np.full(3, glow)
     spec.visual.headlight.diffuse = np.full(3, 0.15)
@@ -244,7 +320,10 @@ def _assets(model: mujoco.MjModel, own: list[int], hand_root: int) -> tuple[tupl
         role = OBJECT if body in own else HAND if model.body_rootid[body] == hand_root else SCENE
         name = model.body(body).name
         whole = meshes.join(*pieces)
-        assets.append(MeshAsset(f'hand/{name}' if role == HAND else name, role, whole.vertices.astype(np.float32),
-                                whole.triangles))
+        assets.append(
+            MeshAsset(
+                f'hand/{name}' if role == HAND else name, role, whole.vertices.astype(np.float32), whole.triangles
+            )
+        )
         bodies[assets[-1].id] = body
     return tuple(assets), bodies

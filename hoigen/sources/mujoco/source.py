@@ -63,13 +63,22 @@ class Episode:
             rgb = self.renderer.rgb(self.scene, data, camera)
             depth = self.renderer.depth(self.scene, data, camera) if self.config.depth else None
             poses = {key: body_pose(data, body) for key, body in self.scene.asset_bodies.items()}
-            yield SceneFrame(round(number * 1e9 / self.config.rate_hz), camera, rgb, depth, poses, {},
-                             self._labels(number, step))
+            yield SceneFrame(
+                round(number * 1e9 / self.config.rate_hz), camera, rgb, depth, poses, {}, self._labels(number, step)
+            )
 
     def _labels(self, number: int, step: Step) -> Labels:
-        return Labels(HAND_JOINTS, step.qpos[self.scene.joint_qpos].astype(np.float32),
-                      step.action.astype(np.float32), step.thing_pose, step.contacts,
-                      self.plan.sentence, self.index, number, number == len(self.steps) - 1)
+        return Labels(
+            HAND_JOINTS,
+            step.qpos[self.scene.joint_qpos].astype(np.float32),
+            step.action.astype(np.float32),
+            step.thing_pose,
+            step.contacts,
+            self.plan.sentence,
+            self.index,
+            number,
+            number == len(self.steps) - 1,
+        )
 
 
 class MujocoSource:
@@ -95,16 +104,19 @@ class MujocoSource:
             if not isinstance(result, str):
                 return result
             reasons.append(result)
-        raise EpisodeError(f'{name} with a {shape}, seed {seed}, index {index}: none of {config.attempts} attempts '
-                           f'was good: {", ".join(sorted(set(reasons)))}')
+        raise EpisodeError(
+            f'{name} with a {shape}, seed {seed}, index {index}: none of {config.attempts} attempts '
+            f'was good: {", ".join(sorted(set(reasons)))}'
+        )
 
     def attempt(self, shape: str, task: str, seed: int, index: int, attempt: int) -> Episode | str:
         """One simulation; gives why it was not good, if it was not."""
         result = self._attempt(shape, task, [self.config], (seed, index, attempt))
         return result if isinstance(result, str) else result[0]
 
-    def _attempt(self, shape: str, task: str, views: list[MujocoConfig], key: tuple[int, int, int]
-                 ) -> tuple[Episode, ...] | str:
+    def _attempt(
+        self, shape: str, task: str, views: list[MujocoConfig], key: tuple[int, int, int]
+    ) -> tuple[Episode, ...] | str:
         config, (seed, index, attempt) = self.config, key
         draws = Draws(config.split, seed, index, attempt + 1)
         thing = make_thing(shape, draws)
@@ -120,8 +132,22 @@ class MujocoSource:
             unseen = self._unseen(scene, steps, placed)
             if unseen:
                 return unseen
-            episodes.append(Episode(scene.assets, task, shape, seed, attempt, index, view, scene, plan, tuple(steps),
-                                    tuple(placed), self._renderer))
+            episodes.append(
+                Episode(
+                    scene.assets,
+                    task,
+                    shape,
+                    seed,
+                    attempt,
+                    index,
+                    view,
+                    scene,
+                    plan,
+                    tuple(steps),
+                    tuple(placed),
+                    self._renderer,
+                )
+            )
         return tuple(episodes)
 
     def _unseen(self, scene: Scene, steps: list[Step], cameras: list[Camera]) -> str | None:
@@ -149,8 +175,11 @@ def pose_data(scene: Scene, data: mujoco.MjData, step: Step) -> None:
 def _must_see(scene: Scene, steps: list[Step]) -> np.ndarray:
     """Points [T,P,3] about palm, fingers and object that a camera has to keep in view: the corners of their boxes."""
     data = mujoco.MjData(scene.model)
-    corners = {scene.asset_bodies[a.id]: _corners(a.vertices) for a in scene.assets
-               if a.role == OBJECT or (a.role == HAND and a.id not in ('hand/forearm', 'hand/wrist'))}
+    corners = {
+        scene.asset_bodies[a.id]: _corners(a.vertices)
+        for a in scene.assets
+        if a.role == OBJECT or (a.role == HAND and a.id not in ('hand/forearm', 'hand/wrist'))
+    }
     rows = []
     for step in steps:
         pose_data(scene, data, step)

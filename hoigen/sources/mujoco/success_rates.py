@@ -26,8 +26,9 @@ def measure(config: RatesConfig) -> None:
     print(f'| task | shape | done, of {config.seeds} | kept | why not |\n|---|---|---|---|---|')
     for task in config.tasks or TASKS:
         for shape in shapes_of(task):
-            source = MujocoSource(MujocoConfig(192, 128, camera=config.camera, task=task, shape=shape,
-                                               split=config.split, depth=False))
+            source = MujocoSource(
+                MujocoConfig(192, 128, camera=config.camera, task=task, shape=shape, split=config.split, depth=False)
+            )
             results = [source.attempt(shape, task, seed, 0, 0) for seed in range(config.seeds)]
             kept = sum(isinstance(r, Episode) for r in results)
             reasons = [r for r in results if isinstance(r, str)]

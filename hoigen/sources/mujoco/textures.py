@@ -9,13 +9,21 @@ import numpy as np
 
 from hoigen.sources.mujoco.draws import Draws
 
-__all__ = ['OBJECT_FAMILIES', 'TABLE_FAMILIES', 'WALL_FAMILIES', 'draw_colour', 'draw_muted',
-           'draw_texture']
+__all__ = ['OBJECT_FAMILIES', 'TABLE_FAMILIES', 'WALL_FAMILIES', 'draw_colour', 'draw_muted', 'draw_texture']
 
 Family = Callable[[Draws, int, np.ndarray, np.ndarray], np.ndarray]
 
-HUES = ((14, 'red'), (42, 'orange'), (68, 'yellow'), (165, 'green'), (195, 'turquoise'), (255, 'blue'),
-        (290, 'purple'), (340, 'pink'), (360, 'red'))
+HUES = (
+    (14, 'red'),
+    (42, 'orange'),
+    (68, 'yellow'),
+    (165, 'green'),
+    (195, 'turquoise'),
+    (255, 'blue'),
+    (290, 'purple'),
+    (340, 'pink'),
+    (360, 'red'),
+)
 
 
 def draw_colour(draws: Draws) -> tuple[np.ndarray, str]:
@@ -47,7 +55,7 @@ def noise(draws: Draws, n: int, slope: float, stretch: tuple[float, float] = (1,
     radius = np.maximum(np.hypot(fx * stretch[0], fy * stretch[1]), 1.0)
     shape = radius.shape
     phase = draws.rng.random(shape, dtype=np.float32) * np.float32(2 * np.pi)
-    spectrum = (radius ** -slope).astype(np.float32) * np.exp(1j * phase).astype(np.complex64)
+    spectrum = (radius**-slope).astype(np.float32) * np.exp(1j * phase).astype(np.complex64)
     spectrum[0, 0] = 0
     field = np.fft.irfft2(spectrum, (n, n)).astype(np.float32)
     return field / field.std()
@@ -69,6 +77,7 @@ def _smooth(x: np.ndarray, n: int, width: float = 1.5) -> np.ndarray:
 
 
 # --- tables ---------------------------------------------------------------------------------------------------------
+
 
 def _wood_tone(colour: np.ndarray) -> np.ndarray:
     """The colour's own lightness in a wood's range of hues."""
@@ -151,6 +160,7 @@ def _cork(draws: Draws, n: int, base: np.ndarray, accent: np.ndarray) -> np.ndar
 
 # --- walls ----------------------------------------------------------------------------------------------------------
 
+
 def _plaster(draws: Draws, n: int, base: np.ndarray, accent: np.ndarray) -> np.ndarray:
     _, v = _uv(n)
     return _mix(base, accent, 0.5 * v + 0.06 * noise(draws, n, 1.8))
@@ -183,8 +193,9 @@ def _panels(draws: Draws, n: int, base: np.ndarray, accent: np.ndarray) -> np.nd
     u, v = _uv(n)
     x, y = u * draws.pick((6, 9)) % 1, v * 3 % 1
     edge = np.minimum(np.minimum(x, 1 - x), np.minimum(y, 1 - y))
-    return _mix(base, accent, 0.2 + 0.35 * (edge > 0.12) + 0.3 * (np.abs(edge - 0.12) < 0.02)
-                + 0.05 * noise(draws, n, 1.6))
+    return _mix(
+        base, accent, 0.2 + 0.35 * (edge > 0.12) + 0.3 * (np.abs(edge - 0.12) < 0.02) + 0.05 * noise(draws, n, 1.6)
+    )
 
 
 def _dusk(draws: Draws, n: int, base: np.ndarray, accent: np.ndarray) -> np.ndarray:
@@ -195,6 +206,7 @@ def _dusk(draws: Draws, n: int, base: np.ndarray, accent: np.ndarray) -> np.ndar
 
 
 # --- objects --------------------------------------------------------------------------------------------------------
+
 
 def _solid(draws: Draws, n: int, base: np.ndarray, accent: np.ndarray) -> np.ndarray:
     return base * (1 + 0.025 * noise(draws, n, 1.4))[..., None]
@@ -273,16 +285,21 @@ def _nearest(seeds: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
 
 TABLE_FAMILIES: dict[str, tuple[Family, ...]] = {
     'train': (_grain, _planks, _planks, _marble, _granite, _linen, _painted, _tiles),
-    'heldout': (_gingham, _terrazzo, _cork)}
+    'heldout': (_gingham, _terrazzo, _cork),
+}
 WALL_FAMILIES: dict[str, tuple[Family, ...]] = {
-    'train': (_plaster, _wallpaper, _bricks, _bokeh, _bokeh), 'heldout': (_panels, _dusk)}
+    'train': (_plaster, _wallpaper, _bricks, _bokeh, _bokeh),
+    'heldout': (_panels, _dusk),
+}
 OBJECT_FAMILIES: dict[str, tuple[Family, ...]] = {
     'train': (_solid, _solid, _bands, _staves, _dots, _label, _glaze, _speckle),
-    'heldout': (_checks, _zigzag, _patches)}
+    'heldout': (_checks, _zigzag, _patches),
+}
 
 
-def draw_texture(families: dict[str, tuple[Family, ...]], draws: Draws, n: int, base: np.ndarray,
-                 accent: np.ndarray) -> np.ndarray:
+def draw_texture(
+    families: dict[str, tuple[Family, ...]], draws: Draws, n: int, base: np.ndarray, accent: np.ndarray
+) -> np.ndarray:
     """A texture [n,n,3] uint8 of one of the split's own families in the two colours ([3] in 0..1)."""
     picture = draws.pick(families[draws.split])(draws, n, base, accent)
     return (np.clip(picture, 0, 1) * 255).astype(np.uint8)

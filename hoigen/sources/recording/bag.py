@@ -61,9 +61,11 @@ class BagSource:
         self._lens, self.calibration = self._camera()
         self._depth = depth_topic(seen, topics, self._image, options.depth, self._depth_fault)
         if self._depth is not None and self.calibration is None:
-            raise RecordingError(f'expected a camera_info with K for {self._image.name}, whose depth is there, got '
-                                 f'{"none" if self._info is None else "an uncalibrated one"}: name a file with the '
-                                 'option calibration')
+            raise RecordingError(
+                f'expected a camera_info with K for {self._image.name}, whose depth is there, got '
+                f'{"none" if self._info is None else "an uncalibrated one"}: name a file with the '
+                'option calibration'
+            )
         self._unit = self._depth_unit()
         self.span = Span(self._image.topic.count, bag.seconds)
         if self._depth is None and (unused := unused_depth(seen, self._image)):
@@ -126,8 +128,10 @@ class BagSource:
     def _tell(self, clock: Clock, read: dict[str, int]) -> None:
         """Say what was wrong with the order and the number of messages, of topics that were read to the end."""
         if clock.resets:
-            self.faults.tell(f'the clock of the recording goes back {clock.resets} times, the first in {clock.first}: '
-                             'no clip has frames of before and after')
+            self.faults.tell(
+                f'the clock of the recording goes back {clock.resets} times, the first in {clock.first}: '
+                'no clip has frames of before and after'
+            )
         for name, count in read.items():
             if (missing := self._bag.missing(name, count)) > 0:
                 self.faults.tell(f'{name}: expected {count + missing} messages, as the bag says itself, got {count}')
@@ -137,8 +141,9 @@ class BagSource:
         assert self._info is not None
         if same_camera(self._bag.message(raw, self._info), self._first_info):
             return False
-        self.faults.tell(f'{self._info}: expected one camera, got another at {stamp_ns} ns; '
-                         'the recording is read up to there')
+        self.faults.tell(
+            f'{self._info}: expected one camera, got another at {stamp_ns} ns; the recording is read up to there'
+        )
         return True
 
     def _paired(self, pair: tuple[int, int, Callable[[], np.ndarray], bytes]) -> Instant:

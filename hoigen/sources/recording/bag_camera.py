@@ -28,8 +28,14 @@ class Lens:
         if pixels.shape[:2] != self.rows.shape:
             return pixels
         colour = pixels.ndim == 3
-        return cv2.remap(pixels, self.columns, self.rows, cv2.INTER_LINEAR if colour else cv2.INTER_NEAREST,
-                         borderMode=cv2.BORDER_CONSTANT, borderValue=0 if colour else float('nan'))
+        return cv2.remap(
+            pixels,
+            self.columns,
+            self.rows,
+            cv2.INTER_LINEAR if colour else cv2.INTER_NEAREST,
+            borderMode=cv2.BORDER_CONSTANT,
+            borderValue=0 if colour else float('nan'),
+        )
 
 
 def calibration_of(info: Any, topic: str, rectified: bool) -> Calibration | None:
@@ -49,18 +55,22 @@ def lens_of(info: Any, topic: str) -> Lens | None:
     if not D.any():
         return None
     if info.distortion_model not in MODELS:
-        raise RecordingError(f'{topic}: expected a distortion model of {", ".join(MODELS)}, '
-                             f'got {info.distortion_model!r}')
-    undistort = cv2.fisheye.initUndistortRectifyMap if info.distortion_model == MODELS[2] \
-        else cv2.initUndistortRectifyMap
+        raise RecordingError(
+            f'{topic}: expected a distortion model of {", ".join(MODELS)}, got {info.distortion_model!r}'
+        )
+    undistort = (
+        cv2.fisheye.initUndistortRectifyMap if info.distortion_model == MODELS[2] else cv2.initUndistortRectifyMap
+    )
     columns, rows = undistort(K, D, np.eye(3), K, (int(info.width), int(info.height)), cv2.CV_32FC1)
     return Lens(columns, rows)
 
 
 def same_camera(info: Any, other: Any) -> bool:
     return (info.width, info.height, info.distortion_model) == (
-        other.width, other.height, other.distortion_model) and all(
-        np.array_equal(_array(info, name), _array(other, name)) for name in ('k', 'd', 'p'))
+        other.width,
+        other.height,
+        other.distortion_model,
+    ) and all(np.array_equal(_array(info, name), _array(other, name)) for name in ('k', 'd', 'p'))
 
 
 def _array(info: Any, name: str) -> np.ndarray:

@@ -34,7 +34,7 @@ def depth_values_of(message: Any, topic: str, pixels: int) -> np.ndarray:
     if len(data) < _HEAD.size + _SIZE.size:
         raise Damaged(f'{topic}: expected a compressed depth map, got {len(data)} bytes')
     _, a, b = _HEAD.unpack_from(data)
-    encoding, body = message.format.split(';')[0].strip(), data[_HEAD.size:]
+    encoding, body = message.format.split(';')[0].strip(), data[_HEAD.size :]
     if body.startswith(_PNG):
         values = depth_values(body, topic, pixels)
     elif 'rvl' in message.format:
@@ -42,8 +42,10 @@ def depth_values_of(message: Any, topic: str, pixels: int) -> np.ndarray:
     else:
         raise NotRead(f'{topic}: expected compressed depth in PNG or RVL, got format {message.format!r}')
     if encoding not in DEPTHS or values.dtype != np.uint16:
-        raise NotRead(f'{topic}: expected compressed depth of {sorted(DEPTHS)} in 16 bits, got format '
-                      f'{message.format!r} in {values.dtype}')
+        raise NotRead(
+            f'{topic}: expected compressed depth of {sorted(DEPTHS)} in 16 bits, got format '
+            f'{message.format!r} in {values.dtype}'
+        )
     return values if encoding in ('16UC1', 'mono16') else _of_inverse(values, a, b, topic)
 
 
@@ -63,16 +65,16 @@ def rvl_values(data: bytes, topic: str, pixels: int) -> np.ndarray:
         raise Damaged(f'{topic}: expected positive sizes of a compressed depth map, got {width}x{height}')
     if width * height > pixels:
         raise NotRead(f'{topic}: expected at most {pixels} pixels, got {width}x{height}')
-    numbers = _rvl_numbers(data[_SIZE.size:])
+    numbers = _rvl_numbers(data[_SIZE.size :])
     depth, steps = np.zeros(width * height, np.uint16), list[np.ndarray]()
     known, pixel, at = np.zeros(width * height, bool), 0, 0
     while pixel < len(depth):
-        zeros, count = (int(number) for number in numbers[at:at + 2]) if at + 2 <= len(numbers) else (-1, -1)
+        zeros, count = (int(number) for number in numbers[at : at + 2]) if at + 2 <= len(numbers) else (-1, -1)
         pixel, at = pixel + zeros, at + 2
-        steps.append(numbers[at:at + count])
+        steps.append(numbers[at : at + count])
         if zeros < 0 or pixel + count > len(depth) or len(steps[-1]) < count or zeros + count == 0:
             raise Damaged(f'{topic}: expected RVL of {width}x{height} values, got other runs after {pixel} of them')
-        known[pixel:pixel + count] = True
+        known[pixel : pixel + count] = True
         pixel, at = pixel + count, at + count
     signed = np.concatenate(steps)
     depth[known] = np.cumsum((signed >> 1) ^ -(signed & 1)).astype(np.uint16)
@@ -88,4 +90,4 @@ def _rvl_numbers(data: bytes) -> np.ndarray:
         return np.zeros(0, np.int64)
     starts = np.concatenate([[0], ends[:-1] + 1])
     order = np.arange(ends[-1] + 1) - np.repeat(starts, ends - starts + 1)
-    return np.add.reduceat((groups[:ends[-1] + 1] & 7) << np.minimum(3 * order, 60), starts)
+    return np.add.reduceat((groups[: ends[-1] + 1] & 7) << np.minimum(3 * order, 60), starts)

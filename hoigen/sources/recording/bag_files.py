@@ -63,8 +63,9 @@ class McapFile:
     def __init__(self, path: Path) -> None:
         self._file, self._size = path.open('rb'), path.stat().st_size
         summary = SeekingReader(self._file, record_size_limit=self._size).get_summary()
-        self._chunks: list[ChunkIndex] = [] if summary is None else sorted(
-            summary.chunk_indexes, key=lambda index: index.chunk_start_offset)
+        self._chunks: list[ChunkIndex] = (
+            [] if summary is None else sorted(summary.chunk_indexes, key=lambda index: index.chunk_start_offset)
+        )
         if summary is not None and summary.statistics is not None and summary.channels and summary.schemas:
             told = summary.statistics
             self._add(summary.schemas, summary.channels, told.channel_message_counts)
@@ -135,9 +136,11 @@ class McapFile:
         self.span_ns = (times[0], times[1]) if times else None
 
     def _add(self, schemas: dict[int, Schema], channels: dict[int, Channel], counts: dict[int, int]) -> None:
-        self._channels = {channel.id: Topic(channel.topic, schemas[channel.schema_id].name, counts.get(channel.id, 0))
-                          for channel in channels.values()
-                          if channel.message_encoding == 'cdr' and channel.schema_id in schemas}
+        self._channels = {
+            channel.id: Topic(channel.topic, schemas[channel.schema_id].name, counts.get(channel.id, 0))
+            for channel in channels.values()
+            if channel.message_encoding == 'cdr' and channel.schema_id in schemas
+        }
         self.topics = list(self._channels.values())
 
 
@@ -146,18 +149,27 @@ class SqliteFile:
 
     def __init__(self, path: Path) -> None:
         self._db = sqlite3.connect(f'file:{quote(str(path))}?mode=ro&immutable=1', uri=True)
-        self.topics = [Topic(*row) for row in self._db.execute(
-            'SELECT name, type, (SELECT COUNT(*) FROM messages WHERE topic_id = topics.id) FROM topics '
-            "WHERE serialization_format = 'cdr' ORDER BY id")]
+        self.topics = [
+            Topic(*row)
+            for row in self._db.execute(
+                'SELECT name, type, (SELECT COUNT(*) FROM messages WHERE topic_id = topics.id) FROM topics '
+                "WHERE serialization_format = 'cdr' ORDER BY id"
+            )
+        ]
         first, last = self._db.execute('SELECT MIN(timestamp), MAX(timestamp) FROM messages').fetchone()
         self.span_ns = None if first is None else (first, last)
 
     def messages(self, names: Collection[str]) -> Iterator[Stored | Hole]:
         marks = ','.join('?' * len(names))
         try:
-            yield from (Stored(*row) for row in self._db.execute(
-                'SELECT topics.name, timestamp, data FROM messages JOIN topics ON topic_id = topics.id '
-                f'WHERE topics.name IN ({marks}) ORDER BY messages.id', tuple(names)))
+            yield from (
+                Stored(*row)
+                for row in self._db.execute(
+                    'SELECT topics.name, timestamp, data FROM messages JOIN topics ON topic_id = topics.id '
+                    f'WHERE topics.name IN ({marks}) ORDER BY messages.id',
+                    tuple(names),
+                )
+            )
         except sqlite3.Error as error:
             yield Hole(f'the rest of the messages: {_reason(error)}')
 
@@ -173,8 +185,9 @@ class Ros1File:
         self.span_ns = (self._reader.start_time, self._reader.end_time - 1) if known else None
 
     def messages(self, names: Collection[str]) -> Iterator[Stored | Hole]:
-        wanted = {connection.id: connection.topic for connection in self._reader.connections
-                  if connection.topic in names}
+        wanted = {
+            connection.id: connection.topic for connection in self._reader.connections if connection.topic in names
+        }
         for info in sorted(self._reader.chunk_infos, key=lambda info: info.pos):
             if not wanted.keys() & info.connection_counts.keys():
                 continue

@@ -89,8 +89,11 @@ class Stream:
                 self._late_from = -1
         if 0 <= self._previous < stamp_ns:
             self._steps.append(stamp_ns - self._previous)
-        self._previous, self._newest, self._newest_log = stamp_ns, max(self._newest, stamp_ns), max(
-            self._newest_log, log_ns)
+        self._previous, self._newest, self._newest_log = (
+            stamp_ns,
+            max(self._newest, stamp_ns),
+            max(self._newest_log, log_ns),
+        )
         heapq.heappush(self._held, Ordered(self._clock.segment, stamp_ns, self._serial, raw))
         self._serial += 1
         if len(self._held) > REORDER:
@@ -115,8 +118,9 @@ class Stream:
 
     def _fills_gap(self, stamp_ns: int, log_ns: int) -> bool:
         """Whether a message is late, or follows one: away from its neighbours as messages of one run are."""
-        if not self._steps or (stamp_ns <= self._newest and
-                               log_ns < self._newest_log - (self._newest - stamp_ns) / 2):  # its log time went back too
+        if not self._steps or (
+            stamp_ns <= self._newest and log_ns < self._newest_log - (self._newest - stamp_ns) / 2
+        ):  # its log time went back too
             return False
         period = sorted(self._steps)[len(self._steps) // 4]
         held = [item.stamp_ns for item in self._held if item.serial >= self._run]
@@ -131,8 +135,9 @@ class Stream:
         first = self._late_from
         late = [item for item in self._held if item.serial >= first]
         self._clock.back(self._topic, self._newest, min([stamp_ns, *(item.stamp_ns for item in late)]))
-        self._held = [item if item.serial < first else item._replace(segment=self._clock.segment)
-                      for item in self._held]
+        self._held = [
+            item if item.serial < first else item._replace(segment=self._clock.segment) for item in self._held
+        ]
         heapq.heapify(self._held)
         self._run, self._late_from, self._floor = first, -1, -1
         self._newest = max((item.stamp_ns for item in late), default=-1)

@@ -22,9 +22,11 @@ from hoigen.sources.recording.options import Damaged, RecordingError
 __all__ = ['FFMPEG', 'FOXGLOVE', 'Bag']
 
 FOXGLOVE, FFMPEG = 'foxglove_msgs/msg/CompressedVideo', 'ffmpeg_image_transport_msgs/msg/FFMPEGPacket'
-_VIDEOS = {FOXGLOVE: 'builtin_interfaces/Time timestamp\nstring frame_id\nuint8[] data\nstring format',
-           FFMPEG: 'std_msgs/Header header\nint32 width\nint32 height\nstring encoding\nuint64 pts\nuint8 flags\n'
-                   'bool is_bigendian\nuint8[] data'}
+_VIDEOS = {
+    FOXGLOVE: 'builtin_interfaces/Time timestamp\nstring frame_id\nuint8[] data\nstring format',
+    FFMPEG: 'std_msgs/Header header\nint32 width\nint32 height\nstring encoding\nuint64 pts\nuint8 flags\n'
+    'bool is_bigendian\nuint8[] data',
+}
 """Definitions of what ROS does not have itself. None is taken from the bag: one that is wrong there does no harm."""
 ZSTD = '.zstd'
 TRIED = 64
@@ -113,12 +115,17 @@ def _opened(path: Path) -> StoredFile:
                 shutil.copyfileobj(unpacked, file)
             return OPENERS[ending](whole)  # stays open when its name is gone
     except Exception as error:  # a torn file makes its reader raise anything
-        advice = '`rosbag reindex` makes a readable one' if ending == '.bag' else \
-            '`hoigen recover` makes a readable one of the bag\'s folder' if ending == '.mcap' else \
-            '`sqlite3 FILE .recover` may get its messages'
+        advice = (
+            '`rosbag reindex` makes a readable one'
+            if ending == '.bag'
+            else "`hoigen recover` makes a readable one of the bag's folder"
+            if ending == '.mcap'
+            else '`sqlite3 FILE .recover` may get its messages'
+        )
         reason = ' '.join(str(error).split()) or type(error).__name__
-        raise RecordingError(f'{path.name}: expected a bag, got one that is damaged or was never closed: {reason}; '
-                             f'{advice}') from None
+        raise RecordingError(
+            f'{path.name}: expected a bag, got one that is damaged or was never closed: {reason}; {advice}'
+        ) from None
 
 
 def _files(path: Path) -> tuple[list[Path], bool, dict[str, int]]:
@@ -132,12 +139,16 @@ def _files(path: Path) -> tuple[list[Path], bool, dict[str, int]]:
         about = yaml.safe_load(told.read_text())['rosbag2_bagfile_information']
         files = [path / PurePath(name).name for name in about['relative_file_paths']]
         mode, form = (str(about.get(key) or '').lower() for key in ('compression_mode', 'compression_format'))
-        promised = {str(topic['topic_metadata']['name']): int(topic['message_count'])
-                    for topic in about['topics_with_message_count']}
+        promised = {
+            str(topic['topic_metadata']['name']): int(topic['message_count'])
+            for topic in about['topics_with_message_count']
+        }
     except Exception as error:
         reason = ' '.join(str(error).split())
-        raise RecordingError(f'metadata.yaml: expected what rosbag2 writes, got {type(error).__name__}: {reason}; '
-                             'without it, the files of the folder are read') from None
+        raise RecordingError(
+            f'metadata.yaml: expected what rosbag2 writes, got {type(error).__name__}: {reason}; '
+            'without it, the files of the folder are read'
+        ) from None
     missing = [file.name for file in files if not file.is_file()]
     if missing or not files:
         raise RecordingError(f'metadata.yaml: expected the files that it names, got none of {missing or "them"}')

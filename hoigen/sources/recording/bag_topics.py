@@ -22,18 +22,35 @@ from hoigen.sources.recording.bag_video import codec_of
 from hoigen.sources.recording.calibration import Calibration
 from hoigen.sources.recording.options import NO_DEPTH, RecordingError
 
-__all__ = ['RECTIFIED', 'VIDEO', 'Seen', 'depth_fault', 'depth_topic', 'image_topic', 'images', 'info_beside',
-           'info_topic', 'unused_depth']
+__all__ = [
+    'RECTIFIED',
+    'VIDEO',
+    'Seen',
+    'depth_fault',
+    'depth_topic',
+    'image_topic',
+    'images',
+    'info_beside',
+    'info_topic',
+    'unused_depth',
+]
 
 RAW, COMPRESSED, INFO = (f'sensor_msgs/msg/{name}' for name in ('Image', 'CompressedImage', 'CameraInfo'))
-NOT_IMAGE = re.compile(r'depth|mask|infra|(^|[/_])ir([/_]|$)|disparity|confidence|condition/|synth/|edit/|theora|'
-                       r'segment|semantic|instance|label|colou?red_map|normals|flow|heat_?map', re.IGNORECASE)
-NOT_DEPTH = re.compile(r'condition/|edit/|confidence|mask|infra|(^|[/_])ir([/_]|$)|disparity|segment|semantic|instance|'
-                       r'label', re.IGNORECASE)
+NOT_IMAGE = re.compile(
+    r'depth|mask|infra|(^|[/_])ir([/_]|$)|disparity|confidence|condition/|synth/|edit/|theora|'
+    r'segment|semantic|instance|label|colou?red_map|normals|flow|heat_?map',
+    re.IGNORECASE,
+)
+NOT_DEPTH = re.compile(
+    r'condition/|edit/|confidence|mask|infra|(^|[/_])ir([/_]|$)|disparity|segment|semantic|instance|'
+    r'label',
+    re.IGNORECASE,
+)
 DEPTH = re.compile('depth', re.IGNORECASE)
 RECTIFIED = re.compile(r'(^|[/_])rect', re.IGNORECASE)
-_OF_ONE_CAMERA = re.compile(r'/(compressed\w*|ffmpeg|h26[45])$|(^|[/_])(raw|rect\w*|colou?r|mono)(?=[/_]|$)',
-                            re.IGNORECASE)
+_OF_ONE_CAMERA = re.compile(
+    r'/(compressed\w*|ffmpeg|h26[45])$|(^|[/_])(raw|rect\w*|colou?r|mono)(?=[/_]|$)', re.IGNORECASE
+)
 VIDEO = 'video'
 SAME_PIXELS = 0.5
 """Pixels by which two calibrations of one camera may differ."""
@@ -91,15 +108,22 @@ def image_topic(seen: Collection[Seen], topics: Collection[Topic], named: str) -
     if named:
         return _named('image', seen, named)
     found = [one for one in seen if one.form in (VIDEO, 'colour', 'grey') and not NOT_IMAGE.search(one.name)]
-    best = _best(found, lambda one: (info_beside(topics, one.name) is not None, one.form in (VIDEO, 'colour'),
-                                     bool(re.search(r'(^|[/_])left', one.name))))
+    best = _best(
+        found,
+        lambda one: (
+            info_beside(topics, one.name) is not None,
+            one.form in (VIDEO, 'colour'),
+            bool(re.search(r'(^|[/_])left', one.name)),
+        ),
+    )
     if len({_OF_ONE_CAMERA.sub('', one.name) for one in best}) == 1:
         best = _best(best, lambda one: (bool(RECTIFIED.search(one.name)), one.topic.msgtype == RAW, one.form != VIDEO))
     return _only('image', best, seen)
 
 
-def depth_topic(seen: Collection[Seen], topics: Collection[Topic], image: Seen, named: str,
-                fault: Callable[[Seen], str]) -> Seen | None:
+def depth_topic(
+    seen: Collection[Seen], topics: Collection[Topic], image: Seen, named: str, fault: Callable[[Seen], str]
+) -> Seen | None:
     """The depth of those images; ``fault`` says why a depth map's pixels are not theirs, '' where they are."""
     if named == NO_DEPTH:
         return None
@@ -109,13 +133,17 @@ def depth_topic(seen: Collection[Seen], topics: Collection[Topic], image: Seen, 
     faults = {one.name: fault(one) for one in found}
     fitting = [one for one in found if not faults[one.name]]
     if found and not fitting:
-        raise RecordingError(f'{faults[found[0].name]}: register it to the images (depth_image_proc, or align_depth of '
-                             f'RealSense) and record it again, or say --depth {NO_DEPTH} to read the images alone, or '
-                             f'--depth {found[0].name} if it is registered')
+        raise RecordingError(
+            f'{faults[found[0].name]}: register it to the images (depth_image_proc, or align_depth of '
+            f'RealSense) and record it again, or say --depth {NO_DEPTH} to read the images alone, or '
+            f'--depth {found[0].name} if it is registered'
+        )
     if not fitting:
         return None
-    best = _best(fitting, lambda one: (bool(re.search('aligned|registered', one.name, re.IGNORECASE)),
-                                       _shared(one.name, image.name)))
+    best = _best(
+        fitting,
+        lambda one: (bool(re.search('aligned|registered', one.name, re.IGNORECASE)), _shared(one.name, image.name)),
+    )
     if len({_OF_ONE_CAMERA.sub('', one.name) for one in best}) == 1:
         best = _best(best, lambda one: (bool(RECTIFIED.search(one.name)), one.topic.msgtype == RAW))
     return _only('depth', best, seen)
@@ -134,11 +162,15 @@ def depth_fault(depth: Seen, image: Seen, own: Calibration | None, camera: Calib
     """Why a depth map's pixels are not the images', by its frame and its ``own`` camera_info; '' where they may be."""
     if depth.frame != image.frame:
         return f'{depth.name}: expected depth in the frame of the images, {image.frame!r}, got {depth.frame!r}'
-    if own is None or camera is None or (camera.size in (None, own.size) and np.allclose(
-            own.K, camera.K, rtol=0, atol=SAME_PIXELS)):
+    if (
+        own is None
+        or camera is None
+        or (camera.size in (None, own.size) and np.allclose(own.K, camera.K, rtol=0, atol=SAME_PIXELS))
+    ):
         return ''
-    expected, got = (f'{one.size} pixels, fx {one.K[0, 0]:.6g}, cx {one.K[0, 2]:.6g} by {one.file}'
-                     for one in (camera, own))
+    expected, got = (
+        f'{one.size} pixels, fx {one.K[0, 0]:.6g}, cx {one.K[0, 2]:.6g} by {one.file}' for one in (camera, own)
+    )
     return f'{depth.name}: expected depth of the camera of the images, {expected}, got {got}'
 
 
@@ -168,8 +200,9 @@ def _infos(topics: Iterable[Topic]) -> set[str]:
 
 def _shared(name: str, other: str) -> int:
     """How many parts of their names two topics have in common, from the front."""
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1],
-                                    zip(name.split('/'), other.split('/'), strict=False)))
+    return sum(
+        1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(name.split('/'), other.split('/'), strict=False))
+    )
 
 
 def _best(found: Collection[Seen], rank: Callable[[Seen], tuple]) -> list[Seen]:
@@ -187,6 +220,8 @@ def _named(option: str, seen: Collection[Seen], named: str) -> Seen:
 def _only(option: str, best: Collection[Seen], seen: Collection[Seen]) -> Seen:
     if len(best) == 1:
         return next(iter(best))
-    got = ', '.join(one.name for one in best) or \
-        f'none among {sorted(f"{one.name} ({one.form})" for one in seen) or "no images"}'
+    got = (
+        ', '.join(one.name for one in best)
+        or f'none among {sorted(f"{one.name} ({one.form})" for one in seen) or "no images"}'
+    )
     raise RecordingError(f'expected one topic for {option}, got {got}: name one with the option {option}')

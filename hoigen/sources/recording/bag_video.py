@@ -62,10 +62,15 @@ class PacketDecoder:
                 context.flush_buffers()
                 self._waiting = True
             return self._failing(f'expected a frame of {context.name}, got: {error.strerror}')
-        if context.has_b_frames or len(frames) > 1 or any(frame.pict_type == av.video.frame.PictureType.B
-                                                          for frame in frames):
-            raise RecordingError(f'{self._topic}: expected one frame in each message, in their order, got video with '
-                                 'B-frames, whose stamps are not known: record it without')
+        if (
+            context.has_b_frames
+            or len(frames) > 1
+            or any(frame.pict_type == av.video.frame.PictureType.B for frame in frames)
+        ):
+            raise RecordingError(
+                f'{self._topic}: expected one frame in each message, in their order, got video with '
+                'B-frames, whose stamps are not known: record it without'
+            )
         if not frames:
             return self._failing('expected a frame, got none')
         self._waiting = frames[0].is_corrupt or (self._waiting and not frames[0].key_frame)
@@ -86,6 +91,7 @@ class PacketDecoder:
     def _failing(self, why: str) -> Callable[[], np.ndarray]:
         def fail() -> np.ndarray:
             raise Damaged(f'{self._topic}: {why}')
+
         return fail
 
 
@@ -104,8 +110,11 @@ class FrameNumbers:
                 self._bits = _number_bits(_Bits(unit[1:]))
             if kind in (SLICE, KEY_SLICE) and self._bits is not None:
                 number = self._number(_Bits(unit[1:]), self._bits)
-                missing = kind == SLICE and self._last is not None and (
-                    number not in (self._last, (self._last + 1) % (1 << self._bits)))
+                missing = (
+                    kind == SLICE
+                    and self._last is not None
+                    and (number not in (self._last, (self._last + 1) % (1 << self._bits)))
+                )
                 if unit[0] & 0x60:
                     self._last = number
                 return missing
@@ -135,7 +144,7 @@ def _number_bits(bits: _Bits) -> int | None:
 def _units(data: bytes) -> Iterator[bytes]:
     """The beginnings of a message's units, without the bytes that keep start codes out of them."""
     for start in _START.finditer(data):
-        unit = data[start.end():start.end() + HEAD].replace(b'\0\0\3', b'\0\0')
+        unit = data[start.end() : start.end() + HEAD].replace(b'\0\0\3', b'\0\0')
         if unit:
             yield unit
 

@@ -18,9 +18,22 @@ from hoigen.sources.recording.options import RecordingError
 
 __all__ = ['NAMES', 'Calibration', 'camera_of', 'read_calibration']
 
-NAMES = ('calibration.json', 'camera_info.yaml', 'camera_info.yml', 'calibration.yaml', 'calibration.yml',
-         'camera_info.json', 'intrinsics.json', 'camera_intrinsics.json', 'camera_intrinsic.json', 'intrinsics.txt',
-         'calibration.txt', 'K.txt', 'camera-intrinsics.txt', 'camera.txt')
+NAMES = (
+    'calibration.json',
+    'camera_info.yaml',
+    'camera_info.yml',
+    'calibration.yaml',
+    'calibration.yml',
+    'camera_info.json',
+    'intrinsics.json',
+    'camera_intrinsics.json',
+    'camera_intrinsic.json',
+    'intrinsics.txt',
+    'calibration.txt',
+    'K.txt',
+    'camera-intrinsics.txt',
+    'camera.txt',
+)
 """Files in which an RGB-D folder may keep its calibration; the first that is there is read."""
 LONGEST = 1_000_000
 """Bytes of a calibration file; a longer one is something else."""
@@ -46,21 +59,26 @@ def camera_of(calibration: Calibration, width: int, height: int) -> Camera:
     """The camera of pictures of that size; RecordingError where the calibration cannot be theirs."""
     said = calibration.size
     if not np.array_equal(calibration.K[2], [0, 0, 1]) or calibration.K[1, 0]:
-        raise RecordingError(f'{calibration.file}: expected K with the rows [f s c], [0 f c], [0 0 1], got '
-                             f'{calibration.K.tolist()}')
+        raise RecordingError(
+            f'{calibration.file}: expected K with the rows [f s c], [0 f c], [0 0 1], got {calibration.K.tolist()}'
+        )
     if said is not None and said != (width, height):
-        raise RecordingError(f'{calibration.file}: expected the calibration of {width}x{height} pictures, got that of '
-                             f'{said[0]}x{said[1]}')
+        raise RecordingError(
+            f'{calibration.file}: expected the calibration of {width}x{height} pictures, got that of '
+            f'{said[0]}x{said[1]}'
+        )
     try:
         camera = Camera(calibration.K, width, height, np.eye(4))
     except RecordError as error:
         raise RecordingError(f'{calibration.file}: {error}') from None
     across, down = calibration.K[0, 2] / ((width - 1) / 2), calibration.K[1, 2] / ((height - 1) / 2)
     if min(across, down) > 0 and abs(across / down - 1) < SAME_SHIFT and not 1 / OTHER_SIZE < across < OTHER_SIZE:
-        raise RecordingError(f'{calibration.file}: expected the calibration of {width}x{height} pictures, got the '
-                             f'principal point {calibration.K[0, 2]:.1f}, {calibration.K[1, 2]:.1f}, which is the '
-                             f'middle of pictures of about {2 * calibration.K[0, 2] + 1:.0f}x'
-                             f'{2 * calibration.K[1, 2] + 1:.0f}')
+        raise RecordingError(
+            f'{calibration.file}: expected the calibration of {width}x{height} pictures, got the '
+            f'principal point {calibration.K[0, 2]:.1f}, {calibration.K[1, 2]:.1f}, which is the '
+            f'middle of pictures of about {2 * calibration.K[0, 2] + 1:.0f}x'
+            f'{2 * calibration.K[1, 2] + 1:.0f}'
+        )
     return camera
 
 
@@ -83,8 +101,9 @@ def read_calibration(path: Path) -> Calibration:
         raise RecordingError(f'{path}: expected a calibration, got {why}') from None
     if K is None or not np.isfinite(K).all():
         raise RecordingError(f'{path}: expected K (camera_matrix, K, intrinsic_matrix, or fx, fy, cx and cy), got none')
-    return Calibration(K, _size(section, path) or _size(values, path), path.name,
-                       _distorted(section) or _distorted(values))
+    return Calibration(
+        K, _size(section, path) or _size(values, path), path.name, _distorted(section) or _distorted(values)
+    )
 
 
 class _Yaml(yaml.SafeLoader):

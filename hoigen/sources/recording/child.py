@@ -100,8 +100,14 @@ def _opened(source: Source, fit: Fit, depth: bool, options: RecordingOptions) ->
     shown = f'{fit.across}x{fit.down}'
     if (fit.view.width, fit.view.height) != (fit.across, fit.down):
         shown += f', shown at {fit.view.width}x{fit.view.height}'
-    return {'opened': f'{source.says}; {shown}', 'width': fit.view.width, 'height': fit.view.height, 'depth': depth,
-            'K': None if fit.shown is None else fit.shown.K.tolist(), 'count': estimate(source.span, options)}
+    return {
+        'opened': f'{source.says}; {shown}',
+        'width': fit.view.width,
+        'height': fit.view.height,
+        'depth': depth,
+        'K': None if fit.shown is None else fit.shown.K.tolist(),
+        'count': estimate(source.span, options),
+    }
 
 
 def _send_frames(pipe: int, frames: Iterator[Decoded], fit: Fit, faults: Faults) -> None:

@@ -14,11 +14,16 @@ BOXES = (b'ftyp', b'mdat', b'free', b'skip', b'wide', b'moov')
 """With which an mp4 or mov file begins."""
 LFS = b'version https://git-lfs'
 MARKUP = (b'<!doctype', b'<html', b'<?xml')
-SIGNATURES = {b'\x89MCAP0': 'an MCAP bag: give it the ending .mcap', b'#ROSBAG': 'a ROS 1 bag: give it the ending .bag',
-              b'SQLite format 3': 'a sqlite3 bag: give it the ending .db3',
-              b'PK\x03\x04': 'a zip archive: unpack it', b'\x1f\x8b': 'a gzip archive: unpack it',
-              b'\x28\xb5\x2f\xfd': 'a zstd archive: unpack it', b'\x89PNG': 'a PNG image',
-              b'\xff\xd8\xff': 'a JPEG image'}
+SIGNATURES = {
+    b'\x89MCAP0': 'an MCAP bag: give it the ending .mcap',
+    b'#ROSBAG': 'a ROS 1 bag: give it the ending .bag',
+    b'SQLite format 3': 'a sqlite3 bag: give it the ending .db3',
+    b'PK\x03\x04': 'a zip archive: unpack it',
+    b'\x1f\x8b': 'a gzip archive: unpack it',
+    b'\x28\xb5\x2f\xfd': 'a zstd archive: unpack it',
+    b'\x89PNG': 'a PNG image',
+    b'\xff\xd8\xff': 'a JPEG image',
+}
 
 
 def foreign(source: Path | bytes) -> str:

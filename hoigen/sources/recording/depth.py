@@ -13,8 +13,13 @@ INTEGER_M, TUM_M = 0.001, 1 / 5000
 NEAREST_M, FARTHEST_M = 0.03, 30.0
 """Depths in scenes of hands and objects. A map whose farthest tenth is nearer, or whose nearest tenth is farther, is in
 another unit."""
-UNITS = {1.0: 'metres', 0.001: 'millimetres', 0.01: 'centimetres', 0.0001: 'tenths of a millimetre',
-         1e-6: 'micrometres'}
+UNITS = {
+    1.0: 'metres',
+    0.001: 'millimetres',
+    0.01: 'centimetres',
+    0.0001: 'tenths of a millimetre',
+    1e-6: 'micrometres',
+}
 """Units in which depth is written, the likelier first."""
 USUAL_M = (0.1, 20.0)
 """Where the median depth of a scene lies, of an indoor one."""
@@ -38,8 +43,9 @@ class DepthUnit:
         """
         kind = values.dtype.kind
         if values.ndim != 2 or kind not in 'uif' or values.dtype.itemsize == 1:
-            raise NotRead(f'{name}: expected depth [H,W] of 16 bit integers or floats, got {values.dtype} '
-                          f'{list(values.shape)}')
+            raise NotRead(
+                f'{name}: expected depth [H,W] of 16 bit integers or floats, got {values.dtype} {list(values.shape)}'
+            )
         unit_m = self._asked or (1.0 if kind == 'f' else self._integer_m)
         with np.errstate(over='ignore'):  # a float64 beyond float32 is as unknown as infinity
             known = values.astype(np.float32)
@@ -48,8 +54,11 @@ class DepthUnit:
         if behind:
             raise NotRead(f'{name}: expected depth > 0 m, 0 or NaN where unknown, got {behind} values < 0')
         _refuse_other_unit(known, name, unit_m)
-        self.says = ('float' if kind == 'f' else 'integer') + ' depth in ' + (
-            'metres' if unit_m == 1 else f'steps of {unit_m * 1000:g} mm')
+        self.says = (
+            ('float' if kind == 'f' else 'integer')
+            + ' depth in '
+            + ('metres' if unit_m == 1 else f'steps of {unit_m * 1000:g} mm')
+        )
         return np.multiply(known, unit_m, dtype=np.float64).astype(np.float32)  # 800 steps of 1 mm are 0.8 m
 
 
@@ -61,7 +70,12 @@ def _refuse_other_unit(known: np.ndarray, name: str, unit_m: float) -> None:
     if near * unit_m <= FARTHEST_M and far * unit_m >= NEAREST_M:
         return
     likely = next((unit for unit in UNITS if USUAL_M[0] <= median * unit <= USUAL_M[1]), None)
-    advice = 'say with --depth-unit-m how many metres a step of it is' if likely is None else \
-        f'this looks like {UNITS[likely]}; say --depth-unit-m {likely:g}'
-    raise NotRead(f'{name}: expected depth of {NEAREST_M:g} to {FARTHEST_M:g} m, got the median {median:.4g} in steps '
-                  f'of {unit_m:g} m: {advice}')
+    advice = (
+        'say with --depth-unit-m how many metres a step of it is'
+        if likely is None
+        else f'this looks like {UNITS[likely]}; say --depth-unit-m {likely:g}'
+    )
+    raise NotRead(
+        f'{name}: expected depth of {NEAREST_M:g} to {FARTHEST_M:g} m, got the median {median:.4g} in steps '
+        f'of {unit_m:g} m: {advice}'
+    )

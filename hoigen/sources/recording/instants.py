@@ -88,8 +88,9 @@ class Source(Protocol):
         """
 
 
-def chosen(instants: Iterator[Instant], first_ns: int | None, options: RecordingOptions, faults: Faults
-           ) -> Iterator[Instant]:
+def chosen(
+    instants: Iterator[Instant], first_ns: int | None, options: RecordingOptions, faults: Faults
+) -> Iterator[Instant]:
     """The instants that the options ask for; times count from ``first_ns``, None for the first that comes."""
     part = _part(_timed(instants, first_ns, faults), options.start_s, options.duration_s)
     return (instant for _, instant in part) if options.rate_hz is None else _paced(part, NS / options.rate_hz)
@@ -111,8 +112,9 @@ def _timed(instants: Iterator[Instant], first_ns: int | None, faults: Faults) ->
         yield since, instant
 
 
-def _part(timed: Iterator[tuple[int, Instant]], start_s: float, duration_s: float | None
-          ) -> Iterator[tuple[int, Instant]]:
+def _part(
+    timed: Iterator[tuple[int, Instant]], start_s: float, duration_s: float | None
+) -> Iterator[tuple[int, Instant]]:
     for since, instant in timed:
         after = since - round(start_s * NS)
         if duration_s is not None and after >= round(duration_s * NS):

@@ -34,21 +34,26 @@ def open_source(path: Path, options: RecordingOptions) -> Source:
         return _bag(path, options)
     if len(folders) > 1 or files & set(PICTURES):
         from hoigen.sources.recording.folder import open_folder
+
         return open_folder(path, options)
     if len(folders) == 1:
         return open_source(folders[0], options)
     recordings = [entry.name for entry in inside if entry.suffix.lower() in (*VIDEOS, *BAGS)]
     if len(recordings) == 1:
         return open_source(path / recordings[0], options)
-    raise RecordingError('expected a folder of frames, an RGB-D folder or a bag, got one with '
-                         + (f'several recordings, name one: {", ".join(recordings)}' if recordings else 'none of them'))
+    raise RecordingError(
+        'expected a folder of frames, an RGB-D folder or a bag, got one with '
+        + (f'several recordings, name one: {", ".join(recordings)}' if recordings else 'none of them')
+    )
 
 
 def _video(path: Path, options: RecordingOptions) -> Source:
     from hoigen.sources.recording.video import open_video
+
     return open_video(path, options)
 
 
 def _bag(path: Path, options: RecordingOptions) -> Source:
     from hoigen.sources.recording.bag import open_bag
+
     return open_bag(path, options)

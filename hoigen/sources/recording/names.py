@@ -22,8 +22,11 @@ EPOCH_DIGITS = {13: 1_000_000, 16: 1_000, 19: 1}
 EPOCH_NS = 10**18, 4 * 10**18
 """From 2001 to 2096: a whole number outside is a number of frames."""
 DATE = re.compile(r'(?<!\d)(?:19|20)\d\d[-_.]?[01]\d[-_.]?[0-3]\d(?!\d)', re.ASCII)
-DATE_TIME = re.compile(r'(?<!\d)(20\d\d)[-_.]?([01]\d)[-_.]?([0-3]\d)(?:[ T_-]|[ _-]at[ _-])([0-2]\d)[-_.:h]?([0-5]\d)'
-                       r'[-_.:m]?([0-5]\d)([.,]?\d{3})?(?:[ \u202f]?([AP])M)?$', re.ASCII | re.IGNORECASE)
+DATE_TIME = re.compile(
+    r'(?<!\d)(20\d\d)[-_.]?([01]\d)[-_.]?([0-3]\d)(?:[ T_-]|[ _-]at[ _-])([0-2]\d)[-_.:h]?([0-5]\d)'
+    r'[-_.:m]?([0-5]\d)([.,]?\d{3})?(?:[ \u202f]?([AP])M)?$',
+    re.ASCII | re.IGNORECASE,
+)
 """As cameras and screenshots are named: 20240506_101507, 2024-05-06 at 10.15.07 PM."""
 
 
@@ -50,12 +53,17 @@ def same_number(first: Sequence[Path], second: Sequence[Path]) -> list[tuple[int
     """Indices of the pairs that have a number in common, of those in their names by which most are paired; where names
     have no such number, of the pairs with equal names."""
     keys = [(a, b) for a in _keys(first) for b in _keys(second)]
-    a, b = max(keys, key=lambda pair: len(set(pair[0]) & set(pair[1])),
-               default=([file.stem for file in first], [file.stem for file in second]))
+    a, b = max(
+        keys,
+        key=lambda pair: len(set(pair[0]) & set(pair[1])),
+        default=([file.stem for file in first], [file.stem for file in second]),
+    )
     shifted = bool(keys) and min(a) != min(b) and {n - min(a) for n in a} == {n - min(b) for n in b}
     if shifted and len(a) > 1:
-        raise RecordingError(f'{second[0].parent.name}: expected the numbers of the images, which begin at {min(a)}, '
-                             f'got as many that begin at {min(b)}: rename one of them')
+        raise RecordingError(
+            f'{second[0].parent.name}: expected the numbers of the images, which begin at {min(a)}, '
+            f'got as many that begin at {min(b)}: rename one of them'
+        )
     place = {key: number for number, key in enumerate(b)}
     return [(number, place[key]) for number, key in enumerate(a) if key in place]
 
@@ -72,8 +80,10 @@ def _refuse_several_kinds(files: Sequence[Path]) -> None:
         kinds[re.sub(r'\d+', '#', file.name)].add(str(re.findall(r'\d+', file.stem)))
     for (kind, numbers), (other, others) in combinations([item for item in kinds.items() if len(item[1]) > 1], 2):
         if 2 * len(numbers & others) > min(len(numbers), len(others)):
-            raise RecordingError(f'{files[0].parent.name}: expected the frames of one camera, got {kind} and {other} '
-                                 'with the same numbers: give each a folder of its own')
+            raise RecordingError(
+                f'{files[0].parent.name}: expected the frames of one camera, got {kind} and {other} '
+                'with the same numbers: give each a folder of its own'
+            )
 
 
 def _stamp_of(stem: str) -> int | None:
@@ -89,8 +99,9 @@ def _stamp_of(stem: str) -> int | None:
     return stamp if stamp is not None and stamp < 2**63 else None
 
 
-def _date_time_ns(year: str, month: str, day: str, hour: str, minute: str, second: str, thousandths: str | None,
-                  half: str | None) -> int | None:
+def _date_time_ns(
+    year: str, month: str, day: str, hour: str, minute: str, second: str, thousandths: str | None, half: str | None
+) -> int | None:
     hours = int(hour) if half is None else int(hour) % 12 + 12 * (half in 'Pp')
     try:
         when = datetime(int(year), int(month), int(day), hours, int(minute), int(second), tzinfo=UTC)

@@ -38,9 +38,15 @@ class Limits:
     pixels: int = 64_000_000
 
     def __post_init__(self) -> None:
-        _refuse('Limits', {
-            'memory_mb: expected at least 1024, without which nothing can be decoded': self.memory_mb >= 1024,
-            'timeout_s: expected > 0': self.timeout_s > 0, 'pixels: expected > 0': self.pixels > 0}, self)
+        _refuse(
+            'Limits',
+            {
+                'memory_mb: expected at least 1024, without which nothing can be decoded': self.memory_mb >= 1024,
+                'timeout_s: expected > 0': self.timeout_s > 0,
+                'pixels: expected > 0': self.pixels > 0,
+            },
+            self,
+        )
 
 
 @dataclass(frozen=True)
@@ -73,14 +79,20 @@ class RecordingOptions:
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
-        _refuse('RecordingOptions', {
-            f'size: expected at least 16x16 and at most {self.limits.pixels} pixels': self.size is None or (
-                min(self.size) >= 16 and self.size[0] * self.size[1] <= self.limits.pixels),
-            'rate_hz: expected > 0': _positive(self.rate_hz), 'start_s: expected >= 0': self.start_s >= 0,
-            'duration_s: expected > 0': _positive(self.duration_s),
-            'frame_rate_hz: expected > 0': _positive(self.frame_rate_hz),
-            'depth_unit_m: expected > 0': _positive(self.depth_unit_m), 'pairing_s: expected >= 0': self.pairing_s >= 0,
-        }, self)
+        _refuse(
+            'RecordingOptions',
+            {
+                f'size: expected at least 16x16 and at most {self.limits.pixels} pixels': self.size is None
+                or (min(self.size) >= 16 and self.size[0] * self.size[1] <= self.limits.pixels),
+                'rate_hz: expected > 0': _positive(self.rate_hz),
+                'start_s: expected >= 0': self.start_s >= 0,
+                'duration_s: expected > 0': _positive(self.duration_s),
+                'frame_rate_hz: expected > 0': _positive(self.frame_rate_hz),
+                'depth_unit_m: expected > 0': _positive(self.depth_unit_m),
+                'pairing_s: expected >= 0': self.pairing_s >= 0,
+            },
+            self,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, from which :meth:`from_json` makes the same options."""
@@ -89,8 +101,14 @@ class RecordingOptions:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> RecordingOptions:
         size, calibration = values['size'], values['calibration']
-        return cls(**values | {'size': size and (size[0], size[1]), 'limits': Limits(**values['limits']),
-                               'calibration': None if calibration is None else Path(calibration)})
+        return cls(
+            **values
+            | {
+                'size': size and (size[0], size[1]),
+                'limits': Limits(**values['limits']),
+                'calibration': None if calibration is None else Path(calibration),
+            }
+        )
 
 
 def _positive(value: float | None) -> bool:

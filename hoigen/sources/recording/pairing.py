@@ -106,7 +106,8 @@ def nearest_pairs(first: Sequence[int], second: Sequence[int], tolerance: int) -
     """Indices of the pairs of two rising sequences of stamps."""
     pairing: Pairing[int, int] = Pairing(tolerance)
     found = []
-    for stamp, place, which in sorted([(s, i, 0) for i, s in enumerate(first)]
-                                      + [(s, i, 1) for i, s in enumerate(second)]):
+    for stamp, place, which in sorted(
+        [(s, i, 0) for i, s in enumerate(first)] + [(s, i, 1) for i, s in enumerate(second)]
+    ):
         found += list((pairing.second if which else pairing.first)(stamp, place))
     return [(a, b) for _, a, b in (*found, *pairing.finish())]

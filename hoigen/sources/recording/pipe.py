@@ -35,7 +35,7 @@ def send(pipe: int, head: dict[str, Any], arrays: tuple[np.ndarray, ...] = ()) -
     parts = [memoryview(_LENGTH.pack(len(text)) + text), *(np.ascontiguousarray(a).data.cast('B') for a in arrays)]
     for part in parts:
         while part:
-            part = part[os.write(pipe, part):]
+            part = part[os.write(pipe, part) :]
 
 
 def receive_head(pipe: int, timeout_s: float) -> dict[str, Any]:

@@ -73,8 +73,9 @@ class Recording:
     def __enter__(self) -> Recording:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -146,8 +147,10 @@ class Recording:
             error = self._death(raised)
         except MemoryError:
             self._ended = True
-            error = RecordingError(f'{self.path}: expected stretches that fit into memory, got {len(stamps)} frames of '
-                                   f'{self._size[1]}x{self._size[0]} and more: ask for fewer (frames)')
+            error = RecordingError(
+                f'{self.path}: expected stretches that fit into memory, got {len(stamps)} frames of '
+                f'{self._size[1]}x{self._size[0]} and more: ask for fewer (frames)'
+            )
         if not stamps:
             return None, error
         count = len(stamps)
@@ -156,10 +159,21 @@ class Recording:
 
     def _start(self) -> subprocess.Popen[bytes]:
         request = {'path': str(self.path.absolute()), 'options': self.options.to_json()}
-        own = {'PYTHONPATH': os.pathsep.join(filter(None, sys.path)), 'OMP_NUM_THREADS': '1',
-               'OPENBLAS_NUM_THREADS': '1', 'AV_LOG_FORCE_NOCOLOR': '1'}
-        child = subprocess.Popen([sys.executable, '-P', '-m', MODULE], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                 stderr=self._words, env=os.environ | own, start_new_session=True, bufsize=0)
+        own = {
+            'PYTHONPATH': os.pathsep.join(filter(None, sys.path)),
+            'OMP_NUM_THREADS': '1',
+            'OPENBLAS_NUM_THREADS': '1',
+            'AV_LOG_FORCE_NOCOLOR': '1',
+        }
+        child = subprocess.Popen(
+            [sys.executable, '-P', '-m', MODULE],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._words,
+            env=os.environ | own,
+            start_new_session=True,
+            bufsize=0,
+        )
         assert child.stdin is not None
         try:
             with child.stdin as pipe:
@@ -188,17 +202,21 @@ class Recording:
         limits = self.options.limits
         if isinstance(error, PipeSlow):
             self._child.kill()
-            return RecordingError(f'{self.path}: one frame took longer than {limits.timeout_s:g} s to decode; '
-                                  'the decoder was ended')
+            return RecordingError(
+                f'{self.path}: one frame took longer than {limits.timeout_s:g} s to decode; the decoder was ended'
+            )
         status = self._child.wait()
         if status == -signal.SIGXCPU:
-            return RecordingError(f'{self.path}: one frame took more than {limits.timeout_s:g} s of processor time; '
-                                  'the decoder was ended')
+            return RecordingError(
+                f'{self.path}: one frame took more than {limits.timeout_s:g} s of processor time; the decoder was ended'
+            )
         how = f'by signal {signal.Signals(-status).name}' if status < 0 else f'with status {status}'
         self._words.seek(max(0, self._words.seek(0, os.SEEK_END) - LAST_WORDS))
         words = self._words.read().decode(errors='replace').strip().splitlines()
-        return RecordingError(f'{self.path}: the decoder died {how} (it may use {limits.memory_mb} MB)'
-                              + (f'; its last words: {words[-1]}' if words else ''))
+        return RecordingError(
+            f'{self.path}: the decoder died {how} (it may use {limits.memory_mb} MB)'
+            + (f'; its last words: {words[-1]}' if words else '')
+        )
 
 
 def _grow(array: np.ndarray, most: int) -> None:

@@ -22,9 +22,15 @@ DEPTHS = ('.png', '.tif', '.tiff', '.npy')
 
 _8_BITS = ('RGB', 'RGBA', 'RGBX', 'L', 'P', 'LA', 'PA', '1', 'YCbCr')
 """Pillow's modes that become RGB without a guess; CMYK would need its colour profile."""
-_UPRIGHT = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
-            5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
-            8: Image.Transpose.ROTATE_90}
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 """By EXIF's orientation, what makes an image upright."""
 
 
@@ -36,16 +42,19 @@ def read_picture(source: Path | bytes, name: str, pixels: int, *, as_stored: boo
     """
     picture = _open(source, name, pixels, ('PNG', 'JPEG', 'WEBP', 'BMP', 'TIFF'))
     if picture.mode not in _8_BITS:
-        raise NotRead(f'{name}: expected an image in RGB or grey of 8 bits a channel, got {picture.mode}, which is not '
-                      'read')
+        raise NotRead(
+            f'{name}: expected an image in RGB or grey of 8 bits a channel, got {picture.mode}, which is not read'
+        )
     with _decoding(name, 'an image'):
         several = getattr(picture, 'is_animated', False) and picture.format != 'MPO'  # a photo with its preview
     if several:
         raise NotRead(f'{name}: expected one image in a file, got several')
     orientation = _orientation(picture)
     if as_stored and orientation in _UPRIGHT:
-        raise NotRead(f'{name}: expected an image stored upright, as its depth or calibration may be of either way, '
-                      f'got EXIF orientation {orientation}: save it upright')
+        raise NotRead(
+            f'{name}: expected an image stored upright, as its depth or calibration may be of either way, '
+            f'got EXIF orientation {orientation}: save it upright'
+        )
     with _decoding(name, 'a whole image'):
         rgb = picture.convert('RGB')
     if orientation in _UPRIGHT and picture.format != 'TIFF':  # which Pillow rotates itself

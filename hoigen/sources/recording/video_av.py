@@ -67,8 +67,14 @@ def scan(path: Path, pixels: int, faults: Faults) -> Scan:
         return Scan(container.format.name, context.codec.canonical_name, size, pts, stamps)
 
 
-def _tell_of_cut(container: av.container.InputContainer, stream: av.VideoStream, packets: int, stamps_ns: np.ndarray,
-                 last_s: float, faults: Faults) -> None:
+def _tell_of_cut(
+    container: av.container.InputContainer,
+    stream: av.VideoStream,
+    packets: int,
+    stamps_ns: np.ndarray,
+    last_s: float,
+    faults: Faults,
+) -> None:
     """packets: that are there, also those that an edit list does not show. last_s: how long the last frame lasts."""
     told_s = (container.duration or 0) / av.time_base if len(container.streams) == 1 else 0.0
     steps = np.diff(stamps_ns)
@@ -80,15 +86,18 @@ def _tell_of_cut(container: av.container.InputContainer, stream: av.VideoStream,
         faults.tell(f'cut short: the file says {told_s:.1f} s, its images last {true_s:.1f} s')
 
 
-def _packets(container: av.container.InputContainer, stream: av.VideoStream, faults: Faults
-             ) -> Iterator[tuple[int, bool, int]]:
+def _packets(
+    container: av.container.InputContainer, stream: av.VideoStream, faults: Faults
+) -> Iterator[tuple[int, bool, int]]:
     """Time of each frame, whether it is shown, and how long, 0 if unknown; times in the stream's units."""
     try:
         for packet in container.demux(stream):
             if packet.size:
                 if packet.pts is None:
-                    raise RecordingError('expected frames with time stamps, got some without: '
-                                         'put the video into an mp4 or mkv file first')
+                    raise RecordingError(
+                        'expected frames with time stamps, got some without: '
+                        'put the video into an mp4 or mkv file first'
+                    )
                 yield packet.pts, not packet.is_discard, packet.duration or 0
     except av.error.FFmpegError as error:
         faults.tell(f'the file ends before its time: {error.strerror}')
@@ -179,7 +188,7 @@ class Display:
         (right_x, right_y), (down_x, down_y) = self._shown(frame)
         if abs(right_y) + abs(down_x) > abs(right_x) + abs(down_y):  # what was right is up or down
             picture, right_x, down_y = picture.transpose(1, 0, 2), down_x, right_y
-        return np.ascontiguousarray(picture[::-1 if down_y < 0 else 1, ::-1 if right_x < 0 else 1])
+        return np.ascontiguousarray(picture[:: -1 if down_y < 0 else 1, :: -1 if right_x < 0 else 1])
 
     def mirrors(self, frame: av.VideoFrame) -> bool:
         return bool(np.linalg.det(self._shown(frame)) < 0)

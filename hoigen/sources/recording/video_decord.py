@@ -39,6 +39,7 @@ class DecordPictures:
             raise DecordFailed('the standard error is no file')
         try:
             import decord
+
             decord.logging.set_level(decord.logging.ERROR)
             self._reader = decord.VideoReader(str(path), ctx=decord.cpu(0), num_threads=1, fault_tol=1e-9)
             told = self._reader.get_frame_timestamp(np.arange(len(self._reader)))[:, 0].astype(float)

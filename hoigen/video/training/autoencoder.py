@@ -51,8 +51,13 @@ class AutoencoderObjective(Objective):
         size = (self._loss.window, self.model.config.latent_channels, *(n // 8 for n in sample.video.shape[-2:]))
         r = sample.reference[0]
         reference = torch.cat([r[:, order], r[:, 3:4], r[:, 4 + order], r[:, 7:]], dim=1)
-        return {'video': sample.video[0][:, order], 'reference': reference, 'mask': sample.mask[0],
-                'keep': keep.float(), 'noise': torch.randn(size, generator=generator)}
+        return {
+            'video': sample.video[0][:, order],
+            'reference': reference,
+            'mask': sample.mask[0],
+            'keep': keep.float(),
+            'noise': torch.randn(size, generator=generator),
+        }
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         keep_latent, keep_reference = (k[:, None, None, None, None] for k in batch['keep'].unbind(1))
@@ -64,8 +69,15 @@ class AutoencoderObjective(Objective):
         return {'loss': terms['l1'] + self._loss.ssim * terms['dssim'] + self._loss.kl * kl, **terms, 'kl': kl}
 
 
-def train_autoencoder(model: ReferenceAutoencoder, clips: ClipSet, frames: int, folder: Path, loop: LoopConfig,
-                      loss: AutoencoderLoss, hardware: Hardware) -> None:
+def train_autoencoder(
+    model: ReferenceAutoencoder,
+    clips: ClipSet,
+    frames: int,
+    folder: Path,
+    loop: LoopConfig,
+    loss: AutoencoderLoss,
+    hardware: Hardware,
+) -> None:
     """Train in place on clips of ``frames`` frames, then set ``latent_scale``: unit variance on these clips."""
     model.requires_grad_(True)
     train('autoencoder', AutoencoderObjective(model, clips, loss, frames), folder, loop, hardware)
@@ -88,8 +100,7 @@ def local_ssim(a: Tensor, b: Tensor) -> Tensor:
     var_a, var_b = pool(a * a) - mean_a**2, pool(b * b) - mean_b**2
     covariance = pool(a * b) - mean_a * mean_b
     c1, c2 = 0.02**2, 0.06**2
-    return ((2 * mean_a * mean_b + c1) * (2 * covariance + c2)
-            / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2)))
+    return (2 * mean_a * mean_b + c1) * (2 * covariance + c2) / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2))
 
 
 @torch.no_grad()

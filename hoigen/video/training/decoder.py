@@ -38,8 +38,9 @@ class DecoderObjective(Objective):
 
     clips: LatentSet
 
-    def __init__(self, autoencoder: ReferenceAutoencoder, clips: LatentSet, loss: DecoderLoss,
-                 generate: Callable[..., Tensor]) -> None:
+    def __init__(
+        self, autoencoder: ReferenceAutoencoder, clips: LatentSet, loss: DecoderLoss, generate: Callable[..., Tensor]
+    ) -> None:
         super().__init__()
         self.model, self.clips = autoencoder, clips
         self._loss, self._generate = loss, generate
@@ -49,22 +50,32 @@ class DecoderObjective(Objective):
         start = int(torch.randint(len(tensors['target']) - window + 1, (), generator=generator))
         sample = self.clips.clips.sample(index, 4 * start, 4 * (start + window) - 3)
         keep = (torch.rand((), generator=generator) >= self._loss.drop_latent).float()
-        return {**tensors, 'kept': torch.ones(len(CONDITIONS)), 'start': torch.tensor(start), 'keep': keep,
-                'seed': torch.randint(2**31, (), generator=generator), 'video': sample.video[0],
-                'reference': sample.reference[0], 'picture_mask': sample.mask[0]}
+        return {
+            **tensors,
+            'kept': torch.ones(len(CONDITIONS)),
+            'start': torch.tensor(start),
+            'keep': keep,
+            'seed': torch.randint(2**31, (), generator=generator),
+            'video': sample.video[0],
+            'reference': sample.reference[0],
+            'picture_mask': sample.mask[0],
+        }
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         target, window = batch['target'], self._loss.window
         generators = [torch.Generator().manual_seed(seed) for seed in batch['seed'].tolist()]
         made = self._generate(target[:, :1], target.shape[1], control_of(batch), generator=generators)
-        stretch = torch.stack([m[start:start + window] for m, start in zip(made, batch['start'].tolist(), strict=True)])
+        stretch = torch.stack(
+            [m[start : start + window] for m, start in zip(made, batch['start'].tolist(), strict=True)]
+        )
         decoded = self.model.frames(stretch * batch['keep'][:, None, None, None, None], batch['reference'])
         terms = reconstruction(decoded, batch['video'], batch['picture_mask'])
         return {'loss': terms['l1'] + self._loss.ssim * terms['dssim'], **terms}
 
 
-def train_decoder(model: Model, clips: LatentSet, folder: Path, loop: LoopConfig, loss: DecoderLoss,
-                  hardware: Hardware) -> None:
+def train_decoder(
+    model: Model, clips: LatentSet, folder: Path, loop: LoopConfig, loss: DecoderLoss, hardware: Hardware
+) -> None:
     """Train the decoder of ``model`` in place on clips that its DiT generates."""
     generate = partial(sample, model.transformer, model.scheduler, steps=model.config.steps)
     for name, parameter in model.autoencoder.named_parameters():

@@ -48,8 +48,10 @@ class DiffusionLoss:
     def __post_init__(self) -> None:
         shares = (self.drop_condition, self.drop_control, self.drop_text, self.terminal)
         if not (all(0 <= share <= 1 for share in shares) and self.mask_weight >= 0):
-            raise ValueError('DiffusionLoss: expected drop_condition, drop_control, drop_text, terminal in [0, 1] and '
-                             f'mask_weight >= 0, got {self}')
+            raise ValueError(
+                'DiffusionLoss: expected drop_condition, drop_control, drop_text, terminal in [0, 1] and '
+                f'mask_weight >= 0, got {self}'
+            )
 
 
 class DiffusionObjective(Objective):
@@ -57,8 +59,14 @@ class DiffusionObjective(Objective):
 
     clips: LatentSet
 
-    def __init__(self, model: ControlledCogVideoX, clips: LatentSet, scheduler: CogVideoXDPMScheduler,
-                 loss: DiffusionLoss, encode_image: Callable[[Tensor], Tensor]) -> None:
+    def __init__(
+        self,
+        model: ControlledCogVideoX,
+        clips: LatentSet,
+        scheduler: CogVideoXDPMScheduler,
+        loss: DiffusionLoss,
+        encode_image: Callable[[Tensor], Tensor],
+    ) -> None:
         super().__init__()
         self.model, self.clips = model, clips
         self._scheduler, self._loss, self._encode_image = scheduler, loss, encode_image
@@ -76,11 +84,17 @@ class DiffusionObjective(Objective):
             image = self.clips.clips.image(index)[0]
             scale = math.exp(float(torch.randn((), generator=generator)) * IMAGE_NOISE[1] + IMAGE_NOISE[0])
             tensors['image'] = image + scale * torch.randn(image.shape, generator=generator)
-        kept = [float(name in loss.conditions and draw >= loss.drop_condition)
-                for name, draw in zip(CONDITIONS, dropped, strict=True)]
-        return {**tensors, 'noise': noise, 'kept': torch.tensor(kept),
-                'strength': torch.tensor(float(no_control >= loss.drop_control)),
-                'timestep': torch.where(torch.tensor(at_end < loss.terminal), last, timestep)}
+        kept = [
+            float(name in loss.conditions and draw >= loss.drop_condition)
+            for name, draw in zip(CONDITIONS, dropped, strict=True)
+        ]
+        return {
+            **tensors,
+            'noise': noise,
+            'kept': torch.tensor(kept),
+            'strength': torch.tensor(float(no_control >= loss.drop_control)),
+            'timestep': torch.where(torch.tensor(at_end < loss.terminal), last, timestep),
+        }
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         target, noise, timestep = batch['target'], batch['noise'], batch['timestep']
@@ -89,8 +103,9 @@ class DiffusionObjective(Objective):
         first = target[:, :1]
         if 'image' in batch:
             first = self._encode_image(batch['image'])
-        predicted = predict(self.model, noisy, first, timestep, control_of(batch), batch['strength'][:, None, None],
-                            batch.get('text'))
+        predicted = predict(
+            self.model, noisy, first, timestep, control_of(batch), batch['strength'][:, None, None], batch.get('text')
+        )
         losses = masked_velocity_loss(predicted.float(), velocity, batch['mask'], self._loss.mask_weight)
         at_end = timestep == self._scheduler.config.num_train_timesteps - 1
         plain = masked_velocity_loss(predicted.float(), velocity, batch['mask'], 0)
@@ -129,8 +144,9 @@ def freeze(model: ControlledCogVideoX, loss: DiffusionLoss, precision: Literal['
     return count, sum(p.numel() for p in model.parameters()) - count
 
 
-def train_diffusion(model: Model, clips: LatentSet, folder: Path, loop: LoopConfig, loss: DiffusionLoss,
-                    hardware: Hardware) -> None:
+def train_diffusion(
+    model: Model, clips: LatentSet, folder: Path, loop: LoopConfig, loss: DiffusionLoss, hardware: Hardware
+) -> None:
     """Train the model's DiT in place; it ends with the averaged weights."""
     dit = model.transformer
     trained, frozen = freeze(dit, loss, hardware.precision)

@@ -22,8 +22,21 @@ from hoigen.video.inputs import PointInputs
 from hoigen.video.model import Model
 
 POINT_FIELDS = tuple(field.name for field in fields(PointInputs))
-DECODES = ('decoder.', 'post_quant_conv.', 'from_latent.', 'latent_block.', 'to_frames.', 'reference_', 'down_',
-           'merge.', 'coarse.', 'up_', 'mid.', 'fine.', 'to_rgb.')
+DECODES = (
+    'decoder.',
+    'post_quant_conv.',
+    'from_latent.',
+    'latent_block.',
+    'to_frames.',
+    'reference_',
+    'down_',
+    'merge.',
+    'coarse.',
+    'up_',
+    'mid.',
+    'fine.',
+    'to_rgb.',
+)
 """Parts of an autoencoder that its latents do not depend on."""
 
 
@@ -80,7 +93,7 @@ class LatentSet:
         """Encode what is not there yet, each process its share."""
         wanted = [i for i in range(len(self.clips)) if not self._is_there(i)]
         accelerator.wait_for_everyone()
-        mine = wanted[accelerator.process_index::accelerator.num_processes]
+        mine = wanted[accelerator.process_index :: accelerator.num_processes]
         if mine and model.text is not None:  # all at once: the text encoder is loaded for new prompts and then freed
             model.text.embed(sorted({'', *(self.clips.info(i)['prompt'] for i in mine)}))
         model.autoencoder.to(accelerator.device)
@@ -111,8 +124,11 @@ def encode(clips: ClipSet, index: int, model: Model, device: torch.device) -> di
     videos = (sample.video, clips.tracking(index), rough_picture(sample.reference))
     latents = torch.cat([encode_video(model.autoencoder, video.to(device)).cpu() for video in videos])
     points = clips.points(index, cloud=model.config.cloud, tokens=model.config.tokens)
-    tensors = {'videos': latents, 'mask': latent_mask(sample.mask)[0].byte(),
-               **{name: getattr(points, name)[0] for name in POINT_FIELDS}}
+    tensors = {
+        'videos': latents,
+        'mask': latent_mask(sample.mask)[0].byte(),
+        **{name: getattr(points, name)[0] for name in POINT_FIELDS},
+    }
     if model.text is not None:
         tensors['text'], tensors['no_text'] = model.text.embed([clips.info(index)['prompt'], '']).cpu()
     halved: Callable[[Tensor], Tensor] = lambda t: t.half() if t.is_floating_point() else t  # noqa: E731

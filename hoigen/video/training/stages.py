@@ -77,12 +77,19 @@ def recipe(model: str = 'tiny', **given: Any) -> TrainConfig:
     if is_published(read_config(model)):
         return TrainConfig(**{'clips': tyro.MISSING, 'out': tyro.MISSING, 'model': model, **given})
     small = LoopConfig(schedule='cosine', ema=0.999)
-    return TrainConfig(**{
-        'clips': tyro.MISSING, 'out': tyro.MISSING, 'model': model, 'hardware': Hardware(),
-        'autoencoder': replace(small, steps=3000, learning_rate=1e-3),
-        'diffusion': replace(small, steps=4000, batch=8, learning_rate=6e-4),
-        'decoder': replace(small, steps=800, learning_rate=4e-4),
-        'diffusion_loss': DiffusionLoss(terminal=0.4, image_noise=False, train_backbone=True), **given})
+    return TrainConfig(
+        **{
+            'clips': tyro.MISSING,
+            'out': tyro.MISSING,
+            'model': model,
+            'hardware': Hardware(),
+            'autoencoder': replace(small, steps=3000, learning_rate=1e-3),
+            'diffusion': replace(small, steps=4000, batch=8, learning_rate=6e-4),
+            'decoder': replace(small, steps=800, learning_rate=4e-4),
+            'diffusion_loss': DiffusionLoss(terminal=0.4, image_noise=False, train_backbone=True),
+            **given,
+        }
+    )
 
 
 def recipe_of(arguments: list[str]) -> TrainConfig:
@@ -126,8 +133,9 @@ def start_model(config: TrainConfig) -> Model:
     """The parts to train, with the weights to start from."""
     c = read_config(config.model)
     if is_published(c):
-        model = Model(c, start_from(c, config.start), load_autoencoder(c), CogVideoXDPMScheduler(**c.scheduler), {},
-                      load_text(c))
+        model = Model(
+            c, start_from(c, config.start), load_autoencoder(c), CogVideoXDPMScheduler(**c.scheduler), {}, load_text(c)
+        )
         if c.memory.tiling:
             model.autoencoder.enable_tiling()
         return model
@@ -141,24 +149,33 @@ def start_model(config: TrainConfig) -> Model:
 
 
 def _autoencoder(config: TrainConfig, model: Model, clips: ClipSet) -> None:
-    train_autoencoder(model.autoencoder, clips, model.config.frames, config.out, config.autoencoder,
-                      config.autoencoder_loss, config.hardware)
+    train_autoencoder(
+        model.autoencoder,
+        clips,
+        model.config.frames,
+        config.out,
+        config.autoencoder,
+        config.autoencoder_loss,
+        config.hardware,
+    )
     _save(model.autoencoder, config.out / FILES[1], config.hardware)
 
 
 def _diffusion(config: TrainConfig, model: Model, clips: ClipSet) -> None:
     if not is_published(model.config):
         _need(config, model.autoencoder, 'autoencoder')
-    train_diffusion(model, _latents(config, model, clips), config.out, config.diffusion, config.diffusion_loss,
-                    config.hardware)
+    train_diffusion(
+        model, _latents(config, model, clips), config.out, config.diffusion, config.diffusion_loss, config.hardware
+    )
     _save(model.transformer, config.out / FILES[0], config.hardware, branch_only=is_published(model.config))
 
 
 def _decoder(config: TrainConfig, model: Model, clips: ClipSet) -> None:
     _need(config, model.autoencoder, 'autoencoder')
     _need(config, model.transformer, 'diffusion')
-    train_decoder(model, _latents(config, model, clips), config.out, config.decoder, config.decoder_loss,
-                  config.hardware)
+    train_decoder(
+        model, _latents(config, model, clips), config.out, config.decoder, config.decoder_loss, config.hardware
+    )
     _save(model.autoencoder, config.out / FILES[1], config.hardware)
 
 
@@ -169,8 +186,11 @@ def _latents(config: TrainConfig, model: Model, clips: ClipSet) -> LatentSet:
 def _save(module: nn.Module, path: Path, hardware: Hardware, *, branch_only: bool = False) -> None:
     """Write the weights, gathered where they are sharded; of a published backbone's model only its branch."""
     accelerator = hardware.accelerator()
-    tensors = {name: whole(tensor) for name, tensor in module.state_dict().items()
-               if not (branch_only and name.startswith(BACKBONE))}
+    tensors = {
+        name: whole(tensor)
+        for name, tensor in module.state_dict().items()
+        if not (branch_only and name.startswith(BACKBONE))
+    }
     if accelerator.is_main_process:
         if branch_only:
             save_control(tensors, path.parent)
@@ -185,5 +205,7 @@ def _need(config: TrainConfig, module: nn.Module, stage: Stage) -> None:
     if path.is_file():
         load_strictly(module, path)
     elif config.start is None:
-        raise ModelError(f'{path}: expected the weights of stage {stage!r}, found none; '
-                         f'run it first: hoigen train video --stage {stage}')
+        raise ModelError(
+            f'{path}: expected the weights of stage {stage!r}, found none; '
+            f'run it first: hoigen train video --stage {stage}'
+        )

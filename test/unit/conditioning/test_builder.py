@@ -25,14 +25,21 @@ def without(frame: SceneFrame, name: str) -> SceneFrame:
 REFUSED: dict[str, tuple[Callable[[SceneFrame], SceneFrame], str]] = {
     'unknown asset': (lambda f: replace(f, poses=f.poses | {'spoon': np.eye(4)}), r"unknown assets \['spoon'\]"),
     'missing asset': (lambda f: without(f, 'ball'), r"no pose and no vertices for assets \['ball'\]"),
-    'other vertices': (lambda f: replace(without(f, 'ball'), vertices={'ball': np.zeros((5, 3), np.float32)}),
-                       "vertices of 'ball': expected 561, got 5"),
+    'other vertices': (
+        lambda f: replace(without(f, 'ball'), vertices={'ball': np.zeros((5, 3), np.float32)}),
+        "vertices of 'ball': expected 561, got 5",
+    ),
     'stamp repeats': (lambda f: replace(f, stamp_ns=125_000_000), 'stamp_ns: expected > 125000000, got 125000000'),
     'stamp goes back': (lambda f: replace(f, stamp_ns=0), 'stamp_ns: expected > 125000000, got 0'),
-    'other camera size': (lambda f: replace(f, camera=camera_at((0.7, 0, 0.5), 90, 60), rgb=f.rgb[::2, ::2].copy(),
-                                            depth_m=None), 'camera: expected size 180x120, got 90x60'),
-    'too far': (lambda f: replace(f, poses=f.poses | {'ball': np.eye(4) + np.eye(4, k=3) * 1e300}),
-                'expected finite places')}
+    'other camera size': (
+        lambda f: replace(f, camera=camera_at((0.7, 0, 0.5), 90, 60), rgb=f.rgb[::2, ::2].copy(), depth_m=None),
+        'camera: expected size 180x120, got 90x60',
+    ),
+    'too far': (
+        lambda f: replace(f, poses=f.poses | {'ball': np.eye(4) + np.eye(4, k=3) * 1e300}),
+        'expected finite places',
+    ),
+}
 
 
 @pytest.mark.parametrize('case', REFUSED)
@@ -61,8 +68,9 @@ def test_bad_first_frame_changes_nothing(scene: Scene) -> None:
     np.testing.assert_array_equal(builder.add(frames[0]).points, build_clip(assets, frames[:1], FEW).points[0])
 
 
-@pytest.mark.parametrize(('assets', 'message'), [
-    ([], 'at least 1'), ([box('a', 'hand', (1, 1, 1))] * 2, r"repeated \['a'\]")])
+@pytest.mark.parametrize(
+    ('assets', 'message'), [([], 'at least 1'), ([box('a', 'hand', (1, 1, 1))] * 2, r"repeated \['a'\]")]
+)
 def test_bad_assets(assets: list[MeshAsset], message: str) -> None:
     """No assets and two of one name are refused before any frame."""
     with pytest.raises(ConditioningError, match=message):
@@ -96,11 +104,17 @@ def test_stream_equals_whole(scene: Scene, clip: Clip) -> None:
     builder = ClipBuilder(scene[0])
     for t, frame in enumerate(scene[1]):
         row = builder.add(frame)
-        for mine, theirs in ((row.points, clip.points[t]), (row.visible, clip.point_visible[t]),
-                             (row.contact, clip.point_contact[t]), (row.mask, clip.mask[t]),
-                             (row.depth_m, clip.depth_m[t]), (row.rgb, clip.point_rgb),
-                             (row.known, clip.point_rgb_known), (row.tracks, clip.tracks[t]),
-                             (row.track_visible, clip.track_visible[t])):
+        for mine, theirs in (
+            (row.points, clip.points[t]),
+            (row.visible, clip.point_visible[t]),
+            (row.contact, clip.point_contact[t]),
+            (row.mask, clip.mask[t]),
+            (row.depth_m, clip.depth_m[t]),
+            (row.rgb, clip.point_rgb),
+            (row.known, clip.point_rgb_known),
+            (row.tracks, clip.tracks[t]),
+            (row.track_visible, clip.track_visible[t]),
+        ):
             np.testing.assert_array_equal(mine, theirs)
 
 
@@ -148,8 +162,10 @@ def test_deforming_asset_carries_its_samples() -> None:
     """Samples of an asset sent as vertices follow them: a ball that grows keeps its samples on its surface."""
     assets, frames = moving_scene(2)
     still = ball('ball', 'object', 0.05)
-    frames = [replace(without(frame, 'ball'), vertices={'ball': still.vertices * np.float32(1 + k)})
-              for k, frame in enumerate(frames)]
+    frames = [
+        replace(without(frame, 'ball'), vertices={'ball': still.vertices * np.float32(1 + k)})
+        for k, frame in enumerate(frames)
+    ]
     clip = build_clip(assets, frames, replace(FEW, min_agreement=0.0))  # the images show the ball that does not grow
     rows = clip.point_role == 2
     np.testing.assert_allclose(clip.points[1, rows], 2 * clip.points[0, rows], atol=1e-6)
@@ -157,6 +173,7 @@ def test_deforming_asset_carries_its_samples() -> None:
 
 def test_seed_chooses_the_samples(scene: Scene) -> None:
     """Same seed, same samples; another seed, others."""
+
     def drawn(seed: int) -> np.ndarray:
         return build_clip(scene[0], scene[1][:1], ConditioningConfig(points=400, tracks=60, seed=seed)).points
 

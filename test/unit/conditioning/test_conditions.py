@@ -164,11 +164,16 @@ def test_holes_in_measured_depth_are_bridged(swaying_clip: Clip, swaying: Condit
     depth = swaying_clip.depth_m.copy()
     for top in range(0, depth.shape[1], 16):
         for left in range(0, depth.shape[2], 16):
-            depth[:, top:top + 8, left:left + 8] = np.nan
-    seen = swaying_clip.point_visible & ~np.stack([
-        np.isnan(depth[t, row, column]) for t, (column, row) in enumerate(
-            np.rint(np.clip(project(camera, points)[0], 0, (359, 239))).astype(int).T
-            for camera, points in zip(swaying_clip.cameras, swaying_clip.points, strict=True))])
+            depth[:, top : top + 8, left : left + 8] = np.nan
+    seen = swaying_clip.point_visible & ~np.stack(
+        [
+            np.isnan(depth[t, row, column])
+            for t, (column, row) in enumerate(
+                np.rint(np.clip(project(camera, points)[0], 0, (359, 239))).astype(int).T
+                for camera, points in zip(swaying_clip.cameras, swaying_clip.points, strict=True)
+            )
+        ]
+    )
     made = build_conditions(replace(swaying_clip, depth_m=depth, point_visible=seen), **SIZE)
     assert (made.coloured_state[made.mask > 0] > 0).mean() > 0.98
     holes = np.isnan(made.depth_m) & (made.mask == 0)
@@ -230,8 +235,10 @@ def test_scene_without_hand_or_object() -> None:
     """A scene of one role is conditioned on as well: the normalisation then is that of all points."""
     assets, frames = moving_scene(2)
     floor = assets[:1]
-    frames = [SceneFrame(f.stamp_ns, f.camera, f.rgb, None, {'floor': f.poses['floor']}, {}, labels(k))
-              for k, f in enumerate(frames)]
+    frames = [
+        SceneFrame(f.stamp_ns, f.camera, f.rgb, None, {'floor': f.poses['floor']}, {}, labels(k))
+        for k, f in enumerate(frames)
+    ]
     made = build_conditions(build_clip(floor, frames, ConditioningConfig(points=200, tracks=10)), **SIZE)
     assert made.scale_m > 0
     assert not made.coloured_state.any()

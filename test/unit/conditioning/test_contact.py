@@ -13,8 +13,10 @@ from hoigen.geometry.transforms import rigid
 def contact_at(gap_m: float, side_m: float = 0.12) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Contact, points and role of a ball (hand, radius 5 cm) above a box (object) whose top is at z = 0."""
     assets = (ball('palm', 'hand', 0.05, rings=40), box('crate', 'object', (side_m, side_m, 0.1)))
-    poses = {'palm': rigid(np.eye(3), np.array([0, 0, 0.05 + gap_m])),
-             'crate': rigid(np.eye(3), np.array([0, 0, -0.05]))}
+    poses = {
+        'palm': rigid(np.eye(3), np.array([0, 0, 0.05 + gap_m])),
+        'crate': rigid(np.eye(3), np.array([0, 0, -0.05])),
+    }
     frame = frame_of(assets, poses, camera_at((0.7, 0, 0.5)), 0)
     clip = build_clip(assets, [frame], ConditioningConfig(points=4000, tracks=10))
     return clip.point_contact[0], clip.points[0], clip.point_role

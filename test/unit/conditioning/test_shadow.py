@@ -31,8 +31,9 @@ def floating_ball(light: np.ndarray, travel: np.ndarray, share: float, frames: i
     way = rays - camera.T_world_cam[:3, 3]
     depth = -camera.T_world_cam[2, 3] / way[..., 2]
     table = camera.T_world_cam[:3, 3] + depth[..., None] * way
-    texture = np.random.default_rng(3).uniform(100, 220, (9, 9, 3))[tuple(
-        np.clip((table[..., axis] / 0.15 + 4).astype(int), 0, 8) for axis in (0, 1))]
+    texture = np.random.default_rng(3).uniform(100, 220, (9, 9, 3))[
+        tuple(np.clip((table[..., axis] / 0.15 + 4).astype(int), 0, 8) for axis in (0, 1))
+    ]
     centres = [BALL_M + travel * t for t in range(frames)]
     way /= np.linalg.norm(way, axis=-1, keepdims=True)
     hit = [np.linalg.norm(np.cross(way, c - camera.T_world_cam[:3, 3]), axis=-1) < RADIUS_M for c in centres]

@@ -44,9 +44,19 @@ def test_a_slip_is_refused_by_its_name(scene: Scene, slip: Callable[..., Scene])
     assert NAMED[slip] in str(failure.value)
 
 
-@pytest.mark.parametrize('slip', [slips.opengl_camera, slips.inverse_camera, slips.quaternions_wxyz, slips.millimetres,
-                                  slips.vertices_in_world, slips.image_upside_down, slips.image_late],
-                         ids=lambda slip: slip.__name__)
+@pytest.mark.parametrize(
+    'slip',
+    [
+        slips.opengl_camera,
+        slips.inverse_camera,
+        slips.quaternions_wxyz,
+        slips.millimetres,
+        slips.vertices_in_world,
+        slips.image_upside_down,
+        slips.image_late,
+    ],
+    ids=lambda slip: slip.__name__,
+)
 def test_without_depth_the_outlines_in_the_image_name_it(scene: Scene, slip: Callable[..., Scene]) -> None:
     assets, frames = slip(*scene)
     with pytest.raises(SourceMismatch, match='not checked: no camera/depth') as failure:
@@ -109,8 +119,13 @@ def test_what_agrees_is_told_by_role(scene: Scene) -> None:
 def shifted(frame: SceneFrame, metres: float) -> SceneFrame:
     """The hand's meshes a little behind where they are seen."""
     away = frame.camera.T_world_cam[:3, 2] * metres
-    return replace(frame, poses={name: T + np.outer([*away, 0], [0, 0, 0, 1]) if name in ('palm', 'finger') else T
-                                 for name, T in frame.poses.items()})
+    return replace(
+        frame,
+        poses={
+            name: T + np.outer([*away, 0], [0, 0, 0, 1]) if name in ('palm', 'finger') else T
+            for name, T in frame.poses.items()
+        },
+    )
 
 
 def test_a_hand_that_is_a_little_off_is_a_warning_and_one_that_is_far_off_a_refusal(scene: Scene) -> None:
@@ -133,17 +148,23 @@ def depth_camera(frame: SceneFrame, rng: np.random.Generator) -> SceneFrame:
 
 
 GOOD: dict[str, Callable[[Scene], Scene]] = {
-    'depth camera': lambda scene: (scene[0], [depth_camera(f, np.random.default_rng(n))
-                                              for n, f in enumerate(scene[1])]),
+    'depth camera': lambda scene: (
+        scene[0],
+        [depth_camera(f, np.random.default_rng(n)) for n, f in enumerate(scene[1])],
+    ),
     'image alone': lambda scene: (scene[0], without_depth(scene[1])),
     'black image': lambda scene: (scene[0], [replace(f, rgb=np.zeros_like(f.rgb)) for f in scene[1]]),
-    'black image alone': lambda scene: (scene[0], without_depth([replace(f, rgb=np.zeros_like(f.rgb))
-                                                                 for f in scene[1]])),
-    'no depth known': lambda scene: (scene[0], [replace(f, depth_m=np.full_like(f.depth_m, np.nan))
-                                                for f in scene[1]]),
-    'no scene meshes': lambda scene: (scene[0][1:], [replace(f, poses={k: T for k, T in f.poses.items()
-                                                                       if k != 'floor'}) for f in scene[1]]),
-    'small': lambda scene: moving_scene(5, 0.05, 60, 40)}
+    'black image alone': lambda scene: (
+        scene[0],
+        without_depth([replace(f, rgb=np.zeros_like(f.rgb)) for f in scene[1]]),
+    ),
+    'no depth known': lambda scene: (scene[0], [replace(f, depth_m=np.full_like(f.depth_m, np.nan)) for f in scene[1]]),
+    'no scene meshes': lambda scene: (
+        scene[0][1:],
+        [replace(f, poses={k: T for k, T in f.poses.items() if k != 'floor'}) for f in scene[1]],
+    ),
+    'small': lambda scene: moving_scene(5, 0.05, 60, 40),
+}
 
 
 @pytest.mark.parametrize('name', GOOD)

@@ -14,13 +14,28 @@ DEPTH = np.full((12, 18), 0.8, np.float32)
 MASK = np.full((12, 18), 2, np.uint8)
 
 
-def taken(pixels: list[tuple[float, float]], depths: list[float], role: list[int], *, reach_m: float = 1.0,
-          mask: np.ndarray = MASK, visible: bool = True) -> np.ndarray:
+def taken(
+    pixels: list[tuple[float, float]],
+    depths: list[float],
+    role: list[int],
+    *,
+    reach_m: float = 1.0,
+    mask: np.ndarray = MASK,
+    visible: bool = True,
+) -> np.ndarray:
     """[H,W]: the samples that the pixels of a wall at 0.8 m take; 0.8 m away a pixel is 4.4 cm wide."""
     places = unproject(CAMERA, np.array(pixels), np.array(depths))
     count = len(pixels)
-    return nearest_samples(CAMERA, mask, DEPTH, places, np.array(pixels), np.full(count, visible),
-                           np.array(role, np.uint8), np.full(count, reach_m))
+    return nearest_samples(
+        CAMERA,
+        mask,
+        DEPTH,
+        places,
+        np.array(pixels),
+        np.full(count, visible),
+        np.array(role, np.uint8),
+        np.full(count, reach_m),
+    )
 
 
 @pytest.mark.parametrize('order', [1, -1])

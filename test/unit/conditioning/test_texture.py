@@ -18,8 +18,9 @@ def test_a_hidden_sample_looks_like_the_shown_ones_around_it_in_space():
     rgb = np.zeros((600, 3), np.uint8)
     rgb[:300], rgb[300:] = (200, 10, 10), (10, 10, 200)
     known = np.arange(600) % 5 == 0
-    clip = replace(CLIP, points=place, point_role=np.ones(600, np.uint8), point_rgb=rgb * known[:, None],
-                   point_rgb_known=known)
+    clip = replace(
+        CLIP, points=place, point_role=np.ones(600, np.uint8), point_rgb=rgb * known[:, None], point_rgb_known=known
+    )
     assert np.abs(guessed_colours(clip).astype(int) - rgb).max() <= 2
 
 

@@ -11,9 +11,15 @@ from hoigen.conditioning.view import View, centre_view
 from hoigen.geometry.camera import pixel_grid, unproject
 
 
-@pytest.mark.parametrize(('size', 'part'), [
-    ((90, 60), (0, 0, 180, 120)), ((60, 60), (30, 0, 120, 120)), ((160, 80), (0, 15, 180, 90)),
-    ((360, 240), (0, 0, 180, 120))])
+@pytest.mark.parametrize(
+    ('size', 'part'),
+    [
+        ((90, 60), (0, 0, 180, 120)),
+        ((60, 60), (30, 0, 120, 120)),
+        ((160, 80), (0, 15, 180, 90)),
+        ((360, 240), (0, 0, 180, 120)),
+    ],
+)
 def test_centre_view(size: tuple[int, int], part: tuple[int, int, int, int]) -> None:
     """The largest centred part with the wanted aspect is taken."""
     view = centre_view(camera_at((0.7, 0, 0.5)), *size)

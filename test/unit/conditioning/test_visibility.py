@@ -17,8 +17,15 @@ def visible(pixel: tuple[float, float], depth_m: float) -> bool:
     table = mesh_table([box('far', 'scene', (0.1, 0.1, 0.1))])
     world = table.vertices + np.array([5.0, 0, 0])
     point = unproject(camera, np.array([pixel]), np.array([depth_m]))
-    seen = point_visibility(camera, rasterise(camera, world, table.triangles), table.triangle_asset, point,
-                            world[table.triangles[:1]], np.array([0]), 0.001)
+    seen = point_visibility(
+        camera,
+        rasterise(camera, world, table.triangles),
+        table.triangle_asset,
+        point,
+        world[table.triangles[:1]],
+        np.array([0]),
+        0.001,
+    )
     return bool(seen[0])
 
 
@@ -41,5 +48,6 @@ def test_in_the_camera_s_plane() -> None:
     table = mesh_table([box('far', 'scene', (0.1, 0.1, 0.1))])
     point = camera.T_world_cam[:3, 3][None]
     picture = rasterise(camera, table.vertices, table.triangles)
-    assert not point_visibility(camera, picture, table.triangle_asset, point, table.vertices[table.triangles[:1]],
-                                np.array([0]), 0.001).any()
+    assert not point_visibility(
+        camera, picture, table.triangle_asset, point, table.vertices[table.triangles[:1]], np.array([0]), 0.001
+    ).any()

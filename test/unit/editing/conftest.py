@@ -12,14 +12,32 @@ from hoigen.editing.flux.configuration import EditConfig
 
 REFERENCE = Path(__file__).resolve().parents[3].parent / 'shared' / 'reference'
 
-SMALL = {'patch_size': 1, 'in_channels': 16, 'num_layers': 1, 'num_single_layers': 2, 'attention_head_dim': 16,
-         'num_attention_heads': 2, 'joint_attention_dim': 12, 'pooled_projection_dim': 12, 'guidance_embeds': False,
-         'axes_dims_rope': [4, 6, 6]}
+SMALL = {
+    'patch_size': 1,
+    'in_channels': 16,
+    'num_layers': 1,
+    'num_single_layers': 2,
+    'attention_head_dim': 16,
+    'num_attention_heads': 2,
+    'joint_attention_dim': 12,
+    'pooled_projection_dim': 12,
+    'guidance_embeds': False,
+    'axes_dims_rope': [4, 6, 6],
+}
 PATCHES = {'channels': 4, 'pixels': 4, 'width': 8}
-SMALL_AUTOENCODER = {'block_out_channels': [8, 16, 16], 'down_block_types': ['DownEncoderBlock2D'] * 3,
-                     'up_block_types': ['UpDecoderBlock2D'] * 3, 'latent_channels': 4, 'norm_num_groups': 4,
-                     'layers_per_block': 1, 'mid_block_add_attention': False, 'use_quant_conv': False,
-                     'use_post_quant_conv': False, 'scaling_factor': 0.5, 'shift_factor': 0.1}
+SMALL_AUTOENCODER = {
+    'block_out_channels': [8, 16, 16],
+    'down_block_types': ['DownEncoderBlock2D'] * 3,
+    'up_block_types': ['UpDecoderBlock2D'] * 3,
+    'latent_channels': 4,
+    'norm_num_groups': 4,
+    'layers_per_block': 1,
+    'mid_block_add_attention': False,
+    'use_quant_conv': False,
+    'use_post_quant_conv': False,
+    'scaling_factor': 0.5,
+    'shift_factor': 0.1,
+}
 
 
 @pytest.fixture(autouse=True, scope='module')
@@ -39,8 +57,17 @@ def reference() -> Path:
 @pytest.fixture
 def small_edit_config() -> EditConfig:
     """What the toy parts below are the parts of: a square of 32 pixels and two references, words for text."""
-    return EditConfig(name='small', licence='Apache-2.0', size=32, steps=2, references=2, transformer=SMALL,
-                      autoencoder=PATCHES, refiner=4, words=64)
+    return EditConfig(
+        name='small',
+        licence='Apache-2.0',
+        size=32,
+        steps=2,
+        references=2,
+        transformer=SMALL,
+        autoencoder=PATCHES,
+        refiner=4,
+        words=64,
+    )
 
 
 @pytest.fixture

@@ -31,18 +31,42 @@ class Paster:
     def __init__(self) -> None:
         self.inserted, self.removed = 0, 0
 
-    def insert(self, rgb: np.ndarray, depth_m: np.ndarray, camera: Camera, subject: Subject, T_world_object: np.ndarray,
-               *, seed: int = 0, steps: int | None = None) -> Edited:
+    def insert(
+        self,
+        rgb: np.ndarray,
+        depth_m: np.ndarray,
+        camera: Camera,
+        subject: Subject,
+        T_world_object: np.ndarray,
+        *,
+        seed: int = 0,
+        steps: int | None = None,
+    ) -> Edited:
         self.inserted += 1
         placement = place(subject.mesh, T_world_object, camera)
         room = make_room(rgb, depth_m, placement)
         after = np.where(room.paint[..., None], draw(subject.mesh, T_world_object, camera).rgb, rgb)
         whole = placement.mask.sum() / (1 - placement.cut)
-        return Edited(camera, after, room.paint, room.depth_m, float(room.paint.sum() / whole), T_world_object, 1.0,
-                      self.provenance(seed, steps))
+        return Edited(
+            camera,
+            after,
+            room.paint,
+            room.depth_m,
+            float(room.paint.sum() / whole),
+            T_world_object,
+            1.0,
+            self.provenance(seed, steps),
+        )
 
-    def remove(self, rgb: np.ndarray, mask: np.ndarray, depth_m: np.ndarray | None = None, *, seed: int = 0,
-               steps: int | None = None) -> np.ndarray:
+    def remove(
+        self,
+        rgb: np.ndarray,
+        mask: np.ndarray,
+        depth_m: np.ndarray | None = None,
+        *,
+        seed: int = 0,
+        steps: int | None = None,
+    ) -> np.ndarray:
         self.removed += 1
         return np.where(mask[..., None], np.array(self.GROUND, np.uint8), rgb)
 
@@ -52,8 +76,19 @@ class Paster:
 
 @cache
 def simulated(task: str = 'lift', shape: str = 'mug', camera: str = 'corner', **settings: Any) -> Episode:
-    config = MujocoConfig(**{'width': 96, 'height': 64, 'frames': 9, 'rate_hz': 4.0, 'depth': False, 'task': task,
-                             'shape': shape, 'camera': camera, **settings})
+    config = MujocoConfig(
+        **{
+            'width': 96,
+            'height': 64,
+            'frames': 9,
+            'rate_hz': 4.0,
+            'depth': False,
+            'task': task,
+            'shape': shape,
+            'camera': camera,
+            **settings,
+        }
+    )
     return MujocoSource(config).episode(3)
 
 

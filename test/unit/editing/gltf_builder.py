@@ -34,8 +34,14 @@ class Builder:
     def __init__(self) -> None:
         self.binary = b''
         self.json: dict[str, Any] = {
-            'asset': {'version': '2.0'}, 'scene': 0, 'scenes': [{'nodes': [0]}], 'nodes': [{'mesh': 0}],
-            'meshes': [{'primitives': []}], 'accessors': [], 'bufferViews': []}
+            'asset': {'version': '2.0'},
+            'scene': 0,
+            'scenes': [{'nodes': [0]}],
+            'nodes': [{'mesh': 0}],
+            'meshes': [{'primitives': []}],
+            'accessors': [],
+            'bufferViews': [],
+        }
 
     def view(self, content: bytes, **more: Any) -> int:
         self.binary += bytes(-len(self.binary) % 4)
@@ -46,20 +52,29 @@ class Builder:
 
     def accessor(self, values: np.ndarray, **more: Any) -> int:
         width = values.shape[1] if values.ndim > 1 else 1
-        self.json['accessors'].append({'bufferView': self.view(values.tobytes()), 'count': len(values),
-                                       'componentType': CODES[values.dtype.name], 'type': WIDTHS[width]} | more)
+        self.json['accessors'].append(
+            {
+                'bufferView': self.view(values.tobytes()),
+                'count': len(values),
+                'componentType': CODES[values.dtype.name],
+                'type': WIDTHS[width],
+            }
+            | more
+        )
         return len(self.json['accessors']) - 1
 
-    def primitive(self, positions: np.ndarray = QUAD, rows: np.ndarray | None = ROWS, mode: int = 4,
-                  **attributes: int) -> dict[str, Any]:
+    def primitive(
+        self, positions: np.ndarray = QUAD, rows: np.ndarray | None = ROWS, mode: int = 4, **attributes: int
+    ) -> dict[str, Any]:
         made: dict[str, Any] = {'mode': mode, 'attributes': {'POSITION': self.accessor(positions)} | attributes}
         if rows is not None:
             made['indices'] = self.accessor(rows)
         self.json['meshes'][0]['primitives'].append(made)
         return made
 
-    def material(self, image: bytes | None = None, factor: tuple[float, ...] | None = None, sampler: Any = None,
-                 **texture: Any) -> int:
+    def material(
+        self, image: bytes | None = None, factor: tuple[float, ...] | None = None, sampler: Any = None, **texture: Any
+    ) -> int:
         base: dict[str, Any] = {} if factor is None else {'baseColorFactor': factor}
         if image is not None:
             images, textures = self.json.setdefault('images', []), self.json.setdefault('textures', [])
@@ -78,6 +93,11 @@ class Builder:
     def glb(self) -> bytes:
         self.json['buffers'] = [{'byteLength': len(self.binary)}]
         head = json.dumps(self.json).encode()
-        chunks = b''.join(struct.pack('<I4s', len(part), kind) + part for part, kind in (
-            (head + b' ' * (-len(head) % 4), b'JSON'), (self.binary + bytes(-len(self.binary) % 4), b'BIN\0')))
+        chunks = b''.join(
+            struct.pack('<I4s', len(part), kind) + part
+            for part, kind in (
+                (head + b' ' * (-len(head) % 4), b'JSON'),
+                (self.binary + bytes(-len(self.binary) % 4), b'BIN\0'),
+            )
+        )
         return struct.pack('<4sII', b'glTF', 2, 12 + len(chunks)) + chunks

@@ -14,26 +14,71 @@ from transformers import CLIPTextConfig, CLIPTextModel, T5Config, T5EncoderModel
 
 from hoigen.editing.flux.configuration import EditConfig, Memory, read_config
 
-TRANSFORMER = {'patch_size': 1, 'in_channels': 16, 'num_layers': 2, 'num_single_layers': 2, 'attention_head_dim': 16,
-               'num_attention_heads': 2, 'joint_attention_dim': 12, 'pooled_projection_dim': 8,
-               'guidance_embeds': True, 'axes_dims_rope': [4, 6, 6]}
+TRANSFORMER = {
+    'patch_size': 1,
+    'in_channels': 16,
+    'num_layers': 2,
+    'num_single_layers': 2,
+    'attention_head_dim': 16,
+    'num_attention_heads': 2,
+    'joint_attention_dim': 12,
+    'pooled_projection_dim': 8,
+    'guidance_embeds': True,
+    'axes_dims_rope': [4, 6, 6],
+}
 WIDTH = 32
-AUTOENCODER = {'block_out_channels': [8, 16, 16], 'down_block_types': ['DownEncoderBlock2D'] * 3,
-               'up_block_types': ['UpDecoderBlock2D'] * 3, 'latent_channels': 4, 'norm_num_groups': 4,
-               'layers_per_block': 1, 'mid_block_add_attention': True, 'use_quant_conv': False,
-               'use_post_quant_conv': False, 'scaling_factor': 0.5, 'shift_factor': 0.1, 'sample_size': 16}
-CLIP = {'vocab_size': 520, 'hidden_size': 8, 'intermediate_size': 16, 'num_hidden_layers': 2, 'num_attention_heads': 2,
-        'max_position_embeddings': 9, 'hidden_act': 'quick_gelu'}
-T5 = {'d_model': 12, 'd_ff': 16, 'd_kv': 8, 'num_heads': 2, 'num_layers': 2, 'vocab_size': 140,
-      'feed_forward_proj': 'gated-gelu'}
+AUTOENCODER = {
+    'block_out_channels': [8, 16, 16],
+    'down_block_types': ['DownEncoderBlock2D'] * 3,
+    'up_block_types': ['UpDecoderBlock2D'] * 3,
+    'latent_channels': 4,
+    'norm_num_groups': 4,
+    'layers_per_block': 1,
+    'mid_block_add_attention': True,
+    'use_quant_conv': False,
+    'use_post_quant_conv': False,
+    'scaling_factor': 0.5,
+    'shift_factor': 0.1,
+    'sample_size': 16,
+}
+CLIP = {
+    'vocab_size': 520,
+    'hidden_size': 8,
+    'intermediate_size': 16,
+    'num_hidden_layers': 2,
+    'num_attention_heads': 2,
+    'max_position_embeddings': 9,
+    'hidden_act': 'quick_gelu',
+}
+T5 = {
+    'd_model': 12,
+    'd_ff': 16,
+    'd_kv': 8,
+    'num_heads': 2,
+    'num_layers': 2,
+    'vocab_size': 140,
+    'feed_forward_proj': 'gated-gelu',
+}
 WORDS = ('a red mug with white dots', 'the blue box', 'a hand lifts the can', 'pour the water')
 
 
 def toy_config(base: Path, lora: Path, **memory: object) -> EditConfig:
     """insertion-flux-dev with everything smaller, computing in float32 on the CPU unless ``memory`` says otherwise."""
-    return replace(read_config('insertion-flux-dev'), name='toy', size=32, steps=2, references=2, base=str(base),
-                   lora=str(lora), transformer=TRANSFORMER, autoencoder=AUTOENCODER, clip=CLIP, t5=T5, text_length=7,
-                   memory=Memory(**{'device': 'cpu', 'weights': 'float32', **memory}))
+    return replace(
+        read_config('insertion-flux-dev'),
+        name='toy',
+        size=32,
+        steps=2,
+        references=2,
+        base=str(base),
+        lora=str(lora),
+        transformer=TRANSFORMER,
+        autoencoder=AUTOENCODER,
+        clip=CLIP,
+        t5=T5,
+        text_length=7,
+        memory=Memory(**{'device': 'cpu', 'weights': 'float32', **memory}),
+    )
 
 
 def write_flux(folder: Path) -> FluxTransformer2DModel:
@@ -78,18 +123,36 @@ def _write_clip_tokenizer(folder: Path) -> None:
     folder.mkdir()
     (folder / 'vocab.json').write_text(json.dumps({name: row for row, name in enumerate(names)}))
     (folder / 'merges.txt').write_text('#version: 0.2\n')
-    (folder / 'tokenizer_config.json').write_text(json.dumps({
-        'bos_token': '<|startoftext|>', 'eos_token': '<|endoftext|>', 'pad_token': '<|endoftext|>',
-        'unk_token': '<|endoftext|>', 'model_max_length': CLIP['max_position_embeddings'], 'do_lower_case': True,
-        'tokenizer_class': 'CLIPTokenizer'}))
+    (folder / 'tokenizer_config.json').write_text(
+        json.dumps(
+            {
+                'bos_token': '<|startoftext|>',
+                'eos_token': '<|endoftext|>',
+                'pad_token': '<|endoftext|>',
+                'unk_token': '<|endoftext|>',
+                'model_max_length': CLIP['max_position_embeddings'],
+                'do_lower_case': True,
+                'tokenizer_class': 'CLIPTokenizer',
+            }
+        )
+    )
 
 
 def _write_t5_tokenizer(folder: Path) -> None:
     model = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(WORDS * 20), model_writer=model, vocab_size=30,
-                                             pad_id=0, eos_id=1, unk_id=2, bos_id=-1, minloglevel=2)
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(WORDS * 20),
+        model_writer=model,
+        vocab_size=30,
+        pad_id=0,
+        eos_id=1,
+        unk_id=2,
+        bos_id=-1,
+        minloglevel=2,
+    )
     folder.mkdir()
     (folder / 'spiece.model').write_bytes(model.getvalue())
     (folder / 'tokenizer_config.json').write_text(
         '{"eos_token": "</s>", "extra_ids": 100, "model_max_length": 512, "pad_token": "<pad>", "unk_token": "<unk>", '
-        '"legacy": true, "tokenizer_class": "T5Tokenizer"}')
+        '"legacy": true, "tokenizer_class": "T5Tokenizer"}'
+    )

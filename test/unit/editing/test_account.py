@@ -19,8 +19,9 @@ from hoigen.editing.placement import PlacementError
 from hoigen.editing.records import Reference, Subject
 from hoigen.geometry.transforms import rigid
 
-CUBE = Subject('a cube', (Reference(np.full((8, 8, 3), 90, np.uint8), None),),
-               box('cube', 'object', (0.03, 0.03, 0.03)))
+CUBE = Subject(
+    'a cube', (Reference(np.full((8, 8, 3), 90, np.uint8), None),), box('cube', 'object', (0.03, 0.03, 0.03))
+)
 
 
 @pytest.fixture(scope='module')
@@ -62,9 +63,16 @@ def test_the_gap_is_that_to_the_surface(recorded: Recorded) -> None:
     """0 in the hand; a box's side away from its vertices else; infinite without a hand."""
     poses = np.tile(rigid(np.eye(3), hand_place(recorded)), (9, 1, 1))
     assert gap_m(recorded, CUBE.mesh, poses)[0] == 0
-    single = replace(recorded, assets=(), instants=(), clip=replace(
-        recorded.clip, points=np.tile(np.float32([0.5, 0.004, 0.003]), (*recorded.clip.points.shape[:2], 1)),
-        point_visible=np.ones_like(recorded.clip.point_visible)))
+    single = replace(
+        recorded,
+        assets=(),
+        instants=(),
+        clip=replace(
+            recorded.clip,
+            points=np.tile(np.float32([0.5, 0.004, 0.003]), (*recorded.clip.points.shape[:2], 1)),
+            point_visible=np.ones_like(recorded.clip.point_visible),
+        ),
+    )
     poses = np.tile(rigid(np.eye(3), np.array([0.53, 0, 0])), (9, 1, 1))
     np.testing.assert_allclose(gap_m(single, CUBE.mesh, poses), 0.015, atol=1e-6)
     handless = replace(single, clip=replace(single.clip, point_role=np.zeros_like(single.clip.point_role)))
@@ -79,11 +87,15 @@ def test_a_removal_tells_how_much_is_gone(recorded: Recorded) -> None:
     own = recorded.clip.mask == ROLE_CODE[OBJECT]
     changed = changed_fraction(recorded.clip.rgb, np.stack([frame.rgb for frame in edited.frames]), own)
     told = account(recorded, edit, edited)
-    assert told[0] == (f'the object was marked in {own.any((1, 2)).sum()} of 9 frames; {changed:.0%} of its pixels '
-                       'have another colour now')
+    assert told[0] == (
+        f'the object was marked in {own.any((1, 2)).sum()} of 9 frames; {changed:.0%} of its pixels '
+        'have another colour now'
+    )
     assert not any('touch' in line for line in told)
-    same = replace(edited, frames=tuple(replace(frame, rgb=rgb) for frame, rgb in
-                                        zip(edited.frames, recorded.clip.rgb, strict=True)))
+    same = replace(
+        edited,
+        frames=tuple(replace(frame, rgb=rgb) for frame, rgb in zip(edited.frames, recorded.clip.rgb, strict=True)),
+    )
     with pytest.raises(PlacementError, match=r'got the same colours in 100% of its pixels; see sheet\.png'):
         refuse_without_effect(recorded, edit, same, 'sheet.png')
 
@@ -96,7 +108,8 @@ def test_an_object_that_masks_miss_is_still_there(recorded: Recorded) -> None:
     edited = edit_clip(missed, edit, Paster())
     refuse_without_effect(missed, edit, edited, 'sheet.png')
     assert 'points of it are seen beside its masks in 1 frames, there it may still be seen: 2' in account(
-        missed, edit, edited)
+        missed, edit, edited
+    )
     assert notes_of(edited)[2] == 'no object is marked here'
     mask[1:] = 0
     with pytest.raises(PlacementError, match=r'of its points beside its masks, .*: masks mark it in 1 of 9 frames'):

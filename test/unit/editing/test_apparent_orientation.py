@@ -41,30 +41,50 @@ def test_away_from_the_poles_the_angles_themselves_come_back(azimuth: float, ele
 @given(orientations, st.integers(0, 2**31 - 1), places)
 def test_it_does_not_depend_on_the_world(orientation: Orientation, seed: int, shift: np.ndarray) -> None:
     """Camera and object carried together look as before."""
-    camera, moved = camera_at(orientation, np.zeros(3), 0.7, K, 64), rigid(
-        Rotation.random(random_state=seed).as_matrix(), shift)
+    camera, moved = (
+        camera_at(orientation, np.zeros(3), 0.7, K, 64),
+        rigid(Rotation.random(random_state=seed).as_matrix(), shift),
+    )
     there = Camera(K, 64, 64, moved @ camera.T_world_cam)
     assert angle_between(rotation_of(apparent(there, moved)), rotation_of(apparent(camera, np.eye(4)))) < 1e-5
 
 
 @settings(max_examples=50, deadline=None)
 @given(orientations, st.floats(-0.6, 0.6), st.floats(-0.6, 0.6))
-def test_it_does_not_depend_on_where_in_the_frame_the_object_is(orientation: Orientation, pan: float, tilt: float
-                                                                 ) -> None:
+def test_it_does_not_depend_on_where_in_the_frame_the_object_is(
+    orientation: Orientation, pan: float, tilt: float
+) -> None:
     """A camera that turns away without moving sees the object at another pixel from the same side."""
     camera = camera_at(orientation, np.zeros(3), 0.7, K, 64)
-    turned = Camera(K, 64, 64, camera.T_world_cam @ rigid(Rotation.from_euler('y', pan).as_matrix()
-                                                          @ Rotation.from_euler('x', tilt).as_matrix(), np.zeros(3)))
+    turned = Camera(
+        K,
+        64,
+        64,
+        camera.T_world_cam
+        @ rigid(Rotation.from_euler('y', pan).as_matrix() @ Rotation.from_euler('x', tilt).as_matrix(), np.zeros(3)),
+    )
     first, second = apparent(camera, np.eye(4)), apparent(turned, np.eye(4))
-    viewer = [np.array([np.cos(o.elevation) * np.cos(o.azimuth), np.cos(o.elevation) * np.sin(o.azimuth),
-                        np.sin(o.elevation)]) for o in (first, second)]
+    viewer = [
+        np.array(
+            [np.cos(o.elevation) * np.cos(o.azimuth), np.cos(o.elevation) * np.sin(o.azimuth), np.sin(o.elevation)]
+        )
+        for o in (first, second)
+    ]
     if abs(first.elevation) < 1.56:
         np.testing.assert_allclose(viewer[0], viewer[1], atol=1e-6)
 
 
-@pytest.mark.parametrize(('eye', 'azimuth', 'elevation'), [
-    ((1.0, 0, 0), 0, 0), ((0, 1.0, 0), 90, 0), ((-1.0, 0, 0), 180, 0), ((0, -1.0, 0), -90, 0),
-    ((1.0, 0, 1.0), 0, 45), ((0, 1.0, -1.0), 90, -45)])
+@pytest.mark.parametrize(
+    ('eye', 'azimuth', 'elevation'),
+    [
+        ((1.0, 0, 0), 0, 0),
+        ((0, 1.0, 0), 90, 0),
+        ((-1.0, 0, 0), 180, 0),
+        ((0, -1.0, 0), -90, 0),
+        ((1.0, 0, 1.0), 0, 45),
+        ((0, 1.0, -1.0), 90, -45),
+    ],
+)
 def test_directions_have_their_names(eye: tuple[float, float, float], azimuth: float, elevation: float) -> None:
     """Before the front (+x) the azimuth is 0, at +y it is 90 degrees; above the horizon the elevation is positive."""
     seen = apparent(Camera(K, 64, 64, look_at(np.array(eye), np.zeros(3))), np.eye(4))
@@ -86,10 +106,14 @@ def test_features_tell_the_angles(orientation: Orientation) -> None:
     """Each angle comes back from its sine and cosine; nothing jumps where an angle wraps."""
     values = orientation.features()
     assert values.dtype == np.float32
-    np.testing.assert_allclose(np.exp(1j * np.arctan2(values[0:6:2], values[1:6:2])), np.exp(1j * np.array(
-        [orientation.azimuth, orientation.elevation, orientation.in_plane])), atol=1e-6)
-    np.testing.assert_allclose(values[6:8], [np.sin(2 * orientation.azimuth), np.cos(2 * orientation.azimuth)],
-                               atol=1e-6)
+    np.testing.assert_allclose(
+        np.exp(1j * np.arctan2(values[0:6:2], values[1:6:2])),
+        np.exp(1j * np.array([orientation.azimuth, orientation.elevation, orientation.in_plane])),
+        atol=1e-6,
+    )
+    np.testing.assert_allclose(
+        values[6:8], [np.sin(2 * orientation.azimuth), np.cos(2 * orientation.azimuth)], atol=1e-6
+    )
 
 
 @given(st.floats(0, np.pi), st.integers(0, 2**31 - 1))

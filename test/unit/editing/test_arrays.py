@@ -15,7 +15,7 @@ def damaged(path: Path, fault: str) -> None:
     np.savez_compressed(path, provenance=np.zeros(1000), other=np.arange(1000))
     whole = bytearray(path.read_bytes())
     if fault == 'cut':
-        del whole[len(whole) // 2:]
+        del whole[len(whole) // 2 :]
     elif fault == 'flipped':
         whole[60:75] = bytes(15)  # in the compressed data
     elif fault == 'words':
@@ -32,8 +32,10 @@ def damaged(path: Path, fault: str) -> None:
 def test_a_damaged_file_of_a_run_before_is_told(fault: str, tmp_path: Path) -> None:
     """A finished edit, and a finished frame of one that was stopped: no traceback of the archive's library."""
     damaged(tmp_path / 'made.npz', fault)
-    with pytest.raises(ValueError, match=r'made\.npz: expected a set, got a damaged one .*; remove it'), \
-            opened(tmp_path / 'made.npz', 'a set') as held:
+    with (
+        pytest.raises(ValueError, match=r'made\.npz: expected a set, got a damaged one .*; remove it'),
+        opened(tmp_path / 'made.npz', 'a set') as held,
+    ):
         assert all(held[name].size for name in ('provenance', 'lacking'))
     damaged(tmp_path / 'made.npz', fault)
     with pytest.raises(ValueError, match=r'made\.npz: expected a finished edit'):

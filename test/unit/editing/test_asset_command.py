@@ -35,15 +35,34 @@ def mesh(tmp_path: Path) -> Path:
 
 
 def made(mesh: Path, model: Path, *more: str) -> int:
-    return main(['edit', 'reference', str(mesh), '--caption', 'a thing', '--model', str(model), '--count', '2',
-                 '--out', str(model.parent / 'out'), *more])
+    return main(
+        [
+            'edit',
+            'reference',
+            str(mesh),
+            '--caption',
+            'a thing',
+            '--model',
+            str(model),
+            '--count',
+            '2',
+            '--out',
+            str(model.parent / 'out'),
+            *more,
+        ]
+    )
 
 
 def test_pictures_with_their_arrays_and_a_sheet(mesh: Path, model: Path, monkeypatch):
     assert made(mesh, model, '--azimuth', '90', '--elevation', '10') == 0
     out = model.parent / 'out'
-    assert sorted(path.name for path in out.iterdir()) == ['thing.png', 'thing_0000.npz', 'thing_0000.png',
-                                                           'thing_0001.npz', 'thing_0001.png']
+    assert sorted(path.name for path in out.iterdir()) == [
+        'thing.png',
+        'thing_0000.npz',
+        'thing_0000.png',
+        'thing_0001.npz',
+        'thing_0001.png',
+    ]
     with np.load(out / 'thing_0001.npz') as arrays:
         assert np.array_equal(arrays['rgb'], np.array(Image.open(out / 'thing_0001.png')))
         assert np.array_equal(arrays['mask'], np.isfinite(arrays['points']).all(-1))
@@ -57,8 +76,7 @@ def test_pictures_with_their_arrays_and_a_sheet(mesh: Path, model: Path, monkeyp
 
     calls = []
     generate = AssetReference.generate
-    monkeypatch.setattr(AssetReference, 'generate',
-                        lambda *a, **k: calls.append(k['seed']) or generate(*a, **k))
+    monkeypatch.setattr(AssetReference, 'generate', lambda *a, **k: calls.append(k['seed']) or generate(*a, **k))
     (out / 'thing_0001.npz').unlink()
     assert made(mesh, model, '--azimuth', '90', '--elevation', '10') == 0
     assert calls == [1]
@@ -66,8 +84,13 @@ def test_pictures_with_their_arrays_and_a_sheet(mesh: Path, model: Path, monkeyp
     assert calls == [1, 0, 1]  # another caption: what is there is of no use
 
 
-@pytest.mark.parametrize(('more', 'says'), [(('--count', '0'), 'at least one picture, got 0'),
-                                            (('--azimuth', '10', '--elevation', '100'), 'within 360 and 90')])
+@pytest.mark.parametrize(
+    ('more', 'says'),
+    [
+        (('--count', '0'), 'at least one picture, got 0'),
+        (('--azimuth', '10', '--elevation', '100'), 'within 360 and 90'),
+    ],
+)
 def test_wrong_use_is_told(mesh: Path, model: Path, capsys, more: tuple[str, ...], says: str):
     with pytest.raises(SystemExit, match='2'):
         made(mesh, model, *more)

@@ -58,9 +58,17 @@ def test_views_show_the_asset_all_round():
     assert len({view.tobytes() for view in views.points}) == 8
 
 
-@pytest.mark.parametrize(('azimuth', 'elevation', 'says'), [
-    (0, 0, 'front, level'), (44, 30, 'front left, from above'), (-90, 60, 'right, from high above'),
-    (180, -40, 'back, from below'), (-179, 25, 'back, level'), (340, 89, 'front, from high above')])
+@pytest.mark.parametrize(
+    ('azimuth', 'elevation', 'says'),
+    [
+        (0, 0, 'front, level'),
+        (44, 30, 'front left, from above'),
+        (-90, 60, 'right, from high above'),
+        (180, -40, 'back, from below'),
+        (-179, 25, 'back, level'),
+        (340, 89, 'front, from high above'),
+    ],
+)
 def test_captions_say_from_where(azimuth: float, elevation: float, says: str):
     orientation = Orientation(np.radians(azimuth), np.radians(elevation), 0.0)
     assert describe('a mug', orientation) == f'a mug seen from the {says}'

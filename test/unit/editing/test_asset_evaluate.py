@@ -27,8 +27,17 @@ def true_picture() -> AssetPicture:
     view, code = draw(MUGS[0], pose, Camera(K, 64, 64, np.eye(4))), code_of(MUGS[0])
     colours = code.encode(view.points)
     points = code.decode(colours)
-    return AssetPicture(view.rgb, points, colours, np.stack([view.rgb, colours]), np.isfinite(points).all(-1), K, pose,
-                        0.1, Provenance(0, {}, '', {}, {}, {}))
+    return AssetPicture(
+        view.rgb,
+        points,
+        colours,
+        np.stack([view.rgb, colours]),
+        np.isfinite(points).all(-1),
+        K,
+        pose,
+        0.1,
+        Provenance(0, {}, '', {}, {}, {}),
+    )
 
 
 def test_a_true_picture_is_best(true_picture: AssetPicture):
@@ -50,8 +59,9 @@ def test_each_fault_shows(true_picture: AssetPicture):
 
 
 def test_what_cannot_be_told_does_not_count(true_picture: AssetPicture):
-    blank = replace(true_picture, colours=np.full_like(true_picture.colours, 255), T_cam_object=None,
-                    residual_px=float('nan'))
+    blank = replace(
+        true_picture, colours=np.full_like(true_picture.colours, 255), T_cam_object=None, residual_px=float('nan')
+    )
     row = measure(blank, MUGS[0], ASKED, RIVALS)
     assert row.pop(POSE) == 0
     assert np.isnan(list(row.values())).all()

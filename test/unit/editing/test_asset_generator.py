@@ -34,8 +34,9 @@ def generator(config: EditConfig) -> AssetReference:
     """An untrained model at toy size; only for what does not depend on what it learnt."""
     torch.manual_seed(0)
     parts, autoencoder, refiner = build_parts(config)
-    return AssetReference(AssetModel(config, parts.asset.eval(), autoencoder.eval(), parts.text, {'toy': '0'},
-                                     refiner.eval()))
+    return AssetReference(
+        AssetModel(config, parts.asset.eval(), autoencoder.eval(), parts.text, {'toy': '0'}, refiner.eval())
+    )
 
 
 def test_a_seed_gives_one_picture_and_says_how_it_was_made(generator: AssetReference):
@@ -68,8 +69,11 @@ def test_guidance_on_the_views_is_a_pass_more_and_none_at_one(generator: AssetRe
     """At scale 1 the views are read once a step; above, the picture moves away from what it is without views."""
     passes = []
     forward = generator.model.asset.forward
-    monkeypatch.setattr(generator.model.asset, 'forward',
-                        lambda *given, **named: passes.append(named.get('masked', True)) or forward(*given, **named))
+    monkeypatch.setattr(
+        generator.model.asset,
+        'forward',
+        lambda *given, **named: passes.append(named.get('masked', True)) or forward(*given, **named),
+    )
     plain = generator.generate(tetrahedron(), '', image_guidance=1.0)
     assert passes == [True, True]
     guided = generator.generate(tetrahedron(), '', image_guidance=2.0)
@@ -101,12 +105,27 @@ class Paints:
     def remove(self, rgb: np.ndarray, mask: np.ndarray, *, seed: int = 0) -> np.ndarray:
         return np.where(mask[..., None], np.uint8(10), rgb)
 
-    def insert(self, rgb: np.ndarray, depth_m: np.ndarray, camera: Camera, subject: Subject,
-               T_world_object: np.ndarray, *, seed: int = 0) -> Edited:
+    def insert(
+        self,
+        rgb: np.ndarray,
+        depth_m: np.ndarray,
+        camera: Camera,
+        subject: Subject,
+        T_world_object: np.ndarray,
+        *,
+        seed: int = 0,
+    ) -> Edited:
         placement = place(subject.mesh, T_world_object, camera)
-        return Edited(camera, np.where(placement.mask[..., None], np.uint8(200), rgb), placement.mask,
-                      np.where(placement.mask, placement.depth_m, depth_m), 1.0, T_world_object, 1.0,
-                      Provenance(seed, {'model': 'paints'}, '', {'paints': '1'}, {}, {'paints': 'free'}))
+        return Edited(
+            camera,
+            np.where(placement.mask[..., None], np.uint8(200), rgb),
+            placement.mask,
+            np.where(placement.mask, placement.depth_m, depth_m),
+            1.0,
+            T_world_object,
+            1.0,
+            Provenance(seed, {'model': 'paints'}, '', {'paints': '1'}, {}, {'paints': 'free'}),
+        )
 
 
 def generated_at(pose: np.ndarray | None) -> AssetPicture:
@@ -115,8 +134,17 @@ def generated_at(pose: np.ndarray | None) -> AssetPicture:
     mask = np.zeros((48, 48), bool)
     mask[16:32, 16:32] = True
     points = np.where(mask[..., None], np.float32(0.01), np.float32('nan')) * np.ones(3, np.float32)
-    return AssetPicture(rgb, points, rgb, np.stack([rgb, rgb]), mask, plain_camera(48), pose, 1.0,
-                        Provenance(0, {}, '', {'asset': '0'}, {}, {}))
+    return AssetPicture(
+        rgb,
+        points,
+        rgb,
+        np.stack([rgb, rgb]),
+        mask,
+        plain_camera(48),
+        pose,
+        1.0,
+        Provenance(0, {}, '', {'asset': '0'}, {}, {}),
+    )
 
 
 def test_an_asset_is_painted_again_where_its_pose_says() -> None:
@@ -135,10 +163,14 @@ def test_an_asset_is_painted_again_where_its_pose_says() -> None:
     assert after.provenance.weights == {'asset': '0', 'paints': '1'}
 
 
-@pytest.mark.parametrize(('pose', 'told'), [
-    (rigid(np.eye(3), np.array([-0.03, -0.03, 0.4])), True),  # where the map was drawn
-    (rigid(np.eye(3), np.array([-0.03, -0.03, 0.15])), False),  # far too near
-    (rigid(np.eye(3), np.array([9.0, 0, 0.4])), False)])  # out of the picture
+@pytest.mark.parametrize(
+    ('pose', 'told'),
+    [
+        (rigid(np.eye(3), np.array([-0.03, -0.03, 0.4])), True),  # where the map was drawn
+        (rigid(np.eye(3), np.array([-0.03, -0.03, 0.15])), False),  # far too near
+        (rigid(np.eye(3), np.array([9.0, 0, 0.4])), False),
+    ],
+)  # out of the picture
 def test_a_pose_is_told_where_the_outline_there_is_that_of_the_map(pose: np.ndarray, told: bool, monkeypatch) -> None:
     """Whatever a robust fit makes of a rough map."""
     from hoigen.editing.asset_reference import generator as module
@@ -146,8 +178,9 @@ def test_a_pose_is_told_where_the_outline_there_is_that_of_the_map(pose: np.ndar
     mesh, K = tetrahedron(), plain_camera(48)
     drawn = draw(mesh, rigid(np.eye(3), np.array([-0.03, -0.03, 0.4])), Camera(K, 48, 48, np.eye(4)))
     monkeypatch.setattr(module, 'find_view', lambda points, seed: (K, FoundPose(pose, 1.0, 1.0)))
-    made = module._labelled(np.zeros((48, 48, 3), np.uint8), code_of(mesh).encode(drawn.points), mesh, 0,
-                            Provenance(0, {}, '', {}, {}, {}))
+    made = module._labelled(
+        np.zeros((48, 48, 3), np.uint8), code_of(mesh).encode(drawn.points), mesh, 0, Provenance(0, {}, '', {}, {}, {})
+    )
     assert (made.T_cam_object is not None) == told
     assert np.isnan(made.residual_px) == np.isnan(made.K).all() == (not told)
 

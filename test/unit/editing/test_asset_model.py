@@ -22,17 +22,28 @@ def official(reference: Path) -> tuple[AssetTransformer, dict[str, torch.Tensor]
     model = AssetTransformer(FluxTransformer2DModel(**config), facts['lora']['r']).eval()
     values = {name: torch.from_numpy(np.array(value)) for name, value in arrays.items()}
     weights = {name[2:]: value.float() for name, value in values.items() if name.startswith('w/')}
-    model.load_state_dict({name if name.startswith('domain_embedder.') else f'transformer.{name}': value
-                           for name, value in weights.items()})
+    model.load_state_dict(
+        {
+            name if name.startswith('domain_embedder.') else f'transformer.{name}': value
+            for name, value in weights.items()
+        }
+    )
     return model, values
 
 
 def run(model: AssetTransformer, values: dict[str, torch.Tensor], *, masked: bool) -> tuple[torch.Tensor, torch.Tensor]:
     conditions = torch.stack([values[f'in/cond_{number}'] for number in range(4)], 1)
     with torch.no_grad():
-        result = model(torch.cat([values['in/latents'], values['in/coord_latents']], 1),
-                       Views(conditions[:, :2], conditions[:, 2:]), values['in/timestep'], values['in/prompt_embeds'],
-                       values['in/pooled'], Layout(5, 4, 2, 4), values['in/guidance'], masked=masked)
+        result = model(
+            torch.cat([values['in/latents'], values['in/coord_latents']], 1),
+            Views(conditions[:, :2], conditions[:, 2:]),
+            values['in/timestep'],
+            values['in/prompt_embeds'],
+            values['in/pooled'],
+            Layout(5, 4, 2, 4),
+            values['in/guidance'],
+            masked=masked,
+        )
     return result[:, :16], result[:, 16:]
 
 
@@ -52,7 +63,7 @@ def test_position_ids_are_the_released_codes(official):
     for got, name in ((text, 'text'), (picture, 'target'), (points, 'pointmap')):
         assert torch.equal(got, values[f'ids/{name}'])
     assert torch.equal(conditions, values['ids/condition'].repeat(2, 1))
-    full = Layout(5, 32, 1, 32).ids()[5 + 1024:5 + 2048]
+    full = Layout(5, 32, 1, 32).ids()[5 + 1024 : 5 + 2048]
     assert np.array_equal(np.stack([full.amin(0), full.amax(0)]), values['ids/condition_512px_minmax'])
 
 

@@ -46,7 +46,7 @@ def test_wrong_pixels_do_not_move_it():
     pose, rng = pose_of((40, 20, -100)), np.random.default_rng(0)
     points = as_generated(pose)
     rows, columns = np.nonzero(np.isfinite(points[..., 0]))
-    wrong = rng.permutation(len(rows))[:len(rows) // 3]
+    wrong = rng.permutation(len(rows))[: len(rows) // 3]
     points[rows[wrong], columns[wrong]] = rng.uniform(code_of(MUG).low, code_of(MUG).high, (len(wrong), 3))
     found = find_pose(points, K)
     assert found is not None

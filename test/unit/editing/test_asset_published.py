@@ -23,12 +23,22 @@ def released(folder: Path, small_flux: FluxTransformer2DModel) -> None:
     adapt(small_flux, RANK)
     folder.mkdir(exist_ok=True)
     for name in (REFERENCE, DOMAIN):
-        save_file({f'transformer.{key.replace(f".{name}.", ".")}': torch.randn(value.shape).bfloat16()
-                   for key, value in small_flux.state_dict().items() if f'.{name}.' in key},
-                  folder / f'{name}.safetensors')
+        save_file(
+            {
+                f'transformer.{key.replace(f".{name}.", ".")}': torch.randn(value.shape).bfloat16()
+                for key, value in small_flux.state_dict().items()
+                if f'.{name}.' in key
+            },
+            folder / f'{name}.safetensors',
+        )
     width = small_flux.inner_dim
-    shapes = {'0.weight': (2, 256), '1.weight': (width, 256), '1.bias': (width,), '3.weight': (width, width),
-              '3.bias': (width,)}
+    shapes = {
+        '0.weight': (2, 256),
+        '1.weight': (width, 256),
+        '1.bias': (width,),
+        '3.weight': (width, width),
+        '3.bias': (width,),
+    }
     save_file({key: torch.randn(shape) for key, shape in shapes.items()}, folder / 'domain_embedder.safetensors')
 
 
@@ -49,8 +59,11 @@ def test_the_adapted_layers_of_flux_are_the_released_ones(reference: Path):
     want = {name for name in linear if re.fullmatch(pattern, name)}
     assert {name for name in linear if ADAPTED.fullmatch(name)} == want
     shapes = {key: tuple(value.shape) for key, value in adapter.state_dict().items()}
-    assert shapes == {f'transformer.{name}.{factor}.weight': shape for name in want for factor, shape in
-                      (('lora_A', (16, linear[name].in_features)), ('lora_B', (linear[name].out_features, 16)))}
+    assert shapes == {
+        f'transformer.{name}.{factor}.weight': shape
+        for name in want
+        for factor, shape in (('lora_A', (16, linear[name].in_features)), ('lora_B', (linear[name].out_features, 16)))
+    }
     assert tuple(switcher.state_dict()['3.weight'].shape) == (3072, 3072)
 
 
@@ -61,8 +74,11 @@ def test_full_size_construction_matches_fluxs_manifest(reference: Path):
         plain = {key: list(value.shape) for key, value in flux.state_dict().items()}
         asset = AssetTransformer(flux, RANK)
     assert plain == want
-    kept = {key.removeprefix('transformer.').replace('.base_layer.', '.'): list(value.shape)
-            for key, value in asset.state_dict().items() if '.lora_' not in key and not key.startswith('domain')}
+    kept = {
+        key.removeprefix('transformer.').replace('.base_layer.', '.'): list(value.shape)
+        for key, value in asset.state_dict().items()
+        if '.lora_' not in key and not key.startswith('domain')
+    }
     assert kept == want
 
 
@@ -85,8 +101,9 @@ def test_an_adapter_of_another_model_is_refused(small_flux: FluxTransformer2DMod
     with pytest.raises(ModelError, match=r'default\.safetensors: .* keys do not fit'):
         give_released(AssetTransformer(wide, RANK), tmp_path, torch.float32)
     (tmp_path / 'default.safetensors').unlink()
-    save_file({'transformer.x_embedder.lora_A.weight': torch.full((16, 16), torch.nan)},
-              tmp_path / 'default.safetensors')
+    save_file(
+        {'transformer.x_embedder.lora_A.weight': torch.full((16, 16), torch.nan)}, tmp_path / 'default.safetensors'
+    )
     with pytest.raises(ModelError, match='finite'):
         give_released(AssetTransformer(copy_of(small_flux), RANK), tmp_path, torch.float32)
 

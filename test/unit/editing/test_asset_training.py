@@ -109,8 +109,16 @@ def test_what_mends_begins_as_nothing_and_learns_both(scenes, config: EditConfig
 def test_a_run_goes_on_and_ends_as_a_model(scenes, config: EditConfig, tmp_path, monkeypatch):
     monkeypatch.setattr(stages, 'read_config', lambda _: config)
     short = LoopConfig(steps=2, batch=2, learning_rate=1e-3)
-    run = stages.TrainAssetConfig(scenes, tmp_path, scenes=1, seed=7, autoencoder=short, asset=short, refiner=short,
-                                  hardware=Hardware(precision='no'))
+    run = stages.TrainAssetConfig(
+        scenes,
+        tmp_path,
+        scenes=1,
+        seed=7,
+        autoencoder=short,
+        asset=short,
+        refiner=short,
+        hardware=Hardware(precision='no'),
+    )
     with pytest.raises(ModelError, match='--stage autoencoder'):
         stages.run(replace(run, stage='asset'))
     stages.run(run)
@@ -122,7 +130,8 @@ def test_a_run_goes_on_and_ends_as_a_model(scenes, config: EditConfig, tmp_path,
     assert sorted(picture.provenance.weights) == [f'small/{name}' for name in sorted(FILES)]
     untrained = build_parts(config)[0].state_dict()
     assert load_asset_reference(str(tmp_path)).model.asset.state_dict().keys() == {
-        key.removeprefix('asset.') for key in untrained if key.startswith('asset.')}
+        key.removeprefix('asset.') for key in untrained if key.startswith('asset.')
+    }
 
 
 def test_it_starts_from_an_insertion_model(scenes, config: EditConfig, tmp_path):

@@ -37,8 +37,9 @@ def recorded(episode: Episode, tmp_path_factory: pytest.TempPathFactory) -> Reco
 
 def move_left(recorded: Recorded, shift: np.ndarray = LEFT) -> ClipEdit:
     before = object_poses(recorded)
-    poses = np.stack([rigid(T[:3, :3], T[:3, 3] + recorded.clip.cameras[0].T_world_cam[:3, :3] @ shift)
-                      for T in before])
+    poses = np.stack(
+        [rigid(T[:3, :3], T[:3, 3] + recorded.clip.cameras[0].T_world_cam[:3, :3] @ shift) for T in before]
+    )
     return ClipEdit('move', (Subject('mug', WHITE, object_meshes(recorded, before)[0]),), poses)
 
 
@@ -52,8 +53,9 @@ def test_the_meshes_of_a_bag_say_what_was_seen(recorded: Recorded) -> None:
     poses = object_poses(recorded)
     mesh = object_meshes(recorded, poses)[0]
     asset = recorded.of_object[0]
-    np.testing.assert_allclose(apply(poses[4], mesh.vertices),
-                               apply(recorded.instants[4].poses[asset.id], asset.vertices), atol=1e-6)
+    np.testing.assert_allclose(
+        apply(poses[4], mesh.vertices), apply(recorded.instants[4].poses[asset.id], asset.vertices), atol=1e-6
+    )
 
 
 def test_a_moved_object_is_where_it_was_moved(recorded: Recorded, moved: EditedClip) -> None:
@@ -96,7 +98,8 @@ def test_contact_is_not_what_it_was(recorded: Recorded) -> None:
     assert not away.point_contact.any()
     still = edit_clip(recorded, move_left(recorded, np.zeros(3)), Paster()).clip
     assert [len(labels.contacts.forces_n) for labels in still.labels] == [
-        len(labels.contacts.forces_n) for labels in recorded.clip.labels]
+        len(labels.contacts.forces_n) for labels in recorded.clip.labels
+    ]
     np.testing.assert_array_equal(still.point_contact.any(1), recorded.clip.point_contact.any(1))
 
 
@@ -186,8 +189,9 @@ def test_footage_without_meshes_is_moved_too(tmp_path: Path, recorded: Recorded,
     assert removed.tracks.shape[1] < clip.tracks.shape[1]
 
 
-def test_the_shape_that_footage_shows_is_inside_the_true_one(tmp_path: Path, recorded: Recorded, episode: Episode
-                                                             ) -> None:
+def test_the_shape_that_footage_shows_is_inside_the_true_one(
+    tmp_path: Path, recorded: Recorded, episode: Episode
+) -> None:
     """The hull of the points that are seen: nowhere beyond the true mesh's hull, and nearly as large."""
     write_footage_bag(episode, tmp_path / 'clip_0000')
     footage = read_recorded(tmp_path / 'clip_0000')

@@ -24,14 +24,18 @@ def block(x: float, y: float, z: float, at=(0.0, 0.0, 0.0)) -> MeshAsset:
     mesh = meshes.box((x, y, z)).moved(at)
     texture = np.zeros((8, 24, 3), np.uint8)
     texture[..., 0] = np.linspace(60, 250, 24).astype(np.uint8)
-    return MeshAsset('block', 'object', mesh.vertices.astype(np.float32), mesh.triangles, mesh.uv.astype(np.float32),
-                     texture)
+    return MeshAsset(
+        'block', 'object', mesh.vertices.astype(np.float32), mesh.triangles, mesh.uv.astype(np.float32), texture
+    )
 
 
 def kept(asset: MeshAsset, caption: str, folder) -> LibraryMesh:
     """A mesh as it lies in a set's folder."""
-    write_scene(folder / 'mesh.npz', {'vertices': asset.vertices, 'triangles': asset.triangles, 'uv': asset.uv,
-                                      'texture': asset.texture}, compress=False)
+    write_scene(
+        folder / 'mesh.npz',
+        {'vertices': asset.vertices, 'triangles': asset.triangles, 'uv': asset.uv, 'texture': asset.texture},
+        compress=False,
+    )
     return LibraryMesh(folder / 'mesh.npz', caption)
 
 
@@ -39,8 +43,9 @@ def test_a_users_mesh_in_a_scene(tmp_path):
     """Its labels agree with its rendering, although its own origin was far off; wide things do not stand in each
     other."""
     bar = kept(block(0.02, 0.14, 0.02, at=(1.0, 0.5, 0.2)), 'long bar', tmp_path)
-    scene = simulate(SimulationConfig(size=48, things=2, sights=2, views=2, lifted=0), Renderer(48, 48), 0, 3,
-                     chooser([bar], 1.0))
+    scene = simulate(
+        SimulationConfig(size=48, things=2, sights=2, views=2, lifted=0), Renderer(48, 48), 0, 3, chooser([bar], 1.0)
+    )
     assert [look.caption for look in scene.looks] == ['long bar'] * 2
     assert [look.asset.id for look in scene.looks] == ['thing_0', 'thing_1']
     assert len(scene.examples) >= 2

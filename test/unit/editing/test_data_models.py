@@ -46,7 +46,21 @@ def published_rotation(azimuth: float, elevation: float, turn: float) -> np.ndar
     return to_camera @ about_x @ about_y @ about_z
 
 
-@pytest.mark.parametrize(('classes', 'turns'), [((30, 110, 100, ), 180), ((250, 60, 170), 360), ((0, 90, 90), 180)])
+@pytest.mark.parametrize(
+    ('classes', 'turns'),
+    [
+        (
+            (
+                30,
+                110,
+                100,
+            ),
+            180,
+        ),
+        ((250, 60, 170), 360),
+        ((0, 90, 90), 180),
+    ],
+)
 def test_orient_anything_speaks_our_convention(tmp_path, classes, turns):
     """Loaded from its published layout, the number of outputs tells how many turns it knows."""
     save(published(*classes, turns), tmp_path / 'croplargeEX2')
@@ -70,13 +84,22 @@ def test_other_weights_are_refused(tmp_path):
 def depth_folder(request, tmp_path):
     torch.manual_seed(3)
     config = DepthAnythingConfig(
-        backbone_config=Dinov2Config(**BACKBONE, out_features=['stage1', 'stage2'], apply_layernorm=True,
-                                     reshape_hidden_states=False),
-        patch_size=14, reassemble_hidden_size=64, reassemble_factors=[2, 1], neck_hidden_sizes=[16, 16],
-        fusion_hidden_size=16, head_hidden_size=8, depth_estimation_type=request.param, max_depth=20)
+        backbone_config=Dinov2Config(
+            **BACKBONE, out_features=['stage1', 'stage2'], apply_layernorm=True, reshape_hidden_states=False
+        ),
+        patch_size=14,
+        reassemble_hidden_size=64,
+        reassemble_factors=[2, 1],
+        neck_hidden_sizes=[16, 16],
+        fusion_hidden_size=16,
+        head_hidden_size=8,
+        depth_estimation_type=request.param,
+        max_depth=20,
+    )
     DepthAnythingForDepthEstimation(config).save_pretrained(tmp_path)
-    DPTImageProcessorPil(size={'height': 56, 'width': 56}, ensure_multiple_of=14, keep_aspect_ratio=True
-                         ).save_pretrained(tmp_path)
+    DPTImageProcessorPil(
+        size={'height': 56, 'width': 56}, ensure_multiple_of=14, keep_aspect_ratio=True
+    ).save_pretrained(tmp_path)
     return tmp_path, request.param
 
 

@@ -75,8 +75,10 @@ def test_pictures_with_all_labels_beside_them(mugs, tmp_path):
         assert np.isinf(scene['object_depth_m'][~mask]).all()
         assert np.isnan(scene['T_world_object']).all()
         assert np.isnan(scene['orientation']).all()
-        own = [cutout(*photograph(centre, (30 + 3 * n, 40), (200, 30, 30), n)[:2], 48)
-               for n, centre in enumerate([(90, 80), (110, 70), (70, 90)])]
+        own = [
+            cutout(*photograph(centre, (30 + 3 * n, 40), (200, 30, 30), n)[:2], 48)
+            for n, centre in enumerate([(90, 80), (110, 70), (70, 90)])
+        ]
         for e in range(3):
             views = scene['view_rgb'][scene['thing'][e]]
             assert not any(np.array_equal(view, own[e]) for view in views), 'its own picture would be the answer'
@@ -88,8 +90,9 @@ def test_the_outline_does_not_tell_what_was_there():
     mask = ellipse((90, 80), (41, 57))
     picture = np.where(mask[..., None], np.uint8((200, 30, 30)), np.uint8(90))
     depth = np.where(mask, 0.5, 1.5).astype(np.float32)
-    arrays = arrays_of_pictures([Labelled(picture, mask, depth, None, None)] * 2, [cutout(picture, mask, 48)] * 2,
-                                'red mug', 48, 2)
+    arrays = arrays_of_pictures(
+        [Labelled(picture, mask, depth, None, None)] * 2, [cutout(picture, mask, 48)] * 2, 'red mug', 48, 2
+    )
     assert set(np.unique(arrays['without'])) == {90, GREY}
 
 
@@ -135,8 +138,13 @@ def labellers(found=(BOX, 0.9), mask=None, sure=0.9) -> Labellers:
         assert (picture[0, 0] == 0).all(), 'the object alone on black'
         return TURNED, sure
 
-    return Labellers(lambda rgb, caption: found if caption == 'red mug' else None, models_mask,
-                     lambda rgb: np.full(rgb.shape[:2], 2.0, np.float32), orientation, None)
+    return Labellers(
+        lambda rgb, caption: found if caption == 'red mug' else None,
+        models_mask,
+        lambda rgb: np.full(rgb.shape[:2], 2.0, np.float32),
+        orientation,
+        None,
+    )
 
 
 def test_labels_by_models(tmp_path):
@@ -149,12 +157,17 @@ def test_labels_by_models(tmp_path):
     assert made.without is None
 
 
-@pytest.mark.parametrize(('given', 'caption', 'fault'), [
-    ({}, 'blue cup', 'not found'), ({'found': (BOX, 0.2)}, 'red mug', 'not found'),
-    ({'sure': 0.3}, 'red mug', 'orientation not sure'),
-    ({'mask': ellipse((90, 75), (8, 8))}, 'red mug', 'too small'),
-    ({'mask': ellipse((2, 75), (30, 35))}, 'red mug', 'cut off by the border'),
-    ({'mask': np.zeros((160, 200), bool)}, 'red mug', 'too small')])
+@pytest.mark.parametrize(
+    ('given', 'caption', 'fault'),
+    [
+        ({}, 'blue cup', 'not found'),
+        ({'found': (BOX, 0.2)}, 'red mug', 'not found'),
+        ({'sure': 0.3}, 'red mug', 'orientation not sure'),
+        ({'mask': ellipse((90, 75), (8, 8))}, 'red mug', 'too small'),
+        ({'mask': ellipse((2, 75), (30, 35))}, 'red mug', 'cut off by the border'),
+        ({'mask': np.zeros((160, 200), bool)}, 'red mug', 'too small'),
+    ],
+)
 def test_labels_that_are_not_good_enough(tmp_path, given, caption, fault):
     save(tmp_path, 'a', photograph((90, 75), (30, 35), (200, 30, 30))[0])
     with pytest.raises(PictureFault, match=fault):
@@ -170,8 +183,10 @@ def test_a_picture_of_another_object_is_left_out(mugs, tmp_path, monkeypatch):
         return np.stack([red, ~red], 1).astype(np.float32)
 
     models = labellers()
-    monkeypatch.setattr('hoigen.editing.data.pictures.load_labellers', lambda options, filters: Labellers(
-        models.box, models.mask, models.depth, None, likeness))
+    monkeypatch.setattr(
+        'hoigen.editing.data.pictures.load_labellers',
+        lambda options, filters: Labellers(models.box, models.mask, models.depth, None, likeness),
+    )
     outcome = make_pictures(job(tmp_path), object_folders(mugs), 0)
     assert (outcome.examples, dict(outcome.dropped)) == (3, {'not like its pictures': 1})
 

@@ -45,8 +45,9 @@ def test_a_set_is_what_training_reads(made):
     with np.load(made / 'scene_000000.npz') as arrays:
         assert arrays['rgb'].shape[1:] == (48, 48, 3)
         assert arrays['view_rgb'].shape[:2] == (2, 3)
-        seen = arrays['mask'] & ~(np.nan_to_num(arrays['depth_without_m'], nan=np.inf)
-                                  < arrays['object_depth_m'] * (1 - TOLERANCE))
+        seen = arrays['mask'] & ~(
+            np.nan_to_num(arrays['depth_without_m'], nan=np.inf) < arrays['object_depth_m'] * (1 - TOLERANCE)
+        )
         changed = np.abs(arrays['rgb'].astype(int) - arrays['without']).max(-1) > 20
         assert all(changed[e][seen[e]].mean() > 0.5 for e in range(len(seen))), 'the object is where its mask says'
 
@@ -61,8 +62,9 @@ def test_a_set_larger_than_memory_trains_alike(made, monkeypatch):
     for index in range(len(held)):
         for kind in ({}, {'box': True}, {'guided': True}):
             a, b = held.given(index, **kind), read.given(index, **kind)
-            assert all(np.array_equal(getattr(a, name), getattr(b, name)) for name in ('target', 'masked', 'depth',
-                                                                                       'paint'))
+            assert all(
+                np.array_equal(getattr(a, name), getattr(b, name)) for name in ('target', 'masked', 'depth', 'paint')
+            )
         assert np.array_equal(held.views[held.thing[index], 1], read.views[read.thing[index], 1])
 
 
@@ -110,14 +112,16 @@ def test_the_ledger_remembers_scenes_of_which_nothing_was_kept(tmp_path):
 def test_good_examples_pass(scene):
     assert scene.examples
     assert [fault_of(e, scene.views[e.thing], FilterOptions(), None) for e in scene.examples] == [''] * len(
-        scene.examples)
+        scene.examples
+    )
 
 
 def test_a_mask_beside_its_object_is_left_out(scene):
     """As it would be if a mesh were drawn elsewhere than it is labelled."""
     example = scene.examples[0]
-    shifted = replace(example.placement, mask=np.roll(example.placement.mask, 6, 1),
-                      depth_m=np.roll(example.placement.depth_m, 6, 1))
+    shifted = replace(
+        example.placement, mask=np.roll(example.placement.mask, 6, 1), depth_m=np.roll(example.placement.depth_m, 6, 1)
+    )
     assert fault_of(replace(example, placement=shifted), (), FilterOptions(), None) == 'mask and rendering disagree'
 
 
@@ -129,6 +133,7 @@ def test_an_object_mostly_out_of_view_is_left_out(scene):
 @pytest.mark.parametrize(('alike', 'fault'), [(0.8, ''), (0.2, 'not like its pictures')])
 def test_an_object_unlike_its_pictures_is_left_out(scene, alike, fault):
     """The likeness of what is seen in the scene to the pictures of it decides."""
+
     def likeness(pictures):
         assert (pictures[0] == 255).all(-1).any(), 'the object alone on white'
         return np.array([[1.0, 0.0]] + [[alike, np.sqrt(1 - alike**2)]] * (len(pictures) - 1), np.float32)

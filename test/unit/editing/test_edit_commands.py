@@ -21,8 +21,17 @@ from hoigen.editing.records import Edited
 from hoigen.episodes import EpisodeReader, load_clip, provenance_from_json
 from hoigen.episodes.definitions import typestore
 
-BOX_OBJ = '\n'.join([*(f'v {x} {y} {z}' for x in (-.05, .05) for y in (-.05, .05) for z in (-.05, .05)),
-                     'f 1 2 4 3', 'f 5 7 8 6', 'f 1 5 6 2', 'f 3 4 8 7', 'f 1 3 7 5', 'f 2 6 8 4'])
+BOX_OBJ = '\n'.join(
+    [
+        *(f'v {x} {y} {z}' for x in (-0.05, 0.05) for y in (-0.05, 0.05) for z in (-0.05, 0.05)),
+        'f 1 2 4 3',
+        'f 5 7 8 6',
+        'f 1 5 6 2',
+        'f 3 4 8 7',
+        'f 1 3 7 5',
+        'f 2 6 8 4',
+    ]
+)
 
 
 @pytest.fixture
@@ -44,8 +53,26 @@ def room(tmp_path: Path) -> Path:
 
 
 def insert(room: Path, *more: str) -> int:
-    return main(['edit', 'insert', str(room / 'wall.png'), '--mesh', str(room / 'box.obj'), '--caption', 'a grey box',
-                 '--at', '0', '0', '0.6', '--view-deg', '60', '--out', str(room / 'out'), *more])
+    return main(
+        [
+            'edit',
+            'insert',
+            str(room / 'wall.png'),
+            '--mesh',
+            str(room / 'box.obj'),
+            '--caption',
+            'a grey box',
+            '--at',
+            '0',
+            '0',
+            '0.6',
+            '--view-deg',
+            '60',
+            '--out',
+            str(room / 'out'),
+            *more,
+        ]
+    )
 
 
 @pytest.fixture(scope='module')
@@ -81,17 +108,20 @@ def test_an_object_goes_behind_what_is_nearer(room: Path, paster: Paster) -> Non
     assert (room / 'out' / 'wall_inserted_sheet.png').exists()
 
 
-def test_without_depth_nothing_hides_it_and_that_is_said(room: Path, paster: Paster, capsys: pytest.CaptureFixture[str]
-                                                         ) -> None:
+def test_without_depth_nothing_hides_it_and_that_is_said(
+    room: Path, paster: Paster, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert insert(room) == 0
     assert 'wall.png: its depth is not known' in capsys.readouterr().out
     with np.load(room / 'out' / 'wall_inserted.npz') as made:
         assert made['mask'][0][:, :40].any()
 
 
-def test_a_network_tells_depth_if_it_tells_metres(room: Path, paster: Paster, monkeypatch: pytest.MonkeyPatch,
-                                                  capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_network_tells_depth_if_it_tells_metres(
+    room: Path, paster: Paster, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A network that tells only order would put the object before or behind things by chance: it is refused."""
+
     class Network:
         metric = True
 
@@ -108,8 +138,9 @@ def test_a_network_tells_depth_if_it_tells_metres(room: Path, paster: Paster, mo
     assert 'tells only what is nearer' in ' '.join(capsys.readouterr().err.split())
 
 
-def test_what_is_there_is_kept_and_other_settings_are_refused(room: Path, paster: Paster,
-                                                              capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_there_is_kept_and_other_settings_are_refused(
+    room: Path, paster: Paster, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert insert(room) == 0
     assert insert(room) == 0
     assert 'is there already' in capsys.readouterr().out
@@ -118,14 +149,27 @@ def test_what_is_there_is_kept_and_other_settings_are_refused(room: Path, paster
     assert 'got others for how' in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(('more', 'says'), [
-    (['--depth', 'other.png'], "expected depth of the picture's size 80x60, got 40x30"),
-    (['--calibration', 'K.txt'], 'got both'), (['--size', '0.1', '0.1', '0.1'], 'got both'),
-    (['--view-deg', '200'], 'degrees in [1, 170], got 200'), (['--at', '0', '0', '-0.6'], 'before the camera'),
-    (['--at', '9', '0', '0.6'], 'inside the 80x60 picture'), (['--scale', '1000'], 'millimetres'),
-    (['--depth', 'none.png'], 'none.png')])
-def test_bad_input_is_told(room: Path, paster: Paster, more: list[str], says: str, monkeypatch: pytest.MonkeyPatch,
-                           capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ('more', 'says'),
+    [
+        (['--depth', 'other.png'], "expected depth of the picture's size 80x60, got 40x30"),
+        (['--calibration', 'K.txt'], 'got both'),
+        (['--size', '0.1', '0.1', '0.1'], 'got both'),
+        (['--view-deg', '200'], 'degrees in [1, 170], got 200'),
+        (['--at', '0', '0', '-0.6'], 'before the camera'),
+        (['--at', '9', '0', '0.6'], 'inside the 80x60 picture'),
+        (['--scale', '1000'], 'millimetres'),
+        (['--depth', 'none.png'], 'none.png'),
+    ],
+)
+def test_bad_input_is_told(
+    room: Path,
+    paster: Paster,
+    more: list[str],
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     Image.fromarray(np.full((30, 40), 400, np.uint16)).save(room / 'other.png')
     (room / 'K.txt').write_text('70 70 39.5 29.5')
     monkeypatch.chdir(room)
@@ -167,9 +211,11 @@ def test_a_counterfactual_is_a_bag_with_its_own_truth(bag: Path, moved: Path) ->
     assert not (moved / '.episode_0000_moved').exists()
 
 
-def test_a_stopped_edit_goes_on_where_it_was(bag: Path, moved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-                                             ) -> None:
+def test_a_stopped_edit_goes_on_where_it_was(
+    bag: Path, moved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Frames that were finished are not painted again, and the end is that of an edit in one go."""
+
     class Stopping(Paster):
         def insert(self, *given: Any, **named: Any) -> Edited:
             if self.inserted == 4:
@@ -188,15 +234,22 @@ def test_a_stopped_edit_goes_on_where_it_was(bag: Path, moved: Path, tmp_path: P
     np.testing.assert_array_equal(one.mask, other.mask)
 
 
-@pytest.mark.parametrize(('task', 'noun'), [
-    ('lift the yellow mug and carry it to the left', 'yellow mug'), ('open the red chest', 'red chest'),
-    ('pour from a big bottle into the mug', 'big bottle'), ('wave', '')])
+@pytest.mark.parametrize(
+    ('task', 'noun'),
+    [
+        ('lift the yellow mug and carry it to the left', 'yellow mug'),
+        ('open the red chest', 'red chest'),
+        ('pour from a big bottle into the mug', 'big bottle'),
+        ('wave', ''),
+    ],
+)
 def test_what_is_handled_is_read_from_the_sentence(task: str, noun: str) -> None:
     assert handled(task) == noun
 
 
-def test_an_object_that_is_seen_in_no_frame_is_no_edit(room: Path, paster: Paster, capsys: pytest.CaptureFixture[str]
-                                                       ) -> None:
+def test_an_object_that_is_seen_in_no_frame_is_no_edit(
+    room: Path, paster: Paster, capsys: pytest.CaptureFixture[str]
+) -> None:
     """All of it is behind what is nearer: an error, no finished edit, and the folder is free for another pose."""
     behind = np.full((60, 80), 400, np.uint16)
     Image.fromarray(behind).save(room / 'depth.png')
@@ -213,24 +266,29 @@ def test_of_a_picture_no_hand_is_told_of(room: Path, paster: Paster, capsys: pyt
     assert 'touch' not in capsys.readouterr().out
 
 
-def test_a_removal_that_changes_nothing_is_an_error(room: Path, monkeypatch: pytest.MonkeyPatch,
-                                                    capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_removal_that_changes_nothing_is_an_error(
+    room: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """What the mask covers looks as before: nothing is written."""
+
     class Idle(Paster):
         def remove(self, rgb: np.ndarray, *given: Any, **named: Any) -> np.ndarray:
             return rgb
 
     monkeypatch.setattr(inserter, 'load_inserter', lambda name: Idle())
     Image.fromarray(np.full((60, 80), 255, np.uint8)).save(room / 'mask.png')
-    assert main(['edit', 'remove', str(room / 'wall.png'), '--mask', str(room / 'mask.png'), '--out',
-                 str(room / 'out')]) == 1
+    assert (
+        main(['edit', 'remove', str(room / 'wall.png'), '--mask', str(room / 'mask.png'), '--out', str(room / 'out')])
+        == 1
+    )
     assert 'expected what the mask covers to be gone, got the same colours in 100%' in capsys.readouterr().err
     assert not (room / 'out' / 'wall_removed.png').exists()
 
 
 @pytest.mark.parametrize('name', ['video.mp4', 'frames', 'raw'])
-def test_what_was_not_extracted_says_what_to_run_first(name: str, tmp_path: Path, paster: Paster,
-                                                       capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_was_not_extracted_says_what_to_run_first(
+    name: str, tmp_path: Path, paster: Paster, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A video, a folder of frames, and a raw bag."""
     if name == 'video.mp4':
         (tmp_path / name).write_bytes(b'a video')

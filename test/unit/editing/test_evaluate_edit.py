@@ -54,13 +54,16 @@ def insertions() -> list[Insertion]:
 @pytest.fixture(scope='module')
 def rows(insertions) -> dict[str, list[dict[str, float]]]:
     """Every measure of the baselines and of deliberately wrong pictures."""
-    wrong = {'over': lambda i: drawn(i, i.placement.T_world_object, over=True),
-             'aside': lambda i: drawn(i, i.placement.T_world_object, shift=8),
-             'turned': lambda i: drawn(i, turned(i))}
+    wrong = {
+        'over': lambda i: drawn(i, i.placement.T_world_object, over=True),
+        'aside': lambda i: drawn(i, i.placement.T_world_object, shift=8),
+        'turned': lambda i: drawn(i, turned(i)),
+    }
     found: dict[str, list[dict[str, float]]] = {name: [] for name in (*BASELINES, *wrong)}
     for insertion in insertions:
-        reader = OrientationReader(insertion.look.asset, insertion.placement.T_world_object, insertion.placement.camera,
-                                   insertion.truth)
+        reader = OrientationReader(
+            insertion.look.asset, insertion.placement.T_world_object, insertion.placement.camera, insertion.truth
+        )
         for name, picture in (BASELINES | wrong).items():
             found[name].append(measure(Made(picture(insertion), None), insertion, reader, Identity(IdentityConfig())))
     return found
@@ -176,11 +179,16 @@ def test_without_the_ablation_its_row_is_left_out() -> None:
     assert table[3][1:] == ['2'] * 5
 
 
-@pytest.mark.parametrize(('method', 'name', 'value', 'fault'), [
-    (MODEL, OCCLUSION, 0.79, 'occlusion right: 0.79 is not 0.8 or more'),
-    (MODEL, IOU, 0.59, 'object IoU: 0.59 is not 0.6 or more'), (MODEL, IOU, float('nan'), 'object IoU: nan'),
-    (MODEL, ABSREL, 2.0, 'depth AbsRel, %: 2.000 is not below 2.000'),
-    (STAGE_1, TURNED, 0.3, 'within 30°: 0.30')])
+@pytest.mark.parametrize(
+    ('method', 'name', 'value', 'fault'),
+    [
+        (MODEL, OCCLUSION, 0.79, 'occlusion right: 0.79 is not 0.8 or more'),
+        (MODEL, IOU, 0.59, 'object IoU: 0.59 is not 0.6 or more'),
+        (MODEL, IOU, float('nan'), 'object IoU: nan'),
+        (MODEL, ABSREL, 2.0, 'depth AbsRel, %: 2.000 is not below 2.000'),
+        (STAGE_1, TURNED, 0.3, 'within 30°: 0.30'),
+    ],
+)
 def test_a_missed_bound_is_said(method, name, value, fault) -> None:
     """Each bound by itself, the others kept; an equal value is not better."""
     good = {OCCLUSION: 0.9, IOU: 0.8, ABSREL: 1.0, TURNED: 0.5}

@@ -29,8 +29,9 @@ def networks(tmp_path) -> IdentityConfig:
     dino, clip = tmp_path / 'dino', tmp_path / 'clip'
     Dinov2Model(Dinov2Config(**SMALL)).save_pretrained(dino)
     BitImageProcessorPil(**SIZES).save_pretrained(dino)
-    CLIPVisionModelWithProjection(CLIPVisionConfig(**SMALL, intermediate_size=16, projection_dim=4)
-                                  ).save_pretrained(clip)
+    CLIPVisionModelWithProjection(CLIPVisionConfig(**SMALL, intermediate_size=16, projection_dim=4)).save_pretrained(
+        clip
+    )
     CLIPImageProcessorPil(**SIZES).save_pretrained(clip)
     return IdentityConfig(str(dino), clip)
 
@@ -70,8 +71,10 @@ def test_an_object_is_like_itself_and_unlike_others(networks, picture, mask) -> 
 
 def test_weights_are_told_and_those_not_given_left_out(networks, picture, mask) -> None:
     identity = Identity(networks)
-    assert identity.weights == {'DINO': sha256_of(Path(networks.dino) / 'model.safetensors'),
-                                'CLIP': sha256_of(networks.clip / 'model.safetensors')}
+    assert identity.weights == {
+        'DINO': sha256_of(Path(networks.dino) / 'model.safetensors'),
+        'CLIP': sha256_of(networks.clip / 'model.safetensors'),
+    }
     assert Identity(IdentityConfig()).compare(picture, mask, picture) == {}
 
 

@@ -31,14 +31,21 @@ def test_side_of_a_token():
     assert replace(tiny, autoencoder={'block_out_channels': [8, 8, 8, 8]}).pixels_per_token == 16
 
 
-@pytest.mark.parametrize(('changes', 'says'), [
-    ({'size': 60}, 'size: expected a multiple of 8 pixels, got 60'),
-    ({'reference_size': 33}, 'reference_size: expected a multiple of 8 pixels, got 33'),
-    ({'steps': 0}, 'steps: expected >= 1, got 0'),
-    ({'guidance': 3.5}, 'guidance: expected a number where the transformer has guidance_embeds, else none, got 3.5'),
-    ({'words': None}, 'words: expected a word table, or clip, t5 and text_length, got None'),
-    ({'text_length': 512}, 'words: expected a word table, or clip, t5 and text_length'),
-    ({'image_guidance': 0.5}, 'image_guidance: expected a number >= 1')])
+@pytest.mark.parametrize(
+    ('changes', 'says'),
+    [
+        ({'size': 60}, 'size: expected a multiple of 8 pixels, got 60'),
+        ({'reference_size': 33}, 'reference_size: expected a multiple of 8 pixels, got 33'),
+        ({'steps': 0}, 'steps: expected >= 1, got 0'),
+        (
+            {'guidance': 3.5},
+            'guidance: expected a number where the transformer has guidance_embeds, else none, got 3.5',
+        ),
+        ({'words': None}, 'words: expected a word table, or clip, t5 and text_length, got None'),
+        ({'text_length': 512}, 'words: expected a word table, or clip, t5 and text_length'),
+        ({'image_guidance': 0.5}, 'image_guidance: expected a number >= 1'),
+    ],
+)
 def test_wrong_values_are_named(changes, says):
     """Each field that cannot work is refused where it is read, not deep in a model."""
     with pytest.raises(ModelError, match='model insertion-tiny') as error:
@@ -51,10 +58,14 @@ def test_an_unknown_model_names_those_there_are():
         read_config('insertion-tinny')
 
 
-@pytest.mark.parametrize(('text', 'says'), [
-    ('- 1', 'expected fields and their values, got list'),
-    ('nmae: x', r"unknown \['nmae'\]"),
-    ('name: x', r'missing \[.*steps.*\], unknown')])
+@pytest.mark.parametrize(
+    ('text', 'says'),
+    [
+        ('- 1', 'expected fields and their values, got list'),
+        ('nmae: x', r"unknown \['nmae'\]"),
+        ('name: x', r'missing \[.*steps.*\], unknown'),
+    ],
+)
 def test_a_file_of_something_else(tmp_path, text, says):
     """The file is named, and what is wrong in it."""
     (tmp_path / 'model.yaml').write_text(text)

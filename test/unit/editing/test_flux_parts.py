@@ -26,18 +26,40 @@ def folder(tmp_path_factory):
 def test_a_picture_is_that_of_the_official_pipeline(folder):
     """Caption, schedule, guidance, positions, packing and decoding, all at once: what FLUX.1-dev paints from a text."""
     pipeline = FluxPipeline(
-        FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True), load_autoencoder(toy_config(folder, folder)),
-        CLIPTextModel.from_pretrained(folder / 'text_encoder'), CLIPTokenizer.from_pretrained(folder / 'tokenizer'),
-        T5EncoderModel.from_pretrained(folder / 'text_encoder_2'), T5Tokenizer.from_pretrained(folder / 'tokenizer_2'),
-        FluxTransformer2DModel.from_pretrained(folder / 'transformer').eval())
+        FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True),
+        load_autoencoder(toy_config(folder, folder)),
+        CLIPTextModel.from_pretrained(folder / 'text_encoder'),
+        CLIPTokenizer.from_pretrained(folder / 'tokenizer'),
+        T5EncoderModel.from_pretrained(folder / 'text_encoder_2'),
+        T5Tokenizer.from_pretrained(folder / 'tokenizer_2'),
+        FluxTransformer2DModel.from_pretrained(folder / 'transformer').eval(),
+    )
     pipeline.set_progress_bar_config(disable=True)
     start = noise(4, 16, 16)
-    official = pipeline('can', height=32, width=32, num_inference_steps=3, guidance_scale=2.5,
-                        latents=start.clone(), max_sequence_length=7, output_type='pt').images * 2 - 1
+    official = (
+        pipeline(
+            'can',
+            height=32,
+            width=32,
+            num_inference_steps=3,
+            guidance_scale=2.5,
+            latents=start.clone(),
+            max_sequence_length=7,
+            output_type='pt',
+        ).images
+        * 2
+        - 1
+    )
 
     text, pooled = CaptionEncoder(folder, 7, Memory(weights='float32'))(['can'])
-    flux = lambda x, t: pipeline.transformer(x, text, pooled, t, position_ids(4, 4), torch.zeros(7, 3),  # noqa: E731
-                                             torch.tensor([2.5]), return_dict=False)[0]
+
+    def flux(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        ids, guidance = torch.zeros(7, 3), torch.tensor([2.5])
+        result: torch.Tensor = pipeline.transformer(
+            x, text, pooled, t, position_ids(4, 4), ids, guidance, return_dict=False
+        )[0]
+        return result
+
     with torch.no_grad():
         ours = decode(pipeline.vae, sample(flux, start, schedule(3, 16)), 4, 4)
     torch.testing.assert_close(ours, official, atol=1e-4, rtol=0)

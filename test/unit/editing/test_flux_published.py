@@ -29,11 +29,15 @@ from hoigen.records import Camera, MeshAsset
 DEV = read_config('insertion-flux-dev')
 
 
-@pytest.mark.parametrize(('manifest', 'made'), [
-    ('flux1_dev_transformer', lambda: FluxTransformer2DModel(**DEV.transformer)),
-    ('flux1_dev_vae', lambda: PublishedAutoencoder(**DEV.autoencoder)),
-    ('clip_vit_l14_text', lambda: CLIPTextModel(CLIPTextConfig(**DEV.clip))),
-    ('t5_v1_1_xxl_encoder', lambda: T5EncoderModel(T5Config(**DEV.t5)))])
+@pytest.mark.parametrize(
+    ('manifest', 'made'),
+    [
+        ('flux1_dev_transformer', lambda: FluxTransformer2DModel(**DEV.transformer)),
+        ('flux1_dev_vae', lambda: PublishedAutoencoder(**DEV.autoencoder)),
+        ('clip_vit_l14_text', lambda: CLIPTextModel(CLIPTextConfig(**DEV.clip))),
+        ('t5_v1_1_xxl_encoder', lambda: T5EncoderModel(T5Config(**DEV.t5))),
+    ],
+)
 def test_the_full_size_is_the_official_one(reference, manifest, made):
     """Every key and shape of FLUX.1-dev, and no other: built without storage from the configuration that ships."""
     with torch.device('meta'):
@@ -77,8 +81,18 @@ def velocity(insertion, seed=3):
         return torch.randn(1, *shape, generator=g).to(like)
 
     with torch.no_grad():
-        return insertion(draw(16, 16), draw(32, 16), draw(2, 16, 16), draw(9), draw(2, 9), torch.tensor([0.5]).to(like),
-                         draw(7, 12), draw(8), sequence_ids(4, [4, 4]), torch.tensor([4.0]).to(like)).float()
+        return insertion(
+            draw(16, 16),
+            draw(32, 16),
+            draw(2, 16, 16),
+            draw(9),
+            draw(2, 9),
+            torch.tensor([0.5]).to(like),
+            draw(7, 12),
+            draw(8),
+            sequence_ids(4, [4, 4]),
+            torch.tensor([4.0]).to(like),
+        ).float()
 
 
 def test_training_starts_from_uno(layout):
@@ -104,8 +118,11 @@ def test_what_training_leaves_is_a_model(layout, config):
     stage_0 = start_from(toy_config(layout / 'flux', layout / 'uno'))
     assert (velocity(loaded) - velocity(stage_0)).abs().max() > 0.01
     assert not any(parameter.requires_grad and 'lora' in name for name, parameter in loaded.named_parameters())
-    assert {'trained/trained.safetensors', 'flux/vae/diffusion_pytorch_model.safetensors',
-            'flux/text_encoder_2/model.safetensors'} <= hashes.keys()
+    assert {
+        'trained/trained.safetensors',
+        'flux/vae/diffusion_pytorch_model.safetensors',
+        'flux/text_encoder_2/model.safetensors',
+    } <= hashes.keys()
     assert sum(name.startswith('flux/transformer/') for name in hashes) > 1
 
 
@@ -149,14 +166,31 @@ def test_encoders_that_are_kept_read_the_same(layout, monkeypatch):
 @pytest.fixture
 def cube() -> Subject:
     v = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float32) * 0.05
-    faces = np.array([[0, 1, 3], [0, 3, 2], [4, 6, 7], [4, 7, 5], [0, 4, 5], [0, 5, 1], [2, 3, 7], [2, 7, 6],
-                      [0, 2, 6], [0, 6, 4], [1, 5, 7], [1, 7, 3]], np.int32)
-    return Subject('a red cube', (Reference(np.full((32, 32, 3), 200, np.uint8), None),),
-                   MeshAsset('cube', 'object', v, faces))
+    faces = np.array(
+        [
+            [0, 1, 3],
+            [0, 3, 2],
+            [4, 6, 7],
+            [4, 7, 5],
+            [0, 4, 5],
+            [0, 5, 1],
+            [2, 3, 7],
+            [2, 7, 6],
+            [0, 2, 6],
+            [0, 6, 4],
+            [1, 5, 7],
+            [1, 7, 3],
+        ],
+        np.int32,
+    )
+    return Subject(
+        'a red cube', (Reference(np.full((32, 32, 3), 200, np.uint8), None),), MeshAsset('cube', 'object', v, faces)
+    )
 
 
-@pytest.mark.parametrize('memory', [{}, {'weights': 'bfloat16'}, {'weights': 'int8'}, {'tiling': True},
-                                    {'offload': 'model'}], ids=str)
+@pytest.mark.parametrize(
+    'memory', [{}, {'weights': 'bfloat16'}, {'weights': 'int8'}, {'tiling': True}, {'offload': 'model'}], ids=str
+)
 def test_the_inserter_works_with_published_parts(layout, cube, memory):
     """Untrained toys paint nonsense, but where they must, finite, the same again, and in every use of memory."""
     model = load_insertion(str(layout / 'trained'), Memory(**{'device': 'cpu', 'weights': 'float32', **memory}))
@@ -200,12 +234,16 @@ def test_too_little_memory_is_said_before_anything_is_loaded(config, monkeypatch
         load_published(config)
 
 
-@pytest.mark.parametrize(('damage', 'says'), [
-    (lambda t: t.pop('target.outer.weight'), 'target: 1 keys do not fit this model, .*missing outer.weight'),
-    (lambda t: t.update({'own.extra': torch.zeros(1)}), 'own: 1 keys do not fit this model, .*unexpected extra'),
-    (lambda t: t.update({'target.inner.weight': torch.zeros(256, 6)}), r'expected \[256, 9\], got \[256, 6\]'),
-    (lambda t: t.pop('transformer.transformer_blocks.0.attn.to_q.lora_A.weight'), 'missing transformer'),
-    (lambda t: t['own.outer.bias'].fill_(torch.inf), 'expected finite values')])
+@pytest.mark.parametrize(
+    ('damage', 'says'),
+    [
+        (lambda t: t.pop('target.outer.weight'), 'target: 1 keys do not fit this model, .*missing outer.weight'),
+        (lambda t: t.update({'own.extra': torch.zeros(1)}), 'own: 1 keys do not fit this model, .*unexpected extra'),
+        (lambda t: t.update({'target.inner.weight': torch.zeros(256, 6)}), r'expected \[256, 9\], got \[256, 6\]'),
+        (lambda t: t.pop('transformer.transformer_blocks.0.attn.to_q.lora_A.weight'), 'missing transformer'),
+        (lambda t: t['own.outer.bias'].fill_(torch.inf), 'expected finite values'),
+    ],
+)
 def test_a_damaged_training_result_is_refused(layout, config, tmp_path, damage, says):
     """Adapter and projectors: nothing missing, nothing more, nothing of another shape, nothing broken."""
     tensors = load_file(layout / 'trained' / TRAINED)
@@ -215,9 +253,15 @@ def test_a_damaged_training_result_is_refused(layout, config, tmp_path, damage, 
         load_published(replace(config, lora=str(tmp_path)))
 
 
-@pytest.mark.parametrize(('part', 'field', 'value'), [
-    ('transformer', 'axes_dims_rope', [2, 7, 7]), ('vae', 'scaling_factor', 0.9),
-    ('text_encoder', 'hidden_act', 'gelu'), ('text_encoder_2', 'd_kv', 4)])
+@pytest.mark.parametrize(
+    ('part', 'field', 'value'),
+    [
+        ('transformer', 'axes_dims_rope', [2, 7, 7]),
+        ('vae', 'scaling_factor', 0.9),
+        ('text_encoder', 'hidden_act', 'gelu'),
+        ('text_encoder_2', 'd_kv', 4),
+    ],
+)
 def test_another_configuration_is_refused(layout, config, tmp_path, part, field, value):
     """A FLUX of another make may have the same shapes and mean other things by them."""
     shutil.copytree(layout / 'flux', tmp_path / 'flux')

@@ -38,19 +38,35 @@ def write_examples(path) -> None:
     mask = np.zeros((EXAMPLES, SIZE, SIZE), bool)
     mask[:, 8:20, 8:20] = True
     depth = np.full(mask.shape, 2, np.float32)
-    np.savez(path, rgb=pictures(EXAMPLES), without=pictures(EXAMPLES), depth_without_m=depth, mask=mask, box_mask=mask,
-             object_depth_m=np.where(mask, np.float32(1), np.float32(np.inf)),
-             insertion_depth_m=np.ones(EXAMPLES, np.float32),
-             orientation=rng.uniform(-1, 1, (EXAMPLES, 3)).astype(np.float32), guide=pictures(EXAMPLES),
-             thing=np.array([0, 1, 1]), view_rgb=pictures(2, VIEWS),
-             view_orientation=rng.uniform(-1, 1, (2, VIEWS, 3)).astype(np.float32),
-             caption=np.array(['a red mug', 'the blue box']))
+    np.savez(
+        path,
+        rgb=pictures(EXAMPLES),
+        without=pictures(EXAMPLES),
+        depth_without_m=depth,
+        mask=mask,
+        box_mask=mask,
+        object_depth_m=np.where(mask, np.float32(1), np.float32(np.inf)),
+        insertion_depth_m=np.ones(EXAMPLES, np.float32),
+        orientation=rng.uniform(-1, 1, (EXAMPLES, 3)).astype(np.float32),
+        guide=pictures(EXAMPLES),
+        thing=np.array([0, 1, 1]),
+        view_rgb=pictures(2, VIEWS),
+        view_orientation=rng.uniform(-1, 1, (2, VIEWS, 3)).astype(np.float32),
+        caption=np.array(['a red mug', 'the blue box']),
+    )
 
 
 def asked(home, out, stage='all', steps=2, **hardware):
     loop = LoopConfig(steps=steps, batch=2, warmup=1, learning_rate=1e-2)
-    return replace(recipe(str(home / 'model')), data=home / 'data', out=home / out, stage=stage, views=loop,
-                   insertion=loop, hardware=Hardware(**hardware))
+    return replace(
+        recipe(str(home / 'model')),
+        data=home / 'data',
+        out=home / out,
+        stage=stage,
+        views=loop,
+        insertion=loop,
+        hardware=Hardware(**hardware),
+    )
 
 
 def learnt(home, out):
@@ -63,8 +79,11 @@ def test_both_stages_leave_a_model(home):
     after = learnt(home, 'run')
     before = trained(start_from(toy_config(home / 'flux', home / 'uno')))
     assert after.keys() == before.keys()
-    for name in ('target.outer.weight', 'transformer.transformer_blocks.0.attn.to_q.lora_B.weight',
-                 'transformer.single_transformer_blocks.1.proj_out.lora_A.weight'):
+    for name in (
+        'target.outer.weight',
+        'transformer.transformer_blocks.0.attn.to_q.lora_B.weight',
+        'transformer.single_transformer_blocks.1.proj_out.lora_A.weight',
+    ):
         assert (after[name].float() - before[name]).abs().max() > 1e-3, name
     assert load_insertion(str(home / 'run')).config.lora == str(home / 'run')
 

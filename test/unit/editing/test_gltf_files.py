@@ -42,8 +42,11 @@ def as_square(found: dict[str, np.ndarray]) -> bool:
     """Whether it is the square of one metre, of two triangles that do not overlap."""
     corners = found['vertices'][found['triangles']]
     area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1).sum() / 2
-    return bool(np.isclose(area, 1) and np.allclose(found['vertices'].min(0), 0)
-                and np.allclose(found['vertices'].max(0), [0, 1, 1]))
+    return bool(
+        np.isclose(area, 1)
+        and np.allclose(found['vertices'].min(0), 0)
+        and np.allclose(found['vertices'].max(0), [0, 1, 1])
+    )
 
 
 def plain(b: Builder) -> None:
@@ -74,8 +77,10 @@ def sparse(b: Builder) -> None:
     moved[1] = 5
     made = b.primitive(moved)
     b.json['accessors'][made['attributes']['POSITION']]['sparse'] = {
-        'count': 1, 'indices': {'bufferView': b.view(np.array([1], np.uint16).tobytes()), 'componentType': 5123},
-        'values': {'bufferView': b.view(QUAD[1].tobytes())}}
+        'count': 1,
+        'indices': {'bufferView': b.view(np.array([1], np.uint16).tobytes()), 'componentType': 5123},
+        'values': {'bufferView': b.view(QUAD[1].tobytes())},
+    }
 
 
 def sparse_alone(b: Builder) -> None:
@@ -83,8 +88,10 @@ def sparse_alone(b: Builder) -> None:
     accessor = b.json['accessors'][made['attributes']['POSITION']]
     del accessor['bufferView']
     accessor['sparse'] = {
-        'count': 4, 'indices': {'bufferView': b.view(np.arange(4, dtype=np.uint8).tobytes()), 'componentType': 5121},
-        'values': {'bufferView': b.view(QUAD.tobytes())}}
+        'count': 4,
+        'indices': {'bufferView': b.view(np.arange(4, dtype=np.uint8).tobytes()), 'componentType': 5121},
+        'values': {'bufferView': b.view(QUAD.tobytes())},
+    }
 
 
 def strip(b: Builder) -> None:
@@ -101,8 +108,10 @@ def unindexed(b: Builder) -> None:
 
 def nested(b: Builder) -> None:
     b.primitive(QUAD - np.float32([3, 0, 0]))
-    b.json['nodes'] = [{'children': [1], 'translation': [2, 0, 0]},
-                       {'mesh': 0, 'matrix': [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 1, 0, 0, 1]}]
+    b.json['nodes'] = [
+        {'children': [1], 'translation': [2, 0, 0]},
+        {'mesh': 0, 'matrix': [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 1, 0, 0, 1]},
+    ]
 
 
 def turned(b: Builder) -> None:
@@ -128,13 +137,18 @@ def morphed(b: Builder) -> None:
 
 def skinned(b: Builder) -> None:
     made = b.primitive(QUAD + np.float32([0, 4, 0]))
-    made['attributes'] |= {'JOINTS_0': b.accessor(np.tile(np.uint8([0, 1, 0, 0]), (4, 1))),
-                           'WEIGHTS_0': b.accessor(np.tile(np.float32([0.5, 0.5, 0, 0]), (4, 1)))}
+    made['attributes'] |= {
+        'JOINTS_0': b.accessor(np.tile(np.uint8([0, 1, 0, 0]), (4, 1))),
+        'WEIGHTS_0': b.accessor(np.tile(np.float32([0.5, 0.5, 0, 0]), (4, 1))),
+    }
     back = np.eye(4, dtype=np.float32)
     back[1, 3] = -4
     b.json['skins'] = [{'joints': [1, 2], 'inverseBindMatrices': b.accessor(np.stack([back.T.ravel()] * 2))}]
-    b.json['nodes'] = [{'mesh': 0, 'skin': 0, 'translation': [9, 9, 9]},  # the joints place it, not its node
-                       {'translation': [1, 0, 0]}, {'translation': [-1, 0, 0]}]
+    b.json['nodes'] = [
+        {'mesh': 0, 'skin': 0, 'translation': [9, 9, 9]},  # the joints place it, not its node
+        {'translation': [1, 0, 0]},
+        {'translation': [-1, 0, 0]},
+    ]
     b.json['scenes'][0]['nodes'] = [0, 1, 2]
 
 
@@ -143,9 +157,28 @@ def beside_lines(b: Builder) -> None:
     b.primitive(QUAD * 8, mode=1)
 
 
-@pytest.mark.parametrize('make', [
-    plain, strided, quantised, whole_numbers, sparse, sparse_alone, strip, fan, unindexed, nested, turned, unshown,
-    without_scenes, morphed, skinned, beside_lines], ids=lambda make: make.__name__)
+@pytest.mark.parametrize(
+    'make',
+    [
+        plain,
+        strided,
+        quantised,
+        whole_numbers,
+        sparse,
+        sparse_alone,
+        strip,
+        fan,
+        unindexed,
+        nested,
+        turned,
+        unshown,
+        without_scenes,
+        morphed,
+        skinned,
+        beside_lines,
+    ],
+    ids=lambda make: make.__name__,
+)
 def test_every_way_to_write_a_square_is_the_square(make: Callable[[Builder], None], tmp_path: Path) -> None:
     """Accessors, primitives and nodes as the specification has them."""
     builder = Builder()
@@ -153,11 +186,19 @@ def test_every_way_to_write_a_square_is_the_square(make: Callable[[Builder], Non
     assert as_square(written(builder, tmp_path))
 
 
-@pytest.mark.parametrize(('values', 'normalised'), [
-    (np.float32([1, 0.2, 0.05]), False), (np.uint16([65535, 13107, 3277]), True), (np.uint8([255, 51, 13]), True),
-    (np.float32([1, 0.2, 0.05, 0.5]), False)], ids=['float', 'ushort', 'ubyte', 'with opacity'])
-def test_colours_of_vertices_are_linear_light_in_every_type(values: np.ndarray, normalised: bool, tmp_path: Path
-                                                            ) -> None:
+@pytest.mark.parametrize(
+    ('values', 'normalised'),
+    [
+        (np.float32([1, 0.2, 0.05]), False),
+        (np.uint16([65535, 13107, 3277]), True),
+        (np.uint8([255, 51, 13]), True),
+        (np.float32([1, 0.2, 0.05, 0.5]), False),
+    ],
+    ids=['float', 'ushort', 'ubyte', 'with opacity'],
+)
+def test_colours_of_vertices_are_linear_light_in_every_type(
+    values: np.ndarray, normalised: bool, tmp_path: Path
+) -> None:
     """Orange, also beside a material, whose factor multiplies them."""
     for factor, expected in ((None, ORANGE), ((1, 1, 1, 1), ORANGE), ((1, 0.5, 1, 1), (255, 89, 64))):
         builder = Builder()
@@ -184,9 +225,11 @@ def test_a_factor_multiplies_a_texture_in_linear_light(tmp_path: Path) -> None:
     np.testing.assert_array_equal(written(white, tmp_path)['texture'][0, 0], 255)
 
 
-@pytest.mark.parametrize(('places', 'normalised'), [
-    (QUAD_UV, False), ((QUAD_UV * 65535).astype(np.uint16), True), ((QUAD_UV * 255).astype(np.uint8), True)],
-    ids=['float', 'ushort', 'ubyte'])
+@pytest.mark.parametrize(
+    ('places', 'normalised'),
+    [(QUAD_UV, False), ((QUAD_UV * 65535).astype(np.uint16), True), ((QUAD_UV * 255).astype(np.uint8), True)],
+    ids=['float', 'ushort', 'ubyte'],
+)
 def test_places_in_a_texture_are_read_in_every_type(places: np.ndarray, normalised: bool, tmp_path: Path) -> None:
     """The corner at the upper right shows the image's."""
     builder = Builder()
@@ -202,8 +245,10 @@ def test_the_places_are_those_that_the_texture_names(tmp_path: Path) -> None:
     """texCoord 1, and that of KHR_texture_transform in its place."""
     for named in ({'texCoord': 1}, {'extensions': {'KHR_texture_transform': {'texCoord': 1}}}):
         builder = Builder()
-        made = builder.primitive(TEXCOORD_0=builder.accessor(QUAD_UV),
-                                 TEXCOORD_1=builder.accessor(QUAD_UV * np.float32([0.5, 1]) + np.float32([0.5, 0])))
+        made = builder.primitive(
+            TEXCOORD_0=builder.accessor(QUAD_UV),
+            TEXCOORD_1=builder.accessor(QUAD_UV * np.float32([0.5, 1]) + np.float32([0.5, 0])),
+        )
         made['material'] = builder.material(TWO, **named)
         np.testing.assert_allclose(corner_of(written(builder, tmp_path), (0, 0)), [1, 1], atol=1e-6)
     del made['attributes']['TEXCOORD_1']
@@ -215,16 +260,18 @@ def test_a_transform_moves_scales_and_turns_the_places(tmp_path: Path) -> None:
     """Scaled, then turned counter-clockwise as the image is seen (v goes down), then moved."""
     builder = Builder()
     made = builder.primitive(TEXCOORD_0=builder.accessor(QUAD_UV))
-    made['material'] = builder.material(TWO, extensions={'KHR_texture_transform': {
-        'offset': [0.5, 0.25], 'rotation': np.pi / 2, 'scale': [0.25, 0.5]}})
+    made['material'] = builder.material(
+        TWO, extensions={'KHR_texture_transform': {'offset': [0.5, 0.25], 'rotation': np.pi / 2, 'scale': [0.25, 0.5]}}
+    )
     found = written(builder, tmp_path)
     np.testing.assert_allclose(corner_of(found, (0, 1)), np.array([0.5, 0.25]) * [2, 1], atol=1e-6)  # uv 0, 0
     np.testing.assert_allclose(corner_of(found, (1, 1)), np.array([0.5, 0.0]) * [2, 1], atol=1e-6)  # uv 1, 0: up
     np.testing.assert_allclose(corner_of(found, (0, 0)), np.array([1.0, 0.25]) * [2, 1], atol=1e-6)  # uv 0, 1: right
 
 
-@pytest.mark.parametrize(('wrap', 'beyond'), [(33071, BLUE), (33648, RED), (10497, BLUE)],
-                         ids=['clamped', 'mirrored', 'repeated'])
+@pytest.mark.parametrize(
+    ('wrap', 'beyond'), [(33071, BLUE), (33648, RED), (10497, BLUE)], ids=['clamped', 'mirrored', 'repeated']
+)
 def test_a_texture_goes_on_beyond_its_edge_as_its_sampler_says(wrap: int, beyond: tuple, tmp_path: Path) -> None:
     """At u = 1.75 its edge, its mirror image, or itself again."""
     builder = Builder()
@@ -279,13 +326,23 @@ def instanced(b: Builder) -> None:
     b.json['nodes'][0]['extensions'] = {'EXT_mesh_gpu_instancing': {}}
 
 
-@pytest.mark.parametrize(('make', 'told'), [
-    (lambda b: compressed(b, 'KHR_draco_mesh_compression'), 'KHR_draco_mesh_compression is not read: decompress it'),
-    (lambda b: compressed(b, 'KHR_draco_mesh_compression', required=False), 'KHR_draco_mesh_compression is not read'),
-    (unread_texture, 'KHR_texture_basisu is not read: save its textures as PNG or JPEG'),
-    (instanced, 'EXT_mesh_gpu_instancing is not read: save it with a node for each instance'),
-    (lambda b: (b.primitive(), b.require('ACME_spheres')), 'ACME_spheres is not read: save it without')],
-    ids=['draco', 'draco beside a plain part', 'basisu', 'instancing', 'unknown'])
+@pytest.mark.parametrize(
+    ('make', 'told'),
+    [
+        (
+            lambda b: compressed(b, 'KHR_draco_mesh_compression'),
+            'KHR_draco_mesh_compression is not read: decompress it',
+        ),
+        (
+            lambda b: compressed(b, 'KHR_draco_mesh_compression', required=False),
+            'KHR_draco_mesh_compression is not read',
+        ),
+        (unread_texture, 'KHR_texture_basisu is not read: save its textures as PNG or JPEG'),
+        (instanced, 'EXT_mesh_gpu_instancing is not read: save it with a node for each instance'),
+        (lambda b: (b.primitive(), b.require('ACME_spheres')), 'ACME_spheres is not read: save it without'),
+    ],
+    ids=['draco', 'draco beside a plain part', 'basisu', 'instancing', 'unknown'],
+)
 def test_what_is_not_read_is_refused_by_its_name(make: Callable[[Builder], Any], told: str, tmp_path: Path) -> None:
     """Nothing of such a file is taken for all of it."""
     builder = Builder()
@@ -336,13 +393,18 @@ def damage(b: Builder, **accessor: Any) -> bytes:
     return b.glb()
 
 
-@pytest.mark.parametrize(('content', 'told'), [
-    (damage(Builder(), count=400), 'expected 4800 bytes'), (damage(Builder(), byteOffset=-8), 'of accessors in it'),
-    (damage(Builder(), count=3), 'triangles of vertices 0 to 2, got 3'),
-    (damage(Builder(), bufferView=9), 'whole GLB file, got a damaged one: list index'),
-    (damage(Builder())[:-30], 'whole GLB file'),
-    (damage(Builder(), componentType=1), 'whole GLB file, got one that lacks 1')],
-    ids=['too many', 'before its view', 'too few', 'no such view', 'cut', 'no such type'])
+@pytest.mark.parametrize(
+    ('content', 'told'),
+    [
+        (damage(Builder(), count=400), 'expected 4800 bytes'),
+        (damage(Builder(), byteOffset=-8), 'of accessors in it'),
+        (damage(Builder(), count=3), 'triangles of vertices 0 to 2, got 3'),
+        (damage(Builder(), bufferView=9), 'whole GLB file, got a damaged one: list index'),
+        (damage(Builder())[:-30], 'whole GLB file'),
+        (damage(Builder(), componentType=1), 'whole GLB file, got one that lacks 1'),
+    ],
+    ids=['too many', 'before its view', 'too few', 'no such view', 'cut', 'no such type'],
+)
 def test_a_file_that_says_what_is_not_there_is_refused(content: bytes, told: str, tmp_path: Path) -> None:
     """Bytes outside the data are never read as a mesh."""
     (tmp_path / 'made.glb').write_bytes(content)
@@ -350,8 +412,10 @@ def test_a_file_that_says_what_is_not_there_is_refused(content: bytes, told: str
         read(tmp_path / 'made.glb')
 
 
-@pytest.mark.parametrize(('nodes', 'told'), [
-    ([{'mesh': 0, 'children': [1]}, {'children': [0]}], 'a ring'), ([{'children': [1, 1]}, {'mesh': 0}], 'twice')])
+@pytest.mark.parametrize(
+    ('nodes', 'told'),
+    [([{'mesh': 0, 'children': [1]}, {'children': [0]}], 'a ring'), ([{'children': [1, 1]}, {'mesh': 0}], 'twice')],
+)
 def test_nodes_that_are_no_tree_are_refused(nodes: list, told: str, tmp_path: Path) -> None:
     """Instead of going round in it."""
     builder = Builder()

@@ -43,8 +43,9 @@ def inserter(small_edit_config, small_autoencoder) -> Inserter:
     parts = Parts(small_edit_config).eval()
     refiner = Refiner(4).eval()
     torch.nn.init.normal_(refiner.leave.weight)
-    return Inserter(InsertionModel(small_edit_config, parts.insertion, small_autoencoder, parts.text, {'toy': '0'},
-                                   refiner))
+    return Inserter(
+        InsertionModel(small_edit_config, parts.insertion, small_autoencoder, parts.text, {'toy': '0'}, refiner)
+    )
 
 
 @pytest.fixture
@@ -112,9 +113,14 @@ def test_of_an_object_whose_size_alone_is_known_nothing_is_claimed(inserter, sce
 
 def test_a_guide_is_drawn_only_of_a_known_look(inserter, scene, subject) -> None:
     """A mesh without a texture begins from grey, and so does one with it when the paper's conditions are asked for."""
-    rgb = [maker.insert(*scene, CAMERA, thing, POSE).rgb for maker, thing in (
-        (inserter, subject), (replace(inserter, guided=False), subject),
-        (inserter, replace(subject, mesh=box(texture=False))))]
+    rgb = [
+        maker.insert(*scene, CAMERA, thing, POSE).rgb
+        for maker, thing in (
+            (inserter, subject),
+            (replace(inserter, guided=False), subject),
+            (inserter, replace(subject, mesh=box(texture=False))),
+        )
+    ]
     assert (rgb[0] != rgb[1]).any()
     np.testing.assert_array_equal(rgb[1], rgb[2])
 
@@ -125,8 +131,10 @@ def test_a_guide_keeps_what_is_finer_than_the_model(inserter, subject) -> None:
     stripes = np.repeat(np.array([[[250] * 3], [[5] * 3]] * 16, np.uint8), 8, 1)
     mesh = replace(subject.mesh, texture=stripes, uv=np.array(subject.mesh.vertices[:, :2] * 8 + 0.5, np.float32))
     wall = np.full((480, 640, 3), 128, np.uint8), np.ones((480, 640), np.float32)
-    fine, coarse = (maker.insert(*wall, camera, replace(subject, mesh=mesh), POSE) for maker in (
-        inserter, replace(inserter, guided=False)))
+    fine, coarse = (
+        maker.insert(*wall, camera, replace(subject, mesh=mesh), POSE)
+        for maker in (inserter, replace(inserter, guided=False))
+    )
     inside = fine.mask & np.roll(fine.mask, 40, 0) & np.roll(fine.mask, -40, 0)
     steps = [np.abs(np.diff(edited.rgb[..., 0].astype(int), axis=0))[inside[1:]].max() for edited in (fine, coarse)]
     assert steps[0] > 3 * steps[1]

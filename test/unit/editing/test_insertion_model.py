@@ -13,10 +13,17 @@ from hoigen.editing.orientation import Orientation
 
 def inputs(seed: int = 0) -> dict[str, torch.Tensor]:
     draw = lambda *shape: torch.randn(*shape, generator=torch.Generator().manual_seed(seed))  # noqa: E731
-    return {'x': draw(1, 16, 16), 'scene': draw(1, 32, 16), 'references': draw(1, 2, 4, 16),
-            'target': torch.from_numpy(Orientation(0.3, 0.2, 0.1).features())[None],
-            'own': torch.zeros(1, 2, FEATURES), 'timestep': torch.tensor([0.5]), 'text': draw(1, 3, 12),
-            'pooled': draw(1, 12), 'ids': sequence_ids(4, [2, 2])}
+    return {
+        'x': draw(1, 16, 16),
+        'scene': draw(1, 32, 16),
+        'references': draw(1, 2, 4, 16),
+        'target': torch.from_numpy(Orientation(0.3, 0.2, 0.1).features())[None],
+        'own': torch.zeros(1, 2, FEATURES),
+        'timestep': torch.tensor([0.5]),
+        'text': draw(1, 3, 12),
+        'pooled': draw(1, 12),
+        'ids': sequence_ids(4, [2, 2]),
+    }
 
 
 def test_projectors_begin_as_nothing(small_flux) -> None:

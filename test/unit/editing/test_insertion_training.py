@@ -44,22 +44,38 @@ def write_scene(path, seed: int) -> None:
     rng = np.random.default_rng(seed)
     corners = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float32) * 0.06
     mesh = box_of(MeshAsset('box', 'object', corners, np.array([[0, 1, 2]], np.int32)))
-    mesh = MeshAsset('box', 'object', mesh.vertices, mesh.triangles, rng.random((8, 2)).astype(np.float32),
-                     rng.integers(0, 200, (4, 4, 3), np.uint8))
+    mesh = MeshAsset(
+        'box',
+        'object',
+        mesh.vertices,
+        mesh.triangles,
+        rng.random((8, 2)).astype(np.float32),
+        rng.integers(0, 200, (4, 4, 3), np.uint8),
+    )
     pose = rigid(np.eye(3), np.array([0.0, 0.0, 0.5]))
     placement, drawn = place(mesh, pose, CAMERA), draw(mesh, pose, CAMERA)
     without = rng.integers(0, 256, (SIZE, SIZE, 3), np.uint8)
     depth = np.ones((SIZE, SIZE), np.float32)
-    depth[:, :SIZE // 2] = 0.3
+    depth[:, : SIZE // 2] = 0.3
     views = random_views(mesh, 4, rng, SIZE)
     angles = lambda o: [o.azimuth, o.elevation, o.in_plane]  # noqa: E731
     box = place(box_of(mesh), pose, CAMERA)
-    np.savez(path, rgb=np.where(placement.mask[..., None], drawn.rgb, without)[None], without=without[None],
-             depth_without_m=depth[None], mask=placement.mask[None], object_depth_m=placement.depth_m[None],
-             box_mask=box.mask[None], insertion_depth_m=np.float32([placement.insertion_depth_m]),
-             orientation=np.float32([angles(placement.orientation)]), guide=drawn.rgb[None], thing=np.array([0]),
-             view_rgb=np.stack([view.rgb for view in views])[None],
-             view_orientation=np.float32([[angles(view.orientation) for view in views]]), caption=np.array(['red box']))
+    np.savez(
+        path,
+        rgb=np.where(placement.mask[..., None], drawn.rgb, without)[None],
+        without=without[None],
+        depth_without_m=depth[None],
+        mask=placement.mask[None],
+        object_depth_m=placement.depth_m[None],
+        box_mask=box.mask[None],
+        insertion_depth_m=np.float32([placement.insertion_depth_m]),
+        orientation=np.float32([angles(placement.orientation)]),
+        guide=drawn.rgb[None],
+        thing=np.array([0]),
+        view_rgb=np.stack([view.rgb for view in views])[None],
+        view_orientation=np.float32([[angles(view.orientation) for view in views]]),
+        caption=np.array(['red box']),
+    )
 
 
 def objective(folder, config, autoencoder, stage, **loss) -> InsertionObjective:
@@ -79,8 +95,9 @@ def test_training_sees_what_use_gives(folder, guided: bool) -> None:
     corners = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float32) * 0.06
     mesh = box_of(MeshAsset('box', 'object', corners, np.array([[0, 1, 2]], np.int32)))
     placement = place(mesh, rigid(np.eye(3), np.array([0.0, 0.0, 0.5])), CAMERA)
-    room = make_room(arrays['without'][0], arrays['depth_without_m'][0], placement,
-                     guide=arrays['guide'][0] if guided else None)
+    room = make_room(
+        arrays['without'][0], arrays['depth_without_m'][0], placement, guide=arrays['guide'][0] if guided else None
+    )
     np.testing.assert_array_equal(given.masked, room.rgb)
     np.testing.assert_array_equal(given.paint, room.paint)
     np.testing.assert_array_equal(given.depth, depth_picture(room.depth_m))
@@ -106,17 +123,22 @@ def test_stage_2_asks_for_the_scene_with_the_object(folder, small_edit_config, s
     assert removal['own'].shape == (2, FEATURES)
 
 
-def test_permuted_colours_are_permuted_everywhere_and_no_longer_named(folder, small_edit_config, small_autoencoder,
-                                                                      ) -> None:
+def test_permuted_colours_are_permuted_everywhere_and_no_longer_named(
+    folder,
+    small_edit_config,
+    small_autoencoder,
+) -> None:
     """The object keeps looking like its references."""
     batch = example(objective(folder, small_edit_config, small_autoencoder, 2, recolour=1.0), seed=2)
     plain = example(objective(folder, small_edit_config, small_autoencoder, 2), seed=2)
     assert batch['caption'] == 'box'
-    orders = [order for order in ([0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0])
-              if torch.equal(plain['target'][order], batch['target'])]
+    orders = [
+        order
+        for order in ([0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0])
+        if torch.equal(plain['target'][order], batch['target'])
+    ]
     assert len(orders) == 1
-    assert any(torch.equal(reference[orders[0]], batch['references'][0])
-               for reference in ExampleSetViews(folder).all())
+    assert any(torch.equal(reference[orders[0]], batch['references'][0]) for reference in ExampleSetViews(folder).all())
 
 
 class ExampleSetViews:
@@ -156,8 +178,16 @@ def test_all_stages_make_a_model_that_loads_and_go_on_where_they_were(folder, tm
     save_config(small_edit_config, tmp_path / 'small')
     loop = recipe().insertion
     loop = replace(loop, steps=2, batch=2, warmup=1)
-    config = recipe(str(tmp_path / 'small'), data=folder, out=tmp_path / 'run', autoencoder=loop, views=loop,
-                    insertion=loop, refiner=loop, hardware=Hardware(precision='no'))
+    config = recipe(
+        str(tmp_path / 'small'),
+        data=folder,
+        out=tmp_path / 'run',
+        autoencoder=loop,
+        views=loop,
+        insertion=loop,
+        refiner=loop,
+        hardware=Hardware(precision='no'),
+    )
     run(config)
     first = (tmp_path / 'run' / 'insertion.safetensors').read_bytes()
     run(config)

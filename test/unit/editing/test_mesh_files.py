@@ -34,8 +34,9 @@ def block(extents: tuple[float, float, float] = (0.1, 0.2, 0.3)) -> trimesh.Trim
 def tinted(colour: tuple[int, int, int], **where: float) -> trimesh.Trimesh:
     """A board [y, z] at x, with one colour as its texture."""
     mesh = block((0.02, 0.1, 0.1))
-    mesh.visual = TextureVisuals(np.full((len(mesh.vertices), 2), 0.5),
-                                 PBRMaterial(baseColorTexture=Image.new('RGB', (4, 4), colour)))
+    mesh.visual = TextureVisuals(
+        np.full((len(mesh.vertices), 2), 0.5), PBRMaterial(baseColorTexture=Image.new('RGB', (4, 4), colour))
+    )
     mesh.apply_translation([where.get('x', 0.0), where.get('y', 0.0), where.get('z', 0.0)])
     return mesh
 
@@ -122,8 +123,9 @@ def test_colours_at_corners_are_seen_and_run_into_each_other(kind: str, tmp_path
     if kind == 'glb':
         corners = corners[:, [1, 2, 0]]
     board = trimesh.Trimesh(corners, [[0, 1, 2], [0, 2, 3]], process=False)
-    board.visual = ColorVisuals(board, vertex_colors=[[0, 0, 0, 255], [128, 0, 0, 255], [128, 0, 0, 255],
-                                                      [0, 0, 0, 255]])
+    board.visual = ColorVisuals(
+        board, vertex_colors=[[0, 0, 0, 255], [128, 0, 0, 255], [128, 0, 0, 255], [0, 0, 0, 255]]
+    )
     board.export(tmp_path / f'board.{kind}')
     view = view_of(mesh_of(tmp_path / f'board.{kind}'), Orientation(0.0, 0.0, 0.0), 101)
     inside = view.share[50] == 1
@@ -152,17 +154,31 @@ def test_a_material_of_one_colour_is_that_colour(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read(tmp_path / 'block.glb')['texture'][0, 0], [255, 128, 128])
 
 
-@pytest.mark.parametrize(('name', 'text', 'told'), [
-    ('points.ply', 'ply\nformat ascii 1.0\nelement vertex 3\nproperty float x\nproperty float y\nproperty float z\n'
-                   'end_header\n0 0 0\n1 0 0\n0 1 0\n', 'got no faces'),
-    ('line.obj', 'v 0 0 0\nv 1 0 0\nl 1 2\n', 'got no faces|whole OBJ'),
-    ('nan.obj', 'v 0 0 0\nv nan 0 0\nv 0 1 0\nv inf 0 0\nf 1 2 3\nf 1 3 4\n', 'got 2 NaN or infinite of 6'),
-    ('flat.obj', 'v 0 0 0\nv 1 0 0\nv 2 0 0\nf 1 2 3\n', 'expected triangles with an area, got 1 without'),
-    ('wrong.obj', 'v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 9\n', 'triangles of vertices 1 to 3, got 9'),
-    ('empty.glb', '', 'whole GLB file'), ('empty.stl', '', 'whole STL file|no faces'),
-    ('words.glb', 'glTF' + 40 * 'x', 'whole GLB file'), ('words.ply', 'ply\nformat', 'whole PLY file'),
-    ('alone.obj', 'mtllib away.mtl\nusemtl a\nv 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n', "'away.mtl'.*beside it, got none"),
-    ('out.obj', 'mtllib ../../etc/passwd\nv 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n', 'beside it, got none')])
+@pytest.mark.parametrize(
+    ('name', 'text', 'told'),
+    [
+        (
+            'points.ply',
+            'ply\nformat ascii 1.0\nelement vertex 3\nproperty float x\nproperty float y\nproperty float z\n'
+            'end_header\n0 0 0\n1 0 0\n0 1 0\n',
+            'got no faces',
+        ),
+        ('line.obj', 'v 0 0 0\nv 1 0 0\nl 1 2\n', 'got no faces|whole OBJ'),
+        ('nan.obj', 'v 0 0 0\nv nan 0 0\nv 0 1 0\nv inf 0 0\nf 1 2 3\nf 1 3 4\n', 'got 2 NaN or infinite of 6'),
+        ('flat.obj', 'v 0 0 0\nv 1 0 0\nv 2 0 0\nf 1 2 3\n', 'expected triangles with an area, got 1 without'),
+        ('wrong.obj', 'v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 9\n', 'triangles of vertices 1 to 3, got 9'),
+        ('empty.glb', '', 'whole GLB file'),
+        ('empty.stl', '', 'whole STL file|no faces'),
+        ('words.glb', 'glTF' + 40 * 'x', 'whole GLB file'),
+        ('words.ply', 'ply\nformat', 'whole PLY file'),
+        (
+            'alone.obj',
+            'mtllib away.mtl\nusemtl a\nv 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n',
+            "'away.mtl'.*beside it, got none",
+        ),
+        ('out.obj', 'mtllib ../../etc/passwd\nv 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n', 'beside it, got none'),
+    ],
+)
 def test_a_file_that_is_no_mesh_is_refused(name: str, text: str, told: str, tmp_path: Path) -> None:
     """The error says what was expected and what came; nothing outside the mesh's folder is opened."""
     (tmp_path / name).write_text(text)
@@ -175,7 +191,7 @@ def test_a_file_that_was_cut_short_is_refused(kind: str, tmp_path: Path) -> None
     """Never read in part."""
     trimesh.creation.icosphere(radius=0.1).export(tmp_path / f'ball.{kind}')
     whole = (tmp_path / f'ball.{kind}').read_bytes()
-    (tmp_path / f'ball.{kind}').write_bytes(whole[:len(whole) * 2 // 3])
+    (tmp_path / f'ball.{kind}').write_bytes(whole[: len(whole) * 2 // 3])
     with pytest.raises(ValueError, match=rf'whole {kind.upper()} file|cut short'):
         read(tmp_path / f'ball.{kind}')
 

@@ -34,9 +34,19 @@ def area(found: dict[str, np.ndarray]) -> float:
     return float(np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2)
 
 
-@pytest.mark.parametrize('faces', [
-    'f 1 2 3 4', 'f -4 -3 -2 -1', 'f 1 2 3\nf 1 3 4', 'f 1/1 2/2 3/3 4/4', 'f 1//1 2//1 3//1 4//1', 'f 1 2 \\\n3 4',
-    'f\t1\t2\t3\t4 # all', 'vn 0 0 1\nf 1/1/1 2/2/1 3/3/1\nf 1//1 3//1 4//1'])
+@pytest.mark.parametrize(
+    'faces',
+    [
+        'f 1 2 3 4',
+        'f -4 -3 -2 -1',
+        'f 1 2 3\nf 1 3 4',
+        'f 1/1 2/2 3/3 4/4',
+        'f 1//1 2//1 3//1 4//1',
+        'f 1 2 \\\n3 4',
+        'f\t1\t2\t3\t4 # all',
+        'vn 0 0 1\nf 1/1/1 2/2/1 3/3/1\nf 1//1 3//1 4//1',
+    ],
+)
 def test_faces_are_read_however_they_are_written(faces: str, folder: Path) -> None:
     """Of any size, with or without places and normals."""
     found = made(folder, SQUARE + PLACES + faces.replace(' # all', ''))
@@ -46,8 +56,10 @@ def test_faces_are_read_however_they_are_written(faces: str, folder: Path) -> No
 
 def test_negative_indices_count_back_from_their_own_line(folder: Path) -> None:
     """Two squares, each followed by its face: the second is not the first again."""
-    found = made(folder, ''.join(SQUARE.replace('v 0', f'v {x}').replace('v 1', f'v {x + 1}') + 'f -4 -3 -2 -1\n'
-                                 for x in (0, 2)))
+    found = made(
+        folder,
+        ''.join(SQUARE.replace('v 0', f'v {x}').replace('v 1', f'v {x + 1}') + 'f -4 -3 -2 -1\n' for x in (0, 2)),
+    )
     np.testing.assert_allclose(np.ptp(found['vertices'], axis=0), [3, 1, 0])
     assert area(found) == pytest.approx(2)
 
@@ -59,9 +71,17 @@ def test_an_index_of_nothing_is_refused(face: str, folder: Path) -> None:
         made(folder, SQUARE + face)
 
 
-@pytest.mark.parametrize(('name', 'uv'), [
-    ('sub/1 two.png', (1, 1)), ('sub\\1 two.png', (1, 1)), ('C:\\mine\\sub\\..\\two.png', None),
-    ('-s 2 3 1 sub/1 two.png', (2, 3)), ('-o 0.5 -bm 1 sub/1 two.png', (1.5, 1)), ('-clamp off sub/1 two.png', (1, 1))])
+@pytest.mark.parametrize(
+    ('name', 'uv'),
+    [
+        ('sub/1 two.png', (1, 1)),
+        ('sub\\1 two.png', (1, 1)),
+        ('C:\\mine\\sub\\..\\two.png', None),
+        ('-s 2 3 1 sub/1 two.png', (2, 3)),
+        ('-o 0.5 -bm 1 sub/1 two.png', (1.5, 1)),
+        ('-clamp off sub/1 two.png', (1, 1)),
+    ],
+)
 def test_a_texture_is_found_and_put_where_its_options_say(name: str, uv: tuple | None, folder: Path) -> None:
     """Separators of Windows, options, names with spaces; the colour beside a texture is not multiplied."""
     (folder / 'a.mtl').write_text(f'newmtl m\nKd 0.1 0.1 0.1\nmap_Kd {name}\n')
@@ -75,8 +95,12 @@ def test_a_texture_is_found_and_put_where_its_options_say(name: str, uv: tuple |
 def test_a_texture_that_cannot_be_read_is_refused(folder: Path) -> None:
     """Never shown without it: garbage, what is not there, and an option that changes its colours."""
     (folder / 'no.png').write_bytes(b'garbage' * 9)
-    for name, told in (('no.png', 'no.png: expected a whole texture'), ('away.png', "the file 'away.png'"),
-                       ('-mm 0.5 2 no.png', 'the option -mm is not read'), ('-clamp on no.png', 'the option -clamp')):
+    for name, told in (
+        ('no.png', 'no.png: expected a whole texture'),
+        ('away.png', "the file 'away.png'"),
+        ('-mm 0.5 2 no.png', 'the option -mm is not read'),
+        ('-clamp on no.png', 'the option -clamp'),
+    ):
         (folder / 'a.mtl').write_text(f'newmtl m\nmap_Kd {name}\n')
         with pytest.raises(ValueError, match=told):
             made(folder, TEXTURED + 'f 1/1 2/2 3/3 4/4')
@@ -97,15 +121,24 @@ def test_parts_without_places_have_the_colour_of_their_material(folder: Path) ->
 def ply(kind: str, colours: list, faces: str = 'element face 1\nproperty list uchar int vertex_indices\n') -> str:
     colour = ''.join(f'property {kind} {name}\n' for name in ('red', 'green', 'blue'))
     rows = '\n'.join(f'{x} {y} 0 ' + ' '.join(map(str, colours)) for x, y in ((0, 0), (1, 0), (1, 1)))
-    return (f'ply\nformat ascii 1.0\nelement vertex 3\nproperty float x\nproperty float y\nproperty float z\n{colour}'
-            f'{faces}end_header\n{rows}\n' + ('3 0 1 2\n' if faces else ''))
+    return (
+        f'ply\nformat ascii 1.0\nelement vertex 3\nproperty float x\nproperty float y\nproperty float z\n{colour}'
+        f'{faces}end_header\n{rows}\n' + ('3 0 1 2\n' if faces else '')
+    )
 
 
-@pytest.mark.parametrize('text', [
-    ply('uchar', [255, 124, 64]), ply('ushort', [65535, 31868, 16448]), ply('float', [1, 0.4863, 0.251]),
-    ply('float', [255, 124, 64]), ply('int', [255, 124, 64]),
-    'v 0 0 0 1 0.4863 0.251\nv 1 0 0 1 0.4863 0.251\nv 1 1 0 1 0.4863 0.251\nf 1 2 3'],
-    ids=['uchar', 'ushort', 'float', 'float of 255', 'int', 'OBJ'])
+@pytest.mark.parametrize(
+    'text',
+    [
+        ply('uchar', [255, 124, 64]),
+        ply('ushort', [65535, 31868, 16448]),
+        ply('float', [1, 0.4863, 0.251]),
+        ply('float', [255, 124, 64]),
+        ply('int', [255, 124, 64]),
+        'v 0 0 0 1 0.4863 0.251\nv 1 0 0 1 0.4863 0.251\nv 1 1 0 1 0.4863 0.251\nf 1 2 3',
+    ],
+    ids=['uchar', 'ushort', 'float', 'float of 255', 'int', 'OBJ'],
+)
 def test_colours_of_vertices_are_read_in_every_type(text: str, folder: Path) -> None:
     """Not the low bytes of wider ones."""
     found = made(folder, text, 'made.obj' if text.startswith('v') else 'made.ply')

@@ -70,25 +70,36 @@ def test_cut_is_the_part_outside(axis: int, side: int) -> None:
     assert place(MUG, at(*where), AHEAD).cut == pytest.approx(0.5, abs=0.06)
 
 
-@pytest.mark.parametrize(('pose', 'told'), [
-    (at(0, 0, -1.0), r'before the camera, got its origin -1 m.*T_world_cam the optical frame'),
-    (at(0, 0, 0.05), r'got a part -0.03 m .* its origin at 0.05 m: the camera is inside or beside it'),
-    (at(5, 0, 1.0), r'inside the 100x80 picture .* got its origin at pixel \(550, 40\), 5.1 m away'),
-    (at(0, 0, 450.0), r'450 m away; lengths are metres; it may be in millimetres \(0.45 m\)'),
-    (np.full((4, 4), np.nan), r'pose: T_world_object: expected finite values, got 16 NaN'),
-    (np.diag([1.0, 1, 2, 1]), r'expected a rigid transform'),
-    (np.eye(3), r'expected float64 \[4, 4\], got float64 \[3, 3\]')])
+@pytest.mark.parametrize(
+    ('pose', 'told'),
+    [
+        (at(0, 0, -1.0), r'before the camera, got its origin -1 m.*T_world_cam the optical frame'),
+        (at(0, 0, 0.05), r'got a part -0.03 m .* its origin at 0.05 m: the camera is inside or beside it'),
+        (at(5, 0, 1.0), r'inside the 100x80 picture .* got its origin at pixel \(550, 40\), 5.1 m away'),
+        (at(0, 0, 450.0), r'450 m away; lengths are metres; it may be in millimetres \(0.45 m\)'),
+        (np.full((4, 4), np.nan), r'pose: T_world_object: expected finite values, got 16 NaN'),
+        (np.diag([1.0, 1, 2, 1]), r'expected a rigid transform'),
+        (np.eye(3), r'expected float64 \[4, 4\], got float64 \[3, 3\]'),
+    ],
+)
 def test_a_pose_that_shows_nothing_is_refused(pose: np.ndarray, told: str) -> None:
     """The error says the value and, where it can, what is likely wrong."""
     with pytest.raises(PlacementError, match=told):
         place(MUG, pose, AHEAD)
 
 
-@pytest.mark.parametrize(('factor', 'told'), [
-    (1000.0, r"mesh 'mug': .* got 277.128 m; it may be in millimetres \(0.277 m\): give its scale"),
-    (100.0, r'got 27.7128 m; it may be in millimetres \(0.0277 m\) or centimetres \(0.277 m\)'
-            r' or inches \(0.704 m\)'),
-    (0.001, r'got 0.000277128 m; was a scale given')])
+@pytest.mark.parametrize(
+    ('factor', 'told'),
+    [
+        (1000.0, r"mesh 'mug': .* got 277.128 m; it may be in millimetres \(0.277 m\): give its scale"),
+        (
+            100.0,
+            r'got 27.7128 m; it may be in millimetres \(0.0277 m\) or centimetres \(0.277 m\)'
+            r' or inches \(0.704 m\)',
+        ),
+        (0.001, r'got 0.000277128 m; was a scale given'),
+    ],
+)
 def test_a_mesh_in_another_unit_is_refused_with_the_likely_one(factor: float, told: str) -> None:
     """A 300 m mug is one in millimetres."""
     mesh = replace(MUG, vertices=MUG.vertices * np.float32(factor))
@@ -115,8 +126,12 @@ def test_an_object_larger_than_the_scene_is_refused() -> None:
 def test_the_box_about_a_mesh_hides_all_of_it(seed: int) -> None:
     """Its outline holds the mesh's, is not behind it, and its triangles are seen from outside."""
     rng = np.random.default_rng(seed)
-    mesh = MeshAsset('heap', 'object', rng.uniform(-0.08, 0.08, (12, 3)).astype(np.float32),
-                     rng.integers(0, 12, (9, 3)).astype(np.int32))
+    mesh = MeshAsset(
+        'heap',
+        'object',
+        rng.uniform(-0.08, 0.08, (12, 3)).astype(np.float32),
+        rng.integers(0, 12, (9, 3)).astype(np.int32),
+    )
     pose = rigid(Rotation.random(random_state=seed).as_matrix(), np.zeros(3))
     cover = box_of(mesh)
     inner, outer = (rasterise(CAMERA, apply(pose, m.vertices), m.triangles) for m in (mesh, cover))

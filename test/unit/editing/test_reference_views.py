@@ -20,8 +20,9 @@ angles = st.floats(-np.pi, np.pi)
 
 @settings(max_examples=30, deadline=None)
 @given(angles, st.floats(-np.pi / 2, np.pi / 2), angles, st.tuples(*[st.floats(-3, 3)] * 3))
-def test_the_object_fills_the_picture_and_is_whole(azimuth: float, elevation: float, turn: float,
-                                                   shift: tuple[float, ...]) -> None:
+def test_the_object_fills_the_picture_and_is_whole(
+    azimuth: float, elevation: float, turn: float, shift: tuple[float, ...]
+) -> None:
     """From any side, wherever its origin is: never cut, never tiny."""
     mesh = replace(BOX, vertices=BOX.vertices + np.array(shift, np.float32))
     view = view_of(mesh, Orientation(azimuth, elevation, turn), 64)

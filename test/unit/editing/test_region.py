@@ -16,7 +16,7 @@ def masks(draw: st.DrawFn) -> np.ndarray:
     """One rectangle somewhere in a picture, down to a single pixel."""
     top, left = draw(st.integers(0, HEIGHT - 1)), draw(st.integers(0, WIDTH - 1))
     mask = np.zeros((HEIGHT, WIDTH), bool)
-    mask[top:draw(st.integers(top + 1, HEIGHT)), left:draw(st.integers(left + 1, WIDTH))] = True
+    mask[top : draw(st.integers(top + 1, HEIGHT)), left : draw(st.integers(left + 1, WIDTH))] = True
     return mask
 
 
@@ -65,8 +65,9 @@ def test_only_where_the_share_says_does_anything_change(mask: np.ndarray, size: 
 @given(masks(), st.sampled_from([16, 64, 200]))
 def test_a_plain_picture_is_put_in_where_it_is_asked(mask: np.ndarray, size: int) -> None:
     """Each asked pixel takes the painted colour: no shift, no seam at the region's border."""
-    after = region_of(mask, size).paste(np.zeros((HEIGHT, WIDTH, 3), np.uint8), np.full((size, size, 3), 201, np.uint8),
-                                        mask.astype(np.float32))
+    after = region_of(mask, size).paste(
+        np.zeros((HEIGHT, WIDTH, 3), np.uint8), np.full((size, size, 3), 201, np.uint8), mask.astype(np.float32)
+    )
     assert (after[mask] == 201).all()
 
 
@@ -79,7 +80,7 @@ def test_places_survive_the_change_of_scale(mask: np.ndarray) -> None:
     region = region_of(mask, 64)
     assume(region.side <= min(HEIGHT, WIDTH))
     inner = np.zeros_like(mask)
-    inner[region.top + 3:region.top + region.side - 3, region.left + 3:region.left + region.side - 3] = True
+    inner[region.top + 3 : region.top + region.side - 3, region.left + 3 : region.left + region.side - 3] = True
     after = region.paste(ramp, region.cut(ramp), inner.astype(np.float32))
     assert np.abs(after.astype(int) - ramp)[inner].max() <= 3
 

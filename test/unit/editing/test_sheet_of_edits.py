@@ -37,9 +37,9 @@ def test_a_sheet_has_first_and_last_frame_in_columns_beside_each_other() -> None
     picture = np.asarray(made)
     wide, high = 48 * 9, 32 * 9
     assert picture.shape == (30 + ROWS * (high + 30), 2 * (wide + 6) + 6, 3)
-    assert (picture[30:30 + high, 6:6 + wide] == 0).all()
-    assert (picture[30:30 + high, 12 + wide:12 + 2 * wide] == 190).all()
-    assert (picture[-30 - high:-30, 6:6 + wide] == 190).all()
+    assert (picture[30 : 30 + high, 6 : 6 + wide] == 0).all()
+    assert (picture[30 : 30 + high, 12 + wide : 12 + 2 * wide] == 190).all()
+    assert (picture[-30 - high : -30, 6 : 6 + wide] == 190).all()
 
 
 def test_a_video_has_every_frame_at_its_own_time(tmp_path: Path) -> None:

@@ -17,8 +17,12 @@ from hoigen.geometry.shading import draw
 from hoigen.geometry.transforms import apply, look_at, rigid
 from hoigen.records import Camera, MeshAsset
 
-CAMERA = Camera(np.array([[220.0, 0, 79.5], [0, 220, 59.5], [0, 0, 1]]), 160, 120,
-                look_at(np.array([0.35, 0.25, 0.25]), np.zeros(3)))
+CAMERA = Camera(
+    np.array([[220.0, 0, 79.5], [0, 220, 59.5], [0, 0, 1]]),
+    160,
+    120,
+    look_at(np.array([0.35, 0.25, 0.25]), np.zeros(3)),
+)
 POSE = rigid(np.eye(3), np.array([0.01, 0.02, 0.0]))
 BOARD = 'v 0 0 0\nv 0.1 0 0\nv 0.1 0.1 0\nv 0 0.1 0\nf 1 2 3 4\n'
 """A square of 10 cm."""
@@ -71,11 +75,18 @@ def test_a_mug_of_300_m_is_refused_with_its_likely_unit(tmp_path: Path, monkeypa
     assert np.ptp(load_mesh(tmp_path / 'mug.stl', 0.001).vertices, axis=0)[2] == pytest.approx(0.1732)
 
 
-@pytest.mark.parametrize(('name', 'scale', 'told'), [
-    ('mug.fbx', 1.0, r"\(.glb, .gltf, .obj, .ply, .stl\), got '.fbx'"), ('mug', 1.0, "got 'no ending'"),
-    ('away.obj', 1.0, 'got nothing there'), ('folder.obj', 1.0, 'got a folder'),
-    ('tile.obj', 0.0, 'scale: expected metres > 0 for one unit of tile.obj, got 0.0'),
-    ('tile.obj', float('nan'), 'got nan'), ('tile.obj', -1.0, 'got -1.0')])
+@pytest.mark.parametrize(
+    ('name', 'scale', 'told'),
+    [
+        ('mug.fbx', 1.0, r"\(.glb, .gltf, .obj, .ply, .stl\), got '.fbx'"),
+        ('mug', 1.0, "got 'no ending'"),
+        ('away.obj', 1.0, 'got nothing there'),
+        ('folder.obj', 1.0, 'got a folder'),
+        ('tile.obj', 0.0, 'scale: expected metres > 0 for one unit of tile.obj, got 0.0'),
+        ('tile.obj', float('nan'), 'got nan'),
+        ('tile.obj', -1.0, 'got -1.0'),
+    ],
+)
 def test_what_cannot_be_read_is_refused_before(name: str, scale: float, told: str, tmp_path: Path) -> None:
     """Wrong endings, paths and scales."""
     (tmp_path / 'tile.obj').write_text(BOARD)

@@ -25,8 +25,12 @@ from hoigen.geometry.camera import project
 from hoigen.geometry.transforms import look_at, rigid
 from hoigen.records import Camera
 
-CAMERA = Camera(np.array([[200.0, 0, 79.5], [0, 200, 59.5], [0, 0, 1]]), 160, 120,
-                look_at(np.array([0.5, -0.3, 0.4]), np.array([0.0, 0, 0.05])))
+CAMERA = Camera(
+    np.array([[200.0, 0, 79.5], [0, 200, 59.5], [0, 0, 1]]),
+    160,
+    120,
+    look_at(np.array([0.5, -0.3, 0.4]), np.array([0.0, 0, 0.05])),
+)
 STAMPS = np.array([7_000_000_000, 7_250_000_000, 7_500_000_000, 8_000_000_000])
 
 
@@ -39,11 +43,17 @@ def test_a_place_is_in_the_frame_that_is_named() -> None:
     np.testing.assert_allclose([*pixels, depth], [79.5, 59.5, 0.5], atol=1e-9)
 
 
-@given(azimuth=st.floats(-179, 179), elevation=st.floats(-85, 85), in_plane=st.floats(-179, 179),
-       x=st.floats(-0.3, 0.3), y=st.floats(-0.2, 0.2))
+@given(
+    azimuth=st.floats(-179, 179),
+    elevation=st.floats(-85, 85),
+    in_plane=st.floats(-179, 179),
+    x=st.floats(-0.3, 0.3),
+    y=st.floats(-0.2, 0.2),
+)
 @settings(max_examples=40, deadline=None)
-def test_the_camera_sees_the_look_that_was_asked_for(azimuth: float, elevation: float, in_plane: float, x: float,
-                                                     y: float) -> None:
+def test_the_camera_sees_the_look_that_was_asked_for(
+    azimuth: float, elevation: float, in_plane: float, x: float, y: float
+) -> None:
     """Wherever in the picture the object is, and whichever way the camera looks."""
     pose = poses_of(PoseOptions(at=(x, y, 0.6), look=(azimuth, elevation, in_plane)), CAMERA, STAMPS)[0]
     got = apparent(CAMERA, pose)
@@ -91,8 +101,9 @@ def test_poses_between_those_of_a_file(tmp_path: Path) -> None:
 
 def test_a_movement_keeps_what_it_does_not_name() -> None:
     """Three centimetres to the left are so in the picture; a turn leaves the origin where it is."""
-    before = np.stack([rigid(Rotation.random(random_state=k).as_matrix(), np.array([0.01 * k, 0, 0.05]))
-                       for k in range(4)])
+    before = np.stack(
+        [rigid(Rotation.random(random_state=k).as_matrix(), np.array([0.01 * k, 0, 0.05])) for k in range(4)]
+    )
     left = moved(MoveOptions(by=(-0.03, 0, 0)), CAMERA, STAMPS, before)
     np.testing.assert_allclose(left[:, :3, :3], before[:, :3, :3], atol=1e-12)
     np.testing.assert_allclose(np.linalg.norm(left[:, :3, 3] - before[:, :3, 3], axis=1), 0.03)
@@ -102,17 +113,24 @@ def test_a_movement_keeps_what_it_does_not_name() -> None:
     assert (now[:, 0] < was[:, 0] - 5).all()
     turned = moved(MoveOptions(turn=(90, 0, 0), frame='world'), CAMERA, STAMPS, before)
     np.testing.assert_allclose(turned[:, :3, 3], before[:, :3, 3])
-    np.testing.assert_allclose(turned[0, :3, 0], np.cross([0, 0, 1], before[0, :3, 0])
-                               + before[0, 2, 0] * np.array([0, 0, 1]), atol=1e-12)
+    np.testing.assert_allclose(
+        turned[0, :3, 0], np.cross([0, 0, 1], before[0, :3, 0]) + before[0, 2, 0] * np.array([0, 0, 1]), atol=1e-12
+    )
 
 
-@pytest.mark.parametrize(('text', 'says'), [
-    ('0 0 0 0 0 0 0 1\n0 0 0 0 0 0 0 1\n', 'line 2: expected rising times'),
-    ('0 0 0 0 0 0 0 2\n', 'line 1: expected a quaternion of length 1, got one of 2'),
-    ('# none\n', 'at least one pose'), ('0 0 0 0\n', 'line 1: expected 8 finite numbers'),
-    ('0 0 0 nan 0 0 0 1\n', 'line 1: expected 8 finite numbers'),
-    ('t,x,y,z\n0,0,0,0\n', 'got no qw, qx, qy, qz'), ('0 350 0 0 0 0 0 1\n', 'may be millimetres'),
-    ('t,x,y,z,qw,qx,qy,qz\n', 'at least one pose')])
+@pytest.mark.parametrize(
+    ('text', 'says'),
+    [
+        ('0 0 0 0 0 0 0 1\n0 0 0 0 0 0 0 1\n', 'line 2: expected rising times'),
+        ('0 0 0 0 0 0 0 2\n', 'line 1: expected a quaternion of length 1, got one of 2'),
+        ('# none\n', 'at least one pose'),
+        ('0 0 0 0\n', 'line 1: expected 8 finite numbers'),
+        ('0 0 0 nan 0 0 0 1\n', 'line 1: expected 8 finite numbers'),
+        ('t,x,y,z\n0,0,0,0\n', 'got no qw, qx, qy, qz'),
+        ('0 350 0 0 0 0 0 1\n', 'may be millimetres'),
+        ('t,x,y,z,qw,qx,qy,qz\n', 'at least one pose'),
+    ],
+)
 def test_bad_files_are_refused_by_line(tmp_path: Path, text: str, says: str) -> None:
     with pytest.raises(TrajectoryError, match=says):
         read_trajectory(write(tmp_path / 'bad.csv', text))
@@ -136,10 +154,16 @@ def test_one_pose_is_for_one_instant() -> None:
         alone.at(np.array([0, 1.0]))
 
 
-@pytest.mark.parametrize(('wrong', 'says'), [
-    ({}, 'got none'), ({'at': (0, 0, 1), 'trajectory': Path('a.csv')}, 'got at and trajectory'),
-    ({'at': (0, 0, 1), 'turn': (0, 0, 0), 'look': (0, 0, 0)}, 'got both'), ({'at': (0, 0, np.nan)}, 'finite'),
-    ({'at': (0, 0, 600)}, 'millimetres')])
+@pytest.mark.parametrize(
+    ('wrong', 'says'),
+    [
+        ({}, 'got none'),
+        ({'at': (0, 0, 1), 'trajectory': Path('a.csv')}, 'got at and trajectory'),
+        ({'at': (0, 0, 1), 'turn': (0, 0, 0), 'look': (0, 0, 0)}, 'got both'),
+        ({'at': (0, 0, np.nan)}, 'finite'),
+        ({'at': (0, 0, 600)}, 'millimetres'),
+    ],
+)
 def test_contradictions_of_a_pose_are_refused(wrong: dict, says: str) -> None:
     with pytest.raises(TrajectoryError, match=says):
         PoseOptions(**wrong)

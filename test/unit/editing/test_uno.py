@@ -27,7 +27,7 @@ def test_position_ids_as_published(reference, offset, published):
 
 def test_the_sequence_of_insertion_lies_on_the_diagonal():
     """What the insertion model was trained with is what UNO's weights know: each reference down and across."""
-    ids = sequence_ids(8, [8, 4])[3 * 64:, 1:]
+    ids = sequence_ids(8, [8, 4])[3 * 64 :, 1:]
     assert ids[0].tolist() == [8, 8]
     assert ids[64].tolist() == [16, 16]
     assert ids[-1].tolist() == [19, 19]
@@ -47,9 +47,16 @@ def flux():
 def run(model):
     g = torch.Generator().manual_seed(3)
     with torch.no_grad():
-        return model(torch.randn(1, 6, 16, generator=g), torch.randn(1, 4, 12, generator=g),
-                     torch.randn(1, 8, generator=g), torch.tensor([0.4]), torch.randn(6, 3, generator=g),
-                     torch.zeros(4, 3), torch.tensor([4.0]), return_dict=False)[0]
+        return model(
+            torch.randn(1, 6, 16, generator=g),
+            torch.randn(1, 4, 12, generator=g),
+            torch.randn(1, 8, generator=g),
+            torch.tensor([0.4]),
+            torch.randn(6, 3, generator=g),
+            torch.zeros(4, 3),
+            torch.tensor([4.0]),
+            return_dict=False,
+        )[0]
 
 
 def added(uno, name):
@@ -63,15 +70,17 @@ def merged(flux, uno):
     names = [(f'transformer_blocks.{b}.attn', f'double_blocks.{b}.processor') for b in range(2)]
     for theirs, ours in names:
         attention = flux.get_submodule(theirs)
-        for layers, name in (((attention.to_q, attention.to_k, attention.to_v), 'qkv_lora1'),
-                             ((attention.add_q_proj, attention.add_k_proj, attention.add_v_proj), 'qkv_lora2')):
+        for layers, name in (
+            ((attention.to_q, attention.to_k, attention.to_v), 'qkv_lora1'),
+            ((attention.add_q_proj, attention.add_k_proj, attention.add_v_proj), 'qkv_lora2'),
+        ):
             for n, layer in enumerate(layers):
-                layer.weight += added(uno, f'{ours}.{name}')[n * WIDTH:(n + 1) * WIDTH]
+                layer.weight += added(uno, f'{ours}.{name}')[n * WIDTH : (n + 1) * WIDTH]
         attention.to_out[0].weight += added(uno, f'{ours}.proj_lora1')
         attention.to_add_out.weight += added(uno, f'{ours}.proj_lora2')
     for b, block in enumerate(flux.single_transformer_blocks):
         for n, layer in enumerate((block.attn.to_q, block.attn.to_k, block.attn.to_v)):
-            layer.weight += added(uno, f'single_blocks.{b}.processor.qkv_lora')[n * WIDTH:(n + 1) * WIDTH]
+            layer.weight += added(uno, f'single_blocks.{b}.processor.qkv_lora')[n * WIDTH : (n + 1) * WIDTH]
         block.proj_out.weight += added(uno, f'single_blocks.{b}.processor.proj_lora')
     return flux
 
@@ -121,22 +130,38 @@ def test_the_catalogue_knows_the_released_keys(reference, tmp_path, uno):
     assert got == {key: [5 if size == 512 else size for size in shape] for key, shape in released.items()}
 
 
-@pytest.mark.parametrize('key', ['double_blocks.0.processor.qkv_lora.down.weight', 'img_in.weight',
-                                 'single_blocks.0.processor.qkv_lora1.up.weight',
-                                 'double_blocks.0.processor.qkv_lora1.down.bias'])
+@pytest.mark.parametrize(
+    'key',
+    [
+        'double_blocks.0.processor.qkv_lora.down.weight',
+        'img_in.weight',
+        'single_blocks.0.processor.qkv_lora1.up.weight',
+        'double_blocks.0.processor.qkv_lora1.down.bias',
+    ],
+)
 def test_other_keys_are_refused(key):
     with pytest.raises(ModelError, match=f'{key}: expected a weight of UNO'):
         from_uno({key: torch.zeros(1)})
 
 
-@pytest.mark.parametrize(('damage', 'says'), [
-    (lambda t: t.pop('double_blocks.1.processor.proj_lora2.up.weight'),
-     r'missing transformer\.transformer_blocks\.1\.attn\.to_add_out\.lora_B\.weight'),
-    (lambda t: t.update({'double_blocks.2.processor.proj_lora2.up.weight': torch.zeros(32, 3)}),
-     r'unexpected transformer\.transformer_blocks\.2'),
-    (lambda t: t.update({'single_blocks.0.processor.proj_lora.up.weight': torch.zeros(16, 3)}),
-     r'expected \[32, 3\], got \[16, 3\]'),
-    (lambda t: t['single_blocks.0.processor.proj_lora.up.weight'].fill_(torch.nan), 'expected finite values')])
+@pytest.mark.parametrize(
+    ('damage', 'says'),
+    [
+        (
+            lambda t: t.pop('double_blocks.1.processor.proj_lora2.up.weight'),
+            r'missing transformer\.transformer_blocks\.1\.attn\.to_add_out\.lora_B\.weight',
+        ),
+        (
+            lambda t: t.update({'double_blocks.2.processor.proj_lora2.up.weight': torch.zeros(32, 3)}),
+            r'unexpected transformer\.transformer_blocks\.2',
+        ),
+        (
+            lambda t: t.update({'single_blocks.0.processor.proj_lora.up.weight': torch.zeros(16, 3)}),
+            r'expected \[32, 3\], got \[16, 3\]',
+        ),
+        (lambda t: t['single_blocks.0.processor.proj_lora.up.weight'].fill_(torch.nan), 'expected finite values'),
+    ],
+)
 def test_an_adapter_that_does_not_fit_is_refused(flux, uno, damage, says):
     """Missing, too much, of another shape, broken: named, and FLUX is left without it."""
     tensors = {key: value.clone() for key, value in uno.items()}

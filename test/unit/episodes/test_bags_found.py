@@ -33,8 +33,12 @@ def test_folders_nested_folders_and_files(run: Path) -> None:
     """Each by its place, with a name of its own; what is hidden is unfinished."""
     found = find_bags([run])
     assert [bag.label for bag in found] == ['episode_0000', 'loose/a', 'loose/b', 'night/two/episode_0000']
-    assert [bag.name for bag in found] == ['runs_episode_0000', 'runs_loose_a', 'runs_loose_b',
-                                           'runs_night_two_episode_0000']
+    assert [bag.name for bag in found] == [
+        'runs_episode_0000',
+        'runs_loose_a',
+        'runs_loose_b',
+        'runs_night_two_episode_0000',
+    ]
     bag = run / 'episode_0000'
     for given in (bag, bag / 'episode_0000.mcap'):
         assert [(one.path, one.name) for one in find_bags([given])] == [(bag, 'runs_episode_0000')]
@@ -44,8 +48,11 @@ def test_folders_nested_folders_and_files(run: Path) -> None:
 
 def test_what_is_no_bag_is_refused(run: Path) -> None:
     """By its name, with what was expected; one bag is one."""
-    for given, got in ((run / 'other', 'a folder without one'), (run / 'other' / 'notes.txt', 'another file'),
-                       (run / 'nothing', 'nothing')):
+    for given, got in (
+        (run / 'other', 'a folder without one'),
+        (run / 'other' / 'notes.txt', 'another file'),
+        (run / 'nothing', 'nothing'),
+    ):
         with pytest.raises(EpisodeError, match=f'{given}: expected at least one episode .*, got {got}'):
             find_bags([given])
     with pytest.raises(EpisodeError, match=r'expected one bag, got 4; name one: .*episode_0000'):

@@ -81,11 +81,24 @@ def test_somebody_without_hoigen_reads_the_same_topics_as_of_an_episode(tmp_path
     save_clip(clip, MADE, tmp_path / 'bag')
     with AnyReader([tmp_path / 'bag']) as reader:
         counts = {topic: info.msgcount for topic, info in reader.topics.items()}
-        moved = [reader.deserialize(raw, c.msgtype).transforms for c, _, raw in
-                 reader.messages([c for c in reader.connections if c.topic == '/tf'])]
+        moved = [
+            reader.deserialize(raw, c.msgtype).transforms
+            for c, _, raw in reader.messages([c for c in reader.connections if c.topic == '/tf'])
+        ]
     assert counts == {'/condition/provenance': 1} | dict.fromkeys(
-        ('/camera/image', '/camera/camera_info', '/camera/pose', '/labels', '/condition/points', '/condition/tracks',
-         '/condition/mask', '/condition/depth', '/tf'), FRAMES)
+        (
+            '/camera/image',
+            '/camera/camera_info',
+            '/camera/pose',
+            '/labels',
+            '/condition/points',
+            '/condition/tracks',
+            '/condition/mask',
+            '/condition/depth',
+            '/tf',
+        ),
+        FRAMES,
+    )
     assert [[t.child_frame_id for t in transforms] for transforms in moved] == [['camera_optical']] * FRAMES
     shift = moved[3][0].transform.translation
     np.testing.assert_allclose([shift.x, shift.y, shift.z], clip.cameras[3].T_world_cam[:3, 3], atol=1e-12)
@@ -129,8 +142,13 @@ KILLED = textwrap.dedent("""
 def test_a_killed_writer_leaves_no_bag(tmp_path: Path) -> None:
     """Nobody who looks for bags finds a part of one."""
     path = [str(Path(__file__).parents[2]), *sys.path]
-    child = subprocess.run([sys.executable, '-c', f'import sys; sys.path[:0] = {path!r}\n{KILLED}',
-                            str(tmp_path / 'bag')], capture_output=True, text=True, timeout=600, env=os.environ)
+    child = subprocess.run(
+        [sys.executable, '-c', f'import sys; sys.path[:0] = {path!r}\n{KILLED}', str(tmp_path / 'bag')],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        env=os.environ,
+    )
     assert child.returncode == -signal.SIGKILL, child.stdout + child.stderr
     assert not (tmp_path / 'bag').exists()
     with pytest.raises(EpisodeError, match='expected at least one episode'):
@@ -148,8 +166,9 @@ def test_a_torn_bag_or_one_that_lacks_a_message_is_refused(tmp_path: Path, clip:
     save_clip(clip, MADE, tmp_path / 'whole')
     with AnyReader([tmp_path / 'whole']) as reader:
         bag, dropped = BagWriter(tmp_path / 'lacking'), False
-        connections = {c.id: bag.add_connection(c.topic, c.msgtype, typestore=reader.typestore)
-                       for c in reader.connections}
+        connections = {
+            c.id: bag.add_connection(c.topic, c.msgtype, typestore=reader.typestore) for c in reader.connections
+        }
         for c, stamp_ns, raw in reader.messages():
             if c.topic == '/condition/mask' and not dropped:
                 dropped = True
@@ -163,8 +182,9 @@ def test_a_torn_bag_or_one_that_lacks_a_message_is_refused(tmp_path: Path, clip:
 def test_training_clips_are_made_of_bags_of_footage(tmp_path: Path, clip: Clip) -> None:
     """What a recording shows is trained on like what the simulator shows."""
     save_clip(clip, MADE, tmp_path / 'bags' / 'clip_0000')
-    config = ClipsConfig(out=tmp_path / 'train', from_bags=tmp_path / 'bags', width=48, height=32, frames=5, points=64,
-                         workers=1)
+    config = ClipsConfig(
+        out=tmp_path / 'train', from_bags=tmp_path / 'bags', width=48, height=32, frames=5, points=64, workers=1
+    )
     assert make_clips(config) == 0
     assert [path.name for path in config.out.iterdir()] == ['bags_clip_0000_00000.safetensors']
 

@@ -47,8 +47,11 @@ def outcome(read: Callable[[], Any]) -> Any:
 
 def of_graph(messages: list[Row]) -> Any:
     """As a node decodes what it receives."""
-    topics = [topic for topic in messages[0] if topic.startswith('condition/') or topic in (
-        'camera/image', 'camera/camera_info', 'camera/pose', 'labels')]
+    topics = [
+        topic
+        for topic in messages[0]
+        if topic.startswith('condition/') or topic in ('camera/image', 'camera/camera_info', 'camera/pose', 'labels')
+    ]
     return decode.clip({topic: [row[topic] for row in messages] for topic in topics})
 
 
@@ -58,8 +61,11 @@ def of_bag(messages: list[Row], folder: Path) -> Any:
     connections = {topic: bag.add_connection(f'/{topic}', kind, typestore=typestore()) for topic, kind in kinds.items()}
     for row in messages:
         for topic, message in row.items():
-            bag.write(connections[topic], decode.stamp_ns(message.header),
-                      bytes(typestore().serialize_cdr(message, kinds[topic])))
+            bag.write(
+                connections[topic],
+                decode.stamp_ns(message.header),
+                bytes(typestore().serialize_cdr(message, kinds[topic])),
+            )
     bag.close()
     with EpisodeReader(folder) as reader:
         return reader.clip()
@@ -72,9 +78,26 @@ NAMES = st.text(st.characters(exclude_categories=['Cs'], exclude_characters='\0'
 @st.composite
 def changes(draw: st.DrawFn) -> Callable[[list[Row]], None]:
     """Something of one frame that is not as ever: at the edge of what is taken, or beyond it."""
-    frame, kind = draw(st.integers(0, 1)), draw(st.sampled_from(
-        ['quaternion', 'position', 'depth', 'millimetres', 'mask', 'role', 'ids', 'labels', 'contacts', 'camera',
-         'rgb']))
+    frame, kind = (
+        draw(st.integers(0, 1)),
+        draw(
+            st.sampled_from(
+                [
+                    'quaternion',
+                    'position',
+                    'depth',
+                    'millimetres',
+                    'mask',
+                    'role',
+                    'ids',
+                    'labels',
+                    'contacts',
+                    'camera',
+                    'rgb',
+                ]
+            )
+        ),
+    )
     value, factor = draw(SPECIAL), draw(st.sampled_from([1.0, 1.00005, 0.9999, 1.0009, 1.002, 0.0, np.nan]))
     code, name = draw(st.integers(0, 4)), draw(NAMES)
 
@@ -102,22 +125,29 @@ def changes(draw: st.DrawFn) -> Callable[[list[Row]], None]:
             row['labels'].joint_positions[0] = np.float32(value)
             row['labels'].object_pose_known = code > 2
         elif kind == 'contacts':
-            row['labels'].contacts = [make.make('hoigen/msg/Contact', force=float(np.float32(value)),
-                                                position=make.xyz('geometry_msgs/msg/Point', T_WORLD_CAM[:3, 3]),
-                                                normal=make.xyz('geometry_msgs/msg/Vector3', np.eye(3)[0]))] * code
+            row['labels'].contacts = [
+                make.make(
+                    'hoigen/msg/Contact',
+                    force=float(np.float32(value)),
+                    position=make.xyz('geometry_msgs/msg/Point', T_WORLD_CAM[:3, 3]),
+                    normal=make.xyz('geometry_msgs/msg/Vector3', np.eye(3)[0]),
+                )
+            ] * code
         elif kind == 'camera':
             row['camera/camera_info'].k[code] = value
         else:
             pixels = np.random.default_rng(code).integers(0, 256, (*SCENE.size[::-1], 4), np.uint8)
             encoding, channels = [('bgr8', 3), ('rgba8', 4), ('mono8', 1), ('8UC3', 3), ('jpeg', 3)][code]
             row['camera/image'] = make.image(frame, pixels[..., :channels], encoding)
+
     return change
 
 
 @settings(max_examples=40, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(changes(), min_size=1, max_size=2))
 def test_what_the_graph_takes_is_read_back_equal_and_the_rest_refused_in_both(
-        edits: list[Callable[[list[Row]], None]]) -> None:
+    edits: list[Callable[[list[Row]], None]],
+) -> None:
     messages = rows()
     for edit in edits:
         edit(messages)

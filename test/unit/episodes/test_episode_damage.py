@@ -78,8 +78,11 @@ def test_every_bit_of_the_file_is_watched(whole: Path, tmp_path: Path) -> None:
     """One flipped bit anywhere, in data, index or end: the bag is refused by name, never loaded as other data."""
     data = (whole / 'bag.mcap').read_bytes()
     random = np.random.default_rng(0)
-    bits = {*random.integers(0, 8 * len(data), 40).tolist(), *range(0, 64, 9),
-            *random.integers(8 * (len(data) - FOOTER - 13), 8 * len(data), 40).tolist()}
+    bits = {
+        *random.integers(0, 8 * len(data), 40).tolist(),
+        *range(0, 64, 9),
+        *random.integers(8 * (len(data) - FOOTER - 13), 8 * len(data), 40).tolist(),
+    }
     for bit in sorted(bits):
         bag = copy(whole, tmp_path / 'bag', flipped(data, bit))
         with pytest.raises(EpisodeDamaged) as caught:
@@ -106,13 +109,17 @@ def test_metadata_that_changed_never_changes_what_is_loaded(whole: Path, tmp_pat
 
 @pytest.mark.parametrize('kind', ['whole', 'unchecked'])
 def test_a_torn_file_is_refused_and_what_is_whole_of_it_read_on_request(
-        kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     """Bytes lost or added in the middle, a cut anywhere: no bag of fewer frames is taken for a whole one."""
     source: Path = request.getfixturevalue(kind)
     data = (source / 'bag.mcap').read_bytes()
     middle = len(data) // 3
-    torn = [data[:middle] + data[middle + 40:], data[:middle] + b'\0\1\2\3' + data[middle:],
-            *(data[:size] for size in range(0, len(data), len(data) // 12))]
+    torn = [
+        data[:middle] + data[middle + 40 :],
+        data[:middle] + b'\0\1\2\3' + data[middle:],
+        *(data[:size] for size in range(0, len(data), len(data) // 12)),
+    ]
     for changed in torn:
         bag = copy(source, tmp_path / 'bag', changed)
         with pytest.raises(EpisodeDamaged, match=f'{bag}: expected a finished bag that is whole, .*hoigen recover'):
@@ -134,8 +141,10 @@ def test_counts_are_held_against_what_is_there(kind: str, tmp_path: Path, reques
     """metadata.yaml and the file's own index say how many messages there are."""
     source: Path = request.getfixturevalue(kind)
     data, metadata = (source / 'bag.mcap').read_bytes(), (source / 'metadata.yaml').read_text()
-    more = metadata.replace('message_count: 3\n    topic_metadata:\n      name: /labels',
-                            'message_count: 9\n    topic_metadata:\n      name: /labels')
+    more = metadata.replace(
+        'message_count: 3\n    topic_metadata:\n      name: /labels',
+        'message_count: 9\n    topic_metadata:\n      name: /labels',
+    )
     assert more != metadata
     with pytest.raises(EpisodeDamaged, match=r'/labels: expected 9 messages, as metadata.yaml says, got 3'):
         load_clip(copy(source, tmp_path / 'bag', data, more))

@@ -46,8 +46,8 @@ def test_points_keep_their_place_and_colour(episode: Path, scene: Scene) -> None
     np.testing.assert_array_equal(clip.rgb[0, v, u], clip.point_rgb[known])
     assert known.sum() > 20
     assert set(clip.point_role) == {1, 2}
-    np.testing.assert_array_equal(clip.tracks, clip.points[:, :scene.tracks])
-    np.testing.assert_array_equal(clip.track_visible, clip.point_visible[:, :scene.tracks])
+    np.testing.assert_array_equal(clip.tracks, clip.points[:, : scene.tracks])
+    np.testing.assert_array_equal(clip.track_visible, clip.point_visible[:, : scene.tracks])
 
 
 def test_generated_clip_comes_with_labels_and_provenance(episode: Path, scene: Scene) -> None:
@@ -69,8 +69,11 @@ def test_bags_of_the_first_version_are_read(tmp_path: Path, scene: Scene) -> Non
     """Recordings outlive releases: what was not measured then is unknown; poses of objects always were known."""
     old, new = get_typestore(Stores.ROS2_KILTED), typestore()
     labels = (find('msg') / 'Labels.msg').read_text().replace('bool object_pose_known', '# ')
-    old.register(new.fielddefs | get_types_from_msg(labels, 'hoigen/msg/Labels')
-                 | get_types_from_msg('std_msgs/Header header\nfloat32 value\n', 'hoigen/msg/Fidelity'))
+    old.register(
+        new.fielddefs
+        | get_types_from_msg(labels, 'hoigen/msg/Labels')
+        | get_types_from_msg('std_msgs/Header header\nfloat32 value\n', 'hoigen/msg/Fidelity')
+    )
     bag, connections = BagWriter(tmp_path / 'episode_0000'), {}
     for topic, msgtype, stamp_ns, cdr, _ in messages(scene):
         if topic == 'synth/fidelity':
@@ -143,6 +146,8 @@ def test_points_that_change_places_are_refused(tmp_path: Path, recorded: list[Me
             cdr = bytes(typestore().serialize_cdr(cloud, msgtype))
         writer.write(topic, msgtype, stamp_ns, cdr, qos)
     writer.close()
-    with (EpisodeReader(tmp_path / 'bag') as reader,
-          pytest.raises(EpisodeError, match=r'bag: points.id: expected 0 to 199 in order')):
+    with (
+        EpisodeReader(tmp_path / 'bag') as reader,
+        pytest.raises(EpisodeError, match=r'bag: points.id: expected 0 to 199 in order'),
+    ):
         reader.clip()

@@ -35,8 +35,12 @@ KILLED = textwrap.dedent("""
 def kill_after(folder: Path, line: str) -> None:
     """Record in a child process; kill it with -9 once it has said ``line``, in the middle of its work."""
     path = [str(Path(__file__).parents[2]), *sys.path]
-    with subprocess.Popen([sys.executable, '-c', f'import sys; sys.path[:0] = {path!r}\n{KILLED}', str(folder)],
-                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+    with subprocess.Popen(
+        [sys.executable, '-c', f'import sys; sys.path[:0] = {path!r}\n{KILLED}', str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as child:
         assert child.stdout is not None
         assert child.stdin is not None
         for said in child.stdout:
@@ -55,9 +59,17 @@ def truncated(episode: Path, folder: Path, size: int) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(('line', 'topics', 'frames'), [
-    ('frame_messages 9', ('/camera/image', '/camera/depth', '/labels', '/condition/points', '/condition/depth'), 10),
-    ('synth_messages 9', ('/synth/image', '/synth/fidelity', '/synth/labels'), 10)])
+@pytest.mark.parametrize(
+    ('line', 'topics', 'frames'),
+    [
+        (
+            'frame_messages 9',
+            ('/camera/image', '/camera/depth', '/labels', '/condition/points', '/condition/depth'),
+            10,
+        ),
+        ('synth_messages 9', ('/synth/image', '/synth/fidelity', '/synth/labels'), 10),
+    ],
+)
 def test_kill_9_loses_at_most_a_frame(tmp_path: Path, line: str, topics: tuple[str, ...], frames: int) -> None:
     """A recorder killed between two frames has lost at most the last frame; small generated ones count, too."""
     kill_after(tmp_path / 'bag', line)

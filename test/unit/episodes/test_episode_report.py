@@ -102,7 +102,7 @@ def test_preview_is_a_playable_video_that_moves(reported: Path) -> None:
     np.testing.assert_allclose(seconds[-1], 4 * length, atol=1e-3)
     height, width = frames[0].shape[:2]
     assert width == 1440
-    panels = {'source': frames[0][height // 3:-80, 60:500], 'generated': frames[0][height // 3:-80, -500:-60]}
+    panels = {'source': frames[0][height // 3 : -80, 60:500], 'generated': frames[0][height // 3 : -80, -500:-60]}
     assert all(panel.std() > 5 for panel in panels.values())
     assert np.abs(frames[0].astype(int) - frames[5]).max() > 60
     assert np.abs(frames[0].astype(int) - frames[len(frames) // 2]).max() > 60
@@ -139,8 +139,9 @@ def test_a_rejected_episode_is_shown_with_its_reason_and_its_tries(tmp_path: Pat
     assert content['provenance']['settings']['tries'] == 'seed 7, fidelity 0.3'
 
 
-def test_frames_whose_fidelity_is_not_known_are_shown_as_generated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-                                                                   ) -> None:
+def test_frames_whose_fidelity_is_not_known_are_shown_as_generated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """NaN is read back, is null on the page, and the video does not say "not generated" of a frame that it shows."""
     known = fidelity
     monkeypatch.setattr('episode_factory.fidelity', lambda scene, frame: np.nan if frame == 2 else known(scene, frame))

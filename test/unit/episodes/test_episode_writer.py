@@ -38,8 +38,9 @@ def record(folder: Path, chosen: list[Message]) -> EpisodeWriter:
 def contents(folder: Path) -> list[tuple[str, int, bytes]]:
     """(topic, stamp, CDR) of every message but tf, by rosbags alone."""
     with Reader(folder) as reader:
-        return [(c.topic, stamp, bytes(cdr)) for c, stamp, cdr in reader.messages(reader.connections)
-                if c.topic != '/tf']
+        return [
+            (c.topic, stamp, bytes(cdr)) for c, stamp, cdr in reader.messages(reader.connections) if c.topic != '/tf'
+        ]
 
 
 def test_every_message_comes_back_byte_for_byte(episode: Path, recorded: list[Message]) -> None:
@@ -53,8 +54,10 @@ def test_opens_with_rosbags_from_its_own_definitions(episode: Path, scene: Scene
     with AnyReader([episode]) as reader:
         counts = {topic: info.msgcount for topic, info in reader.topics.items()}
         assert counts == dict.fromkeys(WRITTEN, scene.frames) | {'/mesh_assets': 1, '/provenance': 1}
-        labels = [reader.deserialize(raw, c.msgtype) for c, _, raw in
-                  reader.messages([c for c in reader.connections if c.topic == '/labels'])]
+        labels = [
+            reader.deserialize(raw, c.msgtype)
+            for c, _, raw in reader.messages([c for c in reader.connections if c.topic == '/labels'])
+        ]
     assert [message.frame for message in labels] == list(range(scene.frames))
     assert labels[-1].contacts[0].force > 0
 
@@ -72,8 +75,11 @@ def test_opens_with_mcap(episode: Path, scene: Scene) -> None:
 def test_latched_topics_are_offered_transient_local(episode: Path) -> None:
     """`ros2 bag play` must hand the mesh table to a node that joins late, and streams as streams."""
     with Reader(episode) as reader:
-        latched = {c.topic for c in reader.connections
-                   if c.ext.offered_qos_profiles[0].durability is QosDurability.TRANSIENT_LOCAL}
+        latched = {
+            c.topic
+            for c in reader.connections
+            if c.ext.offered_qos_profiles[0].durability is QosDurability.TRANSIENT_LOCAL
+        }
     assert latched == {'/mesh_assets', '/provenance'}
 
 
@@ -92,8 +98,10 @@ def test_chunks_are_small_and_hold_no_topic_twice(tmp_path: Path) -> None:
 def test_tf_holds_camera_and_meshes_of_every_frame(episode: Path, scene: Scene) -> None:
     """Viewers place the camera and the meshes from tf alone, at the frames' stamps."""
     with AnyReader([episode]) as reader:
-        frames = [reader.deserialize(raw, c.msgtype).transforms for c, _, raw in
-                  reader.messages([c for c in reader.connections if c.topic == '/tf'])]
+        frames = [
+            reader.deserialize(raw, c.msgtype).transforms
+            for c, _, raw in reader.messages([c for c in reader.connections if c.topic == '/tf'])
+        ]
     assert len(frames) == scene.frames
     for frame, transforms in enumerate(frames):
         stamps = {t.header.stamp.sec * 10**9 + t.header.stamp.nanosec for t in transforms}
@@ -110,9 +118,13 @@ def test_the_camera_moves_in_the_world_under_its_own_name(optical: str | None) -
     made, types = Messages(Scene()), typestore()
     transforms, found = TransformsOf(types), []
     for topic, name, message in (
-            ('/camera/pose', 'geometry_msgs/msg/PoseStamped', types.types['geometry_msgs/msg/PoseStamped'](
-                header=made.header(0, WORLD), pose=made.pose(np.eye(4)))),
-            ('/camera/camera_info', 'sensor_msgs/msg/CameraInfo', made.camera_info(0, (60, 40)))):
+        (
+            '/camera/pose',
+            'geometry_msgs/msg/PoseStamped',
+            types.types['geometry_msgs/msg/PoseStamped'](header=made.header(0, WORLD), pose=made.pose(np.eye(4))),
+        ),
+        ('/camera/camera_info', 'sensor_msgs/msg/CameraInfo', made.camera_info(0, (60, 40))),
+    ):
         message.header = made.header(0, WORLD if topic == '/camera/pose' else optical or '')
         found += transforms.add(topic, made.cdr(name, message))
     moved = [transform for _, message in (*found, *transforms.rest()) for transform in message.transforms]
@@ -123,7 +135,7 @@ def test_the_camera_moves_in_the_world_under_its_own_name(optical: str | None) -
 def test_a_lost_message_is_a_mismatch(tmp_path: Path, recorded: list[Message], topic: str) -> None:
     """A frame that lacks one topic is never passed over; the bag is whole all the same."""
     lost = next(n for n, message in enumerate(recorded) if message[0] == topic) + 1
-    kept = recorded[:lost] + recorded[lost + 1:]
+    kept = recorded[:lost] + recorded[lost + 1 :]
     writer = record(tmp_path / 'bag', [m for m in kept if m[0] != topic] + [m for m in kept if m[0] == topic][:-1])
     with pytest.raises(EpisodeMismatch) as caught:
         writer.close()
@@ -138,8 +150,10 @@ def test_mismatch_names_topic_expected_and_got(tmp_path: Path, recorded: list[Me
     writer = record(tmp_path / 'bag', [message for message in recorded if message is not images[2]])
     with pytest.raises(EpisodeMismatch) as caught:
         writer.close()
-    assert str(caught.value) == (f'{tmp_path / "bag"}: /synth/image: expected 5 messages with the stamps of /labels, '
-                                 'got 4: 1 missing (1.250000 s)')
+    assert str(caught.value) == (
+        f'{tmp_path / "bag"}: /synth/image: expected 5 messages with the stamps of /labels, '
+        'got 4: 1 missing (1.250000 s)'
+    )
 
 
 def test_a_repeated_message_is_a_mismatch(tmp_path: Path, recorded: list[Message]) -> None:
@@ -201,11 +215,15 @@ def test_full_disk_is_one_clear_error_and_a_readable_bag(tmp_path: Path, limit: 
     """A write that the system refuses costs only the chunk that did not fit."""
     folder = tmp_path / 'bag'
     path = [str(Path(__file__).parents[2]), *sys.path]
-    child = subprocess.run([sys.executable, '-c', f'import sys; sys.path[:0] = {path!r}\n{FULL_DISK}', str(folder),
-                            str(limit)], capture_output=True, text=True, timeout=600)
+    child = subprocess.run(
+        [sys.executable, '-c', f'import sys; sys.path[:0] = {path!r}\n{FULL_DISK}', str(folder), str(limit)],
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
     assert child.returncode == 0, child.stdout + child.stderr
     done, said = child.stdout.split(' ', 1)
-    written = [(f'/{topic}', stamp, cdr) for topic, _, stamp, cdr, _ in messages(Scene(frames=6))][:int(done) + 1]
+    written = [(f'/{topic}', stamp, cdr) for topic, _, stamp, cdr, _ in messages(Scene(frames=6))][: int(done) + 1]
     kept = contents(folder)
     assert 'cannot write' in said
     assert 'readable as a bag' in said
@@ -214,9 +232,9 @@ def test_full_disk_is_one_clear_error_and_a_readable_bag(tmp_path: Path, limit: 
     assert set(written) - set(kept) <= set(written[-8:]), 'more was lost than the chunk that did not fit'
 
 
-def test_no_space_even_for_the_index(tmp_path: Path, recorded: list[Message],
-                                     monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_space_even_for_the_index(tmp_path: Path, recorded: list[Message], monkeypatch: pytest.MonkeyPatch) -> None:
     """Closing on a full disk says what to do and leaves the whole chunks."""
+
     def refuse(self: BagWriter) -> None:
         raise OSError(28, 'No space left on device')
 
@@ -244,6 +262,7 @@ def test_no_space_for_metadata_alone(tmp_path: Path, recorded: list[Message], mo
 
 def test_no_space_to_begin_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is left that a later run would find in its way."""
+
     def refuse(*_: object) -> None:
         raise OSError(28, 'No space left on device')
 
@@ -264,8 +283,11 @@ def test_a_bag_is_compressed_where_that_pays(tmp_path: Path) -> None:
         bag.flush()
     bag.close()
     with (tmp_path / 'bag' / 'bag.mcap').open('rb') as file:
-        chunks = [record for record in StreamReader(file, emit_chunks=True, validate_crcs=True).records
-                  if isinstance(record, Chunk)]
+        chunks = [
+            record
+            for record in StreamReader(file, emit_chunks=True, validate_crcs=True).records
+            if isinstance(record, Chunk)
+        ]
     assert [chunk.compression for chunk in chunks] == ['zstd', '']
     assert len(chunks[0].data) < 1000
     assert all(chunk.uncompressed_crc for chunk in chunks)
@@ -274,6 +296,7 @@ def test_a_bag_is_compressed_where_that_pays(tmp_path: Path) -> None:
 
 def test_an_error_in_the_block_still_closes_the_bag(tmp_path: Path, recorded: list[Message]) -> None:
     """A recorder that fails for its own reasons leaves a bag, and its own error is the one that is seen."""
+
     def fail() -> None:
         with EpisodeWriter(tmp_path / 'bag') as writer:
             writer.write(*recorded[0])

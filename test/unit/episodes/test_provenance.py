@@ -12,8 +12,14 @@ from hoigen.episodes import provenance_from_json, provenance_of, provenance_to_j
 def test_hashes_and_versions_are_the_files_and_packages(tmp_path: Path) -> None:
     """The hash is SHA-256 of the content (of b'abc': FIPS 180 example); a missing package is left out."""
     (tmp_path / 'w.safetensors').write_bytes(b'abc')
-    made = provenance_of(seed=3, config={'steps': 4}, source='mujoco', weights=[tmp_path / 'w.safetensors'],
-                         licences={'w': 'Apache-2.0'}, packages=('numpy', 'no-such-package'))
+    made = provenance_of(
+        seed=3,
+        config={'steps': 4},
+        source='mujoco',
+        weights=[tmp_path / 'w.safetensors'],
+        licences={'w': 'Apache-2.0'},
+        packages=('numpy', 'no-such-package'),
+    )
     assert made.weights == {'w.safetensors': 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad'}
     assert set(made.versions) == {'numpy'}
     assert versions_of(['numpy']) == made.versions

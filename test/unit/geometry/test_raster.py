@@ -15,8 +15,9 @@ from hoigen.records import Camera
 def ray_cast(camera: Camera, vertices: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The readable twin: depth [H,W] and triangle [H,W] by Moeller and Trumbore's test of every ray and triangle."""
     origin = camera.T_world_cam[:3, 3]
-    rays = (unproject(camera, pixel_grid(camera.width, camera.height), np.ones((camera.height, camera.width)))
-            - origin).reshape(-1, 3)
+    rays = (
+        unproject(camera, pixel_grid(camera.width, camera.height), np.ones((camera.height, camera.width))) - origin
+    ).reshape(-1, 3)
     best, index = np.full(len(rays), np.inf), np.full(len(rays), -1)
     for number, (a, b, c) in enumerate(vertices[triangles]):
         u, v = b - a, c - a

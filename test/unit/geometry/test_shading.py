@@ -44,8 +44,12 @@ def test_texture_stands_upright_where_its_uv_say() -> None:
     quarters = colours.repeat(32, 0).repeat(32, 1)
     rgb = draw(board(quarters), AHEAD, CAMERA).rgb
     left, right, top, bottom = 120, 199, 80, 159
-    for (v, u), expected in (((top, left), [1, 0, 0]), ((top, right), [0, 1, 0]), ((bottom, left), [0, 0, 1]),
-                             ((bottom, right), [1, 1, 0])):
+    for (v, u), expected in (
+        ((top, left), [1, 0, 0]),
+        ((top, right), [0, 1, 0]),
+        ((bottom, left), [0, 0, 1]),
+        ((bottom, right), [1, 1, 0]),
+    ):
         np.testing.assert_array_equal(rgb[v, u] > 100, np.array(expected, bool))
 
 

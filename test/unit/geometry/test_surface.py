@@ -32,8 +32,9 @@ def test_samples_lie_on_their_triangles() -> None:
 def test_every_first_part_covers_the_surface() -> None:
     """Tracks are the first samples: the first 100 of 1,000 leave no hole that purely random ones would."""
     table = mesh_table([ball('ball', 'object', 0.1)])
-    places = sample_surface(table.vertices, table.triangles, 1000, seed_of(2, 'ball')).at(table.vertices,
-                                                                                          table.triangles)
+    places = sample_surface(table.vertices, table.triangles, 1000, seed_of(2, 'ball')).at(
+        table.vertices, table.triangles
+    )
     probe = np.random.default_rng(0).normal(size=(4000, 3))
     probe *= 0.1 / np.linalg.norm(probe, axis=1, keepdims=True)
     for count in (100, 1000):

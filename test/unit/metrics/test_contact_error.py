@@ -26,8 +26,9 @@ def shifted(picture: np.ndarray, du: float = 0, dv: float = 0) -> np.ndarray:
 
 def points(*places: tuple[float, float], frames: int = 1) -> ContactPoints:
     pixels = np.repeat(np.array(places, float)[None], frames, 0)
-    return ContactPoints(pixels, np.full(pixels.shape[:2], DEPTH), np.ones(pixels.shape[:2], bool),
-                         np.full(frames, FOCAL))
+    return ContactPoints(
+        pixels, np.full(pixels.shape[:2], DEPTH), np.ones(pixels.shape[:2], bool), np.full(frames, FOCAL)
+    )
 
 
 PLACES = points((40, 40), (90, 50), (140, 30))

@@ -75,8 +75,10 @@ def test_frames_of_one_clip_and_a_clips_own_truth_are_no_independent_pairs():
     values = [kernel_distance(a, b, clip) for a, b in zip(made, truth, strict=True)]
     assert abs(np.mean(values)) < 3 * np.std(values) / np.sqrt(40)
     off = ~torch.eye(80, dtype=torch.bool)
-    usual = [_kernel(a, a)[off].mean() + _kernel(b, b)[off].mean() - 2 * _kernel(a, b).mean()
-             for a, b in zip(made, truth, strict=True)]
+    usual = [
+        _kernel(a, a)[off].mean() + _kernel(b, b)[off].mean() - 2 * _kernel(a, b).mean()
+        for a, b in zip(made, truth, strict=True)
+    ]
     assert np.mean(usual) < -3 * np.std(usual) / np.sqrt(40), 'what KID would say'
     assert np.isnan(kernel_distance(made[0], truth[0], torch.zeros(80)))
 

@@ -44,8 +44,15 @@ def truth() -> EditTruth:
     visible = outline.copy()
     visible[:, 26:] = False
     depth = np.where(without[..., 2] == 200, np.float32(NEAR_M), np.float32(FAR_M))
-    return EditTruth(np.where(visible[..., None], alone, without), without, alone, outline,
-                     np.where(outline, np.float32(OBJECT_M), np.float32(np.inf)), depth, visible)
+    return EditTruth(
+        np.where(visible[..., None], alone, without),
+        without,
+        alone,
+        outline,
+        np.where(outline, np.float32(OBJECT_M), np.float32(np.inf)),
+        depth,
+        visible,
+    )
 
 
 def all_of(picture: np.ndarray, truth: EditTruth) -> tuple[float, float, float]:
@@ -136,6 +143,7 @@ def test_a_texture_that_softens_into_the_wall_is_not_judged(truth) -> None:
 
 def test_a_like_thing_beside_it_is_left_out(truth) -> None:
     """Another red thing in the scene, and a blue stripe of the object beside the blue board: neither is counted."""
+
     def with_thing(picture: np.ndarray) -> np.ndarray:
         picture = picture.copy()
         picture[38:46, 2:10] = (200, 30, 30)

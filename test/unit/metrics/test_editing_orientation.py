@@ -32,8 +32,14 @@ def box(colours: tuple[tuple[int, int, int], ...]) -> MeshAsset:
         first = 4 * side
         triangles += [[first, first + 1, first + 2], [first, first + 2, first + 3]]
     texture = np.repeat(np.repeat(np.array(colours, np.uint8)[None], 6, 1), 8, 0)
-    return MeshAsset('box', 'object', np.array(vertices, np.float32), np.array(triangles, np.int32),
-                     np.array(uv, np.float32), texture)
+    return MeshAsset(
+        'box',
+        'object',
+        np.array(vertices, np.float32),
+        np.array(triangles, np.int32),
+        np.array(uv, np.float32),
+        texture,
+    )
 
 
 def truth_of(asset: MeshAsset, rotation: np.ndarray, board: bool = False) -> EditTruth:
@@ -111,8 +117,14 @@ def test_an_object_that_looks_the_same_from_everywhere_tells_nothing() -> None:
     up = 1 - (2 * k + 1) / 400
     flat = np.sqrt(1 - up**2)
     points = 0.05 * np.stack([flat * np.cos(k * golden), flat * np.sin(k * golden), up], 1)
-    ball = MeshAsset('ball', 'object', points.astype(np.float32), ConvexHull(points).simplices.astype(np.int32),
-                     np.full((400, 2), 0.5, np.float32), np.full((4, 4, 3), (220, 40, 40), np.uint8))
+    ball = MeshAsset(
+        'ball',
+        'object',
+        points.astype(np.float32),
+        ConvexHull(points).simplices.astype(np.int32),
+        np.full((400, 2), 0.5, np.float32),
+        np.full((4, 4, 3), (220, 40, 40), np.uint8),
+    )
     reader = OrientationReader(ball, rigid(np.eye(3), PLACE), CAMERA, truth_of(ball, np.eye(3)))
     assert not reader.tells
     assert reader.chance > 0.9

@@ -31,13 +31,20 @@ def card_that_moves(texture=True):
     for t in range(FRAMES):
         left = 8 + STEP * t
         for top, at, role in ((4, left, 2), (36, 40, 1)):
-            video[t, top:top + 24, at:at + 24], mask[t, top:top + 24, at:at + 24] = card, role
+            video[t, top : top + 24, at : at + 24], mask[t, top : top + 24, at : at + 24] = card, role
         places.append(np.concatenate([np.stack([left + right, 4 + down], -1), np.stack([40 + right, 36 + down], -1)]))
     state = np.where(mask > 0, 2, 0).astype(np.uint8)
     pixels = np.array(places, np.float32)
-    expected = Expected(mask, np.repeat(wall[None], FRAMES, 0), np.repeat(mask[:1] == 0, FRAMES, 0),
-                        video * (mask > 0)[..., None], state, pixels, np.ones(pixels.shape[:2], bool),
-                        np.repeat([2, 1], len(down)).astype(np.uint8))
+    expected = Expected(
+        mask,
+        np.repeat(wall[None], FRAMES, 0),
+        np.repeat(mask[:1] == 0, FRAMES, 0),
+        video * (mask > 0)[..., None],
+        state,
+        pixels,
+        np.ones(pixels.shape[:2], bool),
+        np.repeat([2, 1], len(down)).astype(np.uint8),
+    )
     return video, expected
 
 
@@ -90,9 +97,12 @@ def test_where_hand_and_object_are_away_nothing_is_measured_and_elsewhere_it_is(
     """Away in frames 2 and 3: their masks, and the three steps to or from them, are NaN, whatever is shown."""
     video, expected = card_that_moves()
     away = np.isin(np.arange(FRAMES), (2, 3))
-    expected = replace(expected, mask=np.where(away[:, None, None], np.uint8(0), expected.mask),
-                       coloured_state=np.where(away[:, None, None], np.uint8(0), expected.coloured_state),
-                       point_visible=expected.point_visible & ~away[:, None])
+    expected = replace(
+        expected,
+        mask=np.where(away[:, None, None], np.uint8(0), expected.mask),
+        coloured_state=np.where(away[:, None, None], np.uint8(0), expected.coloured_state),
+        point_visible=expected.point_visible & ~away[:, None],
+    )
     mask, motion = mask_fidelity(video, expected), motion_fidelity(video, expected)
     assert np.isnan(mask).tolist() == away.tolist()
     assert np.isnan(motion).tolist() == [False, False, True, True, True, False]
@@ -102,8 +112,10 @@ def test_where_hand_and_object_are_away_nothing_is_measured_and_elsewhere_it_is(
 def test_a_clip_of_a_camera_in_another_convention_has_no_fidelity(make_scene):
     """OpenGL's frame puts hand and object behind the camera: whatever is generated, nothing is measured, none is 1."""
     assets, frames = make_scene(3, 0.0, 90, 60)
-    flipped = [replace(frame, camera=replace(frame.camera, T_world_cam=frame.camera.T_world_cam @ np.diag([
-        1.0, -1, -1, 1]))) for frame in frames]
+    flipped = [
+        replace(frame, camera=replace(frame.camera, T_world_cam=frame.camera.T_world_cam @ np.diag([1.0, -1, -1, 1])))
+        for frame in frames
+    ]
     clip = build_clip(assets, flipped, ConditioningConfig(min_agreement=0.0))
     found = fidelity(clip.rgb, build_conditions(clip, width=90, height=60))
     for name in ('value', 'mask', 'motion'):

@@ -22,8 +22,14 @@ from hoigen.metrics.learned import LearnedConfig, LearnedMeasures
 from hoigen.metrics.lpips import Lpips
 from hoigen.metrics.weights import WeightsError, load_network, read_tensors
 
-TRANSFORMER = {'hidden_size': 8, 'intermediate_size': 16, 'num_hidden_layers': 1, 'num_attention_heads': 2,
-               'image_size': 32, 'patch_size': 16}
+TRANSFORMER = {
+    'hidden_size': 8,
+    'intermediate_size': 16,
+    'num_hidden_layers': 1,
+    'num_attention_heads': 2,
+    'image_size': 32,
+    'patch_size': 16,
+}
 
 
 @pytest.fixture
@@ -99,14 +105,18 @@ def test_inception_is_the_published_network():
     row, column = u[None].expand(299, -1), u[:, None].expand(-1, 299)
     features = network(torch.stack([row * 0.85, column * 0.85, (row + column) % 256])[None].round())[0]
     assert features[[0, 500, 1000, 1500, 2000]].tolist() == pytest.approx(
-        [1.986297, 1.250167, 0.0, 0.446060, 2.097412], abs=1e-3)
+        [1.986297, 1.250167, 0.0, 0.446060, 2.097412], abs=1e-3
+    )
     assert [float(features.mean()), float(features.std())] == pytest.approx([0.747081, 0.979056], abs=1e-3)
 
 
 def test_every_given_network_measures_and_is_named_by_its_hash(alexnet, clip, videomae, video, mask):
     learned = LearnedMeasures(LearnedConfig(lpips=alexnet, clip=clip, fvd=videomae))
-    assert learned.weights == {'lpips': sha256_of(alexnet), 'clip': sha256_of(clip / 'model.safetensors'),
-                               'fvd': sha256_of(videomae / 'model.safetensors')}
+    assert learned.weights == {
+        'lpips': sha256_of(alexnet),
+        'clip': sha256_of(clip / 'model.safetensors'),
+        'fvd': sha256_of(videomae / 'model.safetensors'),
+    }
     noise = np.random.default_rng(1).integers(-40, 40, video.shape)
     changed = np.clip(video + noise, 0, 255).astype(np.uint8)
     same, other = learned.compare(video, video, mask), learned.compare(changed, video, mask)

@@ -32,11 +32,15 @@ def square(u, v=50.0, half=10.0):
 
 def scripted(*things, roles=ROLES):
     """A plug-in detector that sees things (label, function of the frame's number -> box or None, score)."""
+
     def find(frame):
         seen = [(box(int(frame[0, 0, 0])), score, label) for label, box, score in things]
         seen = [thing for thing in seen if thing[0] is not None]
-        return (np.array([b for b, _, _ in seen]).reshape(-1, 4), np.array([s for _, s, _ in seen]),
-                [label for _, _, label in seen])
+        return (
+            np.array([b for b, _, _ in seen]).reshape(-1, 4),
+            np.array([s for _, s, _ in seen]),
+            [label for _, _, label in seen],
+        )
 
     return Detector(find, roles)
 
@@ -70,8 +74,9 @@ def test_what_leaves_and_comes_back_keeps_its_number():
 def test_two_hands_that_pass_each_other_are_told_apart_by_their_motion():
     """Where they meet, the box that goes on as before is the same hand."""
     hands = [('hand', lambda t, s=s: square(100 + s * (t - 10) * 6, 50 + s * 8), 0.9) for s in (1, -1)]
-    tracks = link([Detections(np.array([box(t) for _, box, _ in hands]), np.full(2, 0.9), ('hand', 'hand'))
-                   for t in range(21)])
+    tracks = link(
+        [Detections(np.array([box(t) for _, box, _ in hands]), np.full(2, 0.9), ('hand', 'hand')) for t in range(21)]
+    )
     assert len(tracks) == 2
     for track, sign in zip(tracks, (1, -1), strict=True):
         assert np.allclose(track.boxes[20], square(100 + sign * 60, 50 + sign * 8))
@@ -107,8 +112,9 @@ def test_what_moves_is_added_where_the_detector_missed_it():
     """Its instances come after the detected ones; the same hand is not there twice."""
     frames = 10
     places = np.stack([square(32), square(100), square(160)]).astype(np.float32)
-    motion = Boxes(np.array([1, 2, 1], np.uint8), np.tile(places, (frames, 1, 1)),
-                   np.full((frames, 3), 0.3, np.float32))
+    motion = Boxes(
+        np.array([1, 2, 1], np.uint8), np.tile(places, (frames, 1, 1)), np.full((frames, 3), 0.3, np.float32)
+    )
     boxes = detect(footage_of(frames), scripted(still('hand', 30), still('cup', 45)), motion)
     assert boxes.role.tolist() == [1, 2, 2, 1]
     assert np.allclose(boxes.boxes[3], [square(30), square(45), square(100), square(160)])
@@ -128,9 +134,14 @@ def test_boxes_are_cut_to_the_picture_and_strange_labels_left_out():
     assert boxes.boxes[0].tolist() == [[-0.5, 20, 40, HEIGHT - 0.5]]
 
 
-@pytest.mark.parametrize('answer', [
-    (np.full((1, 4), np.nan), [0.5], ['hand']), (np.zeros((2, 4)), [0.5], ['hand']),
-    (np.ones((1, 4)), [7.0], ['hand'])])
+@pytest.mark.parametrize(
+    'answer',
+    [
+        (np.full((1, 4), np.nan), [0.5], ['hand']),
+        (np.zeros((2, 4)), [0.5], ['hand']),
+        (np.ones((1, 4)), [7.0], ['hand']),
+    ],
+)
 def test_a_plug_in_that_answers_nonsense_is_refused(answer):
     with pytest.raises(PerceptionError, match='detector: expected as many finite boxes as scores'):
         detect(footage_of(3), Detector(lambda frame: answer, ROLES))

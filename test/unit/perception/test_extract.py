@@ -27,8 +27,9 @@ def rgbd(tmp_path_factory: pytest.TempPathFactory) -> Path:
     footage = lift()[0]
     assert footage.depth_m is not None
     assert footage.K is not None
-    return write_rgbd(tmp_path_factory.mktemp('recorded') / 'lift', footage.rgb, footage.depth_m, footage.K,
-                      footage.stamps_ns / 1e9)
+    return write_rgbd(
+        tmp_path_factory.mktemp('recorded') / 'lift', footage.rgb, footage.depth_m, footage.K, footage.stamps_ns / 1e9
+    )
 
 
 @pytest.fixture(scope='module')
@@ -91,14 +92,15 @@ def test_a_truncated_video_gives_its_good_part(video: Path, tmp_path: Path, caps
     """What came before the damage is extracted, and the damage is told."""
     broken = tmp_path / 'broken.mkv'
     write_video(broken, lift()[0].rgb)
-    broken.write_bytes(broken.read_bytes()[:-broken.stat().st_size // 3])
+    broken.write_bytes(broken.read_bytes()[: -broken.stat().st_size // 3])
     assert main(['extract', str(broken), '--out', str(tmp_path / 'out')]) == PARTLY
     assert 2 < len(np.load(tmp_path / 'out/clip_0000.npz')['stamps_ns']) < 17
     assert 'broken.mkv' in capsys.readouterr().out
 
 
-def test_what_was_made_before_reading_fails_is_kept(rgbd: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-                                                    capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_was_made_before_reading_fails_is_kept(
+    rgbd: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The decoder dies in the second stretch: the first has its bag and the page, the error is told as it is."""
     read = Recording.stretches
 
@@ -115,8 +117,9 @@ def test_what_was_made_before_reading_fails_is_kept(rgbd: Path, tmp_path: Path, 
 
 
 @pytest.mark.parametrize(('content', 'says'), [(b'', 'empty.mp4'), (b'no video at all', 'empty.mp4')])
-def test_what_is_no_video_is_one_error(content: bytes, says: str, tmp_path: Path,
-                                       capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_no_video_is_one_error(
+    content: bytes, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """No traceback, no folder left behind."""
     path = tmp_path / 'empty.mp4'
     path.write_bytes(content)
@@ -136,8 +139,9 @@ def test_frames_are_checked() -> None:
         ExtractConfig(Path('x.mp4'), frames=1)
 
 
-def test_every_stretch_without_a_clip_is_counted_with_its_reason(video: Path, tmp_path: Path,
-                                                                 capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_stretch_without_a_clip_is_counted_with_its_reason(
+    video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """No point map of plain video: said with the command that mends it, however many other notes a stretch has; again
     when the run goes on; and by `hoigen generate`, which is given such a folder."""
     out = tmp_path / 'out'
@@ -160,8 +164,9 @@ def test_more_frames_than_there_are(video: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize('content', ['{"a": "b', '5', '["a"]'])
-def test_damaged_settings_are_named(content: str, video: Path, tmp_path: Path,
-                                    capsys: pytest.CaptureFixture[str]) -> None:
+def test_damaged_settings_are_named(
+    content: str, video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / 'extract.json').write_text(content)
     assert main(['extract', str(video), '--out', str(tmp_path)]) == NOTHING
     (error,) = capsys.readouterr().err.splitlines()

@@ -19,7 +19,7 @@ def frames() -> np.ndarray:
     ground, patch = textured(120, 160, 0), textured(40, 40, 1)
     video = np.repeat(ground[None], 4, 0)
     for t in range(4):
-        video[t, 30 + 3 * t:70 + 3 * t, 40 + 6 * t:80 + 6 * t] = patch
+        video[t, 30 + 3 * t : 70 + 3 * t, 40 + 6 * t : 80 + 6 * t] = patch
     return video
 
 

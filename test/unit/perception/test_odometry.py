@@ -102,11 +102,12 @@ def test_a_first_frame_without_depth_is_a_marked_gap(moving: Scene) -> None:
 
 def test_what_geometry_cannot_be_measured_from_is_refused(moving: Scene) -> None:
     flow = measure_flow(moving.footage.rgb)
-    for fault, message in ((replace(moving.footage, depth_m=None), 'got no depth'),
-                           (replace(moving.footage, K=None), 'intrinsics K'),
-                           (replace(moving.footage, depth_m=np.full_like(moving.footage.depth_m, np.nan)),
-                            'unknown everywhere'),
-                           (replace(moving.footage, rgb=np.zeros_like(moving.footage.rgb)), 'at least half')):
+    for fault, message in (
+        (replace(moving.footage, depth_m=None), 'got no depth'),
+        (replace(moving.footage, K=None), 'intrinsics K'),
+        (replace(moving.footage, depth_m=np.full_like(moving.footage.depth_m, np.nan)), 'unknown everywhere'),
+        (replace(moving.footage, rgb=np.zeros_like(moving.footage.rgb)), 'at least half'),
+    ):
         with pytest.raises(PerceptionError, match=message):
             measured_geometry(fault, flow)
 

@@ -99,8 +99,9 @@ def test_nothing_moves_nothing_is_marked() -> None:
     """A still picture of the scene shows nobody at work: empty masks, said in the notes; nothing is made up."""
     footage = lift()[0]
     assert footage.depth_m is not None
-    still = Footage(footage.stamps_ns[:6], np.repeat(footage.rgb[:1], 6, 0), np.repeat(footage.depth_m[:1], 6, 0),
-                    footage.K)
+    still = Footage(
+        footage.stamps_ns[:6], np.repeat(footage.rgb[:1], 6, 0), np.repeat(footage.depth_m[:1], 6, 0), footage.K
+    )
     seen = Perceiver(PerceptionConfig())(still, 'a still')
     assert not seen.segmentation.instance.any()
     assert seen.notes == ('no hand in view', 'no object in view')

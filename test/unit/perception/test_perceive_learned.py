@@ -16,8 +16,24 @@ from hoigen.perception.vggt.config import DenseConfig, TrackConfig, VGGTConfig
 from hoigen.perception.vggt.model import VGGT
 from hoigen.records import Footage
 
-TOY = VGGTConfig('toy', 28, 14, 16, 6, 2, 1, 2, 4, (1, 2, 3, 5), 1, 2, 2, DenseConfig(8, (4, 4, 4, 4)), True,
-                 TrackConfig(DenseConfig(8, (4, 4, 4, 4)), 2, 2, 1, 16, 1, 2, 4, 2))
+TOY = VGGTConfig(
+    'toy',
+    28,
+    14,
+    16,
+    6,
+    2,
+    1,
+    2,
+    4,
+    (1, 2, 3, 5),
+    1,
+    2,
+    2,
+    DenseConfig(8, (4, 4, 4, 4)),
+    True,
+    TrackConfig(DenseConfig(8, (4, 4, 4, 4)), 2, 2, 1, 16, 1, 2, 4, 2),
+)
 
 
 @pytest.fixture

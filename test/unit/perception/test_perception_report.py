@@ -146,8 +146,9 @@ def test_numbers_survive_within_half_a_step() -> None:
     np.testing.assert_allclose(quantise(np.full(3, 0.7), 9).values(), 0.7)
 
 
-@pytest.mark.parametrize(('steps_s', 'words'), [
-    ((0.0625,) * 4, '16 Hz'), ((1.0, 1.0, 2.0), 'varies, 0.5 to 1 Hz'), ((), 'one frame')])
+@pytest.mark.parametrize(
+    ('steps_s', 'words'), [((0.0625,) * 4, '16 Hz'), ((1.0, 1.0, 2.0), 'varies, 0.5 to 1 Hz'), ((), 'one frame')]
+)
 def test_rates_in_words(steps_s: tuple[float, ...], words: str) -> None:
     """A variable rate is not averaged away."""
     stamps = np.concatenate([[5], 5 + np.cumsum(np.rint(np.array(steps_s) * 1e9))]).astype(np.int64)
@@ -169,8 +170,11 @@ def test_gaps_and_areas_are_counted(seen: Perceived) -> None:
     instance, boxes = seen.segmentation.instance.copy(), seen.boxes.boxes.copy()
     instance[1:3][instance[1:3] == 2] = 0
     boxes[4, 0] = np.nan
-    tables = facts(replace(seen, segmentation=replace(seen.segmentation, instance=instance),
-                           boxes=replace(seen.boxes, boxes=boxes)))
+    tables = facts(
+        replace(
+            seen, segmentation=replace(seen.segmentation, instance=instance), boxes=replace(seen.boxes, boxes=boxes)
+        )
+    )
     assert tables['Object 2']['missing in'] == '1-2'
     assert tables['Object 2']['seen in'] == '3 of 5 frames'
     assert tables['Hand 1']['boxes'] == '4 of 5 frames'
@@ -227,8 +231,9 @@ def test_the_sheet_shows_rows_of_frames(geometry: bool, rows: int, tmp_path: Pat
     wide, tall, head = 400, 267, 50
     assert picture.shape == (head + rows * (tall + 6) + 30, 2 * 20 + 4 * wide + 3 * 6, 3)
     Image.fromarray(picture).save(tmp_path / 'sheet.png')
-    tiles = [picture[head + r * (tall + 6):][:tall, 20 + c * (wide + 6):][:, :wide]
-             for r in range(rows) for c in range(4)]
+    tiles = [
+        picture[head + r * (tall + 6) :][:tall, 20 + c * (wide + 6) :][:, :wide] for r in range(rows) for c in range(4)
+    ]
     assert all(tile.std() > 10 for tile in tiles)
     assert len({tile.tobytes() for tile in tiles}) == len(tiles)
 
@@ -240,13 +245,23 @@ def test_a_short_stretch_has_a_page(seen: Perceived, frames: int, tmp_path: Path
     footage, geometry, tracks = seen.footage, seen.geometry, seen.tracks
     assert footage.depth_m is not None
     short = replace(
-        seen, clip=None, footage=Footage(footage.stamps_ns[:frames], footage.rgb[:frames], footage.depth_m[:frames],
-                                         footage.K),
-        geometry=replace(geometry, cameras=geometry.cameras[:frames], depth_m=geometry.depth_m[:frames],
-                         confidence=geometry.confidence[:frames]),
+        seen,
+        clip=None,
+        footage=Footage(footage.stamps_ns[:frames], footage.rgb[:frames], footage.depth_m[:frames], footage.K),
+        geometry=replace(
+            geometry,
+            cameras=geometry.cameras[:frames],
+            depth_m=geometry.depth_m[:frames],
+            confidence=geometry.confidence[:frames],
+        ),
         segmentation=replace(seen.segmentation, instance=seen.segmentation.instance[:frames]),
         boxes=replace(seen.boxes, boxes=seen.boxes.boxes[:frames], score=seen.boxes.score[:frames]),
-        tracks=replace(tracks, pixels=tracks.pixels[:frames], visible=tracks.visible[:frames],
-                       places=tracks.places[:frames] if tracks.places is not None else None))
+        tracks=replace(
+            tracks,
+            pixels=tracks.pixels[:frames],
+            visible=tracks.visible[:frames],
+            places=tracks.places[:frames] if tracks.places is not None else None,
+        ),
+    )
     data = part_of(write_part(tmp_path, 'short', short), 'content')
     assert len(data['geometry']['speed']) == frames - 1

@@ -37,15 +37,20 @@ def true_depth(camera: Camera) -> np.ndarray:
     for _ in range(20):
         x, y, z = np.moveaxis(camera.T_world_cam[:3, 3] + t[..., None] * rays, -1, 0)
         slope = rays[..., 2] - 0.6 * (x * rays[..., 0] + y * rays[..., 1])
-        t -= (z - 0.3 * (x ** 2 + y ** 2)) / slope
+        t -= (z - 0.3 * (x**2 + y**2)) / slope
     return t.astype(np.float32)
 
 
 def carried(views: Views, carry: Similarity) -> Views:
     """The same views in another world and unit."""
-    return Views(tuple(replace(c, T_world_cam=rigid(carry.rotation @ c.T_world_cam[:3, :3],
-                                                    carry(c.T_world_cam[:3, 3]))) for c in views.cameras),
-                 (carry.scale * views.depth).astype(np.float32), views.confidence)
+    return Views(
+        tuple(
+            replace(c, T_world_cam=rigid(carry.rotation @ c.T_world_cam[:3, :3], carry(c.T_world_cam[:3, 3])))
+            for c in views.cameras
+        ),
+        (carry.scale * views.depth).astype(np.float32),
+        views.confidence,
+    )
 
 
 def any_similarity(rng: np.random.Generator) -> Similarity:
@@ -70,8 +75,9 @@ class Oracle:
         depth *= 1 + self.noise * self.rng.normal(size=depth.shape)
         wrong = self.rng.random(depth.shape) < 0.1
         depth[wrong] *= self.rng.uniform(1.5, 3, wrong.sum())
-        views = Views(tuple(self.cameras[t] for t in frames), depth.astype(np.float32),
-                      np.full(depth.shape, 0.8, np.float32))
+        views = Views(
+            tuple(self.cameras[t] for t in frames), depth.astype(np.float32), np.full(depth.shape, 0.8, np.float32)
+        )
         return carried(views, any_similarity(self.rng))
 
 
@@ -83,8 +89,9 @@ def oracle(monkeypatch: pytest.MonkeyPatch) -> Oracle:
 
 
 def footage(lens: np.ndarray | None = None, scale: int = 1) -> Footage:
-    rgb = np.broadcast_to(np.arange(FRAMES, dtype=np.uint8)[:, None, None, None],
-                          (FRAMES, scale * HEIGHT, scale * WIDTH, 3))
+    rgb = np.broadcast_to(
+        np.arange(FRAMES, dtype=np.uint8)[:, None, None, None], (FRAMES, scale * HEIGHT, scale * WIDTH, 3)
+    )
     return Footage(np.arange(FRAMES), np.ascontiguousarray(rgb), None, lens)
 
 
@@ -94,8 +101,9 @@ def test_windows_become_one_world(oracle: Oracle) -> None:
     scale = np.median(oracle.depth / geometry.depth_m)
     off = np.abs(scale * geometry.depth_m / oracle.depth - 1)
     assert max(np.median(one) for one in off) < 0.02
-    degrees, millimetres = camera_errors([c.T_world_cam for c in geometry.cameras],
-                                         [c.T_world_cam for c in oracle.cameras], scale)
+    degrees, millimetres = camera_errors(
+        [c.T_world_cam for c in geometry.cameras], [c.T_world_cam for c in oracle.cameras], scale
+    )
     assert degrees < 0.5
     assert millimetres < 10
     assert np.allclose(geometry.cameras[0].T_world_cam, np.eye(4))
@@ -107,8 +115,13 @@ def test_chained_only_by_what_is_shared(oracle: Oracle) -> None:
     """Perfect windows are joined to within the arithmetic: no window is left in its own world."""
     oracle.noise = 0
     places = spans(FRAMES, CONFIG)
-    windows = [carried(Views(tuple(oracle.cameras[a:b]), oracle.depth[a:b], np.ones_like(oracle.depth[a:b])),
-                       any_similarity(oracle.rng)) for a, b in places]
+    windows = [
+        carried(
+            Views(tuple(oracle.cameras[a:b]), oracle.depth[a:b], np.ones_like(oracle.depth[a:b])),
+            any_similarity(oracle.rng),
+        )
+        for a, b in places
+    ]
     joined = join(windows, places)
     ratio = joined.depth / oracle.depth
     assert ratio.std() / ratio.mean() < 1e-5
@@ -164,7 +177,7 @@ def test_a_known_lens_is_kept(oracle: Oracle) -> None:
 def _place(geometry: pointmaps.Geometry, t: int, oracle: Oracle) -> np.ndarray:
     """Where the geometry of frame t has surface points near the bowl's middle, in units of the truth."""
     x, y = np.meshgrid(np.linspace(-0.2, 0.2, 7), np.linspace(-0.2, 0.2, 7))
-    surface = np.stack([x, y, 0.3 * (x ** 2 + y ** 2)], -1).reshape(-1, 3)
+    surface = np.stack([x, y, 0.3 * (x**2 + y**2)], -1).reshape(-1, 3)
     pixels = 2 * project(oracle.cameras[t], surface)[0] + 0.5
     column, row = np.rint(pixels).astype(int).T
     scale = np.median(oracle.depth / geometry.depth_m[:, ::2, ::2])
@@ -174,8 +187,10 @@ def _place(geometry: pointmaps.Geometry, t: int, oracle: Oracle) -> np.ndarray:
 def test_a_lens_that_flickers_is_made_one() -> None:
     """One lens for all frames; each camera goes where its points stay, so the places hardly change."""
     rng, cameras = np.random.default_rng(3), true_cameras()
-    lenses = [replace(c, K=c.K * np.array([[s, 1, 1], [1, s, 1], [1, 1, 1]]))
-              for c, s in zip(cameras, 1 + 0.02 * rng.normal(size=FRAMES), strict=True)]
+    lenses = [
+        replace(c, K=c.K * np.array([[s, 1, 1], [1, s, 1], [1, 1, 1]]))
+        for c, s in zip(cameras, 1 + 0.02 * rng.normal(size=FRAMES), strict=True)
+    ]
     depth = np.stack([true_depth(c) for c in lenses])
     views = pointmaps._with_one_lens(Views(tuple(lenses), depth, np.ones_like(depth)), None, WIDTH, HEIGHT)
     assert len({c.K[0, 0] for c in views.cameras}) == 1

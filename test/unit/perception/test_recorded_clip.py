@@ -78,8 +78,9 @@ def test_a_pose_that_is_not_sure_is_not_labelled(scene: Scene, geometry: Geometr
     visible, places = tracks.visible.copy(), tracks.places.copy()
     visible[2, box] = False
     places[4, box] += np.random.default_rng(0).normal(0, 0.05, places[4, box].shape).astype(np.float32)
-    clip = build_recorded_clip(scene.footage, scene.segmentation, geometry,
-                               replace(tracks, visible=visible, places=places), '')
+    clip = build_recorded_clip(
+        scene.footage, scene.segmentation, geometry, replace(tracks, visible=visible, places=places), ''
+    )
     known = [label.T_world_object is not None for label in clip.labels]
     assert known == [True, True, False, True, False, True]
 
@@ -98,8 +99,9 @@ def test_contact_is_nearness_of_what_is_seen_in_metres(scene: Scene, geometry: G
     assert touching[clip.point_role == ROLE_CODE[OBJECT]].any()
     assert not touching[clip.point_role == 0].any()
     assert not clip.point_contact[~clip.point_visible].any()
-    hand, other = (clip.points[0, (clip.point_role == ROLE_CODE[role]) & clip.point_visible[0]]
-                   for role in (HAND, OBJECT))
+    hand, other = (
+        clip.points[0, (clip.point_role == ROLE_CODE[role]) & clip.point_visible[0]] for role in (HAND, OBJECT)
+    )
     apart = np.linalg.norm(hand[:, None] - other, axis=-1).min(axis=1)
     seen_hand = touching[(clip.point_role == ROLE_CODE[HAND]) & clip.point_visible[0]]
     assert np.array_equal(seen_hand, apart <= CONTACT_M)
@@ -113,7 +115,7 @@ def test_conditions_are_built_of_it_despite_holes(scene: Scene, geometry: Geomet
     rng = np.random.default_rng(0)
     for t in range(len(depth)):
         for row, column in rng.integers((0, 0), (HEIGHT - 7, WIDTH - 7), (90, 2)):
-            depth[t, row:row + 7, column:column + 7] = np.nan
+            depth[t, row : row + 7, column : column + 7] = np.nan
     holed = replace(geometry, depth_m=depth, confidence=np.where(np.isnan(depth), np.float32(0), geometry.confidence))
     flow = measure_flow(scene.footage.rgb)
     tracks = follow(scene.footage, flow, scene.segmentation, holed, FollowConfig(points=2000))
@@ -130,8 +132,9 @@ def test_conditions_are_built_of_it_despite_holes(scene: Scene, geometry: Geomet
 
 def test_nothing_with_a_place_is_refused(scene: Scene, geometry: Geometry, tracks: Tracks) -> None:
     none = replace(tracks, places=None)
-    empty = Tracks(tracks.pixels[:, :0], tracks.visible[:, :0], tracks.instance[:0], tracks.query[:0],
-                   tracks.places[:, :0])
+    empty = Tracks(
+        tracks.pixels[:, :0], tracks.visible[:, :0], tracks.instance[:0], tracks.query[:0], tracks.places[:, :0]
+    )
     for without in (none, empty):
         with pytest.raises(PerceptionError, match='points with places'):
             build_recorded_clip(scene.footage, scene.segmentation, geometry, without, '')

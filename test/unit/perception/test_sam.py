@@ -44,7 +44,7 @@ def boxes_at(*starts, role=(1, 2, 1), frames=FRAMES):
     for i, start in enumerate(starts):
         for t, value in () if start is None else ((start, 0.9), (start + 1, 0.4)):
             boxes[t, i], score[t, i] = (5 + 15 * i, 5, 30 + 15 * i, 30), value
-    return Boxes(np.array(role[:len(starts)], np.uint8), boxes, score)
+    return Boxes(np.array(role[: len(starts)], np.uint8), boxes, score)
 
 
 @pytest.fixture
@@ -64,9 +64,11 @@ def visits(monkeypatch):
 def sees(model, visits, present):
     """The model says that the instance is in view in the frames that ``present`` says, and is sure of its masks."""
     model.mask_decoder.pred_obj_score_head.forward = lambda tokens: torch.full(
-        (*tokens.shape[:-1], 1), 6.0 if present(visits[-1][0]) else -6.0)
+        (*tokens.shape[:-1], 1), 6.0 if present(visits[-1][0]) else -6.0
+    )
     model.mask_decoder.iou_prediction_head.forward = lambda tokens: torch.tensor([0.8, 0.9, 0.7, 0.6]).expand(
-        *tokens.shape[:-1], 4)
+        *tokens.shape[:-1], 4
+    )
 
 
 def test_every_frame_between_is_seen_in_both_directions(model, footage, visits):
@@ -74,10 +76,11 @@ def test_every_frame_between_is_seen_in_both_directions(model, footage, visits):
     sees(model, visits, lambda frame: 1 <= frame <= 6)
     segment_with_sam(footage, boxes_at(4), model)
     prompted = [frame for frame, _, first in visits if first]
-    assert prompted == [4, 4, 6, 4, 1], 'the box, then masks: the box\'s and the last, the box\'s and the first'
+    assert prompted == [4, 4, 6, 4, 1], "the box, then masks: the box's and the last, the box's and the first"
     tracked = [(frame, backwards) for frame, backwards, first in visits if not first]
     assert tracked == [(t, False) for t in (5, 6, 7, 8)] + [(t, True) for t in (5, 3, 2, 1, 0)] + [
-        (t, False) for t in (2, 3)]
+        (t, False) for t in (2, 3)
+    ]
 
 
 def test_gaps_are_where_sam_sees_nothing(model, footage, visits):
@@ -130,8 +133,9 @@ def test_the_beginning_is_the_librarys_own(model, folder, footage):
     ours = InstanceSession(rgb, 128, FrameCache(torch.device('cpu'), FRAMES), torch.float32, TRUSTING)
     ours.prompt_box(0, np.array([5, 5, 30, 30]))
     plain = Sam2VideoModel.from_pretrained(folder).eval()
-    session = Sam2VideoInferenceSession(torch.stack([ours.get_frame(t) for t in range(FRAMES)]), HEIGHT, WIDTH,
-                                        dtype=torch.float32)
+    session = Sam2VideoInferenceSession(
+        torch.stack([ours.get_frame(t) for t in range(FRAMES)]), HEIGHT, WIDTH, dtype=torch.float32
+    )
     session.obj_id_to_idx(0)
     session.add_point_inputs(0, 0, ours.point_inputs_per_obj[0][0])
     session.obj_with_new_inputs = [0]
@@ -157,7 +161,10 @@ def test_samurai_decides_what_is_remembered(model, footage, visits):
         read = []
         handle = model.memory_attention.register_forward_pre_hook(
             lambda _, args, given, read=read: read.append(
-                (given['memory'].shape[0] - given['num_object_pointer_tokens']) // 64), with_kwargs=True)
+                (given['memory'].shape[0] - given['num_object_pointer_tokens']) // 64
+            ),
+            with_kwargs=True,
+        )
         segment_with_sam(footage, boxes_at(0), model, SamuraiConfig(memory_iou=threshold))
         handle.remove()
         lengths[name] = read
@@ -219,17 +226,25 @@ def test_a_look_alike_does_not_take_over(model, visits, motion_weight, fooled):
         masks = torch.stack([drawn(8 + 0.4 * t, 16), drawn(25, 25, 4), drawn(8 + 0.4 * t, 16, 2)])
         ious = torch.tensor([0.8, 0.88 if tricky else 0.5, 0.4])
         count = 3 if multimask_output else 1
-        return masks[None, None, :count], ious[None, None, :count], torch.zeros(1, 1, count, 128), torch.full(
-            (1, 1, 1), 6.0)
+        return (
+            masks[None, None, :count],
+            ious[None, None, :count],
+            torch.zeros(1, 1, count, 128),
+            torch.full((1, 1, 1), 6.0),
+        )
 
     model.mask_decoder.forward = decode
     box = np.full((frames, 1, 4), np.nan, np.float32)
     box[0] = 8, 30, 60, 68
-    found = segment_with_sam(Footage(np.arange(frames, dtype=np.int64), rgb, None, None), Boxes(
-        np.array([2], np.uint8), box, np.eye(frames, 1, dtype=np.float32)), model, SamuraiConfig(motion_weight))
+    found = segment_with_sam(
+        Footage(np.arange(frames, dtype=np.int64), rgb, None, None),
+        Boxes(np.array([2], np.uint8), box, np.eye(frames, 1, dtype=np.float32)),
+        model,
+        SamuraiConfig(motion_weight),
+    )
     for t in range(frames):
         truth = np.zeros((96, 128), bool)
-        truth[30:69, round((2 + 0.4 * t) * 4):round((15 + 0.4 * t) * 4)] = True
+        truth[30:69, round((2 + 0.4 * t) * 4) : round((15 + 0.4 * t) * 4)] = True
         mask = found.instance[t] == 1
         overlap = (mask & truth).sum() / (mask | truth).sum()
         assert (overlap < 0.1) if fooled and 19 <= t <= 21 else (overlap > 0.85), (t, overlap)

@@ -31,10 +31,15 @@ def close(got, want):
 def test_the_official_run_is_reproduced(official):
     """60 frames with a distractor, an empty mask, loss and recovery: choices, filter, scores and memories agree."""
     published = json.loads(str(official['in/config_json']))
-    config = SamuraiConfig(published['kf_score_weight'], published['stable_frames_threshold'],
-                           published['stable_ious_threshold'], published['memory_bank_iou_threshold'],
-                           published['memory_bank_obj_score_threshold'], published['memory_bank_kf_score_threshold'],
-                           empty_is_a_box=True)
+    config = SamuraiConfig(
+        published['kf_score_weight'],
+        published['stable_frames_threshold'],
+        published['stable_ious_threshold'],
+        published['memory_bank_iou_threshold'],
+        published['memory_bank_obj_score_threshold'],
+        published['memory_bank_kf_score_threshold'],
+        empty_is_a_box=True,
+    )
     count, reach = published['num_maskmem'] - 1, published['max_obj_ptrs_in_encoder'] - 1
     selector, choices, presence = MotionSelector(config), [None], [10.0]
     for row in range(59):

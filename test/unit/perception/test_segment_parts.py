@@ -33,7 +33,7 @@ def test_other_moments_saw_through_what_is_gone_then_and_not_through_what_stays(
         for left, there in ((15, t < 4), (50, True)):
             column = round(left - 100 * shift / 0.5)
             if there:
-                frame[20:40, column:column + 15] = 0.5
+                frame[20:40, column : column + 15] = 0.5
         depth.append(frame)
         cameras.append(Camera(K, 80, 60, rigid(np.eye(3), np.array([shift, 0, 0]))))
     seen = Witnesses(np.stack(depth), tuple(cameras))
@@ -62,15 +62,25 @@ def test_shade_keeps_the_colour_and_paint_does_not() -> None:
     floor = np.array([[[200, 150, 100]]], np.uint8)
     others = {'shade': (120, 90, 60), 'paint': (100, 90, 160), 'same': (200, 150, 100)}
     background = cv2.cvtColor(floor, cv2.COLOR_RGB2LAB)[None].astype(np.float32)
-    found = {name: unlike_background(cv2.cvtColor(np.array([[rgb]], np.uint8), cv2.COLOR_RGB2LAB)[None], background)
-             for name, rgb in others.items()}
+    found = {
+        name: unlike_background(cv2.cvtColor(np.array([[rgb]], np.uint8), cv2.COLOR_RGB2LAB)[None], background)
+        for name, rgb in others.items()
+    }
     assert found['shade'][1].all()
     assert not found['paint'][1].any()
     assert float(found['paint'][0].max()) > 20 > 1 > float(found['same'][0].max())
 
 
-@pytest.mark.parametrize(('rgb', 'skin'), [((224, 172, 145), True), ((125, 90, 75), True), ((200, 200, 200), False),
-                                           ((60, 120, 60), False), ((40, 60, 160), False)])
+@pytest.mark.parametrize(
+    ('rgb', 'skin'),
+    [
+        ((224, 172, 145), True),
+        ((125, 90, 75), True),
+        ((200, 200, 200), False),
+        ((60, 120, 60), False),
+        ((40, 60, 160), False),
+    ],
+)
 def test_skin_of_any_shade_is_told_from_grey_green_and_blue(rgb: tuple[int, int, int], skin: bool) -> None:
     lab = cv2.cvtColor(np.array([[rgb]], np.uint8), cv2.COLOR_RGB2LAB)[None]
     assert (float(skin_likeness(lab).max()) > 0) == skin
@@ -112,8 +122,8 @@ def test_two_hands_that_meet_and_part_keep_their_numbers() -> None:
     mask = np.zeros((20, 40, 100), bool)
     left = [10 + 2 * min(t, 19 - t) for t in range(20)]
     for t, x in enumerate(left):
-        mask[t, 10:30, x:x + 22] = True
-        mask[t, 12:32, 90 - x - 22 + 4:90 - x + 4] = True
+        mask[t, 10:30, x : x + 22] = True
+        mask[t, 12:32, 90 - x - 22 + 4 : 90 - x + 4] = True
     found = numbered_parts(mask, still_view(np.zeros((20, 40, 100, 3), np.uint8)))
     assert set(np.unique(found)) == {0, 1, 2}
     one, other = int(found[0, 20, 20]), int(found[0, 20, 75])

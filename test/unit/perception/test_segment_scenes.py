@@ -42,12 +42,17 @@ def paint(hand: Way, thing: Way, camera: Way = lambda t: 0.0, shadow: bool = Tru
     ``hand`` and ``thing`` give by frame how far across their middles are, in pixels of the camera's first place;
     ``camera`` how many metres it stands to the right of that.
     """
-    tables = [texture(n, colour, strength) for n, (colour, strength) in enumerate((
-        ((150, 140, 120), 22), ((60, 70, 170), 14), ((40, 150, 60), 25), ((180, 60, 50), 20)))]
+    tables = [
+        texture(n, colour, strength)
+        for n, (colour, strength) in enumerate(
+            (((150, 140, 120), 22), ((60, 70, 170), 14), ((40, 150, 60), 25), ((180, 60, 50), 20))
+        )
+    ]
     v, u = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float32)
     rgb, depth, mask, cameras = [], [], [], []
     K = np.array([[FOCAL, 0, (WIDTH - 1) / 2], [0, FOCAL, (HEIGHT - 1) / 2], [0, 0, 1]])
     for t in range(frames):
+
         def layer(n: int, z: float, across: float, t: int = t) -> np.ndarray:
             return cv2.remap(tables[n], u + np.float32(FOCAL * camera(t) / z - across + 200), v + 100, cv2.INTER_LINEAR)
 

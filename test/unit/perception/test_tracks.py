@@ -159,8 +159,11 @@ def test_without_hand_and_object_there_is_the_scene(scene: Scene, geometry: Geom
 def test_an_object_without_depth_has_no_points(scene: Scene, geometry: Geometry) -> None:
     """Where nothing was measured nothing is invented; the scene around is followed as ever."""
     box = scene.segmentation.instance == 1
-    blind = replace(geometry, depth_m=np.where(box, np.float32(np.nan), geometry.depth_m),
-                    confidence=np.where(box, np.float32(0), geometry.confidence))
+    blind = replace(
+        geometry,
+        depth_m=np.where(box, np.float32(np.nan), geometry.depth_m),
+        confidence=np.where(box, np.float32(0), geometry.confidence),
+    )
     tracks = follow(scene.footage, measure_flow(scene.footage.rgb), scene.segmentation, blind, POINTS)
     assert not (tracks.instance == 1).any()
     assert np.isfinite(tracks.places).all()
@@ -172,7 +175,7 @@ def test_noise_and_holes_cost_little(scene: Scene) -> None:
     depth = scene.footage.depth_m * rng.normal(1, 0.003, scene.footage.depth_m.shape).astype(np.float32)
     for t in range(len(depth)):
         for row, column in rng.integers((0, 0), (HEIGHT - 9, WIDTH - 9), (90, 2)):
-            depth[t, row:row + 9, column:column + 9] = np.nan
+            depth[t, row : row + 9, column : column + 9] = np.nan
     footage = replace(scene.footage, depth_m=depth)
     flow = measure_flow(footage.rgb)
     tracks = follow(footage, flow, scene.segmentation, measured_geometry(footage, flow), POINTS)
@@ -189,8 +192,12 @@ def test_without_geometry_points_are_followed_in_the_picture(scene: Scene) -> No
     assert np.isfinite(starts).all()
     first = np.flatnonzero(tracks.visible[:4].all(axis=0) & (tracks.query == 0))
     column, row = starts[first].astype(int).T
-    places = np.stack([apply(scene.cameras[0].T_world_cam, np.append(p, 1) @ np.linalg.inv(scene.footage.K).T * z)
-                       for p, z in zip(starts[first], scene.footage.depth_m[0, row, column], strict=True)])
+    places = np.stack(
+        [
+            apply(scene.cameras[0].T_world_cam, np.append(p, 1) @ np.linalg.inv(scene.footage.K).T * z)
+            for p, z in zip(starts[first], scene.footage.depth_m[0, row, column], strict=True)
+        ]
+    )
     box = tracks.instance[first] == 1
     places[box] = apply(scene.T_world_box[3] @ invert(scene.T_world_box[0]), places[box])
     off = np.linalg.norm(project(scene.cameras[3], places)[0] - tracks.pixels[3, first], axis=1)
@@ -230,8 +237,12 @@ def test_a_tracker_may_stand_in_for_the_flow(scene: Scene, geometry: Geometry) -
 
 
 def test_one_frame_is_enough_for_points(scene: Scene, geometry: Geometry) -> None:
-    one = replace(scene.footage, stamps_ns=scene.footage.stamps_ns[:1], rgb=scene.footage.rgb[:1],
-                  depth_m=scene.footage.depth_m[:1])
+    one = replace(
+        scene.footage,
+        stamps_ns=scene.footage.stamps_ns[:1],
+        rgb=scene.footage.rgb[:1],
+        depth_m=scene.footage.depth_m[:1],
+    )
     none = np.zeros((0, HEIGHT, WIDTH, 2), np.float32)
     flow = Flow(none, none, none[..., 0].astype(bool), none[..., 0].astype(bool))
     first = Geometry(geometry.cameras[:1], geometry.depth_m[:1], geometry.confidence[:1], 'truth', metric=True)
@@ -280,9 +291,13 @@ def test_the_pictures_confirm_standing_points(scene: Scene, tracks: Tracks) -> N
     assert np.median(found) < 0.2
     assert np.isnan(off[:, ~floor]).all()
     hidden = floor & (tracks.query == 0) & ~tracks.visible[7]
-    claimed = replace(tracks, visible=np.ones_like(tracks.visible), pixels=np.stack(
-        [project(camera, at.astype(float))[0] for camera, at in zip(scene.cameras, tracks.places, strict=True)]
-    ).astype(np.float32))
+    claimed = replace(
+        tracks,
+        visible=np.ones_like(tracks.visible),
+        pixels=np.stack(
+            [project(camera, at.astype(float))[0] for camera, at in zip(scene.cameras, tracks.places, strict=True)]
+        ).astype(np.float32),
+    )
     assert np.isfinite(found_again(scene.footage, claimed, hidden)[7, hidden, 0]).mean() < 0.3
     wrong = tracks.pixels.copy()
     wrong[3] += 0.5
@@ -300,8 +315,10 @@ def test_reprojection_tells_true_cameras_from_wrong_ones(scene: Scene, geometry:
     wrong = scene_reprojection_px(scene.footage, tracks, still)
     assert wrong[0] > 2 or wrong[1] < 0.5 * right[1]
     plain = replace(scene.footage, rgb=np.zeros_like(scene.footage.rgb))
-    for nothing in (scene_reprojection_px(scene.footage, replace(tracks, places=None), geometry),
-                    scene_reprojection_px(plain, tracks, geometry)):
+    for nothing in (
+        scene_reprojection_px(scene.footage, replace(tracks, places=None), geometry),
+        scene_reprojection_px(plain, tracks, geometry),
+    ):
         assert np.isnan(nothing[0])
         assert nothing[1] == 0
 
@@ -348,8 +365,9 @@ def test_hidden_points_move_with_what_is_seen_around_them() -> None:
     """A rigid turn is continued exactly, forwards, backwards and over a gap in between."""
     rng = np.random.default_rng(0)
     body, angle = rng.normal(0, 0.05, (60, 3)), np.linspace(0, 0.5, 6)
-    true = np.stack([body @ np.array([[np.cos(a), -np.sin(a), 0], [np.sin(a), np.cos(a), 0], [0, 0, 1]]).T + a
-                     for a in angle])
+    true = np.stack(
+        [body @ np.array([[np.cos(a), -np.sin(a), 0], [np.sin(a), np.cos(a), 0], [0, 0, 1]]).T + a for a in angle]
+    )
     places = true.copy()
     places[3:, 0] = np.nan
     places[:3, 1] = np.nan

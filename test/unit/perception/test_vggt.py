@@ -31,8 +31,24 @@ from hoigen.records import Camera, Footage
 from hoigen.weights import MissingWeights, ModelError
 
 REFERENCE = Path(__file__).resolve().parents[3].parent / 'shared' / 'reference'
-SMALL = VGGTConfig('small', 28, 14, 16, 6, 2, 1, 2, 4, (1, 2, 3, 5), 1, 2, 2, DenseConfig(8, (4, 4, 4, 4)), True,
-                   TrackConfig(DenseConfig(8, (4, 4, 4, 4)), 2, 2, 1, 16, 1, 2, 4, 2))
+SMALL = VGGTConfig(
+    'small',
+    28,
+    14,
+    16,
+    6,
+    2,
+    1,
+    2,
+    4,
+    (1, 2, 3, 5),
+    1,
+    2,
+    2,
+    DenseConfig(8, (4, 4, 4, 4)),
+    True,
+    TrackConfig(DenseConfig(8, (4, 4, 4, 4)), 2, 2, 1, 16, 1, 2, 4, 2),
+)
 
 
 @pytest.fixture
@@ -65,15 +81,37 @@ def official() -> tuple[VGGT, dict[str, np.ndarray]]:
     c = json.loads(str(arrays['config_json']))
     camera, dpt, track = c['camera'], c['dpt'], c['track']
     config = VGGTConfig(
-        'official', c['img_size'], c['patch_size'], c['embed_dim'], c['aa_depth'], c['num_heads'], c['dino_depth'],
-        c['dino_num_heads'], c['num_register_tokens'], tuple(dpt['intermediate_layer_idx']), camera['trunk_depth'],
-        camera['num_heads'], camera['num_iterations'], DenseConfig(dpt['features'], tuple(dpt['out_channels'])), True,
-        TrackConfig(DenseConfig(track['features'], tuple(track['dpt_out_channels'])), track['stride'],
-                    track['corr_levels'], track['corr_radius'], track['hidden_size'], track['depth'],
-                    track['num_heads'], track['num_virtual_tracks'], track['iters']))
+        'official',
+        c['img_size'],
+        c['patch_size'],
+        c['embed_dim'],
+        c['aa_depth'],
+        c['num_heads'],
+        c['dino_depth'],
+        c['dino_num_heads'],
+        c['num_register_tokens'],
+        tuple(dpt['intermediate_layer_idx']),
+        camera['trunk_depth'],
+        camera['num_heads'],
+        camera['num_iterations'],
+        DenseConfig(dpt['features'], tuple(dpt['out_channels'])),
+        True,
+        TrackConfig(
+            DenseConfig(track['features'], tuple(track['dpt_out_channels'])),
+            track['stride'],
+            track['corr_levels'],
+            track['corr_radius'],
+            track['hidden_size'],
+            track['depth'],
+            track['num_heads'],
+            track['num_virtual_tracks'],
+            track['iters'],
+        ),
+    )
     model = VGGT(config).eval()
-    model.load_state_dict({k.removeprefix('w/'): torch.from_numpy(v.astype(np.float32))
-                           for k, v in arrays.items() if k.startswith('w/')})
+    model.load_state_dict(
+        {k.removeprefix('w/'): torch.from_numpy(v.astype(np.float32)) for k, v in arrays.items() if k.startswith('w/')}
+    )
     return model, arrays
 
 
@@ -119,14 +157,24 @@ def _outputs(model: VGGT, images: Tensor, queries: Tensor) -> dict[str, Tensor |
     points, points_confidence = model.points(tokens)
     extrinsic, intrinsic = decode_pose(poses[-1], *images.shape[-2:])
     return {
-        'agg/tokens_0': tokens.taps[0], 'agg/tokens_1': tokens.taps[1], 'agg/patch_start_idx': tokens.special,
-        'agg/track_fmaps': model.track_head.feature_extractor(tokens), 'out/pose_enc': poses[-1],
+        'agg/tokens_0': tokens.taps[0],
+        'agg/tokens_1': tokens.taps[1],
+        'agg/patch_start_idx': tokens.special,
+        'agg/track_fmaps': model.track_head.feature_extractor(tokens),
+        'out/pose_enc': poses[-1],
         **{f'out/pose_enc_iter{i}': pose for i, pose in enumerate(poses)},
-        'out/depth': depth[..., None], 'out/depth_conf': depth_confidence, 'out/world_points': points,
-        'out/world_points_conf': points_confidence, 'out/track': tracks.pixels[-1], 'out/vis': tracks.visible,
-        'out/conf': tracks.confidence, **{f'out/track_iter{i}': at for i, at in enumerate(tracks.pixels)},
-        'out/extrinsic': extrinsic, 'out/intrinsic': intrinsic,
-        'out/points_from_depth': _unproject(depth[0], extrinsic[0], intrinsic[0])}
+        'out/depth': depth[..., None],
+        'out/depth_conf': depth_confidence,
+        'out/world_points': points,
+        'out/world_points_conf': points_confidence,
+        'out/track': tracks.pixels[-1],
+        'out/vis': tracks.visible,
+        'out/conf': tracks.confidence,
+        **{f'out/track_iter{i}': at for i, at in enumerate(tracks.pixels)},
+        'out/extrinsic': extrinsic,
+        'out/intrinsic': intrinsic,
+        'out/points_from_depth': _unproject(depth[0], extrinsic[0], intrinsic[0]),
+    }
 
 
 def _unproject(depth: Tensor, extrinsic: Tensor, intrinsic: Tensor) -> np.ndarray:
@@ -162,7 +210,7 @@ def test_heads_work_on_a_few_frames_at_a_time(small: VGGT) -> None:
     small.depth_head.norm.register_forward_hook(lambda _module, _inputs, out: sizes.append(len(out)))
     depth, _ = small.depth(tokens)
     assert set(sizes) == {AT_ONCE, 3}
-    whole = small.depth_head._frames([tokens.taps[t][0, :, tokens.special:] for t in SMALL.taps], 2, 2)
+    whole = small.depth_head._frames([tokens.taps[t][0, :, tokens.special :] for t in SMALL.taps], 2, 2)
     assert torch.allclose(whole[:, 0].exp(), depth[0], atol=1e-6)
 
 
@@ -254,8 +302,12 @@ def test_the_bench_runs_at_a_toy_size_and_wants_a_gpu_for_the_full_one() -> None
     """It is written here and run where there is a GPU: it must not fail there for a slip."""
     root = Path(__file__).resolve().parents[3]
     run = [sys.executable, root / 'bench' / 'bench_vggt.py']
-    alone = {'capture_output': True, 'text': True, 'check': True,
-             'env': os.environ | {'PYTHONPATH': str(root), 'CUDA_VISIBLE_DEVICES': ''}}
+    alone = {
+        'capture_output': True,
+        'text': True,
+        'check': True,
+        'env': os.environ | {'PYTHONPATH': str(root), 'CUDA_VISIBLE_DEVICES': ''},
+    }
     rows = subprocess.run([*run, '--toy'], **alone).stdout.splitlines()[1:]
     assert [row.split('|')[0].strip() for row in rows] == ['10', '50', '100']
     assert all('0.140 s   3.6 GB' in row for row in rows[:1])
@@ -273,5 +325,9 @@ def test_the_full_size_fits_together() -> None:
         assert [tap.shape for tap in tokens.taps.values()] == [(1, 9, 5 + 21 * 37, 2048)] * 4
         assert [pose.shape for pose in model.poses(tokens)] == [(1, 9, 9)] * 4
         assert [x.shape for x in (*model.depth(tokens), *model.points(tokens))] == [
-            (1, 9, 294, 518), (1, 9, 294, 518), (1, 9, 294, 518, 3), (1, 9, 294, 518)]
+            (1, 9, 294, 518),
+            (1, 9, 294, 518),
+            (1, 9, 294, 518, 3),
+            (1, 9, 294, 518),
+        ]
         assert [at.shape for at in tracks.pixels] == [(1, 9, 7, 2)] * 4

@@ -34,8 +34,7 @@ class Scene(NamedTuple):
 
 
 def textured_scene(frames: int = 6, sway_m: float = 0.0, travel_m: float = 0.12, lift_m: float = 0.0) -> Scene:
-    """``frames`` pictures while the camera moves ``sway_m`` sideways and the box ``travel_m`` along and ``lift_m`` up.
-    """
+    """``frames`` images while the camera moves ``sway_m`` sideways and the box ``travel_m`` along and ``lift_m`` up."""
     assets = (box('floor', 'scene', (3.0, 3.0, 0.02)), box('parcel', 'object', (0.16, 0.12, 0.12)))
     table = mesh_table(assets)
     K = np.array([[220, 0, (WIDTH - 1) / 2], [0, 220, (HEIGHT - 1) / 2], [0, 0, 1]], float)
@@ -44,8 +43,10 @@ def textured_scene(frames: int = 6, sway_m: float = 0.0, travel_m: float = 0.12,
         part = number / max(frames - 1, 1)
         angle = 0.3 * part * bool(travel_m)
         turn = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
-        poses = {'floor': rigid(np.eye(3), np.array([0, 0, -0.01])),
-                 'parcel': rigid(turn, np.array([0.0, travel_m * (part - 0.5), 0.06 + lift_m * part]))}
+        poses = {
+            'floor': rigid(np.eye(3), np.array([0, 0, -0.01])),
+            'parcel': rigid(turn, np.array([0.0, travel_m * (part - 0.5), 0.06 + lift_m * part])),
+        }
         camera = Camera(K, WIDTH, HEIGHT, look_at(np.array([0.55, sway_m * part, 0.5]), np.array([0.0, 0.0, 0.03])))
         picture = rasterise(camera, table.posed(poses, {}), table.triangles)
         shown = np.where(picture.triangle >= 0, table.triangle_asset[picture.triangle], -1)
@@ -59,7 +60,8 @@ def textured_scene(frames: int = 6, sway_m: float = 0.0, travel_m: float = 0.12,
         Footage(np.arange(frames, dtype=np.int64) * 62_500_000, np.stack(rgb), np.stack(depth), K),
         tuple(Camera(K, WIDTH, HEIGHT, T_first_world @ camera.T_world_cam) for camera in cameras),
         Segmentation(np.array([ROLE_CODE[OBJECT]], np.uint8), np.stack(inside)),
-        tuple(T_first_world @ pose for pose in boxes))
+        tuple(T_first_world @ pose for pose in boxes),
+    )
 
 
 def exact_geometry(scene: Scene) -> Geometry:

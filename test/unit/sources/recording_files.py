@@ -33,8 +33,15 @@ def picture(number: int, size: tuple[int, int] = SIZE) -> np.ndarray:
     return coarse + np.uint8(5 * (number % 16))
 
 
-def write_video(path: Path, stamps_ms: list[int], size: tuple[int, int] = SIZE, *, mux: dict[str, str] | None = None,
-                codec: str = 'libx264', **encoder: str) -> Path:
+def write_video(
+    path: Path,
+    stamps_ms: list[int],
+    size: tuple[int, int] = SIZE,
+    *,
+    mux: dict[str, str] | None = None,
+    codec: str = 'libx264',
+    **encoder: str,
+) -> Path:
     """A video with frames at these times; ``encoder``: options of the codec."""
     with av.open(str(path), 'w', options=mux or {}) as file:
         stream = file.add_stream(codec, rate=30, options=encoder)
@@ -91,7 +98,7 @@ def turn_quarter(path: Path) -> None:
     """Make an mp4 say that it is to be shown turned by a quarter, as phones do."""
     data = bytearray(path.read_bytes())
     matrix = data.find(b'tkhd') + 44
-    data[matrix:matrix + 36] = struct.pack('>9i', 0, 65536, 0, -65536, 0, 0, SIZE[1] << 16, 0, 1 << 30)
+    data[matrix : matrix + 36] = struct.pack('>9i', 0, 65536, 0, -65536, 0, 0, SIZE[1] << 16, 0, 1 << 30)
     path.write_bytes(data)
 
 
@@ -120,8 +127,9 @@ class BagFile:
     def __init__(self, path: Path, kind: str, *, packed: bool | str = False) -> None:
         self.ros1 = kind == 'ros1'
         self.types = get_typestore(Stores.ROS1_NOETIC if self.ros1 else Stores.ROS2_KILTED)
-        self.writer: Any = Rosbag1(path) if self.ros1 else Rosbag2(
-            path, version=9, storage_plugin=StoragePlugin[kind.upper()])
+        self.writer: Any = (
+            Rosbag1(path) if self.ros1 else Rosbag2(path, version=9, storage_plugin=StoragePlugin[kind.upper()])
+        )
         if packed and self.ros1:
             self.writer.set_compression(Rosbag1.CompressionFormat.LZ4)
         elif packed:
@@ -142,28 +150,58 @@ class BagFile:
         serialize = self.types.serialize_ros1 if self.ros1 else self.types.serialize_cdr
         self.writer.write(self.connections[topic], log_ms * 1_000_000, serialize(message, message.__msgtype__))
 
-    def image(self, topic: str, pixels: np.ndarray, encoding: str, stamp_ms: int, *, log_ms: int | None = None,
-              frame: str = 'camera') -> None:
+    def image(
+        self,
+        topic: str,
+        pixels: np.ndarray,
+        encoding: str,
+        stamp_ms: int,
+        *,
+        log_ms: int | None = None,
+        frame: str = 'camera',
+    ) -> None:
         image = self.types.types['sensor_msgs/msg/Image']
         height, width = pixels.shape[:2]
         data = np.ascontiguousarray(pixels).view(np.uint8).reshape(-1)
-        self.add(topic, image(self._header(stamp_ms, frame), height, width, encoding, 0, len(data) // height, data),
-                 stamp_ms if log_ms is None else log_ms)
+        self.add(
+            topic,
+            image(self._header(stamp_ms, frame), height, width, encoding, 0, len(data) // height, data),
+            stamp_ms if log_ms is None else log_ms,
+        )
 
     def compressed(self, topic: str, data: bytes, form: str, stamp_ms: int) -> None:
         image = self.types.types['sensor_msgs/msg/CompressedImage']
         self.add(topic, image(self._header(stamp_ms, 'camera'), form, np.frombuffer(data, np.uint8)), stamp_ms)
 
-    def info(self, topic: str, K: np.ndarray, size: tuple[int, int], stamp_ms: int, D: tuple[float, ...] = (),
-             *, log_ms: int | None = None) -> None:
+    def info(
+        self,
+        topic: str,
+        K: np.ndarray,
+        size: tuple[int, int],
+        stamp_ms: int,
+        D: tuple[float, ...] = (),
+        *,
+        log_ms: int | None = None,
+    ) -> None:
         roi = self.types.types['sensor_msgs/msg/RegionOfInterest'](0, 0, 0, 0, False)
         P = np.concatenate([K, np.zeros((3, 1))], axis=1)
         matrices = {'d': np.array(D), 'k': K.ravel(), 'r': np.eye(3).ravel(), 'p': P.ravel()}
         if self.ros1:
             matrices = {name.upper(): value for name, value in matrices.items()}
-        self.add(topic, self.types.types['sensor_msgs/msg/CameraInfo'](
-            header=self._header(stamp_ms, 'camera'), height=size[1], width=size[0], distortion_model='plumb_bob',
-            binning_x=0, binning_y=0, roi=roi, **matrices), stamp_ms if log_ms is None else log_ms)
+        self.add(
+            topic,
+            self.types.types['sensor_msgs/msg/CameraInfo'](
+                header=self._header(stamp_ms, 'camera'),
+                height=size[1],
+                width=size[0],
+                distortion_model='plumb_bob',
+                binning_x=0,
+                binning_y=0,
+                roi=roi,
+                **matrices,
+            ),
+            stamp_ms if log_ms is None else log_ms,
+        )
 
     def _header(self, stamp_ms: int, frame: str) -> Any:
         stamp = self.types.types['builtin_interfaces/msg/Time'](stamp_ms // 1000, stamp_ms % 1000 * 1_000_000)
@@ -184,8 +222,7 @@ def read_here(path: Path, **options: Any) -> Read:
     """All instants that the options choose, decoded in this process at the recording's own size."""
     asked, read = RecordingOptions(**options), Read()
     source = open_source(path, asked)
-    for place, instant in enumerate(chosen(source.instants(asked.start_s), source.span.first_ns, asked,
-                                           source.faults)):
+    for place, instant in enumerate(chosen(source.instants(asked.start_s), source.span.first_ns, asked, source.faults)):
         try:
             rgb, depth = instant.picture(), None if instant.depth_m is None else instant.depth_m()
         except (Damaged, NotRead) as error:

@@ -45,6 +45,8 @@ def test_same_key_same_draws_and_splits_differ() -> None:
 def test_proportions_of_the_splits_differ() -> None:
     """No held-out thing of any shape has a size that a training thing of many has."""
     for shape in SHAPES:
-        widths = {split: {round(make_thing(shape, Draws(split, seed)).width, 6) for seed in range(20)}
-                  for split in ('train', 'heldout')}
+        widths = {
+            split: {round(make_thing(shape, Draws(split, seed)).width, 6) for seed in range(20)}
+            for split in ('train', 'heldout')
+        }
         assert not widths['train'] & widths['heldout'], shape

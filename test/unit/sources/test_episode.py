@@ -104,8 +104,15 @@ def test_hand_and_object_are_seen_in_every_frame(lifted_ball: Clip) -> None:
 
 
 def digest(episode: Episode) -> tuple:
-    return tuple((f.rgb.tobytes(), f.labels.joint_positions.tobytes(), f.labels.contacts.forces_n.tobytes(),
-                  f.camera.T_world_cam.tobytes()) for f in episode.frames())
+    return tuple(
+        (
+            f.rgb.tobytes(),
+            f.labels.joint_positions.tobytes(),
+            f.labels.contacts.forces_n.tobytes(),
+            f.camera.T_world_cam.tobytes(),
+        )
+        for f in episode.frames()
+    )
 
 
 def test_same_seed_same_bytes_from_any_thread(lifted_ball: Clip) -> None:
@@ -125,9 +132,11 @@ def test_same_seed_same_bytes_from_any_thread(lifted_ball: Clip) -> None:
 
 def test_same_seed_same_bytes_in_another_process(lifted_ball: Clip) -> None:
     """What was trained on can be made again tomorrow."""
-    code = ('import hashlib; from hoigen.sources.mujoco import *; '
-            f'source = MujocoSource({lifted_ball.episode.config!r}); '
-            'print(hashlib.sha256(b"".join(f.rgb.tobytes() for f in source.episode(3, 5).frames())).hexdigest())')
+    code = (
+        'import hashlib; from hoigen.sources.mujoco import *; '
+        f'source = MujocoSource({lifted_ball.episode.config!r}); '
+        'print(hashlib.sha256(b"".join(f.rgb.tobytes() for f in source.episode(3, 5).frames())).hexdigest())'
+    )
     said = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, timeout=600, check=True)
     own = hashlib.sha256(b''.join(frame.rgb.tobytes() for frame in lifted_ball.frames)).hexdigest()
     assert said.stdout.strip() == own
@@ -135,8 +144,11 @@ def test_same_seed_same_bytes_in_another_process(lifted_ball: Clip) -> None:
 
 def test_another_seed_another_episode(lifted_ball: Clip) -> None:
     """Seeds, indices and splits each give another clip."""
-    for other in (simulate(4, 5, task='lift', shape='ball'), simulate(3, 6, task='lift', shape='ball'),
-                  simulate(3, 5, task='lift', shape='ball', split='heldout')):
+    for other in (
+        simulate(4, 5, task='lift', shape='ball'),
+        simulate(3, 6, task='lift', shape='ball'),
+        simulate(3, 5, task='lift', shape='ball', split='heldout'),
+    ):
         assert not np.array_equal(other.frames[0].rgb, lifted_ball.frames[0].rgb)
 
 
@@ -175,8 +187,8 @@ def test_a_grasp_that_fails_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None
 
     def open_handed(*arguments: object) -> Plan:
         real = plan(*arguments)  # type: ignore[arg-type]
-        fingers = real.keyframes[0].target[-len(FINGER_JOINTS):]
-        keys = tuple(Keyframe(key.time, np.r_[key.target[:-len(FINGER_JOINTS)], fingers]) for key in real.keyframes)
+        fingers = real.keyframes[0].target[-len(FINGER_JOINTS) :]
+        keys = tuple(Keyframe(key.time, np.r_[key.target[: -len(FINGER_JOINTS)], fingers]) for key in real.keyframes)
         return replace(real, keyframes=keys)
 
     monkeypatch.setitem(TASKS, 'lift', replace(TASKS['lift'], plan=open_handed))

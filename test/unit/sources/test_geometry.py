@@ -37,15 +37,23 @@ def compare(clip: Clip, number: int, shift_m: float = 0.0) -> tuple[dict[str, fl
     scene, frame = clip.episode.scene, clip.frames[number]
     data = posed(clip, number)
     geoms = clip.episode.renderer.geoms(scene, data, frame.camera)
-    drawn = np.where(np.isin(geoms, scene.hand_geoms), ROLE_CODE['hand'],
-                     np.where(np.isin(geoms, scene.thing_geoms), ROLE_CODE['object'], ROLE_CODE['scene']))
+    drawn = np.where(
+        np.isin(geoms, scene.hand_geoms),
+        ROLE_CODE['hand'],
+        np.where(np.isin(geoms, scene.thing_geoms), ROLE_CODE['object'], ROLE_CODE['scene']),
+    )
     table = mesh_table(clip.episode.assets)
-    poses = {name: pose + shift_m * np.eye(4, k=3) if name.startswith('hand/') else pose
-             for name, pose in frame.poses.items()}
+    poses = {
+        name: pose + shift_m * np.eye(4, k=3) if name.startswith('hand/') else pose
+        for name, pose in frame.poses.items()
+    }
     seen = rasterise(frame.camera, table.posed(poses, {}), table.triangles)
     ours = table.roles[table.triangle_asset[seen.triangle]]
-    overlap = {role: ((ours == ROLE_CODE[role]) & (drawn == ROLE_CODE[role])).sum()
-               / ((ours == ROLE_CODE[role]) | (drawn == ROLE_CODE[role])).sum() for role in MARKS}
+    overlap = {
+        role: ((ours == ROLE_CODE[role]) & (drawn == ROLE_CODE[role])).sum()
+        / ((ours == ROLE_CODE[role]) | (drawn == ROLE_CODE[role])).sum()
+        for role in MARKS
+    }
     error = np.abs(seen.depth_m - frame.depth_m)[ours == drawn]
     return overlap, float(np.quantile(error, 0.999)), float(np.isnan(error).mean() + (seen.triangle < 0).mean())
 
@@ -83,8 +91,11 @@ def test_the_simulator_agrees_with_itself(clip: Clip) -> None:
     assert check.warning() == ''
 
 
-LENSES = {'principal point aside': (1.0, 1.0, 61.3, -40.6), 'two focal lengths': (0.8, 1.15, 0.0, 0.0),
-          'both': (1.3, 0.9, -75.2, 33.4)}
+LENSES = {
+    'principal point aside': (1.0, 1.0, 61.3, -40.6),
+    'two focal lengths': (0.8, 1.15, 0.0, 0.0),
+    'both': (1.3, 0.9, -75.2, 33.4),
+}
 
 
 @pytest.mark.parametrize('lens', LENSES)

@@ -25,8 +25,14 @@ def depth_mm(number: int) -> np.ndarray:
     return depth
 
 
-def bag(folder: Path, kind: str = 'mcap', frames: int = 6, fill: Callable[[BagFile, int], None] | None = None, *,
-        D: tuple[float, ...] = ()) -> Path:
+def bag(
+    folder: Path,
+    kind: str = 'mcap',
+    frames: int = 6,
+    fill: Callable[[BagFile, int], None] | None = None,
+    *,
+    D: tuple[float, ...] = (),
+) -> Path:
     """Colour, depth 4 ms later and camera_info every 40 ms, and what ``fill`` adds at each time in ms."""
     path = folder / ('bag.bag' if kind == 'ros1' else 'bag')
     with BagFile(path, kind) as file:
@@ -78,8 +84,12 @@ def test_compressed(tmp_path: Path, kind: str, form: str, tolerance: float) -> N
         for number in range(3):
             file.info('/c/camera_info', K, SIZE, 1000 + number)
             file.compressed('/c/image/compressed', encoded(picture(number), form), form, 1000 + number)
-            file.compressed('/c/depth/compressedDepth', bytes(12) + encoded(depth_mm(number), 'png'),
-                            '16UC1; compressedDepth png', 1000 + number)
+            file.compressed(
+                '/c/depth/compressedDepth',
+                bytes(12) + encoded(depth_mm(number), 'png'),
+                '16UC1; compressedDepth png',
+                1000 + number,
+            )
     read = read_here(path)
     assert max(grey_difference(rgb, picture(n)) for n, rgb in enumerate(read.rgb)) <= tolerance
     assert [None if d is None else round(float(d[5, 5]), 4) for d in read.depth_m] == [0.9, 0.901, 0.902]
@@ -144,22 +154,27 @@ def test_no_stamps(tmp_path: Path) -> None:
 @pytest.mark.parametrize('kind', ['mcap', 'ros1'])
 def test_camera_changes(tmp_path: Path, kind: str) -> None:
     """Frames after another camera_info are not given: they would be measured with the wrong K."""
+
     def zoom(file: BagFile, stamp: int) -> None:
         if stamp == 1120:
             file.info(INFO, K * [[1.1], [1.1], [1]], SIZE, 1120)
+
     read = read_here(bag(tmp_path, kind, fill=zoom))
     assert read.stamps_ms == [1000, 1040, 1080]
-    assert read.faults == [f'{INFO}: expected one camera, got another at 1120000000 ns; '
-                           'the recording is read up to there']
+    assert read.faults == [
+        f'{INFO}: expected one camera, got another at 1120000000 ns; the recording is read up to there'
+    ]
 
 
 def test_topics_by_name(tmp_path: Path) -> None:
     """Masks, generated pictures, infrared and other cameras' depth are not taken for the recording."""
+
     def others(file: BagFile, stamp: int) -> None:
         for topic in ('/synth/image', '/cam/infra1/image_rect_raw', '/condition/mask'):
             file.image(topic, picture(0), 'rgb8', stamp)
         file.image('/cam/depth/image_rect_raw', depth_mm(50), '16UC1', stamp, frame='depth_camera')
         file.info('/cam/depth/camera_info', 2 * K, SIZE, stamp)
+
     read = read_here(bag(tmp_path, fill=others))
     assert COLOUR in read.says
     assert INFO in read.says
@@ -203,8 +218,9 @@ def test_distortion_is_taken_out(tmp_path: Path) -> None:
     D = (-0.3, 0.1, 0.0, 0.0, 0.0)
     size = (640, 480)
     camera = np.array([[400.0, 0, 319.5], [0, 400, 239.5], [0, 0, 1]])
-    rays = cv2.undistortPoints(np.stack(np.meshgrid(np.arange(640.0), np.arange(480.0)), -1).reshape(-1, 1, 2), camera,
-                               np.array(D)).reshape(480, 640, 2)
+    rays = cv2.undistortPoints(
+        np.stack(np.meshgrid(np.arange(640.0), np.arange(480.0)), -1).reshape(-1, 1, 2), camera, np.array(D)
+    ).reshape(480, 640, 2)
     seen = np.where(rays[..., :1] > 0.35, 255, 0).astype(np.uint8).repeat(3, -1)  # an upright edge right of the middle
     with BagFile(tmp_path / 'x', 'mcap') as file:
         for topic in ('/raw/image_raw', '/straight/image_rect'):
@@ -227,7 +243,7 @@ def test_cut_bag(tmp_path: Path, kind: str) -> None:
     file = path if kind == 'ros1' else next(p for p in path.iterdir() if p.suffix in ('.mcap', '.db3'))
     data = file.read_bytes()
     for part in (0.0, 0.3, 0.7, 0.98):
-        file.write_bytes(data[:int(len(data) * part)])
+        file.write_bytes(data[: int(len(data) * part)])
         faults, rgb = read_or_refuse(path)
         assert faults
         assert all(np.array_equal(seen, picture(n)) for n, seen in enumerate(rgb))

@@ -23,8 +23,9 @@ from hoigen.sources.recording.pipe import PipeClosed, PipeSlow, receive_head, re
 @pytest.fixture(scope='module')
 def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """200 frames of 720 kB: the pipe holds one of them."""
-    return write_video(tmp_path_factory.mktemp('video') / 'long.mp4', list(range(0, 8000, 40)), (640, 384),
-                       preset='ultrafast')
+    return write_video(
+        tmp_path_factory.mktemp('video') / 'long.mp4', list(range(0, 8000, 40)), (640, 384), preset='ultrafast'
+    )
 
 
 def child_of(recording: Recording) -> psutil.Process:
@@ -46,8 +47,9 @@ def read_until_it_fails(recording: Recording, act: Callable[[psutil.Process], No
 def test_death_of_the_child(video: Path, number: signal.Signals, size: tuple[int, int] | None) -> None:
     """What came before is given, then one error tells the file and the signal; also when half a frame was sent."""
     with open_recording(video, RecordingOptions(size=size)) as recording:
-        stamps = read_until_it_fails(recording, lambda child: child.send_signal(number),
-                                     rf'long\.mp4: the decoder died by signal {number.name}')
+        stamps = read_until_it_fails(
+            recording, lambda child: child.send_signal(number), rf'long\.mp4: the decoder died by signal {number.name}'
+        )
     assert stamps == list(range(0, 40 * len(stamps), 40))
     assert 10 <= len(stamps) < 200
 
@@ -103,20 +105,31 @@ def test_time_limit(video: Path) -> None:
 
 def test_processor_time_limit() -> None:
     """A decoder in an endless loop ends by itself, also when nobody waits for it any more."""
-    code = ('from hoigen.sources.recording.child import limit\nfrom hoigen.sources.recording.options import Limits\n'
-            'limit(Limits(timeout_s=0.1))\nwhile True: pass')
-    done = subprocess.run([sys.executable, '-c', code], cwd=Path(__file__).parents[3], check=False, timeout=600,
-                          capture_output=True)
+    code = (
+        'from hoigen.sources.recording.child import limit\nfrom hoigen.sources.recording.options import Limits\n'
+        'limit(Limits(timeout_s=0.1))\nwhile True: pass'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code], cwd=Path(__file__).parents[3], check=False, timeout=600, capture_output=True
+    )
     assert done.returncode == -signal.SIGXCPU, done.stderr
 
 
 def test_file_limit(tmp_path: Path) -> None:
     """The child cannot fill the disk."""
-    code = ('from hoigen.sources.recording.child import limit\nfrom hoigen.sources.recording.options import Limits\n'
-            'limit(Limits(memory_mb=1024))\nimport os\n'
-            f'with open({str(tmp_path / "x")!r}, "wb") as file: os.truncate(file.fileno(), 2**31)')
-    done = subprocess.run([sys.executable, '-c', code], cwd=Path(__file__).parents[3], check=False, timeout=600,
-                          capture_output=True, text=True)
+    code = (
+        'from hoigen.sources.recording.child import limit\nfrom hoigen.sources.recording.options import Limits\n'
+        'limit(Limits(memory_mb=1024))\nimport os\n'
+        f'with open({str(tmp_path / "x")!r}, "wb") as file: os.truncate(file.fileno(), 2**31)'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code],
+        cwd=Path(__file__).parents[3],
+        check=False,
+        timeout=600,
+        capture_output=True,
+        text=True,
+    )
     assert 'File too large' in done.stderr
 
 
@@ -139,9 +152,15 @@ def test_what_the_options_say_arrives(video: Path) -> None:
     assert np.abs(footage.rgb[0] - middle).mean() < 6
 
 
-@pytest.mark.parametrize(('wrong', 'says'), [
-    ({'size': (4, 4)}, 'size: expected at least 16x16'), ({'rate_hz': 0.0}, 'rate_hz: expected > 0'),
-    ({'start_s': -1.0}, 'start_s: expected >= 0'), ({'duration_s': float('nan')}, 'duration_s: expected > 0')])
+@pytest.mark.parametrize(
+    ('wrong', 'says'),
+    [
+        ({'size': (4, 4)}, 'size: expected at least 16x16'),
+        ({'rate_hz': 0.0}, 'rate_hz: expected > 0'),
+        ({'start_s': -1.0}, 'start_s: expected >= 0'),
+        ({'duration_s': float('nan')}, 'duration_s: expected > 0'),
+    ],
+)
 def test_options_that_cannot_be_kept(wrong: dict, says: str) -> None:
     with pytest.raises(RecordingError, match=says):
         RecordingOptions(**wrong)

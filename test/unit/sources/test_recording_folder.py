@@ -36,9 +36,15 @@ def test_names_without_time_need_a_rate(tmp_path: Path) -> None:
         read_here(folder)
 
 
-@pytest.mark.parametrize(('name', 'stamp_ns'), [
-    ('1305031102.175304', 1305031102175304000), ('left_12.5', 12500000000),
-    ('1403636579763555584', 1403636579763555584), ('img-1403636579763', 1403636579763000000)])
+@pytest.mark.parametrize(
+    ('name', 'stamp_ns'),
+    [
+        ('1305031102.175304', 1305031102175304000),
+        ('left_12.5', 12500000000),
+        ('1403636579763555584', 1403636579763555584),
+        ('img-1403636579763', 1403636579763000000),
+    ],
+)
 def test_names_with_time(tmp_path: Path, name: str, stamp_ns: int) -> None:
     """Seconds with a point, or milliseconds, microseconds and nanoseconds since 1970 by their number of digits."""
     with open_recording(write_frames(tmp_path / 'rgb', [f'{name}.png'])) as recording:
@@ -145,10 +151,16 @@ def test_depth_of_another_size(tmp_path: Path) -> None:
         open_recording(tmp_path)
 
 
-@pytest.mark.parametrize(('changed', 'says'), [
-    ({'cx': 200.0}, 'principal point inside 96x64'), ({'fx': 0.0}, 'focal lengths > 0'),
-    ({'cx': 191.5, 'cy': 127.5}, 'inside 96x64'), ({'cx': 23.5, 'cy': 15.5}, 'pictures of about 48x32'),
-    ({'width': 1280, 'height': 720}, 'expected the calibration of 96x64 pictures, got that of 1280x720')])
+@pytest.mark.parametrize(
+    ('changed', 'says'),
+    [
+        ({'cx': 200.0}, 'principal point inside 96x64'),
+        ({'fx': 0.0}, 'focal lengths > 0'),
+        ({'cx': 191.5, 'cy': 127.5}, 'inside 96x64'),
+        ({'cx': 23.5, 'cy': 15.5}, 'pictures of about 48x32'),
+        ({'width': 1280, 'height': 720}, 'expected the calibration of 96x64 pictures, got that of 1280x720'),
+    ],
+)
 def test_calibration_that_is_not_of_these_pictures(tmp_path: Path, changed: dict[str, float], says: str) -> None:
     """K with its principal point outside, without focal length, or of pictures of another size."""
     write_calibration(tmp_path, SIZE, **changed)
@@ -156,16 +168,29 @@ def test_calibration_that_is_not_of_these_pictures(tmp_path: Path, changed: dict
         camera_of(read_calibration(tmp_path / 'calibration.json'), *SIZE)
 
 
-@pytest.mark.parametrize(('name', 'text'), [
-    ('camera_info.yaml', 'image_width: 96\nimage_height: 64\ncamera_matrix: {rows: 3, cols: 3, '
-                         'data: [100, 0, 47, 0, 101, 31, 0, 0, 1]}\n'),
-    ('camera_info.yaml', 'width: 96\nheight: 64\nk: [100, 0, 47, 0, 101, 31, 0, 0, 1]\n'),
-    ('K.txt', '100 0 47\n0 101 31\n0 0 1\n'), ('camera.txt', '# fx fy cx cy\n100.0 1.01e2 47 31\n'),
-    ('intrinsics.json', '{"width": 96, "height": 64, "intrinsic_matrix": [100, 0, 0, 0, 101, 0, 47, 31, 1]}'),
-    ('calibration.json', '{"depth": {"fx": 9, "fy": 9, "cx": 9, "cy": 9}, "head": {"fx": 100, "fy": 101, "cx": 47, '
-                         '"cy": 31}}'),
-    ('calibration.json', '{"right": {"fx": 9, "fy": 9, "cx": 9, "cy": 9}, "rgb": {"intrinsic_matrix": '
-                         '[[100, 0, 47], [0, 101, 31], [0, 0, 1]]}}')])
+@pytest.mark.parametrize(
+    ('name', 'text'),
+    [
+        (
+            'camera_info.yaml',
+            'image_width: 96\nimage_height: 64\ncamera_matrix: {rows: 3, cols: 3, '
+            'data: [100, 0, 47, 0, 101, 31, 0, 0, 1]}\n',
+        ),
+        ('camera_info.yaml', 'width: 96\nheight: 64\nk: [100, 0, 47, 0, 101, 31, 0, 0, 1]\n'),
+        ('K.txt', '100 0 47\n0 101 31\n0 0 1\n'),
+        ('camera.txt', '# fx fy cx cy\n100.0 1.01e2 47 31\n'),
+        ('intrinsics.json', '{"width": 96, "height": 64, "intrinsic_matrix": [100, 0, 0, 0, 101, 0, 47, 31, 1]}'),
+        (
+            'calibration.json',
+            '{"depth": {"fx": 9, "fy": 9, "cx": 9, "cy": 9}, "head": {"fx": 100, "fy": 101, "cx": 47, "cy": 31}}',
+        ),
+        (
+            'calibration.json',
+            '{"right": {"fx": 9, "fy": 9, "cx": 9, "cy": 9}, "rgb": {"intrinsic_matrix": '
+            '[[100, 0, 47], [0, 101, 31], [0, 0, 1]]}}',
+        ),
+    ],
+)
 def test_ways_to_write_intrinsics(tmp_path: Path, name: str, text: str) -> None:
     """camera_info, TUM's numbers, Open3D's columns, tables of several cameras."""
     (tmp_path / name).write_text(text)
@@ -173,9 +198,17 @@ def test_ways_to_write_intrinsics(tmp_path: Path, name: str, text: str) -> None:
     np.testing.assert_array_equal(camera.K, [[100, 0, 47], [0, 101, 31], [0, 0, 1]])
 
 
-@pytest.mark.parametrize('text', [
-    '{', '[1, 2]', '{"fx": 1}', '{"K": [1, 2, 3]}', '{"K": [NaN, 0, 0, 0, 1, 0, 0, 0, 1]}',
-    '{"resolution": "1x", "fx": "a", "fy": 1, "cx": 0, "cy": 0}'])
+@pytest.mark.parametrize(
+    'text',
+    [
+        '{',
+        '[1, 2]',
+        '{"fx": 1}',
+        '{"K": [1, 2, 3]}',
+        '{"K": [NaN, 0, 0, 0, 1, 0, 0, 0, 1]}',
+        '{"resolution": "1x", "fx": "a", "fy": 1, "cx": 0, "cy": 0}',
+    ],
+)
 def test_no_calibration_in_a_file(tmp_path: Path, text: str) -> None:
     (tmp_path / 'calibration.json').write_text(text)
     with pytest.raises(RecordingError, match=r'calibration\.json: expected'):
@@ -186,7 +219,7 @@ def test_cut_picture_is_left_out(tmp_path: Path) -> None:
     """A JPEG that was cut decodes to grey below the cut; it is not a picture of anything."""
     folder = write_frames(tmp_path / 'frames', [f'{n}.jpg' for n in range(3)])
     data = (folder / '1.jpg').read_bytes()
-    (folder / '1.jpg').write_bytes(data[:len(data) // 2])
+    (folder / '1.jpg').write_bytes(data[: len(data) // 2])
     assert read_here(folder, frame_rate_hz=1.0).damaged == [1]
 
 

@@ -51,9 +51,17 @@ def test_stamps_that_do_not_rise_are_left_out() -> None:
     assert faults.told == ['2 frames left out, whose stamps are not later than the one before']
 
 
-@pytest.mark.parametrize(('options', 'expected'), [
-    ({}, 300), ({'rate_hz': 5.0}, 51), ({'duration_s': 2.0}, 60), ({'start_s': 9.0}, 30), ({'rate_hz': 100.0}, 300),
-    ({'start_s': 4.0, 'duration_s': 3.0, 'rate_hz': 10.0}, 31)])
+@pytest.mark.parametrize(
+    ('options', 'expected'),
+    [
+        ({}, 300),
+        ({'rate_hz': 5.0}, 51),
+        ({'duration_s': 2.0}, 60),
+        ({'start_s': 9.0}, 30),
+        ({'rate_hz': 100.0}, 300),
+        ({'start_s': 4.0, 'duration_s': 3.0, 'rate_hz': 10.0}, 31),
+    ],
+)
 def test_estimate(options: dict, expected: int) -> None:
     """Progress counts in frames that will come, as far as the recording's own count is right."""
     assert estimate(Span(300, 10.0), RecordingOptions(**options)) == expected
@@ -67,9 +75,14 @@ def test_pairs_are_each_others_nearest(seed: int) -> None:
     first = np.sort(rng.choice(2000, 60, replace=False))
     second = np.sort(rng.choice(2000, 50, replace=False))
     apart = np.abs(first[:, None] - second)
-    mutual = {(a, int(b)) for a, b in enumerate(apart.argmin(1))
-              if apart[a, b] <= 15 and apart[:, b].argmin() == a and (apart[:, b] == apart[a, b]).sum() == 1
-              and (apart[a] == apart[a, b]).sum() == 1}
+    mutual = {
+        (a, int(b))
+        for a, b in enumerate(apart.argmin(1))
+        if apart[a, b] <= 15
+        and apart[:, b].argmin() == a
+        and (apart[:, b] == apart[a, b]).sum() == 1
+        and (apart[a] == apart[a, b]).sum() == 1
+    }
     got = set(nearest_pairs(first.tolist(), second.tolist(), 15))
     assert mutual <= got
     assert all(apart[a, b] <= 15 for a, b in got)

@@ -34,15 +34,28 @@ needs_decord = pytest.mark.skipif(not DECORD, reason='decord has no wheel for th
 @pytest.fixture(scope='module')
 def steady(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """60 frames at 25 Hz, a key frame every 20, moov in front so that a cut leaves a file that opens."""
-    return write_video(tmp_path_factory.mktemp('steady') / 'v.mp4', STEADY, mux={'movflags': 'faststart'}, g='20',
-                       keyint_min='20', sc_threshold='0')
+    return write_video(
+        tmp_path_factory.mktemp('steady') / 'v.mp4',
+        STEADY,
+        mux={'movflags': 'faststart'},
+        g='20',
+        keyint_min='20',
+        sc_threshold='0',
+    )
 
 
 @pytest.fixture(scope='module', params=['libx264', 'mpeg4'])
 def wide(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same at 320x192: in packets of a few bytes a codec cannot find damage."""
-    return write_video(tmp_path_factory.mktemp('wide') / 'v.mp4', STEADY, (320, 192), codec=request.param, g='20',
-                       keyint_min='20', sc_threshold='0')
+    return write_video(
+        tmp_path_factory.mktemp('wide') / 'v.mp4',
+        STEADY,
+        (320, 192),
+        codec=request.param,
+        g='20',
+        keyint_min='20',
+        sc_threshold='0',
+    )
 
 
 @pytest.mark.parametrize('decoder', DECODERS)
@@ -72,7 +85,7 @@ def test_pace_start_and_duration(steady: Path, decoder: str) -> None:
 def test_cut_short_gives_what_is_whole(steady: Path, tmp_path: Path, decoder: str) -> None:
     """Of a file that was cut, every picture that comes is that of the whole file, and the rest is told."""
     data = steady.read_bytes()
-    (tmp_path / 'cut.mp4').write_bytes(data[:int(len(data) * 0.6)])
+    (tmp_path / 'cut.mp4').write_bytes(data[: int(len(data) * 0.6)])
     whole, read = read_here(steady, decoder='pyav'), read_here(tmp_path / 'cut.mp4', decoder=decoder)
     assert 15 < len(read.rgb) < 45
     assert all(np.array_equal(a, b) for a, b in zip(read.rgb, whole.rgb, strict=False))

@@ -11,9 +11,20 @@ from hoigen.video.transformer import ControlledCogVideoX
 
 REFERENCE = Path(__file__).resolve().parents[3].parent / 'shared' / 'reference'
 
-SMALL = {'num_attention_heads': 2, 'attention_head_dim': 16, 'in_channels': 8, 'out_channels': 4, 'time_embed_dim': 8,
-         'text_embed_dim': 12, 'num_layers': 3, 'sample_width': 8, 'sample_height': 6, 'sample_frames': 9,
-         'max_text_seq_length': 5, 'use_learned_positional_embeddings': False}
+SMALL = {
+    'num_attention_heads': 2,
+    'attention_head_dim': 16,
+    'in_channels': 8,
+    'out_channels': 4,
+    'time_embed_dim': 8,
+    'text_embed_dim': 12,
+    'num_layers': 3,
+    'sample_width': 8,
+    'sample_height': 6,
+    'sample_frames': 9,
+    'max_text_seq_length': 5,
+    'use_learned_positional_embeddings': False,
+}
 
 
 @pytest.fixture(autouse=True, scope='module')
@@ -44,6 +55,11 @@ def small_model() -> ControlledCogVideoX:
 @pytest.fixture
 def cloud() -> PointInputs:
     g = torch.Generator().manual_seed(1)
-    return PointInputs(torch.randn(2, 9, 32, 3, generator=g), torch.randint(0, 3, (2, 32), generator=g),
-                       torch.arange(8).expand(2, -1), torch.rand(2, 9, 8, 2, generator=g),
-                       torch.rand(2, 9, 8, generator=g), torch.ones(2, 9, 8, dtype=torch.bool))
+    return PointInputs(
+        torch.randn(2, 9, 32, 3, generator=g),
+        torch.randint(0, 3, (2, 32), generator=g),
+        torch.arange(8).expand(2, -1),
+        torch.rand(2, 9, 8, 2, generator=g),
+        torch.rand(2, 9, 8, generator=g),
+        torch.ones(2, 9, 8, dtype=torch.bool),
+    )

@@ -18,25 +18,61 @@ from transformers import T5Config, T5EncoderModel, T5Tokenizer
 from hoigen.video.configuration import Memory, ModelConfig, read_config
 from hoigen.video.transformer import ControlledCogVideoX
 
-TRANSFORMER = {'num_attention_heads': 2, 'attention_head_dim': 16, 'time_embed_dim': 32, 'text_embed_dim': 12,
-               'num_layers': 3, 'sample_width': 10, 'sample_height': 12, 'sample_frames': 9, 'max_text_seq_length': 7,
-               'use_learned_positional_embeddings': True}
+TRANSFORMER = {
+    'num_attention_heads': 2,
+    'attention_head_dim': 16,
+    'time_embed_dim': 32,
+    'text_embed_dim': 12,
+    'num_layers': 3,
+    'sample_width': 10,
+    'sample_height': 12,
+    'sample_frames': 9,
+    'max_text_seq_length': 7,
+    'use_learned_positional_embeddings': True,
+}
 BACKBONE = {'in_channels': 32, 'out_channels': 16, 'use_rotary_positional_embeddings': True}
 BRANCH = {'control_blocks': 3, 'point_width': 16, 'point_heads': 2, 'point_channels': 4}
-AUTOENCODER = {'block_out_channels': [8] * 4, 'latent_channels': 16, 'layers_per_block': 1, 'norm_num_groups': 2,
-               'scaling_factor': 0.7, 'sample_height': 96, 'sample_width': 80,
-               'down_block_types': ['CogVideoXDownBlock3D'] * 4, 'up_block_types': ['CogVideoXUpBlock3D'] * 4}
-TEXT = {'d_model': 12, 'd_ff': 16, 'd_kv': 8, 'num_heads': 2, 'num_layers': 2, 'vocab_size': 140,
-        'feed_forward_proj': 'gated-gelu'}
+AUTOENCODER = {
+    'block_out_channels': [8] * 4,
+    'latent_channels': 16,
+    'layers_per_block': 1,
+    'norm_num_groups': 2,
+    'scaling_factor': 0.7,
+    'sample_height': 96,
+    'sample_width': 80,
+    'down_block_types': ['CogVideoXDownBlock3D'] * 4,
+    'up_block_types': ['CogVideoXUpBlock3D'] * 4,
+}
+TEXT = {
+    'd_model': 12,
+    'd_ff': 16,
+    'd_kv': 8,
+    'num_heads': 2,
+    'num_layers': 2,
+    'vocab_size': 140,
+    'feed_forward_proj': 'gated-gelu',
+}
 WORDS = ('a hand lifts the red can from the table', 'two hands turn the tap', 'a video of a cup', 'pour the water')
 
 
 def toy_config(base: Path, control: Path | None, **memory: object) -> ModelConfig:
     """cogvideox-5b with everything smaller, computing in float32 on the CPU unless ``memory`` says otherwise."""
-    return replace(read_config('cogvideox-5b'), name='toy', height=96, width=80, frames=9, steps=3, cloud=32, tokens=8,
-                   base=str(base), control=None if control is None else str(control),
-                   transformer=TRANSFORMER | BRANCH, autoencoder=AUTOENCODER, text=TEXT,
-                   memory=Memory(**{'device': 'cpu', 'weights': 'float32', **memory}))
+    return replace(
+        read_config('cogvideox-5b'),
+        name='toy',
+        height=96,
+        width=80,
+        frames=9,
+        steps=3,
+        cloud=32,
+        tokens=8,
+        base=str(base),
+        control=None if control is None else str(control),
+        transformer=TRANSFORMER | BRANCH,
+        autoencoder=AUTOENCODER,
+        text=TEXT,
+        memory=Memory(**{'device': 'cpu', 'weights': 'float32', **memory}),
+    )
 
 
 def write_pipeline(folder: Path) -> CogVideoXImageToVideoPipeline:
@@ -48,8 +84,9 @@ def write_pipeline(folder: Path) -> CogVideoXImageToVideoPipeline:
     scheduler = CogVideoXDPMScheduler(**read_config('cogvideox-5b').scheduler)
     folder.mkdir(parents=True)
     write_tokenizer(folder / 'tokenizer')
-    pipeline = CogVideoXImageToVideoPipeline(T5Tokenizer.from_pretrained(folder / 'tokenizer'), encoder.eval(),
-                                             vae.eval(), transformer.eval(), scheduler)
+    pipeline = CogVideoXImageToVideoPipeline(
+        T5Tokenizer.from_pretrained(folder / 'tokenizer'), encoder.eval(), vae.eval(), transformer.eval(), scheduler
+    )
     transformer.save_pretrained(folder / 'transformer', max_shard_size='100KB')
     for part, name in ((vae, 'vae'), (encoder, 'text_encoder'), (scheduler, 'scheduler')):
         part.save_pretrained(folder / name)
@@ -59,17 +96,27 @@ def write_pipeline(folder: Path) -> CogVideoXImageToVideoPipeline:
 def write_tokenizer(folder: Path) -> None:
     """The published tokenizer folder has a SentencePiece model and no ``tokenizer.json``."""
     model = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(WORDS * 20), model_writer=model, vocab_size=30,
-                                             pad_id=0, eos_id=1, unk_id=2, bos_id=-1, minloglevel=2)
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(WORDS * 20),
+        model_writer=model,
+        vocab_size=30,
+        pad_id=0,
+        eos_id=1,
+        unk_id=2,
+        bos_id=-1,
+        minloglevel=2,
+    )
     folder.mkdir()
     (folder / 'spiece.model').write_bytes(model.getvalue())
     (folder / 'tokenizer_config.json').write_text(
         '{"eos_token": "</s>", "extra_ids": 100, "model_max_length": 226, "pad_token": "<pad>", "unk_token": "<unk>", '
-        '"legacy": true, "tokenizer_class": "T5Tokenizer"}')
+        '"legacy": true, "tokenizer_class": "T5Tokenizer"}'
+    )
 
 
-def write_tracking_branch(folder: Path, pipeline: CogVideoXImageToVideoPipeline,
-                          blocks: int = 2) -> ControlledCogVideoX:
+def write_tracking_branch(
+    folder: Path, pipeline: CogVideoXImageToVideoPipeline, blocks: int = 2
+) -> ControlledCogVideoX:
     """Diffusion-as-Shader's folder: the backbone with a trained tracking branch, and no point branch."""
     torch.manual_seed(1)
     model = ControlledCogVideoX(**TRANSFORMER, **BACKBONE, control_blocks=blocks, point_branch=False)

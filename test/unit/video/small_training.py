@@ -16,14 +16,20 @@ from hoigen.video.model import ModelConfig, read_config, save_config
 SIZE = {'width': 48, 'height': 32}
 
 
-def write_clips(folder: Path, count: int = 3, points: int = 64, *, frames: int = 5, width: int = 48,
-                height: int = 32) -> Path:
+def write_clips(
+    folder: Path, count: int = 3, points: int = 64, *, frames: int = 5, width: int = 48, height: int = 32
+) -> Path:
     """Clips that differ in their points and their brightness."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
         clip, conditions = _made(number, frames, width, height)
-        write_clip(folder / f'{number:07d}.safetensors', clip.rgb // (number + 1), conditions,
-                   {'prompt': f'a ball, number {number}'}, points)
+        write_clip(
+            folder / f'{number:07d}.safetensors',
+            clip.rgb // (number + 1),
+            conditions,
+            {'prompt': f'a ball, number {number}'},
+            points,
+        )
     return folder
 
 
@@ -36,16 +42,31 @@ def _made(number: int, frames: int, width: int, height: int) -> tuple[Clip, Cond
 
 def small_config() -> ModelConfig:
     config = read_config('tiny')
-    small = {'num_attention_heads': 1, 'attention_head_dim': 16, 'num_layers': 2, 'control_blocks': 2,
-             'time_embed_dim': 8, 'point_width': 8, 'point_heads': 1, 'sample_height': 4, 'sample_width': 6,
-             'sample_frames': 5}
-    return replace(config, name='small', frames=5, cloud=32, tokens=8, **SIZE,
-                   transformer=config.transformer | small, autoencoder={'latent_channels': 16, 'width': 8})
+    small = {
+        'num_attention_heads': 1,
+        'attention_head_dim': 16,
+        'num_layers': 2,
+        'control_blocks': 2,
+        'time_embed_dim': 8,
+        'point_width': 8,
+        'point_heads': 1,
+        'sample_height': 4,
+        'sample_width': 6,
+        'sample_frames': 5,
+    }
+    return replace(
+        config,
+        name='small',
+        frames=5,
+        cloud=32,
+        tokens=8,
+        **SIZE,
+        transformer=config.transformer | small,
+        autoencoder={'latent_channels': 16, 'width': 8},
+    )
 
 
 def write_model(folder: Path) -> Path:
     """A folder that ``--model`` takes, without weights."""
     save_config(small_config(), folder)
     return folder
-
-

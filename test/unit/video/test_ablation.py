@@ -35,8 +35,13 @@ def config(tmp_path, monkeypatch):
     torch.manual_seed(0)
     for part, file in zip((build(small).transformer, build(small).autoencoder), FILES, strict=True):
         save(part, tmp_path / 'weights' / ablation.MODEL / file)
-    return AblateConfig((small_training.write_clips(tmp_path / 'clips'),), tmp_path / 'runs', steps=1, heldout=2,
-                        table=tmp_path / 'table.md')
+    return AblateConfig(
+        (small_training.write_clips(tmp_path / 'clips'),),
+        tmp_path / 'runs',
+        steps=1,
+        heldout=2,
+        table=tmp_path / 'table.md',
+    )
 
 
 def held_out() -> HeldOut:

@@ -11,8 +11,13 @@ from hoigen.video.denoise import Denoiser, sample, text_guidance
 from hoigen.video.sampling import Sampling
 from hoigen.video.transformer import Control, with_first_frame
 
-SCHEDULER = {'prediction_type': 'v_prediction', 'timestep_spacing': 'trailing', 'rescale_betas_zero_snr': True,
-             'snr_shift_scale': 1.0, 'clip_sample': False}
+SCHEDULER = {
+    'prediction_type': 'v_prediction',
+    'timestep_spacing': 'trailing',
+    'rescale_betas_zero_snr': True,
+    'snr_shift_scale': 1.0,
+    'clip_sample': False,
+}
 
 
 @pytest.fixture
@@ -38,18 +43,22 @@ def inputs(draw):
     return draw(1, 3, 4, 6, 8), draw(1, 1, 4, 6, 8), Control(with_first_frame(draw(1, 3, 4, 6, 8)), draw(1, 3, 4, 6, 8))
 
 
-@pytest.mark.parametrize(('settings', 'message'), [
-    ({'steps': 0}, 'steps: expected >= 1, got 0'),
-    ({'guidance': 0.5}, r'guidance: expected a number >= 1 \(1: off\), got 0.5'),
-    ({'guidance': math.nan}, 'guidance: expected a number'),
-    ({'dynamic_guidance': True}, 'dynamic_guidance: expected a guidance > 1'),
-    ({'conditions': ('points', 'depth')}, r"conditions: expected names from .*, got \['depth'\]"),
-    ({'conditions': ('points', 'points')}, 'conditions: expected each once'),
-    ({'strength': -1.0}, 'strength: expected a number >= 0'),
-    ({'start': 0.5, 'end': 0.5}, r'start, end: expected 0 <= start < end <= 1, got \(0.5, 0.5\)'),
-    ({'control_guidance': 0.0}, 'control_guidance: expected a number >= 1'),
-    ({'conditions': (), 'control_guidance': 2.0}, 'control_guidance: expected 1 without conditions'),
-    ({'overlap': 0}, 'overlap: expected >= 1')])
+@pytest.mark.parametrize(
+    ('settings', 'message'),
+    [
+        ({'steps': 0}, 'steps: expected >= 1, got 0'),
+        ({'guidance': 0.5}, r'guidance: expected a number >= 1 \(1: off\), got 0.5'),
+        ({'guidance': math.nan}, 'guidance: expected a number'),
+        ({'dynamic_guidance': True}, 'dynamic_guidance: expected a guidance > 1'),
+        ({'conditions': ('points', 'depth')}, r"conditions: expected names from .*, got \['depth'\]"),
+        ({'conditions': ('points', 'points')}, 'conditions: expected each once'),
+        ({'strength': -1.0}, 'strength: expected a number >= 0'),
+        ({'start': 0.5, 'end': 0.5}, r'start, end: expected 0 <= start < end <= 1, got \(0.5, 0.5\)'),
+        ({'control_guidance': 0.0}, 'control_guidance: expected a number >= 1'),
+        ({'conditions': (), 'control_guidance': 2.0}, 'control_guidance: expected 1 without conditions'),
+        ({'overlap': 0}, 'overlap: expected >= 1'),
+    ],
+)
 def test_settings_that_mean_nothing_are_refused(settings, message):
     """A typing error on the command line must not cost an hour of sampling."""
     with pytest.raises(ValueError, match=message):
@@ -65,8 +74,12 @@ def test_without_conditions_a_step_is_the_plain_backbones_bit_for_bit(denoiser, 
     weights = denoiser.model.state_dict()
     plain.load_state_dict({k: weights[k] for k in plain.state_dict()})
     timestep = denoiser.scheduler.timesteps[1][None]
-    want = plain(with_first_frame(noisy, first), denoiser.text, timestep,
-                 image_rotary_emb=denoiser.model.rotary(3, 6, 8, noisy.device)).sample
+    want = plain(
+        with_first_frame(noisy, first),
+        denoiser.text,
+        timestep,
+        image_rotary_emb=denoiser.model.rotary(3, 6, 8, noisy.device),
+    ).sample
     assert torch.equal(denoiser.velocity(noisy, first, 1, control), want)
 
 
@@ -99,14 +112,17 @@ def test_dynamic_guidance_is_that_of_the_published_pipelines():
 
 
 @torch.no_grad()
-@pytest.mark.parametrize(('start', 'end', 'on'), [(0.0, 1.0, [0, 1, 2, 3]), (0.0, 0.5, [0, 1]), (0.5, 1.0, [2, 3]),
-                                                  (0.2, 0.7, [1, 2])])
+@pytest.mark.parametrize(
+    ('start', 'end', 'on'), [(0.0, 1.0, [0, 1, 2, 3]), (0.0, 0.5, [0, 1]), (0.5, 1.0, [2, 3]), (0.2, 0.7, [1, 2])]
+)
 def test_the_branch_runs_during_its_share_of_the_steps(denoiser, inputs, start, end, on):
     """Outside its share the prediction is the backbone's, bit for bit."""
     noisy, first, control = inputs
     part = replace(denoiser, sampling=Sampling(start=start, end=end))
-    ran = [not torch.equal(part.velocity(noisy, first, step, control), part.velocity(noisy, first, step, None))
-           for step in range(4)]
+    ran = [
+        not torch.equal(part.velocity(noisy, first, step, control), part.velocity(noisy, first, step, None))
+        for step in range(4)
+    ]
     assert [step for step in range(4) if ran[step]] == on
 
 
@@ -134,8 +150,9 @@ def test_a_clip_of_a_batch_does_not_depend_on_the_others(denoiser, inputs):
     """A generator for each clip: the batch may be split in any way."""
     first = inputs[1]
     generators = lambda: [torch.Generator().manual_seed(seed) for seed in (1, 2)]  # noqa: E731
-    both = sample(denoiser.model, denoiser.scheduler, first.expand(2, -1, -1, -1, -1), 3, None, steps=2,
-                  generator=generators())
+    both = sample(
+        denoiser.model, denoiser.scheduler, first.expand(2, -1, -1, -1, -1), 3, None, steps=2, generator=generators()
+    )
     second = sample(denoiser.model, denoiser.scheduler, first, 3, None, steps=2, generator=generators()[1])
     torch.testing.assert_close(both[1:], second)
 
@@ -143,6 +160,7 @@ def test_a_clip_of_a_batch_does_not_depend_on_the_others(denoiser, inputs):
 def test_a_branch_without_points_refuses_them(small_config, cloud, draw):
     """A tracking branch alone must not ignore the point cloud in silence."""
     from hoigen.video.transformer import ControlledCogVideoX
+
     model = ControlledCogVideoX(**small_config, control_blocks=1, point_branch=False)
     with pytest.raises(ValueError, match='expected tracking alone'):
         model(draw(2, 3, 8, 6, 8), draw(2, 5, 12), torch.tensor([1, 1]), control=Control(points=cloud))

@@ -170,15 +170,23 @@ def test_bounds_name_what_is_missed():
 def test_bounds_are_missed_where_the_model_has_no_number():
     """NaN against a number is not better."""
     good, base = summaries(30), summaries(20)
-    means = {FIRST: base, PASTED: base, MODEL: {**good, 'L1 full': Summary(np.nan, np.nan, np.nan, 4)}, OTHER: base,
-             GIVEN: base, NO_LATENT: base}
+    means = {
+        FIRST: base,
+        PASTED: base,
+        MODEL: {**good, 'L1 full': Summary(np.nan, np.nan, np.nan, 4)},
+        OTHER: base,
+        GIVEN: base,
+        NO_LATENT: base,
+    }
     assert len(missed_bounds(means)) == 2
 
 
 def test_margins_are_positive_where_the_model_is_better():
-    rows = {MODEL: [{'PSNR full': 30.0, 'L1 full': 2.0}] * 3,
-            FIRST: [{'PSNR full': x, 'L1 full': 9.0} for x in (20.0, 25.0, 27.0)],
-            PASTED: [{'PSNR full': 31.0, 'L1 full': 1.0}] * 3}
+    rows = {
+        MODEL: [{'PSNR full': 30.0, 'L1 full': 2.0}] * 3,
+        FIRST: [{'PSNR full': x, 'L1 full': 9.0} for x in (20.0, 25.0, 27.0)],
+        PASTED: [{'PSNR full': 31.0, 'L1 full': 1.0}] * 3,
+    }
     table = margin_table({name: Measures(of, []) for name, of in rows.items()})
     assert table[0] == ['model better by', *BASELINES, 'N']
     assert table[1][0] == 'PSNR full'
@@ -188,8 +196,11 @@ def test_margins_are_positive_where_the_model_is_better():
 
 
 def test_tables_say_direction_interval_n_and_weights():
-    text = markdown(measure_table({'a': {'PSNR full': Summary(25.0, 24.0, 26.0, 7), 'LPIPS full': Summary(1, 0, 2, 7)}},
-                                  {'lpips': 'abc123'}))
+    text = markdown(
+        measure_table(
+            {'a': {'PSNR full': Summary(25.0, 24.0, 26.0, 7), 'LPIPS full': Summary(1, 0, 2, 7)}}, {'lpips': 'abc123'}
+        )
+    )
     assert '| PSNR full ↑ | 25.00 [24.00, 26.00] | 7 |' in text
     assert '| LPIPS full ↓ (weights abc123) | 1.000 [0.000, 2.000] | 7 |' in text
 

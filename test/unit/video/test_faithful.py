@@ -32,14 +32,26 @@ class Drawing:
                 on_step(step, 2, np.zeros((8, 8, 3), np.uint8))
         score = np.atleast_1d(np.array(self.scores[len(self.seeds) - 1], np.float32))
         frames = len(score)
-        return GeneratedClip(np.arange(frames), (CAMERA,) * frames, np.zeros((frames, 8, 8, 3), np.uint8),
-                             Fidelity(score, score, score), labels * frames,
-                             Provenance(seed, {'model': 'drawn', 'steps': sampling.steps}, '', {}, {}, {}))
+        return GeneratedClip(
+            np.arange(frames),
+            (CAMERA,) * frames,
+            np.zeros((frames, 8, 8, 3), np.uint8),
+            Fidelity(score, score, score),
+            labels * frames,
+            Provenance(seed, {'model': 'drawn', 'steps': sampling.steps}, '', {}, {}, {}),
+        )
 
 
 def draw(generator, min_fidelity=0.5, tries=3, **more):
-    return generate_faithful(generator, VIEW, (LABELS,), seed=7, sampling=Sampling(steps=2),
-                             acceptance=Acceptance(min_fidelity, tries), **more)
+    return generate_faithful(
+        generator,
+        VIEW,
+        (LABELS,),
+        seed=7,
+        sampling=Sampling(steps=2),
+        acceptance=Acceptance(min_fidelity, tries),
+        **more,
+    )
 
 
 def test_a_good_clip_is_taken_at_once_with_the_seed_that_was_asked_for():
@@ -48,8 +60,12 @@ def test_a_good_clip_is_taken_at_once_with_the_seed_that_was_asked_for():
     made = draw(generator)
     assert generator.seeds == [7]
     assert made.provenance.seed == 7
-    assert made.provenance.config == {'model': 'drawn', 'steps': 2, 'min_fidelity': 0.5,
-                                      'tries': [{'seed': 7, 'fidelity': 0.5}]}
+    assert made.provenance.config == {
+        'model': 'drawn',
+        'steps': 2,
+        'min_fidelity': 0.5,
+        'tries': [{'seed': 7, 'fidelity': 0.5}],
+    }
 
 
 def test_rejected_clips_are_followed_by_other_seeds_that_follow_from_the_first():
@@ -61,7 +77,8 @@ def test_rejected_clips_are_followed_by_other_seeds_that_follow_from_the_first()
     assert len(set(generator.seeds)) == 3
     assert made.provenance.seed == generator.seeds[2]
     assert [(one['seed'], one['fidelity']) for one in made.provenance.config['tries']] == list(
-        zip(generator.seeds, (0.25, 0.375, 0.75), strict=True))
+        zip(generator.seeds, (0.25, 0.375, 0.75), strict=True)
+    )
 
 
 def test_when_no_try_is_good_enough_the_error_tells_the_best_and_what_was_expected():
@@ -92,11 +109,15 @@ def test_views_of_one_scene_are_kept_or_rejected_together():
 def test_a_scene_without_hand_or_object_in_view_is_refused_before_anything_is_drawn(min_fidelity):
     """Also of one view among several, and where every clip is kept: the usual slip is named."""
     generator, unseen = Drawing(1.0), SimpleNamespace(mask=np.zeros((5, 8, 8), np.uint8))
-    with pytest.raises(FidelityTooLow, match=r'got none in 5; is camera/pose the optical frame \(x right, y down'
-                       ) as failure:
-        first_accepted(lambda seed, _: [generator.generate(None, (LABELS,), seed=seed, sampling=Sampling(),
-                                                           on_step=None)] * 2,
-                       [VIEW, unseen], 7, Acceptance(min_fidelity))
+    with pytest.raises(
+        FidelityTooLow, match=r'got none in 5; is camera/pose the optical frame \(x right, y down'
+    ) as failure:
+        first_accepted(
+            lambda seed, _: [generator.generate(None, (LABELS,), seed=seed, sampling=Sampling(), on_step=None)] * 2,
+            [VIEW, unseen],
+            7,
+            Acceptance(min_fidelity),
+        )
     assert generator.seeds == []
     assert np.isnan(failure.value.fidelity)
     assert rejection_of(provenance_from_json(provenance_to_json(failure.value.provenance))) == str(failure.value)
@@ -139,9 +160,14 @@ def test_progress_never_goes_back():
     assert len(generator.seeds) == 1
 
 
-@pytest.mark.parametrize(('wrong', 'match'), [
-    ({'min_fidelity': 1.5}, r'min_fidelity: expected in \[0, 1\], got 1.5'), ({'tries': 0}, 'tries: expected in'),
-    ({'min_fidelity': float('nan')}, 'min_fidelity: expected')])
+@pytest.mark.parametrize(
+    ('wrong', 'match'),
+    [
+        ({'min_fidelity': 1.5}, r'min_fidelity: expected in \[0, 1\], got 1.5'),
+        ({'tries': 0}, 'tries: expected in'),
+        ({'min_fidelity': float('nan')}, 'min_fidelity: expected'),
+    ],
+)
 def test_settings_that_make_no_sense_are_refused(wrong, match):
     with pytest.raises(ValueError, match=match):
         replace(Acceptance(), **wrong)

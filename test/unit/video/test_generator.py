@@ -20,8 +20,9 @@ def generator():
 @pytest.fixture(scope='module')
 def scene():
     """Five frames (4k+1) of a held-out episode: clip and conditions at the model's size."""
-    episode = MujocoSource(MujocoConfig(width=192, height=128, task='lift', shape='mug', split='heldout',
-                                        depth=False)).episode(5)
+    episode = MujocoSource(
+        MujocoConfig(width=192, height=128, task='lift', shape='mug', split='heldout', depth=False)
+    ).episode(5)
     frames = [f for i, f in enumerate(episode.frames()) if i % 4 == 0]
     clip = build_clip(episode.assets, frames)
     return clip, build_conditions(clip, width=192, height=128)
@@ -52,8 +53,9 @@ def test_the_generated_frames_follow_the_scene(generator, scene):
 def test_fidelity_falls_when_the_frames_do_not_follow_the_condition(generator, scene):
     """The score must see a clip whose frames stand still."""
     clip, conditions = scene
-    frozen, true = (fidelity(frames, conditions) for frames in (
-        np.repeat(conditions.image[None], len(clip.stamps_ns), 0), clip.rgb))
+    frozen, true = (
+        fidelity(frames, conditions) for frames in (np.repeat(conditions.image[None], len(clip.stamps_ns), 0), clip.rgb)
+    )
     for name in ('value', 'mask', 'motion'):
         assert getattr(frozen, name)[-1] < getattr(true, name)[-1] - 0.2
     assert true.value.min() > 0.8
@@ -83,29 +85,46 @@ def test_conditions_of_another_size_are_refused(generator, scene):
 def test_without_conditions_the_branch_never_runs(generator, scene):
     """``conditions=()`` is the backbone alone: no block of the branch is asked, and no cloud is needed."""
     _, conditions = scene
-    empty = replace(conditions, points=conditions.points[:, :0], point_pixels=conditions.point_pixels[:, :0],
-                    point_depth_m=conditions.point_depth_m[:, :0], point_visible=conditions.point_visible[:, :0],
-                    point_role=conditions.point_role[:0])
+    empty = replace(
+        conditions,
+        points=conditions.points[:, :0],
+        point_pixels=conditions.point_pixels[:, :0],
+        point_depth_m=conditions.point_depth_m[:, :0],
+        point_visible=conditions.point_visible[:, :0],
+        point_role=conditions.point_role[:0],
+    )
     asked = []
     hook = generator._model.transformer.initial_combine_linear.register_forward_hook(lambda *_: asked.append(1))
-    alone, mute = (generator.render(empty, seed=1, sampling=Sampling(**settings))
-                   for settings in ({'conditions': ()}, {'conditions': ('tracking',), 'strength': 0.0}))
+    alone, mute = (
+        generator.render(empty, seed=1, sampling=Sampling(**settings))
+        for settings in ({'conditions': ()}, {'conditions': ('tracking',), 'strength': 0.0})
+    )
     hook.remove()
     assert len(asked) == generator.steps, 'only the one with strength 0 runs it'
     assert np.array_equal(alone, mute)
 
 
-@pytest.mark.parametrize(('change', 'settings', 'message'), [
-    ({'points': 0}, {}, 'points: expected a cloud of at least 512, got an empty cloud'),
-    ({'stamps_ns': 0}, {}, 'stamps_ns: expected rising stamps'),
-    ({}, {'guidance': 6.0}, 'guidance: expected 1, tiny does not read text, got 6.0')])
+@pytest.mark.parametrize(
+    ('change', 'settings', 'message'),
+    [
+        ({'points': 0}, {}, 'points: expected a cloud of at least 512, got an empty cloud'),
+        ({'stamps_ns': 0}, {}, 'stamps_ns: expected rising stamps'),
+        ({}, {'guidance': 6.0}, 'guidance: expected 1, tiny does not read text, got 6.0'),
+    ],
+)
 def test_what_does_not_fit_is_refused_before_it_costs_time(generator, scene, change, settings, message):
     """Each with a sentence that says what was expected: an empty cloud, stamps that stand still, text for a model
     that reads none."""
     _, conditions = scene
     if 'points' in change:
-        conditions = replace(conditions, **{name: getattr(conditions, name)[:, :0] for name in (
-            'points', 'point_pixels', 'point_depth_m', 'point_visible')}, point_role=conditions.point_role[:0])
+        conditions = replace(
+            conditions,
+            **{
+                name: getattr(conditions, name)[:, :0]
+                for name in ('points', 'point_pixels', 'point_depth_m', 'point_visible')
+            },
+            point_role=conditions.point_role[:0],
+        )
     if 'stamps_ns' in change:
         conditions = replace(conditions, stamps_ns=np.zeros_like(conditions.stamps_ns))
     with pytest.raises(ValueError, match=message):

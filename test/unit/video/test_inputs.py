@@ -12,11 +12,14 @@ def test_points_stand_where_they_are_and_say_whether_their_colour_is_known():
     state = np.zeros(shape, np.uint8)
     state[:, :, 4:8], state[:, :, 8:] = 1, 2
     nothing = np.zeros(shape, np.uint8)
-    reference = reference_video(Appearance(np.zeros_like(coloured), nothing == 0, coloured, state, nothing,
-                                           np.ones(3, np.float32)))
+    reference = reference_video(
+        Appearance(np.zeros_like(coloured), nothing == 0, coloured, state, nothing, np.ones(3, np.float32))
+    )
     assert reference.shape == (1, 1, 9, 16, 16)
-    assert reference[0, 0, 4:, 8].tolist() == [[0] * 4 + [1] * 12] * 3 + [[0] * 4 + [1] * 4 + [0] * 8,
-                                                                         [0] * 8 + [1] * 8]
+    assert reference[0, 0, 4:, 8].tolist() == [[0] * 4 + [1] * 12] * 3 + [
+        [0] * 4 + [1] * 4 + [0] * 8,
+        [0] * 8 + [1] * 8,
+    ]
 
 
 def test_a_shadow_that_moves_leaves_the_table_as_it_was_and_darkens_the_new_place():

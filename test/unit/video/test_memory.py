@@ -47,6 +47,7 @@ def allocated(run) -> int:
 
 def test_the_count_is_the_sum_of_what_lives():
     """8 and 8 KB are there when the third is made, then the first is gone."""
+
     def run():
         a = torch.zeros(2048, device='meta')
         b = a + 1
@@ -94,7 +95,10 @@ def test_the_bench_runs_at_a_toy_size_and_wants_a_gpu_for_the_full_one(monkeypat
     monkeypatch.setattr(sys, 'argv', ['bench_full_size.py', '--toy'])
     assert run() == 0
     assert [row.split(':')[0] for row in capsys.readouterr().out.splitlines()] == [
-        'diffusers, one pass', 'with all conditions, one pass', 'training step, all in bfloat16']
+        'diffusers, one pass',
+        'with all conditions, one pass',
+        'training step, all in bfloat16',
+    ]
     monkeypatch.setattr(sys, 'argv', ['bench_full_size.py'])
     assert run() == 0
     assert 'expected a GPU' in capsys.readouterr().err

@@ -18,15 +18,19 @@ def test_the_full_size_model_has_the_published_keys_and_shapes(reference):
     """config/models/cogvideox-5b.yaml builds what the published weights are for, backbone and autoencoder."""
     with torch.device('meta'):
         model = build(read_config('cogvideox-5b'))
-    for part, manifest in ((model.transformer, 'cogvideox_5b_i2v_transformer'), (model.autoencoder,
-                                                                                   'cogvideox_5b_i2v_vae')):
+    for part, manifest in (
+        (model.transformer, 'cogvideox_5b_i2v_transformer'),
+        (model.autoencoder, 'cogvideox_5b_i2v_vae'),
+    ):
         want = json.loads((reference / 'manifests' / f'{manifest}.json').read_text())
         got = {k: list(v.shape) for k, v in part.state_dict().items()}
         assert {k: got.get(k) for k in want} == {k: list(v) for k, v in want.items()}
     assert len(model.transformer.transformer_blocks_copy) == 42
     backbone = sum(p.numel() for n, p in model.transformer.named_parameters() if n.startswith(BACKBONE))
-    assert (round(backbone / 1e9, 3), round(sum(p.numel() for p in model.autoencoder.parameters()) / 1e6, 1)
-            ) == (5.570, 215.6)
+    assert (round(backbone / 1e9, 3), round(sum(p.numel() for p in model.autoencoder.parameters()) / 1e6, 1)) == (
+        5.570,
+        215.6,
+    )
 
 
 def test_the_full_size_text_encoder_has_the_published_keys_and_shapes(reference):
@@ -52,9 +56,14 @@ def test_the_published_autoencoder_speaks_the_same_two_calls():
     """The pipeline runs on either autoencoder: same shapes, time first."""
     blocks = 4
     torch.manual_seed(0)
-    small = PublishedAutoencoder(block_out_channels=(8,) * blocks, down_block_types=('CogVideoXDownBlock3D',) * blocks,
-                                 up_block_types=('CogVideoXUpBlock3D',) * blocks, layers_per_block=1,
-                                 latent_channels=4, norm_num_groups=2).eval()
+    small = PublishedAutoencoder(
+        block_out_channels=(8,) * blocks,
+        down_block_types=('CogVideoXDownBlock3D',) * blocks,
+        up_block_types=('CogVideoXUpBlock3D',) * blocks,
+        layers_per_block=1,
+        latent_channels=4,
+        norm_num_groups=2,
+    ).eval()
     for latent_count, frames in ((1, 1), (2, 5), (3, 9), (4, 13)):  # an even number is not the published decoder's own
         latents = small.latents(torch.rand(1, frames, 3, 32, 48))
         assert latents.shape == (1, latent_count, 4, 4, 6)
@@ -79,8 +88,11 @@ def test_missing_weights_say_what_to_do(tmp_path, monkeypatch):
         load('tiny')
     monkeypatch.setattr('huggingface_hub.snapshot_download', not_there)
     monkeypatch.setenv('HOIGEN_MODELS', str(tmp_path))
-    with pytest.raises(ModelError, match=r'(?s)hoigen models fetch cogvideox \(licence: CogVideoX.*'
-                                         r'hoigen models fetch das \(licence'):
+    with pytest.raises(
+        ModelError,
+        match=r'(?s)hoigen models fetch cogvideox \(licence: CogVideoX.*'
+        r'hoigen models fetch das \(licence',
+    ):
         load('cogvideox-5b')
 
 

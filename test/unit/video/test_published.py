@@ -75,8 +75,15 @@ def inputs():
 
 
 def published_frames(pipeline, image, guidance):
-    given = {'image': torch.from_numpy(image).permute(2, 0, 1)[None] / 255, 'height': 96, 'width': 80, 'num_frames': 9,
-             'num_inference_steps': 3, 'guidance_scale': guidance, 'max_sequence_length': 7}
+    given = {
+        'image': torch.from_numpy(image).permute(2, 0, 1)[None] / 255,
+        'height': 96,
+        'width': 80,
+        'num_frames': 9,
+        'num_inference_steps': 3,
+        'guidance_scale': guidance,
+        'max_sequence_length': 7,
+    }
     pipeline.set_progress_bar_config(disable=True)
     return pipeline(prompt=PROMPT, **given, generator=torch.Generator().manual_seed(5), output_type='pt').frames
 
@@ -112,8 +119,10 @@ def test_a_released_branch_computes_what_it_computed(layout, tmp_path):
 def test_what_a_released_branch_has_not_learned_changes_nothing(layout, conditions, tmp_path):
     """Point cloud and coloured points enter through a zero layer until they are trained; none of it is random."""
     generator = Generator(load(linked(layout, tmp_path)))
-    tracking, everything = (generator.render(conditions, seed=1, sampling=Sampling(steps=2, conditions=c))
-                            for c in (('tracking',), ('points', 'tracking', 'coloured')))
+    tracking, everything = (
+        generator.render(conditions, seed=1, sampling=Sampling(steps=2, conditions=c))
+        for c in (('tracking',), ('points', 'tracking', 'coloured'))
+    )
     assert np.array_equal(tracking, everything)
     assert not np.array_equal(tracking, generator.render(conditions, seed=1, sampling=Sampling(steps=2, conditions=())))
 
@@ -140,8 +149,11 @@ def test_embeddings_are_the_pipelines(layout, tmp_path):
 def test_provenance_has_every_weight_file(layout, tmp_path, room_enough):
     model = load(linked(layout, tmp_path))
     assert len(room_enough) == 1, 'the planner is asked before anything is loaded'
-    files = [*(layout[0] / 'das').rglob('*.safetensors'), *(layout[0] / 'base/vae').glob('*.safetensors'),
-             *(layout[0] / 'base/text_encoder').glob('*.safetensors')]
+    files = [
+        *(layout[0] / 'das').rglob('*.safetensors'),
+        *(layout[0] / 'base/vae').glob('*.safetensors'),
+        *(layout[0] / 'base/text_encoder').glob('*.safetensors'),
+    ]
     assert model.weights == {str(f.relative_to(layout[0])): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
 
 
@@ -155,12 +167,14 @@ def test_training_starts_from_a_released_branch(layout, tmp_path):
     branch = {id(p) for p in model.control_parameters()}
     assert {p.dtype for p in model.parameters() if id(p) in branch} == {torch.float32}
     assert {p.dtype for p in model.parameters() if id(p) not in branch} == {torch.bfloat16}
-    for base, copy in zip(model.transformer_blocks[2].parameters(), model.transformer_blocks_copy[2].parameters(),
-                          strict=True):
+    for base, copy in zip(
+        model.transformer_blocks[2].parameters(), model.transformer_blocks_copy[2].parameters(), strict=True
+    ):
         assert torch.equal(base.float(), copy)
     args, control = inputs()
-    assert (model.float()(*args, control=control) - deepcopy(layout[2]).bfloat16().float()(*args, control=control)
-            ).abs().max() <= 1e-5
+    assert (
+        model.float()(*args, control=control) - deepcopy(layout[2]).bfloat16().float()(*args, control=control)
+    ).abs().max() <= 1e-5
 
 
 @torch.no_grad()
@@ -190,17 +204,27 @@ def test_what_training_leaves_is_a_model_and_a_branch(layout, tmp_path):
     assert not [k for k in load_file(tmp_path / 'mine' / 'control.safetensors') if k.startswith('transformer_blocks.')]
 
 
-@pytest.mark.parametrize(('fault', 'says'), [
-    ('missing', 'missing combine_linears.1.bias'), ('extra', 'unexpected stowaway'),
-    ('shape', r'combine_linears.1.bias: expected \[32\], got \[3\]'), ('nan', 'expected finite values'),
-    ('many', '12 keys do not fit this model')])
+@pytest.mark.parametrize(
+    ('fault', 'says'),
+    [
+        ('missing', 'missing combine_linears.1.bias'),
+        ('extra', 'unexpected stowaway'),
+        ('shape', r'combine_linears.1.bias: expected \[32\], got \[3\]'),
+        ('nan', 'expected finite values'),
+        ('many', '12 keys do not fit this model'),
+    ],
+)
 def test_a_branch_that_does_not_fit_is_refused_by_its_keys(damaged, fault, says):
     path = next(p for p in damaged[0].glob('*.safetensors') if 'combine_linears.1.bias' in load_file(p))
     tensors = load_file(path)
     bias = 'combine_linears.1.bias'
-    tensors |= {'missing': {}, 'extra': {'stowaway': torch.zeros(1)}, 'shape': {bias: torch.zeros(3)},
-                'nan': {bias: torch.full((32,), torch.nan)},
-                'many': {f'stowaway{i}': torch.zeros(1) for i in range(12)}}[fault]
+    tensors |= {
+        'missing': {},
+        'extra': {'stowaway': torch.zeros(1)},
+        'shape': {bias: torch.zeros(3)},
+        'nan': {bias: torch.full((32,), torch.nan)},
+        'many': {f'stowaway{i}': torch.zeros(1) for i in range(12)},
+    }[fault]
     if fault == 'missing':
         del tensors['combine_linears.1.bias']
     save_file(tensors, path)
@@ -256,8 +280,10 @@ def test_offload_does_not_change_the_result(layout, tmp_path, offload):
         assert other.transformer._hf_hook.prev_module_hook.model is other.autoencoder
         assert other.autoencoder._hf_hook.prev_module_hook.model is other.transformer
     else:
-        assert all(hasattr(b, '_diffusers_hook') for b in (*other.transformer.transformer_blocks,
-                                                           *other.transformer.transformer_blocks_copy))
+        assert all(
+            hasattr(b, '_diffusers_hook')
+            for b in (*other.transformer.transformer_blocks, *other.transformer.transformer_blocks_copy)
+        )
 
 
 @torch.no_grad()
@@ -285,7 +311,7 @@ def test_8_bit_weights_stay_close(layout, tmp_path):
     assert {m.weight._data.dtype for m in held} == {torch.int8}
 
 
-@pytest.mark.skipif(sys.platform != 'linux', reason='reads Linux\'s peak of resident memory')
+@pytest.mark.skipif(sys.platform != 'linux', reason="reads Linux's peak of resident memory")
 def test_weights_are_not_there_twice_while_they_load(tmp_path):
     """Loading 128 MB takes 128 MB: built without storage, assigned from the mapped file."""
     save_file({f'{i}.weight': torch.zeros(1024, 1024, dtype=torch.bfloat16) for i in range(64)}, tmp_path / 'big')
@@ -314,8 +340,18 @@ def test_link_makes_a_model_of_folders_and_downloads(layout, tmp_path, monkeypat
     monkeypatch.setattr('huggingface_hub.constants.HF_HUB_CACHE', str(tmp_path / 'hub'))
     monkeypatch.setenv('HOIGEN_MODELS', str(tmp_path / 'models'))
     save_config(toy_config(Path('nowhere'), Path('EXCAI/Diffusion-As-Shader')), tmp_path / 'toy')
-    asked = ['link', '--out', str(tmp_path / 'linked'), '--model', str(tmp_path / 'toy'), '--memory.tiling',
-             '--memory.weights', 'float32', '--memory.device', 'cpu']
+    asked = [
+        'link',
+        '--out',
+        str(tmp_path / 'linked'),
+        '--model',
+        str(tmp_path / 'toy'),
+        '--memory.tiling',
+        '--memory.weights',
+        'float32',
+        '--memory.device',
+        'cpu',
+    ]
     assert main(asked) == 1
     assert not (tmp_path / 'linked').exists(), 'what cannot work is not written'
     assert 'weights of nowhere' in capsys.readouterr().err

@@ -50,14 +50,21 @@ class Line(Objective):
         self.count += 1
         error = (self.layer(batch['x'])[:, 0] - batch['y']).square()
         first = torch.arange(len(error)) == 0
-        return {'loss': torch.where(first & (self.count - 1 == self.bad_at), math.nan, error),
-                'seldom': torch.where(batch['y'] > 0, error, math.nan)}
+        return {
+            'loss': torch.where(first & (self.count - 1 == self.bad_at), math.nan, error),
+            'seldom': torch.where(batch['y'] > 0, error, math.nan),
+        }
 
 
 def fit(folder, hardware=PLAIN, steps=50, ema=0.9, **at):
     objective = Line(**at)
-    train('line', objective, folder, LoopConfig(steps=steps, learning_rate=0.1, warmup=5, checkpoint_every=10,
-                                                batch=4, ema=ema, schedule='cosine'), hardware)
+    train(
+        'line',
+        objective,
+        folder,
+        LoopConfig(steps=steps, learning_rate=0.1, warmup=5, checkpoint_every=10, batch=4, ema=ema, schedule='cosine'),
+        hardware,
+    )
     return objective.layer.weight.detach().clone(), [row['loss'] for row in read_curves(folder / 'line')]
 
 
@@ -101,8 +108,11 @@ def test_averaged_weights_are_left_and_the_raw_ones_go_on(tmp_path):
 
 
 def test_a_loss_that_is_not_finite_names_the_clip_and_keeps_the_last_checkpoint(tmp_path):
-    with pytest.raises(TrainingError, match=r'line: step 33: expected a finite loss, got nan for clip clip \d; '
-                                            r'the last good checkpoint is .*checkpoint-00000030$'):
+    with pytest.raises(
+        TrainingError,
+        match=r'line: step 33: expected a finite loss, got nan for clip clip \d; '
+        r'the last good checkpoint is .*checkpoint-00000030$',
+    ):
         fit(tmp_path, bad_at=33)
     assert json.loads((last_checkpoint(tmp_path / 'line') / STATE).read_text())['step'] == 30
     with pytest.raises(TrainingError, match=r'step 3: .* there is no checkpoint yet'):
@@ -111,8 +121,11 @@ def test_a_loss_that_is_not_finite_names_the_clip_and_keeps_the_last_checkpoint(
 
 def test_a_gradient_that_is_not_finite_stops_too(tmp_path, monkeypatch):
     """A finite loss can have an infinite gradient, which would make every weight NaN."""
-    monkeypatch.setattr(Line, 'forward', lambda self, batch: {
-        'loss': (self.layer(batch['x'])[:, 0] * 0).abs().sqrt() + self.layer.weight.sum()})
+    monkeypatch.setattr(
+        Line,
+        'forward',
+        lambda self, batch: {'loss': (self.layer(batch['x'])[:, 0] * 0).abs().sqrt() + self.layer.weight.sum()},
+    )
     with pytest.raises(TrainingError, match='step 0: expected a finite gradient, got one of norm nan'):
         fit(tmp_path)
 
@@ -129,8 +142,11 @@ def test_a_full_disk_keeps_the_previous_checkpoint_and_says_so(tmp_path, monkeyp
         real(tensors, path)
 
     monkeypatch.setitem(loop_module.save_checkpoint.__globals__, 'save_file', save_file)
-    with pytest.raises(TrainingError, match=r'checkpoint of step 20: .*No space left on device; kept: '
-                                            r'.*checkpoint-00000010. Make room and run the same command again'):
+    with pytest.raises(
+        TrainingError,
+        match=r'checkpoint of step 20: .*No space left on device; kept: '
+        r'.*checkpoint-00000010. Make room and run the same command again',
+    ):
         fit(tmp_path / 'cut')
     assert sorted(p.name for p in (tmp_path / 'cut' / 'line').glob('checkpoint*')) == ['checkpoint-00000010']
     resumed, _ = fit(tmp_path / 'cut')
@@ -158,8 +174,11 @@ def test_another_models_checkpoint_is_refused(tmp_path):
     fit(tmp_path)
     other = Line()
     other.layer = nn.Linear(4, 1)
-    with pytest.raises(TrainingError, match=r"expected the trained parameters of this model, 1 do not fit, the first: "
-                                            r"\['layer.weight'\]"):
+    with pytest.raises(
+        TrainingError,
+        match=r'expected the trained parameters of this model, 1 do not fit, the first: '
+        r"\['layer.weight'\]",
+    ):
         train('line', other, tmp_path, LoopConfig(steps=50), PLAIN)
 
 

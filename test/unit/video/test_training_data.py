@@ -38,18 +38,23 @@ def test_good_clips_pass(tmp_path):
     check_clips(ClipSet([tmp_path]).paths, **FITS)
 
 
-@pytest.mark.parametrize(('fault', 'says'), [
-    ('frames', r"rgb: expected U8 \[5, 32, 48, 3\], got U8 \[4, 32, 48, 3\]"),
-    ('size', r"rgb: expected U8 \[5, 32, 48, 3\], got U8 \[5, 16, 48, 3\]"),
-    ('type', r"rgb: expected U8 \[5, 32, 48, 3\], got F32"),
-    ('missing', r"expected the tensors of a clip, missing \['tracking'\]"),
-    ('nan', r'points: expected finite values, got 3 that are not'),
-    ('few', r'points: expected at least 32, got 8 \(make clips with more: --points\)'),
-    ('empty', r'points: expected at least 32, got 0 \(an empty cloud\)'),
-    ('unseen', r'visible: expected a point in view in some frame, got none'),
-    ('role', r'mask: expected role codes 0 to 2, got 7'),
-    ('stamps', r'stamps_ns: expected rising stamps, got a step of -5 ns'),
-    ('cut', r'expected a whole safetensors file, got: '), ('prompt', r'metadata: expected info, JSON with a prompt')])
+@pytest.mark.parametrize(
+    ('fault', 'says'),
+    [
+        ('frames', r'rgb: expected U8 \[5, 32, 48, 3\], got U8 \[4, 32, 48, 3\]'),
+        ('size', r'rgb: expected U8 \[5, 32, 48, 3\], got U8 \[5, 16, 48, 3\]'),
+        ('type', r'rgb: expected U8 \[5, 32, 48, 3\], got F32'),
+        ('missing', r"expected the tensors of a clip, missing \['tracking'\]"),
+        ('nan', r'points: expected finite values, got 3 that are not'),
+        ('few', r'points: expected at least 32, got 8 \(make clips with more: --points\)'),
+        ('empty', r'points: expected at least 32, got 0 \(an empty cloud\)'),
+        ('unseen', r'visible: expected a point in view in some frame, got none'),
+        ('role', r'mask: expected role codes 0 to 2, got 7'),
+        ('stamps', r'stamps_ns: expected rising stamps, got a step of -5 ns'),
+        ('cut', r'expected a whole safetensors file, got: '),
+        ('prompt', r'metadata: expected info, JSON with a prompt'),
+    ],
+)
 def test_a_clip_that_does_not_fit_is_named_before_training(tmp_path, fault, says):
     """One bad file of thousands must show in the first minute, not at hour ten."""
     path = sorted(write_clips(tmp_path).glob('*.safetensors'))[0]
@@ -60,11 +65,17 @@ def test_a_clip_that_does_not_fit_is_named_before_training(tmp_path, fault, says
     mask = t['mask'].copy()
     mask[0, 0, 0] = 7
     change = {
-        'frames': {'rgb': t['rgb'][:4]}, 'size': {'rgb': t['rgb'][:, :16]}, 'type': {'rgb': t['rgb'].astype('f4')},
-        'missing': {'tracking': None}, 'nan': {'points': nan}, 'unseen': {'visible': t['visible'] * 0},
+        'frames': {'rgb': t['rgb'][:4]},
+        'size': {'rgb': t['rgb'][:, :16]},
+        'type': {'rgb': t['rgb'].astype('f4')},
+        'missing': {'tracking': None},
+        'nan': {'points': nan},
+        'unseen': {'visible': t['visible'] * 0},
         'few': {n: v[:, :8] for n, v in cloud.items()} | {'role': t['role'][:8]},
         'empty': {n: v[:, :0] for n, v in cloud.items()} | {'role': t['role'][:0]},
-        'role': {'mask': mask}, 'stamps': {'stamps_ns': np.array([0, 9, 4, 20, 30])}}.get(fault)
+        'role': {'mask': mask},
+        'stamps': {'stamps_ns': np.array([0, 9, 4, 20, 30])},
+    }.get(fault)
     if change is not None:
         changed(tmp_path, **{n: None if v is None else np.ascontiguousarray(v) for n, v in change.items()})
     elif fault == 'cut':
@@ -119,8 +130,10 @@ def test_recorded_episodes_become_clips(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert 'episode_0001: expected at least 5 frames, got 4' in printed.replace('\n', '')
     clips = ClipSet([tmp_path / 'clips'])
-    assert [path.name for path in clips.paths] == ['run_episode_0000_00000.safetensors',
-                                                   'run_episode_0000_00002.safetensors']
+    assert [path.name for path in clips.paths] == [
+        'run_episode_0000_00000.safetensors',
+        'run_episode_0000_00002.safetensors',
+    ]
     check_clips(clips.paths, **FITS)
     assert clips.info(0) == {'episode': 'episode_0000', 'prompt': 'pick up the ball and carry it to the side'}
     first, second = (load_file(path) for path in clips.paths)

@@ -42,8 +42,9 @@ def encoded(model, clips, text=None, folder=None):
 
 
 def objective_of(model, latents, **loss):
-    return DiffusionObjective(model.transformer, latents, model.scheduler, DiffusionLoss(**loss),
-                              partial(encode_video, model.autoencoder))
+    return DiffusionObjective(
+        model.transformer, latents, model.scheduler, DiffusionLoss(**loss), partial(encode_video, model.autoencoder)
+    )
 
 
 def examples(objective, count):
@@ -81,8 +82,13 @@ def test_full_size_trains_the_branch_and_freezes_the_published_backbone():
     trained, frozen = freeze(model, config.diffusion_loss, config.hardware.precision)
     assert round(frozen / 1e9, 3) == 5.570
     assert {n.split('.')[0] for n, p in model.named_parameters() if p.requires_grad} == {
-        'transformer_blocks_copy', 'combine_linears', 'initial_combine_linear', 'point_encoder', 'point_to_grid',
-        'condition_embed'}
+        'transformer_blocks_copy',
+        'combine_linears',
+        'initial_combine_linear',
+        'point_encoder',
+        'point_to_grid',
+        'condition_embed',
+    }
     assert trained == sum(p.numel() for p in model.parameters()) - frozen
     assert model.transformer_blocks[0].ff.net[0].proj.weight.dtype == torch.bfloat16
     assert {p.dtype for p in model.parameters() if p.requires_grad} == {torch.float32}

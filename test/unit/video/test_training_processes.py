@@ -40,26 +40,57 @@ def folder(tmp_path_factory) -> Path:
 
 
 def config_of(folder: Path, out: str) -> TrainConfig:
-    config = recipe(str(folder / 'model'), clips=(folder / 'clips',), out=folder / out,
-                    hardware=Hardware(precision='no'), decoder_loss=DecoderLoss(window=2))
-    return replace(config, **{name: replace(getattr(config, name), steps=STEPS, batch=BATCH, warmup=2,
-                                            checkpoint_every=2) for name in STAGES})
+    config = recipe(
+        str(folder / 'model'),
+        clips=(folder / 'clips',),
+        out=folder / out,
+        hardware=Hardware(precision='no'),
+        decoder_loss=DecoderLoss(window=2),
+    )
+    return replace(
+        config,
+        **{
+            name: replace(getattr(config, name), steps=STEPS, batch=BATCH, warmup=2, checkpoint_every=2)
+            for name in STAGES
+        },
+    )
 
 
 def command(folder: Path, out: str, launcher: tuple[str, ...] = ()) -> list[str]:
     """The same configuration as a command line."""
-    loops = [f'--{name}.{key}={value}' for name in STAGES
-             for key, value in (('steps', STEPS), ('batch', BATCH), ('warmup', 2), ('checkpoint-every', 2))]
-    return [sys.executable, *launcher, '-m', 'hoigen.video.train', '--clips', str(folder / 'clips'), '--out',
-            str(folder / out), '--model', str(folder / 'model'), '--hardware.precision', 'no',
-            '--decoder-loss.window', '2', *loops]
+    loops = [
+        f'--{name}.{key}={value}'
+        for name in STAGES
+        for key, value in (('steps', STEPS), ('batch', BATCH), ('warmup', 2), ('checkpoint-every', 2))
+    ]
+    return [
+        sys.executable,
+        *launcher,
+        '-m',
+        'hoigen.video.train',
+        '--clips',
+        str(folder / 'clips'),
+        '--out',
+        str(folder / out),
+        '--model',
+        str(folder / 'model'),
+        '--hardware.precision',
+        'no',
+        '--decoder-loss.window',
+        '2',
+        *loops,
+    ]
 
 
 def start(arguments: list[str], **environment: str) -> subprocess.Popen:
     root = Path(__file__).parents[3]
-    return subprocess.Popen(arguments, env={**os.environ, **environment, 'OMP_NUM_THREADS': '1',
-                                            'PYTHONPATH': str(root)},
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(
+        arguments,
+        env={**os.environ, **environment, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(root)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
 
 
 def same_run(folder: Path, out: str, stages: tuple[str, ...] = STAGES) -> None:
@@ -68,7 +99,7 @@ def same_run(folder: Path, out: str, stages: tuple[str, ...] = STAGES) -> None:
         got, want = (read_curves(folder / name / stage) for name in (out, 'whole'))
         assert [row['step'] for row in got] == list(range(1, STEPS + 1))
         np.testing.assert_allclose([r['loss'] for r in got], [r['loss'] for r in want], rtol=2e-5)
-    for file in ('transformer.safetensors', 'autoencoder.safetensors')[:len(stages)]:
+    for file in ('transformer.safetensors', 'autoencoder.safetensors')[: len(stages)]:
         got, want = (load_file(folder / name / file) for name in (out, 'whole'))
         for key, tensor in want.items():
             np.testing.assert_allclose(got[key].float(), tensor.float(), rtol=5e-3, atol=2e-3, err_msg=key)
@@ -86,8 +117,9 @@ def fsdp_environment() -> dict[str, str]:
     """What `accelerate launch` makes of the shipped file for eight GPUs."""
     config = yaml.safe_load((Path(__file__).parents[3] / 'config/accelerate/fsdp_8gpu.yaml').read_text())['fsdp_config']
     names = {'fsdp_transformer_layer_cls_to_wrap': 'FSDP_TRANSFORMER_CLS_TO_WRAP'}
-    return {'ACCELERATE_USE_FSDP': 'true'} | {names.get(k, k.upper()): str(v).lower() if isinstance(v, bool) else str(v)
-                                              for k, v in config.items()}
+    return {'ACCELERATE_USE_FSDP': 'true'} | {
+        names.get(k, k.upper()): str(v).lower() if isinstance(v, bool) else str(v) for k, v in config.items()
+    }
 
 
 def test_two_sharded_processes_train_what_one_does(folder):
@@ -97,7 +129,7 @@ def test_two_sharded_processes_train_what_one_does(folder):
     script = str(Path(__file__).with_name('sharded_on_cpu.py'))
     launched = command(folder, 'sharded', ('-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2'))
     place = launched.index('hoigen.video.train')
-    arguments = [*launched[:place - 1], script, *launched[place + 1:], '--stage', 'diffusion']
+    arguments = [*launched[: place - 1], script, *launched[place + 1 :], '--stage', 'diffusion']
     process = start(arguments, **fsdp_environment())
     said, _ = process.communicate(timeout=600)
     assert process.returncode == 0, said

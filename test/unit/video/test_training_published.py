@@ -39,16 +39,22 @@ def test_from_the_bare_backbone_to_a_model_that_generates(folder):
     run(config)
     left = load_file(folder / 'bare' / CONTROL)
     assert {key.split('.')[0] for key in left} == {
-        'transformer_blocks_copy', 'combine_linears', 'initial_combine_linear', 'point_encoder', 'point_to_grid',
-        'condition_embed'}
+        'transformer_blocks_copy',
+        'combine_linears',
+        'initial_combine_linear',
+        'point_encoder',
+        'point_to_grid',
+        'condition_embed',
+    }
     assert left['combine_linears.0.weight'].any()
     latents = next((folder / 'clips').glob('latents-*'))
     stored = load_file(next(latents.glob('*.safetensors')))
     assert stored['text'].shape == (7, 12)
     assert not torch.equal(stored['text'], stored['no_text'])
     model = load(str(folder / 'bare'))
-    torch.testing.assert_close(model.transformer.combine_linears[0].weight,
-                               left['combine_linears.0.weight'].float(), rtol=1e-2, atol=1e-3)
+    torch.testing.assert_close(
+        model.transformer.combine_linears[0].weight, left['combine_linears.0.weight'].float(), rtol=1e-2, atol=1e-3
+    )
 
 
 def test_from_a_released_branch_and_on_from_ours(folder):

@@ -98,9 +98,13 @@ def test_parity_with_the_released_tracking_branch(reference):
     assert (model(*args, image_rotary_emb=rotary) - at('out/base_sample')).abs().max() <= 1e-5
 
 
-@pytest.mark.parametrize(('manifest', 'options', 'exact'), [
-    ('cogvideox_5b_i2v_transformer', {}, False),
-    ('das_tracking_transformer', {'control_blocks': 18, 'point_branch': False}, True)])
+@pytest.mark.parametrize(
+    ('manifest', 'options', 'exact'),
+    [
+        ('cogvideox_5b_i2v_transformer', {}, False),
+        ('das_tracking_transformer', {'control_blocks': 18, 'point_branch': False}, True),
+    ],
+)
 def test_full_size_keys_and_shapes_are_the_published_ones(reference, manifest, options, exact):
     """The 5B weights load into this code key by key: built at full size on the meta device."""
     want = {k: list(v) for k, v in json.loads((reference / 'manifests' / f'{manifest}.json').read_text()).items()}

@@ -27,8 +27,10 @@ def episodes(source):
 @pytest.fixture(scope='module')
 def clips(episodes):
     """Every fourth frame of the episode, seen by two cameras."""
-    return tuple(build_clip(e.assets, [f for i, f in enumerate(e.frames()) if i % 4 == 0], ConditioningConfig(seed=3))
-                 for e in episodes)
+    return tuple(
+        build_clip(e.assets, [f for i, f in enumerate(e.frames()) if i % 4 == 0], ConditioningConfig(seed=3))
+        for e in episodes
+    )
 
 
 def test_two_cameras_see_one_physical_episode(source, episodes):
@@ -47,8 +49,10 @@ def test_views_share_points_and_their_normalisation(clips):
     """Row n is one surface point in both views, and both normalise it about the same place by the same scale."""
     front, side = view_conditions(clips, **SIZE)
     rows = [np.flatnonzero(c.point_role > 0) for c in (front, side)]
-    places = [apply(c.cameras[0].T_world_cam, c.points[-1, r] * c.scale_m + c.centre_m)
-              for c, r in zip((front, side), rows, strict=True)]
+    places = [
+        apply(c.cameras[0].T_world_cam, c.points[-1, r] * c.scale_m + c.centre_m)
+        for c, r in zip((front, side), rows, strict=True)
+    ]
     np.testing.assert_allclose(places[0], places[1], atol=1e-5)
     assert front.scale_m == pytest.approx(side.scale_m, rel=1e-5)
     centres = [apply(c.cameras[0].T_world_cam, c.centre_m[None]) for c in (front, side)]
@@ -71,8 +75,9 @@ def test_views_tell_each_other_the_colours_that_they_do_not_see(clips):
 
 def test_clips_of_different_samples_are_refused(clips, episodes):
     """Rows that mean different surface points would be compared without any error."""
-    other = build_clip(episodes[1].assets, [f for i, f in enumerate(episodes[1].frames()) if i % 4 == 0],
-                       ConditioningConfig(seed=4))
+    other = build_clip(
+        episodes[1].assets, [f for i, f in enumerate(episodes[1].frames()) if i % 4 == 0], ConditioningConfig(seed=4)
+    )
     with pytest.raises(ValueError, match='views: expected clips of one scene'):
         view_conditions((clips[0], other), **SIZE)
 
@@ -107,9 +112,14 @@ def test_generate_writes_a_pair_of_files_for_each_camera(tmp_path, capsys):
     assert 'views differ' not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(('settings', 'message'), [
-    ({'frames': 16}, r'frames: expected 4k\+1, got 16'), ({'camera': ('front', 'front')}, 'camera: expected one or'),
-    ({'camera': ()}, 'camera: expected one or several names')])
+@pytest.mark.parametrize(
+    ('settings', 'message'),
+    [
+        ({'frames': 16}, r'frames: expected 4k\+1, got 16'),
+        ({'camera': ('front', 'front')}, 'camera: expected one or'),
+        ({'camera': ()}, 'camera: expected one or several names'),
+    ],
+)
 def test_settings_of_generate_are_checked_before_anything_is_simulated(settings, message):
     with pytest.raises(ValueError, match=message):
         GenerateConfig(**settings)

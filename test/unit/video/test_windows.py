@@ -43,8 +43,9 @@ def flat_clip(changes):
     grey = np.cumsum(changes).astype(np.uint8)
     frames = np.broadcast_to(grey[:, None, None, None], (len(grey), 8, 8, 3)).copy()
     seen = np.ones((len(grey), 1), bool)
-    return frames, SimpleNamespace(point_visible=seen, point_role=np.array([1], np.uint8),
-                                   point_pixels=np.full((len(grey), 1, 2), 3.0, np.float32))
+    return frames, SimpleNamespace(
+        point_visible=seen, point_role=np.array([1], np.uint8), point_pixels=np.full((len(grey), 1, 2), 3.0, np.float32)
+    )
 
 
 def test_the_seam_score_is_the_ratio_of_the_changes():
@@ -69,7 +70,7 @@ def test_motion_alone_is_no_seam():
     frames[:] = np.arange(8)[:, None] * 30  # bright and dark places
     place = np.zeros((41, 2), np.float32)
     for window in windows[1:]:
-        place[4 * (window.known - 1) + 1:, 0] += 2
+        place[4 * (window.known - 1) + 1 :, 0] += 2
     for t in range(41):
         frames[t, 0, int(place[t, 0])] = 100 + t % 2  # the same small change into every frame
     conditions.point_pixels = place[:, None]
@@ -79,8 +80,9 @@ def test_motion_alone_is_no_seam():
 @pytest.fixture(scope='module')
 def long_scene():
     """25 frames of a held-out episode: 7 latents, two more than the tiny model makes at once."""
-    episode = MujocoSource(MujocoConfig(width=192, height=128, frames=25, task='lift', shape='mug', split='heldout',
-                                        depth=False)).episode(5)
+    episode = MujocoSource(
+        MujocoConfig(width=192, height=128, frames=25, task='lift', shape='mug', split='heldout', depth=False)
+    ).episode(5)
     clip = build_clip(episode.assets, episode.frames())
     return clip, build_conditions(clip, width=192, height=128)
 
@@ -91,7 +93,8 @@ def test_a_long_clip_is_made_in_windows_and_follows_its_scene_to_the_end(long_sc
     generator, seen = load_generator('tiny'), []
     lengths = []
     hook = generator._model.transformer.patch_embed.register_forward_pre_hook(
-        lambda _, args: lengths.append(args[1].shape[1]))
+        lambda _, args: lengths.append(args[1].shape[1])
+    )
     made = generator.generate(conditions, clip.labels, seed=1, on_step=lambda *a: seen.append(a[:2]))
     hook.remove()
     assert made.frames.shape == (25, 128, 192, 3)

@@ -47,8 +47,13 @@ class Hub:
         siblings = []
         for file in sorted(self.folder.iterdir()):
             held = file.read_bytes()
-            siblings.append({'rfilename': file.name, 'size': len(held), 'blobId': hashlib.sha1(
-                b'blob %d\0' % len(held) + held).hexdigest()})
+            siblings.append(
+                {
+                    'rfilename': file.name,
+                    'size': len(held),
+                    'blobId': hashlib.sha1(b'blob %d\0' % len(held) + held).hexdigest(),
+                }
+            )
             if file.suffix == '.safetensors':
                 siblings[-1]['lfs'] = {'size': len(held), 'sha256': hashlib.sha256(held).hexdigest(), 'pointerSize': 9}
         return {'id': REPOSITORY, 'sha': 'c0ffee', 'siblings': siblings}
@@ -99,8 +104,9 @@ def hub(published: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     Thread(target=server.serve_forever, daemon=True).start()
     endpoint = f'http://127.0.0.1:{server.server_address[1]}'
     monkeypatch.setattr('huggingface_hub.constants.ENDPOINT', endpoint)
-    monkeypatch.setattr('huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE',
-                        endpoint + '/{repo_id}/resolve/{revision}/{filename}')
+    monkeypatch.setattr(
+        'huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE', endpoint + '/{repo_id}/resolve/{revision}/{filename}'
+    )
     monkeypatch.setattr('huggingface_hub.constants.HF_HUB_OFFLINE', False)
     yield hub
     server.shutdown()

@@ -24,10 +24,18 @@ SOURCE = Source('mine', 'none')
 
 
 @pytest.mark.parametrize('read', SHIPPED)
-@pytest.mark.parametrize(('text', 'told'), [
-    ('name: [tiny\nsteps: 3', r'model\.yaml: expected YAML, got: .* in line \d'), ('just words', 'got str'),
-    ('', 'got NoneType'), ('- a', 'got list'), ('name: x', r'missing \[.*steps.*\], unknown \[\]'),
-    (b'\xff\xfe\x00', r'model\.yaml: expected YAML')], ids=['YAML', 'words', 'empty', 'list', 'fields', 'bytes'])
+@pytest.mark.parametrize(
+    ('text', 'told'),
+    [
+        ('name: [tiny\nsteps: 3', r'model\.yaml: expected YAML, got: .* in line \d'),
+        ('just words', 'got str'),
+        ('', 'got NoneType'),
+        ('- a', 'got list'),
+        ('name: x', r'missing \[.*steps.*\], unknown \[\]'),
+        (b'\xff\xfe\x00', r'model\.yaml: expected YAML'),
+    ],
+    ids=['YAML', 'words', 'empty', 'list', 'fields', 'bytes'],
+)
 def test_a_model_yaml_that_is_none_is_told_in_one_line(read, text, told: str, tmp_path: Path) -> None:
     """With the file's name and what came."""
     (tmp_path / 'model.yaml').write_bytes(text if isinstance(text, bytes) else text.encode())
@@ -37,12 +45,18 @@ def test_a_model_yaml_that_is_none_is_told_in_one_line(read, text, told: str, tm
 
 
 @pytest.mark.parametrize('read', SHIPPED)
-@pytest.mark.parametrize(('change', 'told'), [
-    ({'memory': {'weights': 'float8'}}, "memory.weights: expected one of float32, bfloat16, int8, got 'float8'"),
-    ({'memory': {'offload': 'all'}}, "memory.offload: expected one of .* got 'all'"), ({'memory': 3}, r'model\.yaml: '),
-    ({'memory': {'speed': 1}}, r'model\.yaml: .*speed'), ({'stepps': 3}, r"unknown \['stepps'\]"),
-    ({'autoencoder': 7}, r'model\.yaml: autoencoder: expected dict.*, got 7'),
-    ({'steps': 'all'}, "steps: expected int, got 'all'")])
+@pytest.mark.parametrize(
+    ('change', 'told'),
+    [
+        ({'memory': {'weights': 'float8'}}, "memory.weights: expected one of float32, bfloat16, int8, got 'float8'"),
+        ({'memory': {'offload': 'all'}}, "memory.offload: expected one of .* got 'all'"),
+        ({'memory': 3}, r'model\.yaml: '),
+        ({'memory': {'speed': 1}}, r'model\.yaml: .*speed'),
+        ({'stepps': 3}, r"unknown \['stepps'\]"),
+        ({'autoencoder': 7}, r'model\.yaml: autoencoder: expected dict.*, got 7'),
+        ({'steps': 'all'}, "steps: expected int, got 'all'"),
+    ],
+)
 def test_a_field_of_another_kind_is_told_with_the_file(read, change: dict, told: str, tmp_path: Path) -> None:
     """Also where only the parts cannot be made of it."""
     fields = yaml.safe_load(find(SHIPPED[read]).read_text())

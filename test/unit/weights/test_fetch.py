@@ -123,9 +123,15 @@ def spoil(folder, fault):
     save_file(tensors, path, metadata={'format': 'pt'})
 
 
-@pytest.mark.parametrize(('fault', 'says'), [
-    ('missing', 'missing no_memory_embedding'), ('unexpected', 'unexpected stowaway'),
-    ('shape', 'no_memory_embedding'), ('truncated', 'safetensors')])
+@pytest.mark.parametrize(
+    ('fault', 'says'),
+    [
+        ('missing', 'missing no_memory_embedding'),
+        ('unexpected', 'unexpected stowaway'),
+        ('shape', 'no_memory_embedding'),
+        ('truncated', 'safetensors'),
+    ],
+)
 def test_wrong_weights_never_count_as_there(published, capsys, fault, says):
     """Without a manifest to compare with, keys, shapes and the file's own header still tell."""
     spoil(published, fault)
@@ -197,8 +203,13 @@ def test_a_folder_without_its_manifest_is_not_whole(published):
         weights_of(NAME)
 
 
-@pytest.mark.parametrize(('asked', 'refused', 'allowed'), [
-    (['vggt', 'sam2'], ['vggt (facebook/VGGT-1B): CC-BY-NC'], 'sam2'), (['flux'], ['FLUX.1-dev non-commercial'], None)])
+@pytest.mark.parametrize(
+    ('asked', 'refused', 'allowed'),
+    [
+        (['vggt', 'sam2'], ['vggt (facebook/VGGT-1B): CC-BY-NC'], 'sam2'),
+        (['flux'], ['FLUX.1-dev non-commercial'], None),
+    ],
+)
 def test_commercial_only_refuses_by_name_and_licence(hub, asked, refused, allowed, capsys):
     """Before anything is downloaded, also of those that would be allowed."""
     assert fetched('--commercial-only', *asked) == 1
@@ -237,8 +248,16 @@ def test_a_pickle_becomes_safetensors(published, monkeypatch, capsys):
 
 def test_a_pickle_among_other_files_keeps_its_name(tmp_path):
     """Each of several files in one folder is checked by itself: released adapters have the same keys."""
-    one = Entry('adapters', 'made/up', '', 'Apache-2.0', 'yes', 0.1, ('a.safetensors', 'b.pth'),
-                dict.fromkeys(('a.safetensors', 'b.safetensors'), f'{__name__}:blank'))
+    one = Entry(
+        'adapters',
+        'made/up',
+        '',
+        'Apache-2.0',
+        'yes',
+        0.1,
+        ('a.safetensors', 'b.pth'),
+        dict.fromkeys(('a.safetensors', 'b.safetensors'), f'{__name__}:blank'),
+    )
     save_file({'weight': torch.zeros(2, 3)}, tmp_path / 'a.safetensors')
     torch.save({'weight': torch.ones(2, 3)}, tmp_path / 'b.pth')
     convert_pickles(tmp_path)

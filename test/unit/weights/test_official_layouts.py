@@ -13,14 +13,20 @@ from hoigen.weights.fit import refuse_unfit
 
 REFERENCE = Path(__file__).resolve().parents[3].parent / 'shared' / 'reference'
 WIDE, HALF = ('F32', 4), ('BF16', 2)
-PARTS = {'vggt': {'.': ('vggt_1b', None, WIDE)},
-         'das': {'transformer': ('das_tracking_transformer', 'das_transformer', HALF)},
-         'flux': {'transformer': ('flux1_dev_transformer', 'flux1_dev_transformer', HALF),
-                  'vae': ('flux1_dev_vae', 'flux1_dev_vae', HALF)},
-         'uno': {'.': ('uno_dit_lora_rank512', None, HALF)},
-         'cogvideox': {'transformer': ('cogvideox_5b_i2v_transformer', 'cogvideox_5b_i2v_transformer', HALF),
-                       'vae': ('cogvideox_5b_i2v_vae', 'cogvideox_5b_i2v_vae', HALF),
-                       'text_encoder': ('t5_v1_1_xxl_encoder', 'cogvideox_5b_i2v_text_encoder', HALF)}}
+PARTS = {
+    'vggt': {'.': ('vggt_1b', None, WIDE)},
+    'das': {'transformer': ('das_tracking_transformer', 'das_transformer', HALF)},
+    'flux': {
+        'transformer': ('flux1_dev_transformer', 'flux1_dev_transformer', HALF),
+        'vae': ('flux1_dev_vae', 'flux1_dev_vae', HALF),
+    },
+    'uno': {'.': ('uno_dit_lora_rank512', None, HALF)},
+    'cogvideox': {
+        'transformer': ('cogvideox_5b_i2v_transformer', 'cogvideox_5b_i2v_transformer', HALF),
+        'vae': ('cogvideox_5b_i2v_vae', 'cogvideox_5b_i2v_vae', HALF),
+        'text_encoder': ('t5_v1_1_xxl_encoder', 'cogvideox_5b_i2v_text_encoder', HALF),
+    },
+}
 
 
 def write_empty(path: Path, shapes: dict[str, list[int]], dtype: tuple[str, int]) -> None:

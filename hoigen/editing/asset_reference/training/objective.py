@@ -51,8 +51,7 @@ class AssetObjective(Objective):
         self._autoencoder = [autoencoder]  # in a list: no part of what is trained
         token = 2 * autoencoder.pixels
         views = examples.arrays['views']
-        self._layout = Layout(LENGTH, examples.arrays['rgb'].shape[1] // token, views.shape[1],
-                              views.shape[2] // token)
+        self._layout = Layout(LENGTH, examples.arrays['rgb'].shape[1] // token, views.shape[1], views.shape[2] // token)
 
     @property
     def autoencoder(self) -> Autoencoder:
@@ -67,18 +66,22 @@ class AssetObjective(Objective):
         if chance[0] < loss.recolour:
             order = torch.randperm(3, generator=generator)
             target, views, caption = target[..., order], views[..., order], arrays['plain'][index]
-        points, view_points = (torch.from_numpy(as_signed(arrays[name][number])) for name, number in
-                               (('points', index), ('view_points', thing)))
+        points, view_points = (
+            torch.from_numpy(as_signed(arrays[name][number]))
+            for name, number in (('points', index), ('view_points', thing))
+        )
         if chance[1] < loss.drop_views:
             views, view_points = torch.full_like(views, BLACK), torch.full_like(view_points, BLACK)
         shows = (points < 1).any(-1)[None].float()
         width = self.parts.asset.transformer.config.in_channels
-        return {'targets': _channels_first(torch.stack([target, points])),
-                'views': _channels_first(torch.stack([views, view_points])),
-                'words': self.parts.words.numbers(['' if chance[2] < loss.drop_text else str(caption)])[0],
-                'weight': 1 + loss.object * F.adaptive_avg_pool2d(shows, self._layout.side).flatten().repeat(2),
-                't': torch.tensor(1.0 if chance[3] < loss.terminal else chance[4]),
-                'noise': torch.randn(2 * self._layout.picture, width, generator=generator)}
+        return {
+            'targets': _channels_first(torch.stack([target, points])),
+            'views': _channels_first(torch.stack([views, view_points])),
+            'words': self.parts.words.numbers(['' if chance[2] < loss.drop_text else str(caption)])[0],
+            'weight': 1 + loss.object * F.adaptive_avg_pool2d(shows, self._layout.side).flatten().repeat(2),
+            't': torch.tensor(1.0 if chance[3] < loss.terminal else chance[4]),
+            'noise': torch.randn(2 * self._layout.picture, width, generator=generator),
+        }
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         t = batch['t'][:, None, None]

@@ -40,8 +40,9 @@ class AssetRefinerObjective(Objective):
         weight = 1 + self._loss.paint * F.max_pool2d(shows, 5, 1, 2)
         weight = weight / weight.mean((1, 2, 3), keepdim=True)
         terms = {'loss': torch.zeros(len(shows), device=shows.device)}
-        for name, before, after, target in zip(('picture', 'points'), painted, self.refiner(*painted, views),
-                                               batch['targets'].unbind(1), strict=True):
+        for name, before, after, target in zip(
+            ('picture', 'points'), painted, self.refiner(*painted, views), batch['targets'].unbind(1), strict=True
+        ):
             l1 = ((after.float() - target).abs() * weight).mean((1, 2, 3))
             dssim = (dissimilarity(after.float(), target) * weight).mean((1, 2, 3))
             terms['loss'] = terms['loss'] + l1 + self._loss.ssim * dssim

@@ -34,8 +34,9 @@ class ScenesConfig:
     limits: AlignmentLimits = field(default_factory=AlignmentLimits)
 
 
-def simulate_assets(config: ScenesConfig, renderer: Renderer, seed: int, index: int,
-                    distance: Distance | None = None) -> dict[str, np.ndarray]:
+def simulate_assets(
+    config: ScenesConfig, renderer: Renderer, seed: int, index: int, distance: Distance | None = None
+) -> dict[str, np.ndarray]:
     """Scene ``index`` of a seed, always the same: E examples of N things, as arrays.
 
     rgb, points: [E,S,S,3] uint8, a thing on a table and its point map as colours. thing: [E]. caption, plain: [E] text,
@@ -45,17 +46,25 @@ def simulate_assets(config: ScenesConfig, renderer: Renderer, seed: int, index: 
     draws = Draws(config.split, seed, index)
     looks = draw_looks(draws, config.things)
     scene = build_clutter(looks, draws)
-    sights = [{**sight, 'thing': np.array(number)} for number in range(config.things) for _ in range(config.sights)
-              if (sight := _sight(scene, number, config, renderer, draws, distance)) is not None]
+    sights = [
+        {**sight, 'thing': np.array(number)}
+        for number in range(config.things)
+        for _ in range(config.sights)
+        if (sight := _sight(scene, number, config, renderer, draws, distance)) is not None
+    ]
     views = [asset_views(look.asset, config.views, config.view_size) for look in looks]
     boxes = [(code.low, code.high) for code in (code_of(look.asset) for look in looks)]
-    return {**{name: np.stack([sight[name] for sight in sights]) for name in (sights[0] if sights else ())},
-            'views': np.stack([v.rgb for v in views]), 'view_points': np.stack([v.points for v in views]),
-            'box': np.array(boxes)}
+    return {
+        **{name: np.stack([sight[name] for sight in sights]) for name in (sights[0] if sights else ())},
+        'views': np.stack([v.rgb for v in views]),
+        'view_points': np.stack([v.points for v in views]),
+        'box': np.array(boxes),
+    }
 
 
-def _sight(scene: Clutter, number: int, config: ScenesConfig, renderer: Renderer, draws: Draws,
-           distance: Distance | None) -> dict[str, np.ndarray] | None:
+def _sight(
+    scene: Clutter, number: int, config: ScenesConfig, renderer: Renderer, draws: Draws, distance: Distance | None
+) -> dict[str, np.ndarray] | None:
     """One view; None where what is seen of the thing is not the asset at its pose."""
     camera = look_from(scene, number, draws, config.size, draws.free(0.5, 0.68))
     T_world_object = scene.pose(number)
@@ -69,9 +78,15 @@ def _sight(scene: Clutter, number: int, config: ScenesConfig, renderer: Renderer
         return None
     points = code_of(look.asset).encode(draw(look.asset, T_world_object, camera).points)
     orientation = apparent(camera, T_world_object)
-    return {'rgb': rgb, 'points': points, 'caption': np.array(describe(f'a {look.caption}', orientation)),
-            'plain': np.array(describe(f'a {look.thing.noun}', orientation)), 'K': camera.K,
-            'T_world_cam': camera.T_world_cam, 'T_world_object': T_world_object}
+    return {
+        'rgb': rgb,
+        'points': points,
+        'caption': np.array(describe(f'a {look.caption}', orientation)),
+        'plain': np.array(describe(f'a {look.thing.noun}', orientation)),
+        'K': camera.K,
+        'T_world_cam': camera.T_world_cam,
+        'T_world_object': T_world_object,
+    }
 
 
 def make_scenes(config: ScenesConfig, folder: Path, count: int, seed: int, distance: Distance | None = None) -> None:

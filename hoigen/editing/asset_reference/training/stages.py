@@ -50,8 +50,9 @@ class TrainAssetConfig:
     start: Path | None = None
     seed: int = 0
     hardware: Hardware = field(default_factory=Hardware)
-    autoencoder: LoopConfig = field(default_factory=lambda: replace(
-        SMALL, steps=600, batch=16, ema=0.99, warmup=50, weight_decay=1e-4))
+    autoencoder: LoopConfig = field(
+        default_factory=lambda: replace(SMALL, steps=600, batch=16, ema=0.99, warmup=50, weight_decay=1e-4)
+    )
     asset: LoopConfig = SMALL
     refiner: LoopConfig = field(default_factory=lambda: replace(SMALL, steps=400, ema=0.99, warmup=50))
     autoencoder_loss: AutoencoderLoss = field(default_factory=AutoencoderLoss)
@@ -102,6 +103,8 @@ def _train(config: TrainAssetConfig, model: EditConfig, stages: tuple[Stage, ...
 def _need(module: nn.Module, path: Path, stage: Stage) -> None:
     """Load what an earlier stage left."""
     if not path.is_file():
-        raise ModelError(f'{path}: expected the weights of stage {stage!r}, found none; run it first: '
-                         f'hoigen train asset --stage {stage}')
+        raise ModelError(
+            f'{path}: expected the weights of stage {stage!r}, found none; run it first: '
+            f'hoigen train asset --stage {stage}'
+        )
     load_strictly(module, path)

@@ -26,11 +26,21 @@ def start_from(parts: Parts, autoencoder: PatchAutoencoder, folder: Path) -> Non
     if missing:
         raise ModelError(f'{folder}: expected an insertion model to start from, missing {missing}')
     load_strictly(autoencoder, folder / FILES[1])
-    own = {key.replace('.base_layer.', '.'): key for key in parts.state_dict()
-           if '.lora_' not in key and '.domain_embedder.' not in key}
-    given = {here + key.removeprefix(there): value.float() for key, value in read_tensors(folder / FILES[0]).items()
-             for there, here in TAKEN.items() if key.startswith(there)}
+    own = {
+        key.replace('.base_layer.', '.'): key
+        for key in parts.state_dict()
+        if '.lora_' not in key and '.domain_embedder.' not in key
+    }
+    given = {
+        here + key.removeprefix(there): value.float()
+        for key, value in read_tensors(folder / FILES[0]).items()
+        for there, here in TAKEN.items()
+        if key.startswith(there)
+    }
     shapes = parts.state_dict()
-    refuse_misfits(folder / FILES[0], {name: tuple(shapes[key].shape) for name, key in own.items()},
-                   {name: tuple(value.shape) for name, value in given.items()})
+    refuse_misfits(
+        folder / FILES[0],
+        {name: tuple(shapes[key].shape) for name, key in own.items()},
+        {name: tuple(value.shape) for name, value in given.items()},
+    )
     parts.load_state_dict({own[name]: value for name, value in given.items()}, strict=False)

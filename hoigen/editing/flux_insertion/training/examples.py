@@ -57,8 +57,9 @@ class ExampleSet:
             with opened(path, 'a scene of hoigen edit data') as scene:
                 lacks = sorted({*NUMBERS, *PICTURES, 'caption'} - set(scene.files))
                 if lacks:
-                    raise TrainingError(f'{path}: expected the fields of a scene, {lacks} are missing; make it again: '
-                                        'hoigen edit data')
+                    raise TrainingError(
+                        f'{path}: expected the fields of a scene, {lacks} are missing; make it again: hoigen edit data'
+                    )
                 for name in fields:
                     fields[name].append(scene[name] + len(captions) if name == 'thing' else scene[name])
                 captions += scene['caption'].tolist()

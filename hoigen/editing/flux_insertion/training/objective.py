@@ -64,8 +64,15 @@ class InsertionObjective(Objective):
 
     clips: ExampleSet
 
-    def __init__(self, parts: Learner, autoencoder: Autoencoder, examples: ExampleSet, loss: InsertionLoss,
-                 stage: Literal[1, 2], references: int) -> None:
+    def __init__(
+        self,
+        parts: Learner,
+        autoencoder: Autoencoder,
+        examples: ExampleSet,
+        loss: InsertionLoss,
+        stage: Literal[1, 2],
+        references: int,
+    ) -> None:
         super().__init__()
         self.parts, self.clips, self._loss, self._stage, self._references = parts, examples, loss, stage, references
         self._autoencoder = (autoencoder,)  # in a tuple: no part of what is trained
@@ -83,9 +90,14 @@ class InsertionObjective(Objective):
         caption = '' if rng.random() < loss.drop_text else caption
         t = rng.random() if loss.times == 'uniform' else 1 / (1 + np.exp(-rng.normal()))
         t = 1.0 if rng.random() < loss.terminal else t
-        return {**batch, 'caption': caption, 't': torch.tensor(t, dtype=torch.float32),
-                'noise': torch.randn(self._side**2, self.parts.insertion.transformer.config.in_channels,
-                                     generator=generator)}
+        return {
+            **batch,
+            'caption': caption,
+            't': torch.tensor(t, dtype=torch.float32),
+            'noise': torch.randn(
+                self._side**2, self.parts.insertion.transformer.config.in_channels, generator=generator
+            ),
+        }
 
     def _novel_view(self, index: int, rng: np.random.Generator) -> tuple[Batch, str]:
         """One view of a thing of others: on white, sometimes with its outline, or with nothing but its orientation."""
@@ -95,8 +107,9 @@ class InsertionObjective(Objective):
         outline = (target < WHITE).any(-1) if rng.random() < self._loss.outline else np.ones(target.shape[:2], bool)
         masked = np.where(outline[..., None], np.uint8(GREY), target)
         depth = np.where(outline, 0, -1).astype(np.float32)
-        return self._batch(target, masked, depth, outline, (thing, chosen[1:]),
-                           clips.view_features[thing, chosen[0]]), clips.captions[thing]
+        return self._batch(
+            target, masked, depth, outline, (thing, chosen[1:]), clips.view_features[thing, chosen[0]]
+        ), clips.captions[thing]
 
     def _insertion(self, index: int, rng: np.random.Generator) -> tuple[Batch, str]:
         clips, thing, loss = self.clips, self.clips.thing[index], self._loss
@@ -105,8 +118,9 @@ class InsertionObjective(Objective):
         given = clips.given(index, box=bool(box), guided=bool(guided))
         if removal:
             without = clips.arrays['without'][index]
-            batch = self._batch(without, filled(without, given.paint), given.depth, given.paint, None,
-                                np.zeros(FEATURES, np.float32))
+            batch = self._batch(
+                without, filled(without, given.paint), given.depth, given.paint, None, np.zeros(FEATURES, np.float32)
+            )
             return batch, ''
         if guided and rng.random() < loss.erased:
             _erase(given, rng)
@@ -114,22 +128,42 @@ class InsertionObjective(Objective):
         if rng.random() < loss.nearest:
             alike = np.einsum('vxy,xy->v', self._turns[1][thing], self._turns[0][index])
             chosen[0] = alike.argmax()
-        return self._batch(given.target, given.masked, given.depth, given.paint, (thing, chosen),
-                           clips.features[index]), clips.captions[thing]
+        return self._batch(
+            given.target, given.masked, given.depth, given.paint, (thing, chosen), clips.features[index]
+        ), clips.captions[thing]
 
-    def _batch(self, target: np.ndarray, masked: np.ndarray, depth: np.ndarray, paint: np.ndarray,
-               views: tuple[int, np.ndarray] | None, features: np.ndarray) -> Batch:
+    def _batch(
+        self,
+        target: np.ndarray,
+        masked: np.ndarray,
+        depth: np.ndarray,
+        paint: np.ndarray,
+        views: tuple[int, np.ndarray] | None,
+        features: np.ndarray,
+    ) -> Batch:
         """views: a thing and which views of it are the references; None for blank ones."""
         size = target.shape[0]
-        pictures = blank(self._references, size) if views is None else torch.stack(
-            [channels_first(as_signed(self.clips.views[views[0], view])) for view in views[1]])
-        own = torch.zeros(self._references, FEATURES) if views is None else torch.from_numpy(
-            self.clips.view_features[views[0], views[1]])
+        pictures = (
+            blank(self._references, size)
+            if views is None
+            else torch.stack([channels_first(as_signed(self.clips.views[views[0], view])) for view in views[1]])
+        )
+        own = (
+            torch.zeros(self._references, FEATURES)
+            if views is None
+            else torch.from_numpy(self.clips.view_features[views[0], views[1]])
+        )
         weight = 1 + self._loss.paint * F.adaptive_avg_pool2d(torch.from_numpy(paint)[None].float(), self._side)[0]
-        return {'target': channels_first(as_signed(target)), 'masked': channels_first(as_signed(masked)),
-                'depth': torch.from_numpy(depth)[None].expand(3, -1, -1).clone(), 'references': pictures,
-                'features': torch.from_numpy(features), 'own': own, 'weight': weight.flatten(),
-                'paint': torch.from_numpy(paint)[None].float()}
+        return {
+            'target': channels_first(as_signed(target)),
+            'masked': channels_first(as_signed(masked)),
+            'depth': torch.from_numpy(depth)[None].expand(3, -1, -1).clone(),
+            'references': pictures,
+            'features': torch.from_numpy(features),
+            'own': own,
+            'weight': weight.flatten(),
+            'paint': torch.from_numpy(paint)[None].float(),
+        }
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         t = batch['t'][:, None, None]
@@ -139,7 +173,6 @@ class InsertionObjective(Objective):
         weight = batch['weight'] / batch['weight'].mean(1, keepdim=True)
         plain = error.mean(1)
         return {'loss': (error * weight).mean(1), 'terminal': torch.where(batch['t'] == 1, plain, torch.nan)}
-
 
     def prepared(self, batch: Batch) -> tuple[Tensor, Velocity]:
         """Tokens of the target, and the model with everything but noisy tokens and time given."""
@@ -152,8 +185,9 @@ class InsertionObjective(Objective):
         ids = self._ids.to(text.device)
 
         def velocity(x: Tensor, t: Tensor) -> Tensor:
-            return self.parts.insertion(x, scene, references, batch['features'], batch['own'], t, text, pooled, ids,
-                                        guidance)
+            return self.parts.insertion(
+                x, scene, references, batch['features'], batch['own'], t, text, pooled, ids, guidance
+            )
 
         return tokens[0], velocity
 
@@ -171,4 +205,3 @@ def _erase(given: Given, rng: np.random.Generator) -> None:
 def blank(count: int, size: int) -> Tensor:
     """References that show nothing: [count,3,size,size]."""
     return torch.full((count, 3, size, size), GREY / 127.5 - 1)
-

@@ -42,8 +42,14 @@ class PublishedLearner(nn.Module):
         return tokens.to(device), pooled.to(device)
 
 
-def train_published(model: EditConfig, examples: ExampleSet, folder: Path, loss: InsertionLoss, hardware: Hardware,
-                    stages: Sequence[tuple[Literal[1, 2], str, LoopConfig]]) -> None:
+def train_published(
+    model: EditConfig,
+    examples: ExampleSet,
+    folder: Path,
+    loss: InsertionLoss,
+    hardware: Hardware,
+    stages: Sequence[tuple[Literal[1, 2], str, LoopConfig]],
+) -> None:
     """Run stages (number, name, length) one after the other; each goes on from its last checkpoint.
 
     What they leave in ``folder`` is where the next stage starts; the first one starts from the model's ``lora``.

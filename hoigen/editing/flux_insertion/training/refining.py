@@ -30,8 +30,9 @@ class RefinerLoss:
 class RefinerObjective(Objective):
     """The picture that was meant, from the one that the model paints in as many steps as in use."""
 
-    def __init__(self, refiner: Refiner, source: InsertionObjective, autoencoder: Autoencoder, loss: RefinerLoss,
-                 steps: int) -> None:
+    def __init__(
+        self, refiner: Refiner, source: InsertionObjective, autoencoder: Autoencoder, loss: RefinerLoss, steps: int
+    ) -> None:
         super().__init__()
         self.refiner, self.clips = refiner, source.clips
         self._source, self._autoencoder, self._loss, self._steps = (source,), (autoencoder,), loss, steps

@@ -58,16 +58,29 @@ def recipe(model: str = 'insertion-tiny', **given: Any) -> TrainInsertionConfig:
     """The configuration that a model is trained with: the paper's at full size, ours for models learnt from nothing."""
     where = {'data': tyro.MISSING, 'out': tyro.MISSING, 'model': model}
     if read_config(model).base is not None:
-        return TrainInsertionConfig(**{
-            **where, 'hardware': Hardware(checkpointing=True), 'views': LoopConfig(steps=60_000, batch=8),
-            'insertion': LoopConfig(steps=20_000, batch=8),
-            'loss': InsertionLoss(terminal=0.0, times='logit_normal', recolour=0.0), **given})
+        return TrainInsertionConfig(
+            **{
+                **where,
+                'hardware': Hardware(checkpointing=True),
+                'views': LoopConfig(steps=60_000, batch=8),
+                'insertion': LoopConfig(steps=20_000, batch=8),
+                'loss': InsertionLoss(terminal=0.0, times='logit_normal', recolour=0.0),
+                **given,
+            }
+        )
     small = LoopConfig(schedule='cosine', batch=8, learning_rate=6e-4, ema=0.999, checkpoint_every=300)
-    return TrainInsertionConfig(**{
-        **where, 'views': replace(small, steps=2200), 'insertion': replace(small, steps=2400),
-        'autoencoder': replace(small, steps=1000, batch=16, learning_rate=1e-3, ema=0.99, warmup=50,
-                               weight_decay=1e-4),
-        'refiner': replace(small, steps=500, learning_rate=1e-3, ema=0.99), **given})
+    return TrainInsertionConfig(
+        **{
+            **where,
+            'views': replace(small, steps=2200),
+            'insertion': replace(small, steps=2400),
+            'autoencoder': replace(
+                small, steps=1000, batch=16, learning_rate=1e-3, ema=0.99, warmup=50, weight_decay=1e-4
+            ),
+            'refiner': replace(small, steps=500, learning_rate=1e-3, ema=0.99),
+            **given,
+        }
+    )
 
 
 def recipe_of(arguments: list[str]) -> TrainInsertionConfig:
@@ -83,8 +96,10 @@ def run(config: TrainInsertionConfig) -> None:
     config = replace(config, **{name: replace(getattr(config, name), seed=config.seed) for name in STAGES})
     model, examples = read_config(config.model), ExampleSet(config.data)
     if examples.views.shape[2] != model.size:
-        raise ModelError(f'{config.data}: expected pictures of {model.size} pixels for {model.name}, got '
-                         f'{examples.views.shape[2]}; make others: hoigen edit data --size {model.size}')
+        raise ModelError(
+            f'{config.data}: expected pictures of {model.size} pixels for {model.name}, got '
+            f'{examples.views.shape[2]}; make others: hoigen edit data --size {model.size}'
+        )
     stages = STAGES if config.stage == 'all' else (config.stage,)
     if config.hardware.accelerator().is_main_process:
         save_config(model, config.out)
@@ -97,12 +112,14 @@ def run(config: TrainInsertionConfig) -> None:
     train_published(model, examples, config.out, config.loss, config.hardware, lengths)
 
 
-def _train_small(config: TrainInsertionConfig, model: EditConfig, examples: ExampleSet, stages: tuple[Stage, ...]
-                 ) -> None:
+def _train_small(
+    config: TrainInsertionConfig, model: EditConfig, examples: ExampleSet, stages: tuple[Stage, ...]
+) -> None:
     parts, autoencoder, refiner = build_parts(model)
     if 'autoencoder' in stages:
-        train_autoencoder(autoencoder, examples, config.out, config.autoencoder, config.autoencoder_loss,
-                          config.hardware)
+        train_autoencoder(
+            autoencoder, examples, config.out, config.autoencoder, config.autoencoder_loss, config.hardware
+        )
         save_weights(autoencoder, config.out / FILES[1], config.hardware)
     _need(autoencoder, config.out / FILES[1], 'autoencoder')
     autoencoder.requires_grad_(False).eval()
@@ -115,8 +132,9 @@ def _train_small(config: TrainInsertionConfig, model: EditConfig, examples: Exam
             save_weights(parts, config.out / FILES[0], config.hardware)
     if 'refiner' in stages:
         _need(parts, config.out / FILES[0], 'insertion')
-        source = InsertionObjective(parts.requires_grad_(False).eval(), autoencoder, examples, config.loss, 2,
-                                    model.references)
+        source = InsertionObjective(
+            parts.requires_grad_(False).eval(), autoencoder, examples, config.loss, 2, model.references
+        )
         objective = RefinerObjective(refiner, source, autoencoder, config.refiner_loss, model.steps)
         train('refiner', objective, config.out, config.refiner, config.hardware)
         save_weights(refiner, config.out / FILES[2], config.hardware)
@@ -134,6 +152,8 @@ def save_weights(module: nn.Module, path: Path, hardware: Hardware) -> None:
 def _need(module: nn.Module, path: Path, stage: Stage) -> None:
     """Load what an earlier stage left."""
     if not path.is_file():
-        raise ModelError(f'{path}: expected the weights of stage {stage!r}, found none; run it first: '
-                         f'hoigen train insertion --stage {stage}')
+        raise ModelError(
+            f'{path}: expected the weights of stage {stage!r}, found none; run it first: '
+            f'hoigen train insertion --stage {stage}'
+        )
     load_strictly(module, path)

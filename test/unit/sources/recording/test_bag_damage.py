@@ -54,8 +54,11 @@ def test_a_damaged_chunk(tmp_path: Path, kind: str) -> None:
     assert stamps[0] == list(range(0, 100 * len(stamps[0]), 100))
     assert stamps[1][-1] == 1400
     assert 11 <= sum(map(len, stamps)) < 15
-    assert all((stretch.rgb[k] == noise(stamp // 100)).all() for stretch, part in zip(stretches, stamps, strict=True)
-               for k, stamp in enumerate(part))
+    assert all(
+        (stretch.rgb[k] == noise(stamp // 100)).all()
+        for stretch, part in zip(stretches, stamps, strict=True)
+        for k, stamp in enumerate(part)
+    )
     assert '1 damaged parts of the bag left out, the first: a chunk of messages at byte' in faults[0]
     assert faults[1] == f'/image: expected 15 messages, as the bag says itself, got {sum(map(len, stamps))}'
 
@@ -69,7 +72,7 @@ def test_compression_by_rosbag2(tmp_path: Path, kind: str, packed: str) -> None:
     if packed == 'message':
         data = file_of(path).read_bytes()
         last = data.rindex(b'\x28\xb5\x2f\xfd')
-        file_of(path).write_bytes(data[:last] + bytes(8) + data[last + 8:])
+        file_of(path).write_bytes(data[:last] + bytes(8) + data[last + 8 :])
         read = read_here(path)
         assert len(read.stamps_ms) == 2
         assert 'a message of /image: ' in read.faults[0]
@@ -110,9 +113,14 @@ def test_fewer_messages_than_promised(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize('name', ['x.mcap', 'x.bag', 'x.db3', 'x.mp4'])
-@pytest.mark.parametrize(('content', 'says'), [
-    (b'', 'an empty file'), (b'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3\n', 'git lfs pull'),
-    (b'\n<!DOCTYPE html>\n<html></html>', 'a web page')])
+@pytest.mark.parametrize(
+    ('content', 'says'),
+    [
+        (b'', 'an empty file'),
+        (b'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3\n', 'git lfs pull'),
+        (b'\n<!DOCTYPE html>\n<html></html>', 'a web page'),
+    ],
+)
 def test_what_stands_in_the_place_of_a_recording(tmp_path: Path, name: str, content: bytes, says: str) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(RecordingError, match=says):
@@ -126,8 +134,15 @@ def test_capital_endings(tmp_path: Path) -> None:
         assert len(read_here(tmp_path / name).rgb) == 2
 
 
-@pytest.mark.parametrize('broken', ['', 'x: [', 'rosbag2_bagfile_information: 3\n', 'rosbag2_bagfile_information:\n'
-                                    '  relative_file_paths: [gone.mcap]\n  topics_with_message_count: []\n'])
+@pytest.mark.parametrize(
+    'broken',
+    [
+        '',
+        'x: [',
+        'rosbag2_bagfile_information: 3\n',
+        'rosbag2_bagfile_information:\n  relative_file_paths: [gone.mcap]\n  topics_with_message_count: []\n',
+    ],
+)
 def test_metadata_that_is_none(tmp_path: Path, broken: str) -> None:
     path = bag(tmp_path, 'mcap', frames=1)
     (path / 'metadata.yaml').write_text(broken)
@@ -142,6 +157,6 @@ def test_any_damage(tmp_path: Path, kind: str) -> None:
     data, rng = file_of(path).read_bytes(), np.random.default_rng(3)
     ends = [*rng.integers(0, 5000, 12), *(len(data) - rng.integers(1, 3000, 24)), *rng.integers(0, len(data), 6)]
     for at in map(int, ends):
-        file_of(path).write_bytes(data[:at] + rng.bytes(8) + data[at + 8:])
+        file_of(path).write_bytes(data[:at] + rng.bytes(8) + data[at + 8 :])
         with suppress(RecordingError):
             read_here(path)

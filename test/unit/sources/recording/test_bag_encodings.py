@@ -27,7 +27,7 @@ def bayer(order: str) -> np.ndarray:
     """The scene behind a mosaic of colour filters."""
     mosaic = np.empty(SCENE.shape[:2], np.uint8)
     for place, colour in enumerate(order):
-        at = np.s_[place // 2::2, place % 2::2]
+        at = np.s_[place // 2 :: 2, place % 2 :: 2]
         mosaic[at] = SCENE[at][..., 'rgb'.index(colour)]
     return mosaic
 
@@ -43,10 +43,20 @@ def yuv(first: str) -> np.ndarray:
 
 
 OPAQUE = np.concatenate([SCENE, np.full((*SCENE.shape[:2], 1), 255, np.uint8)], -1)
-ENCODED = {'rgb8': SCENE, 'bgr8': SCENE[..., ::-1], '8UC3': SCENE[..., ::-1], 'rgba8': OPAQUE,
-           'bgra8': OPAQUE[..., [2, 1, 0, 3]], '8UC4': OPAQUE[..., [2, 1, 0, 3]], 'rgb16': SCENE.astype('<u2') * 257,
-           'bgr16': SCENE[..., ::-1].astype('<u2') * 257, 'yuv422': yuv('u'), 'uyvy': yuv('u'),
-           'yuv422_yuy2': yuv('y'), 'yuyv': yuv('y')}
+ENCODED = {
+    'rgb8': SCENE,
+    'bgr8': SCENE[..., ::-1],
+    '8UC3': SCENE[..., ::-1],
+    'rgba8': OPAQUE,
+    'bgra8': OPAQUE[..., [2, 1, 0, 3]],
+    '8UC4': OPAQUE[..., [2, 1, 0, 3]],
+    'rgb16': SCENE.astype('<u2') * 257,
+    'bgr16': SCENE[..., ::-1].astype('<u2') * 257,
+    'yuv422': yuv('u'),
+    'uyvy': yuv('u'),
+    'yuv422_yuy2': yuv('y'),
+    'yuyv': yuv('y'),
+}
 ENCODED |= {f'bayer_{order}8': bayer(order) for order in ('rggb', 'bggr', 'gbrg', 'grbg')}
 ENCODED |= {f'bayer_{order}16': bayer(order).astype('<u2') * 257 for order in ('rggb', 'grbg')}
 GREY = {'mono8': SCENE[..., 0], '8UC1': SCENE[..., 0], 'mono16': SCENE[..., 0].astype('<u2') * 257}
@@ -129,8 +139,10 @@ def rvl(values: list[int]) -> bytes:
             put(2 * (value - last) if value >= last else 2 * (last - value) - 1)
             last = value
     groups += [0] * (-len(groups) % 8)
-    return b''.join(struct.pack('<I', int(''.join(f'{group:x}' for group in groups[k:k + 8]), 16))
-                    for k in range(0, len(groups), 8))
+    return b''.join(
+        struct.pack('<I', int(''.join(f'{group:x}' for group in groups[k : k + 8]), 16))
+        for k in range(0, len(groups), 8)
+    )
 
 
 def depth_bag(path: Path, pixels: np.ndarray | bytes, encoding: str) -> Read:
@@ -149,13 +161,20 @@ A, B = QUANTA * (QUANTA + 1), 1 - (QUANTA + 1) * QUANTA / FAR_M
 INVERSE = np.nan_to_num(A / METRES + B).astype('<u2')
 
 
-@pytest.mark.parametrize(('pixels', 'encoding', 'within'), [
-    (STEPS, '16UC1', 6e-4), (STEPS, 'mono16', 6e-4), (METRES, '32FC1', 0), (np.nan_to_num(METRES), '32FC1', 0),
-    (METRES.astype('<f8'), '64FC1', 0),
-    (compressed(STEPS, 'png'), '16UC1; compressedDepth', 6e-4),
-    (compressed(STEPS, 'rvl'), '16UC1; compressedDepth rvl', 6e-4),
-    (compressed(INVERSE, 'png', A, B), '32FC1; compressedDepth png', 2e-3),
-    (compressed(INVERSE, 'rvl', A, B), '32FC1; compressedDepth rvl', 2e-3)])
+@pytest.mark.parametrize(
+    ('pixels', 'encoding', 'within'),
+    [
+        (STEPS, '16UC1', 6e-4),
+        (STEPS, 'mono16', 6e-4),
+        (METRES, '32FC1', 0),
+        (np.nan_to_num(METRES), '32FC1', 0),
+        (METRES.astype('<f8'), '64FC1', 0),
+        (compressed(STEPS, 'png'), '16UC1; compressedDepth', 6e-4),
+        (compressed(STEPS, 'rvl'), '16UC1; compressedDepth rvl', 6e-4),
+        (compressed(INVERSE, 'png', A, B), '32FC1; compressedDepth png', 2e-3),
+        (compressed(INVERSE, 'rvl', A, B), '32FC1; compressedDepth rvl', 2e-3),
+    ],
+)
 def test_depth(tmp_path: Path, pixels: np.ndarray | bytes, encoding: str, within: float) -> None:
     """One scene in metres; 0 and NaN are unknown."""
     (depth,) = depth_bag(tmp_path / 'x', pixels, encoding).depth_m
@@ -170,10 +189,14 @@ def test_depth_that_is_not_read_is_named(encoding: str) -> None:
         depth_values_of(message, '/depth', 100)
 
 
-@pytest.mark.parametrize(('data', 'form'), [
-    (bytes(12) + b'\xff\xd8\xff\xe0' + bytes(20), '16UC1; compressedDepth jpeg'),
-    (compressed(STEPS.astype('u1'), 'png'), '16UC1; compressedDepth png'),
-    (compressed(STEPS, 'png'), '8UC1; compressedDepth png')])
+@pytest.mark.parametrize(
+    ('data', 'form'),
+    [
+        (bytes(12) + b'\xff\xd8\xff\xe0' + bytes(20), '16UC1; compressedDepth jpeg'),
+        (compressed(STEPS.astype('u1'), 'png'), '16UC1; compressedDepth png'),
+        (compressed(STEPS, 'png'), '8UC1; compressedDepth png'),
+    ],
+)
 def test_compressed_depth_that_is_not_read_is_named(data: bytes, form: str) -> None:
     with pytest.raises(NotRead, match=form):
         depth_values_of(SimpleNamespace(format=form, data=data), '/depth', 10**6)
@@ -188,7 +211,7 @@ def test_rvl_of_anything(seed: int) -> None:
     np.testing.assert_array_equal(rvl_values(data, '/d', 100), values)
     spoilt = bytearray(data)
     spoilt[int(rng.integers(8, len(data)))] ^= 1 << int(rng.integers(8))
-    for wrong in (spoilt, data[:int(rng.integers(8, len(data)))], struct.pack('<ii', 7, 9) + rng.bytes(40)):
+    for wrong in (spoilt, data[: int(rng.integers(8, len(data)))], struct.pack('<ii', 7, 9) + rng.bytes(40)):
         with suppress(Damaged):
             assert rvl_values(bytes(wrong), '/d', 100).shape == (9, 7)
 

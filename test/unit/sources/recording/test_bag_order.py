@@ -27,8 +27,10 @@ def segments(stamps: list[int], logs: list[int] | None = None) -> tuple[list[lis
     return found, clock.resets
 
 
-@pytest.mark.parametrize('order', [
-    [0, 1, 2, 4, 3, 5, 6], [0, 1, 2, 3, 6, 4, 5, 7], [0, 1, 2, 5, 4, 3, 6], [1, 2, 3, 0, 4, 5], [0, 1, 2, 7, 8, 9, 5]])
+@pytest.mark.parametrize(
+    'order',
+    [[0, 1, 2, 4, 3, 5, 6], [0, 1, 2, 3, 6, 4, 5, 7], [0, 1, 2, 5, 4, 3, 6], [1, 2, 3, 0, 4, 5], [0, 1, 2, 7, 8, 9, 5]],
+)
 def test_late_messages_fill_gaps(order: list[int]) -> None:
     assert segments([100 + 10 * n for n in order]) == ([[100 + 10 * n for n in sorted(order)]], 0)
 
@@ -42,9 +44,18 @@ def test_a_jittered_stream_in_disorder(seed: int) -> None:
     assert segments(arrived) == ([stamps], 0)
 
 
-@pytest.mark.parametrize(('first', 'second'), [
-    ([0, 1, 2, 3], range(12)), ([50, 51, 52], range(12)), (range(5, 9), range(5, 30)), (range(30), range(30)),
-    (range(100), range(40, 60)), ([0, 1, 2, 5], range(3, 9)), ([7], range(9))])
+@pytest.mark.parametrize(
+    ('first', 'second'),
+    [
+        ([0, 1, 2, 3], range(12)),
+        ([50, 51, 52], range(12)),
+        (range(5, 9), range(5, 30)),
+        (range(30), range(30)),
+        (range(100), range(40, 60)),
+        ([0, 1, 2, 5], range(3, 9)),
+        ([7], range(9)),
+    ],
+)
 @pytest.mark.parametrize('phase', [0, 1, 3, 5, 8])
 @pytest.mark.parametrize('simulated', [False, True])
 def test_a_clock_that_begins_anew(first: list[int], second: list[int], phase: int, simulated: bool) -> None:
@@ -69,8 +80,11 @@ def test_stamps_that_come_twice() -> None:
     """The same message twice is one; two that differ are not told apart by their stamp, and end the segment."""
     clock = Clock()
     stream = Stream('/t', clock)
-    out = [item for stamp, raw in ((10, b'a'), (20, b'b'), (20, b'b'), (30, b'c'), (30, b'd'))
-           for item in stream.push(stamp, stamp, raw)]
+    out = [
+        item
+        for stamp, raw in ((10, b'a'), (20, b'b'), (20, b'b'), (30, b'c'), (30, b'd'))
+        for item in stream.push(stamp, stamp, raw)
+    ]
     assert [item.raw for item in (*out, *stream.finish())] == [b'a', b'b', b'c', b'd']
     assert (clock.segment, clock.resets) == (1, 1)
 
@@ -86,9 +100,15 @@ def test_stamps_that_are_not_set(count: int) -> None:
 def test_pairs_are_of_one_segment() -> None:
     """Equal stamps of two runs are not paired, also where one stream is behind."""
     pairing: SegmentPairing[str, str] = SegmentPairing(5)
-    found = [*pairing.first(0, 10, 'a0'), *pairing.first(0, 20, 'a1'), *pairing.first(1, 10, 'b0'),
-             *pairing.second(0, 20, 'A1'), *pairing.second(1, 10, 'B0'), *pairing.second(1, 20, 'B1'),
-             *pairing.finish()]
+    found = [
+        *pairing.first(0, 10, 'a0'),
+        *pairing.first(0, 20, 'a1'),
+        *pairing.first(1, 10, 'b0'),
+        *pairing.second(0, 20, 'A1'),
+        *pairing.second(1, 10, 'B0'),
+        *pairing.second(1, 20, 'B1'),
+        *pairing.finish(),
+    ]
     assert found == [(0, 20, 'a1', 'A1'), (1, 10, 'b0', 'B0')]
     assert pairing.alone == 1
 

@@ -33,17 +33,20 @@ def test_labels_are_no_images(tmp_path: Path, topic: str) -> None:
         camera(file)
         camera(file, topic, 9)
         file.image(f'{topic}/labels_map', GREY, 'mono8', 1000)
+
     (rgb,) = read(tmp_path / 'x', fill).rgb
     np.testing.assert_array_equal(rgb, picture(0))
 
 
 def test_what_has_a_camera_is_chosen(tmp_path: Path) -> None:
     """An overlay in colour has no camera_info, infrared no colour; names that sound better do not count."""
+
     def fill(file: BagFile) -> None:
         file.image('/rgb/overlay/color', picture(7), 'rgb8', 1000)
         file.image('/left/grey', GREY, 'mono8', 1000)
         file.info('/left/camera_info', K, SIZE, 1000)
         camera(file, '/eye/view')
+
     (rgb,) = read(tmp_path / 'x', fill).rgb
     np.testing.assert_array_equal(rgb, picture(0))
 
@@ -52,6 +55,7 @@ def test_two_cameras_are_asked_for(tmp_path: Path) -> None:
     def fill(file: BagFile) -> None:
         for number, name in enumerate(('/rgb/image_rect', '/wrist/image_raw')):
             camera(file, name, number)
+
     with pytest.raises(RecordingError, match='/rgb/image_rect, /wrist/image_raw: name one with the option image'):
         read(tmp_path / 'x', fill)
     (rgb,) = read_here(tmp_path / 'x', image='wrist/image_raw').rgb
@@ -63,32 +67,42 @@ def test_of_one_camera_the_rectified_images(tmp_path: Path) -> None:
         file.info('/c/camera_info', K, SIZE, 1000)
         for number, name in enumerate(('image_raw', 'image_mono', 'image_rect_color', 'image_color')):
             file.image(f'/c/{name}', picture(number), 'rgb8', 1000)
+
     (rgb,) = read(tmp_path / 'x', fill).rgb
     np.testing.assert_array_equal(rgb, picture(2))
 
 
-@pytest.mark.parametrize(('topic', 'encoding'), [
-    ('/camera/Depth', '16UC1'), ('/camera/DEPTH/image', 'mono16'), ('/camera/depth', '32FC1')])
+@pytest.mark.parametrize(
+    ('topic', 'encoding'), [('/camera/Depth', '16UC1'), ('/camera/DEPTH/image', 'mono16'), ('/camera/depth', '32FC1')]
+)
 def test_depth_in_any_case(tmp_path: Path, topic: str, encoding: str) -> None:
     def fill(file: BagFile) -> None:
         camera(file, '/camera/Color')
         file.image(topic, DEPTH / np.float32(1000) if encoding == '32FC1' else DEPTH, encoding, 1000)
         file.image('/camera/Depth_view', picture(3), 'rgb8', 1000)
+
     (depth,) = read(tmp_path / 'x', fill).depth_m
     assert depth is not None
     np.testing.assert_allclose(depth, 0.8)
 
 
-@pytest.mark.parametrize(('matrix', 'size'), [
-    (K * [[1.2], [1.2], [1]], SIZE), (K, (48, 32)), (K * [[1, 1, 1.1], [1, 1, 1], [1, 1, 1]], SIZE)])
+@pytest.mark.parametrize(
+    ('matrix', 'size'),
+    [(K * [[1.2], [1.2], [1]], SIZE), (K, (48, 32)), (K * [[1, 1, 1.1], [1, 1, 1], [1, 1, 1]], SIZE)],
+)
 def test_depth_of_another_lens(tmp_path: Path, matrix: np.ndarray, size: tuple[int, int]) -> None:
     """Refused, with what to do; the images alone and, where its K alone is wrong, the depth can be named."""
+
     def fill(file: BagFile) -> None:
         camera(file, '/camera/color/image_raw')
         file.image('/camera/depth/image_rect_raw', np.full(size[::-1], 800, np.uint16), '16UC1', 1000)
         file.info('/camera/depth/camera_info', matrix, size, 1000)
-    with pytest.raises(RecordingError, match=r'/camera/depth/image_rect_raw: expected depth of the camera of the images'
-                                             r'.*register it .* --depth none .* --depth /camera/depth/image_rect_raw'):
+
+    with pytest.raises(
+        RecordingError,
+        match=r'/camera/depth/image_rect_raw: expected depth of the camera of the images'
+        r'.*register it .* --depth none .* --depth /camera/depth/image_rect_raw',
+    ):
         read(tmp_path / 'x', fill)
     assert read_here(tmp_path / 'x', depth='none').depth_m == [None]
     if size == SIZE:
@@ -102,6 +116,7 @@ def test_registered_depth_is_taken_before_the_sensors_own(tmp_path: Path) -> Non
         file.info('/camera/depth/camera_info', K * [[1.2], [1.2], [1]], SIZE, 1000)
         file.image('/camera/onto_color_depth/image_raw', DEPTH, '16UC1', 1000)
         file.info('/camera/onto_color_depth/camera_info', K * [[1.001], [1.001], [1]], SIZE, 1000)
+
     (depth,) = read(tmp_path / 'x', fill).depth_m
     assert depth is not None
     np.testing.assert_allclose(depth, 0.8)
@@ -110,18 +125,22 @@ def test_registered_depth_is_taken_before_the_sensors_own(tmp_path: Path) -> Non
 @pytest.mark.parametrize(('frame', 'known'), [('camera', True), ('depth_camera', False), ('', True)])
 def test_the_only_camera_info_is_of_the_images_frame(tmp_path: Path, frame: str, known: bool) -> None:
     """One that stands elsewhere may be another camera's."""
+
     def fill(file: BagFile) -> None:
         file.image('/eye/image', picture(0), 'rgb8', 1000, frame=frame)
         file.info('/lens/camera_info', K, SIZE, 1000)
+
     assert ('/lens/camera_info' in read(tmp_path / 'x', fill).says) == known
 
 
 def test_values_that_may_be_depth_are_told(tmp_path: Path) -> None:
     """Of 16 bits or floats, and called otherwise: not taken for depth, which confidence or heat would be too."""
+
     def fill(file: BagFile) -> None:
         camera(file)
         file.image('/camera/range', DEPTH, '16UC1', 1000)
         file.image('/camera/confidence', DEPTH, '16UC1', 1000)
+
     found = read(tmp_path / 'x', fill)
     assert found.depth_m == [None]
     assert found.faults == ['not read: /camera/range: if one is depth, name it with the option depth']
@@ -146,14 +165,22 @@ def test_a_bag_of_the_realsense_viewer(tmp_path: Path) -> None:
     """Its camera_info is latched below info, its depth is the sensor's own, in the unit that an option says."""
     size = (48, 32)
     with BagFile(tmp_path / 'x.bag', 'ros1') as file:
-        for name, matrix, pixels in (('sensor_1/Color_0', K, SIZE), ('sensor_0/Depth_0', K / 2, size),
-                                     ('sensor_0/Infrared_1', K / 2, size)):
+        for name, matrix, pixels in (
+            ('sensor_1/Color_0', K, SIZE),
+            ('sensor_0/Depth_0', K / 2, size),
+            ('sensor_0/Infrared_1', K / 2, size),
+        ):
             file.info(f'/device_0/{name}/info/camera_info', matrix * [[1], [1], [0]] + np.diag([0, 0, 1]), pixels, 0)
         file.add('/device_0/sensor_0/option/Depth_Units/value', file.types.types['std_msgs/msg/Float32'](0.0001), 0)
         for stamp in (1000, 1033):
             file.image('/device_0/sensor_1/Color_0/image/data', picture(1), 'rgb8', stamp, frame='0')
-            file.image('/device_0/sensor_0/Depth_0/image/data', np.full(size[::-1], 8000, np.uint16), 'mono16', stamp,
-                       frame='0')
+            file.image(
+                '/device_0/sensor_0/Depth_0/image/data',
+                np.full(size[::-1], 8000, np.uint16),
+                'mono16',
+                stamp,
+                frame='0',
+            )
             file.image('/device_0/sensor_0/Infrared_1/image/data', picture(2, size)[..., 0], 'mono8', stamp, frame='0')
     with pytest.raises(RecordingError, match=r'align_depth of RealSense.* --depth none'):
         read_here(tmp_path / 'x.bag')

@@ -19,16 +19,20 @@ K = np.array([[100.0, 0, 47.5], [0, 100, 31.5], [0, 0, 1]])
 FRAMES, KEYS = 20, 8
 DEFINITIONS = {
     'foxglove_msgs/msg/CompressedVideo': 'builtin_interfaces/Time timestamp\nstring frame_id\nuint8[] data\n'
-                                         'string format',
+    'string format',
     'ffmpeg_image_transport_msgs/msg/FFMPEGPacket': 'std_msgs/Header header\nint32 width\nint32 height\n'
-                                                    'string encoding\nuint64 pts\nuint8 flags\nbool is_bigendian\n'
-                                                    'uint8[] data'}
+    'string encoding\nuint64 pts\nuint8 flags\nbool is_bigendian\n'
+    'uint8[] data',
+}
 
 
 def packets(codec: str = 'libx264', **options: str) -> list[bytes]:
     """FRAMES pictures, a key frame every KEYS."""
-    chosen = {'x264-params': f'repeat-headers=1:bframes=0:scenecut=0:keyint={KEYS}'} if codec == 'libx264' else {
-        'x265-params': f'repeat-headers=1:bframes=0:scenecut=0:keyint={KEYS}:log-level=none'}
+    chosen = (
+        {'x264-params': f'repeat-headers=1:bframes=0:scenecut=0:keyint={KEYS}'}
+        if codec == 'libx264'
+        else {'x265-params': f'repeat-headers=1:bframes=0:scenecut=0:keyint={KEYS}:log-level=none'}
+    )
     encoder = av.CodecContext.create(codec, 'w')
     encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = *SIZE, 'yuv420p', Fraction(1, 25)
     encoder.options = chosen | options
@@ -43,8 +47,15 @@ def packets(codec: str = 'libx264', **options: str) -> list[bytes]:
 H264 = packets()
 
 
-def bag(path: Path, data: list[bytes], form: str = 'h264', kind: str = 'image', *, numbers: list[int] | None = None,
-        depth: bool = False) -> Path:
+def bag(
+    path: Path,
+    data: list[bytes],
+    form: str = 'h264',
+    kind: str = 'image',
+    *,
+    numbers: list[int] | None = None,
+    depth: bool = False,
+) -> Path:
     with BagFile(path, 'mcap') as file:
         for name, text in DEFINITIONS.items():
             file.types.register(get_types_from_msg(text, name))
@@ -54,11 +65,19 @@ def bag(path: Path, data: list[bytes], form: str = 'h264', kind: str = 'image', 
             if kind == 'image':
                 file.compressed('/c/image', packet, form, stamp)
             elif kind == 'foxglove':
-                file.add('/c/image', file.types.types['foxglove_msgs/msg/CompressedVideo'](
-                    header.stamp, 'camera', pixels, form), stamp)
+                file.add(
+                    '/c/image',
+                    file.types.types['foxglove_msgs/msg/CompressedVideo'](header.stamp, 'camera', pixels, form),
+                    stamp,
+                )
             else:
-                file.add('/c/image', file.types.types['ffmpeg_image_transport_msgs/msg/FFMPEGPacket'](
-                    header, *SIZE, form, number, 0, False, pixels), stamp)
+                file.add(
+                    '/c/image',
+                    file.types.types['ffmpeg_image_transport_msgs/msg/FFMPEGPacket'](
+                        header, *SIZE, form, number, 0, False, pixels
+                    ),
+                    stamp,
+                )
             if depth:
                 file.info('/c/camera_info', K, SIZE, stamp)
                 file.image('/c/depth', np.full(SIZE[::-1], 800 + number, np.uint16), '16UC1', stamp + 8)
@@ -70,8 +89,10 @@ def same(read: Read, numbers: list[int]) -> None:
     assert max(grey_difference(rgb, picture(n)) for n, rgb in zip(numbers, read.rgb, strict=True)) < 12
 
 
-@pytest.mark.parametrize(('form', 'kind'), [
-    ('h264', 'image'), ('h264', 'foxglove'), ('libx264', 'ffmpeg'), ('h264_nvenc;yuv420p;bgr8', 'ffmpeg')])
+@pytest.mark.parametrize(
+    ('form', 'kind'),
+    [('h264', 'image'), ('h264', 'foxglove'), ('libx264', 'ffmpeg'), ('h264_nvenc;yuv420p;bgr8', 'ffmpeg')],
+)
 def test_h264(tmp_path: Path, form: str, kind: str) -> None:
     read = read_here(bag(tmp_path / 'x', H264, form, kind))
     same(read, list(range(FRAMES)))

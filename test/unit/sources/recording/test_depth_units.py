@@ -17,12 +17,18 @@ from hoigen.sources.recording.options import NotRead
 SCENE_M = np.linspace(0.4, 1.1, 24, dtype=np.float32).reshape(4, 6)
 
 
-@pytest.mark.parametrize(('values', 'asked', 'says'), [
-    (SCENE_M, None, 'float depth in metres'), (SCENE_M.astype(np.float64), 1.0, 'float depth in metres'),
-    (SCENE_M * 1000, 0.001, 'float depth in steps of 1 mm'), (SCENE_M * 100, 0.01, 'float depth in steps of 10 mm'),
-    (np.rint(SCENE_M * 1000).astype(np.uint16), None, 'integer depth in steps of 1 mm'),
-    (np.rint(SCENE_M * 1000).astype('>i4'), None, 'integer depth in steps of 1 mm'),
-    (np.rint(SCENE_M * 10000).astype(np.uint16), 0.0001, 'integer depth in steps of 0.1 mm')])
+@pytest.mark.parametrize(
+    ('values', 'asked', 'says'),
+    [
+        (SCENE_M, None, 'float depth in metres'),
+        (SCENE_M.astype(np.float64), 1.0, 'float depth in metres'),
+        (SCENE_M * 1000, 0.001, 'float depth in steps of 1 mm'),
+        (SCENE_M * 100, 0.01, 'float depth in steps of 10 mm'),
+        (np.rint(SCENE_M * 1000).astype(np.uint16), None, 'integer depth in steps of 1 mm'),
+        (np.rint(SCENE_M * 1000).astype('>i4'), None, 'integer depth in steps of 1 mm'),
+        (np.rint(SCENE_M * 10000).astype(np.uint16), 0.0001, 'integer depth in steps of 0.1 mm'),
+    ],
+)
 def test_every_unit_becomes_metres(values: np.ndarray, asked: float | None, says: str) -> None:
     """The same scene in any unit is the same metres; the option is of floats and integers alike."""
     unit = DepthUnit(asked)
@@ -30,12 +36,16 @@ def test_every_unit_becomes_metres(values: np.ndarray, asked: float | None, says
     assert unit.says == says
 
 
-@pytest.mark.parametrize(('values', 'asked', 'likely'), [
-    (SCENE_M * 1000, None, r'median 750 in steps of 1 m: this looks like millimetres; say --depth-unit-m 0\.001'),
-    (SCENE_M * 100, None, r'this looks like centimetres; say --depth-unit-m 0\.01'),
-    (SCENE_M, 0.001, r'median 0\.75 in steps of 0\.001 m: this looks like metres; say --depth-unit-m 1'),
-    (np.full((4, 6), 7500, np.uint16), 1.0, r'millimetres; say --depth-unit-m 0\.001'),
-    (np.full((4, 6), 1e30, np.float32), None, 'say with --depth-unit-m how many metres a step of it is')])
+@pytest.mark.parametrize(
+    ('values', 'asked', 'likely'),
+    [
+        (SCENE_M * 1000, None, r'median 750 in steps of 1 m: this looks like millimetres; say --depth-unit-m 0\.001'),
+        (SCENE_M * 100, None, r'this looks like centimetres; say --depth-unit-m 0\.01'),
+        (SCENE_M, 0.001, r'median 0\.75 in steps of 0\.001 m: this looks like metres; say --depth-unit-m 1'),
+        (np.full((4, 6), 7500, np.uint16), 1.0, r'millimetres; say --depth-unit-m 0\.001'),
+        (np.full((4, 6), 1e30, np.float32), None, 'say with --depth-unit-m how many metres a step of it is'),
+    ],
+)
 def test_another_unit_is_refused_with_the_likely_one(values: np.ndarray, asked: float | None, likely: str) -> None:
     with pytest.raises(NotRead, match=r'd: expected depth of 0\.03 to 30 m, got the ' + f'.*{likely}'):
         DepthUnit(asked).metres(values, 'd')
@@ -102,4 +112,6 @@ def test_depth_of_one_image_follows_the_same_rule(tmp_path: Path, capsys: pytest
         depth('d.npy', None)
     np.testing.assert_allclose(depth('d.npy', 0.001), depth('d.png', None), atol=6e-4)
     assert capsys.readouterr().out.splitlines() == [
-        'd.npy: float depth in steps of 1 mm', 'd.png: integer depth in steps of 1 mm']
+        'd.npy: float depth in steps of 1 mm',
+        'd.png: integer depth in steps of 1 mm',
+    ]

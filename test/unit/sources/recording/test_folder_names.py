@@ -28,21 +28,36 @@ def depths(folder: Path, *names: str) -> None:
         Image.fromarray(np.full(SIZE[::-1], 800 + number, np.uint16)).save(folder / name)
 
 
-@pytest.mark.parametrize(('first', 'second', 'step_ms'), [
-    ('Screenshot 2024-05-06 at 10.15.07', 'Screenshot 2024-05-06 at 10.15.14', 7000),
-    ('Screenshot 2024-05-06 at 11.59.59\u202fAM', 'Screenshot 2024-05-06 at 12.00.01\u202fPM', 2000),
-    ('IMG_20240506_235959', 'IMG_20240507_000001', 2000), ('PXL_20240506_101507120', 'PXL_20240506_101507620', 500),
-    ('2024-05-06T10-15-07.250', '2024-05-06T10-15-08.000', 750), ('left_12.5', 'left_12.75', 250)])
+@pytest.mark.parametrize(
+    ('first', 'second', 'step_ms'),
+    [
+        ('Screenshot 2024-05-06 at 10.15.07', 'Screenshot 2024-05-06 at 10.15.14', 7000),
+        ('Screenshot 2024-05-06 at 11.59.59\u202fAM', 'Screenshot 2024-05-06 at 12.00.01\u202fPM', 2000),
+        ('IMG_20240506_235959', 'IMG_20240507_000001', 2000),
+        ('PXL_20240506_101507120', 'PXL_20240506_101507620', 500),
+        ('2024-05-06T10-15-07.250', '2024-05-06T10-15-08.000', 750),
+        ('left_12.5', 'left_12.75', 250),
+    ],
+)
 def test_names_that_hold_a_time(tmp_path: Path, first: str, second: str, step_ms: float) -> None:
     read = read_here(images(tmp_path, f'{first}.png', f'{second}.png'))
     np.testing.assert_allclose(np.diff(read.stamps_ms), [step_ms], atol=0.01)
 
 
-@pytest.mark.parametrize('names', [
-    ('a 10.15.07', 'a 10.15.14'), ('Screenshot 2024-05-06 at 10.15', 'Screenshot 2024-05-06 at 10.16'),
-    ('0000000000001', '0000000000002'), ('IMG_20240506_101507', 'PXL_20240506_101507'), ('a_v1.5', 'a_v1.6'),
-    ('IMG_20241306_101507', 'IMG_20241306_101508'), ('99999999999999999999.5', '99999999999999999999.7'),
-    ('frame\u00b2_0', 'frame\u00b2_1'), ('\u00b2', '\u00b3')])
+@pytest.mark.parametrize(
+    'names',
+    [
+        ('a 10.15.07', 'a 10.15.14'),
+        ('Screenshot 2024-05-06 at 10.15', 'Screenshot 2024-05-06 at 10.16'),
+        ('0000000000001', '0000000000002'),
+        ('IMG_20240506_101507', 'PXL_20240506_101507'),
+        ('a_v1.5', 'a_v1.6'),
+        ('IMG_20241306_101507', 'IMG_20241306_101508'),
+        ('99999999999999999999.5', '99999999999999999999.7'),
+        ('frame\u00b2_0', 'frame\u00b2_1'),
+        ('\u00b2', '\u00b3'),
+    ],
+)
 def test_names_that_hold_none_want_a_rate(tmp_path: Path, names: tuple[str, str]) -> None:
     """Times of day in two readings, padded numbers, one time twice, versions, no date, beyond all clocks."""
     folder = images(tmp_path, *(f'{name}.png' for name in names))
@@ -92,8 +107,9 @@ def test_numbers_that_are_shifted_are_refused(tmp_path: Path) -> None:
     write_rgbd(tmp_path, ['0', '1', '2'])
     for n in (3, 2, 1):
         (tmp_path / f'depth/{n - 1}.png').rename(tmp_path / f'depth/{n}.png')
-    with pytest.raises(RecordingError, match='depth: expected the numbers of the images, which begin at 0, got as many '
-                                             'that begin at 1'):
+    with pytest.raises(
+        RecordingError, match='depth: expected the numbers of the images, which begin at 0, got as many that begin at 1'
+    ):
         read_here(tmp_path, frame_rate_hz=5.0)
 
 
@@ -108,23 +124,39 @@ def test_layouts_that_must_be_unpacked(tmp_path: Path) -> None:
             read_here(tmp_path / name)
 
 
-@pytest.mark.parametrize(('name', 'text'), [
-    ('cal.yaml', '%YAML:1.0\n---\nimage_width: 96\nimage_height: 64\ncamera_matrix: !!opencv-matrix\n   rows: 3\n'
-                 '   cols: 3\n   dt: d\n   data: [ 100., 0., 47., 0., 101., 31., 0., 0., 1. ]\n'),
-    ('cal.json', '\ufeff{"width": 96, "height": 64, ' + K + '}'), ('cal.JSON', '{' + K + '}'),
-    ('cal.TXT', '100 101 47 31\n'), ('cal.yml', 'Camera_Matrix: {data: [100, 0, 47, 0, 101, 31, 0, 0, 1]}\n')])
+@pytest.mark.parametrize(
+    ('name', 'text'),
+    [
+        (
+            'cal.yaml',
+            '%YAML:1.0\n---\nimage_width: 96\nimage_height: 64\ncamera_matrix: !!opencv-matrix\n   rows: 3\n'
+            '   cols: 3\n   dt: d\n   data: [ 100., 0., 47., 0., 101., 31., 0., 0., 1. ]\n',
+        ),
+        ('cal.json', '\ufeff{"width": 96, "height": 64, ' + K + '}'),
+        ('cal.JSON', '{' + K + '}'),
+        ('cal.TXT', '100 101 47 31\n'),
+        ('cal.yml', 'Camera_Matrix: {data: [100, 0, 47, 0, 101, 31, 0, 0, 1]}\n'),
+    ],
+)
 def test_calibrations_as_programs_write_them(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text)
     np.testing.assert_array_equal(read_calibration(tmp_path / name).K, [[100, 0, 47], [0, 101, 31], [0, 0, 1]])
 
 
-@pytest.mark.parametrize(('name', 'text', 'says'), [
-    ('cal.json', '{"width": "360px", "height": 64, ' + K + '}', "width: expected a number of pixels, got '360px'"),
-    ('cal.json', '{"resolution": [1, {}], ' + K + '}', 'resolution: expected a number of pixels'),
-    ('cal.yaml', 'a: &x [1]\nb: *x\n', 'aliases'), ('cal.yaml', 'a: [\n\n\n', 'cannot be read'),
-    ('cal.yaml', 'a: 2024-99-99\n', 'cannot be read'), ('cal.json', '[' * 99_999, 'recursion'),
-    ('cal.json', '{"K": [1' + '0' * 400 + ', 0, 0, 0, 1, 0, 0, 0, 1]}', 'expected K'),
-    ('cal.yaml', '1: 2\n', 'got none'), ('cal.json', '', 'an empty file')])
+@pytest.mark.parametrize(
+    ('name', 'text', 'says'),
+    [
+        ('cal.json', '{"width": "360px", "height": 64, ' + K + '}', "width: expected a number of pixels, got '360px'"),
+        ('cal.json', '{"resolution": [1, {}], ' + K + '}', 'resolution: expected a number of pixels'),
+        ('cal.yaml', 'a: &x [1]\nb: *x\n', 'aliases'),
+        ('cal.yaml', 'a: [\n\n\n', 'cannot be read'),
+        ('cal.yaml', 'a: 2024-99-99\n', 'cannot be read'),
+        ('cal.json', '[' * 99_999, 'recursion'),
+        ('cal.json', '{"K": [1' + '0' * 400 + ', 0, 0, 0, 1, 0, 0, 0, 1]}', 'expected K'),
+        ('cal.yaml', '1: 2\n', 'got none'),
+        ('cal.json', '', 'an empty file'),
+    ],
+)
 def test_calibrations_that_say_nothing_are_one_line(tmp_path: Path, name: str, text: str, says: str) -> None:
     (tmp_path / name).write_text(text)
     with pytest.raises(RecordingError, match=rf'{name}: .*{says}') as refused:

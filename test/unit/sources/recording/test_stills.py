@@ -19,8 +19,16 @@ from hoigen.sources.recording.stills import read_depth, read_picture
 LIMIT = 10**6
 GREY = np.arange(8 * 12, dtype=np.uint8).reshape(8, 12).repeat(8, 0).repeat(8, 1)
 STORED = np.stack([GREY, GREY, GREY // 2], axis=-1)
-UPRIGHT = {1: STORED, 2: STORED[:, ::-1], 3: STORED[::-1, ::-1], 4: STORED[::-1], 5: STORED.transpose(1, 0, 2),
-           6: np.rot90(STORED, 3), 7: STORED[::-1, ::-1].transpose(1, 0, 2), 8: np.rot90(STORED)}
+UPRIGHT = {
+    1: STORED,
+    2: STORED[:, ::-1],
+    3: STORED[::-1, ::-1],
+    4: STORED[::-1],
+    5: STORED.transpose(1, 0, 2),
+    6: np.rot90(STORED, 3),
+    7: STORED[::-1, ::-1].transpose(1, 0, 2),
+    8: np.rot90(STORED),
+}
 """What viewers show of an image that is stored so, by its EXIF orientation."""
 
 
@@ -32,8 +40,9 @@ def encoded(kind: str, orientation: int = 1, **options: object) -> bytes:
     return held.getvalue()
 
 
-@pytest.mark.parametrize(('kind', 'options'), [
-    ('PNG', {}), ('JPEG', {}), ('WEBP', {}), ('TIFF', {}), ('TIFF', {'compression': 'tiff_lzw'})])
+@pytest.mark.parametrize(
+    ('kind', 'options'), [('PNG', {}), ('JPEG', {}), ('WEBP', {}), ('TIFF', {}), ('TIFF', {'compression': 'tiff_lzw'})]
+)
 def test_exif_orientation(kind: str, options: dict[str, str]) -> None:
     for orientation, shown in UPRIGHT.items():
         rgb = read_picture(encoded(kind, orientation, **options), 'x', LIMIT)
@@ -45,7 +54,7 @@ def test_an_unreadable_orientation_is_none() -> None:
     """Viewers show such a photo as it is stored."""
     data = bytearray(encoded('JPEG', 6))
     begin = data.find(b'Exif') + 6
-    data[begin:begin + 4] = b'????'
+    data[begin : begin + 4] = b'????'
     assert read_picture(bytes(data), 'x', LIMIT).shape == STORED.shape
 
 
@@ -86,8 +95,10 @@ def test_what_is_not_read_is_named() -> None:
     cmyk, pages = io.BytesIO(), io.BytesIO()
     Image.fromarray(STORED).convert('CMYK').save(cmyk, 'JPEG')
     Image.fromarray(STORED).save(pages, 'TIFF', save_all=True, append_images=[Image.fromarray(STORED)])
-    for data, says in ((cmyk.getvalue(), 'x: expected .*, got CMYK, which is not read'),
-                       (pages.getvalue(), 'x: expected one image in a file, got several')):
+    for data, says in (
+        (cmyk.getvalue(), 'x: expected .*, got CMYK, which is not read'),
+        (pages.getvalue(), 'x: expected one image in a file, got several'),
+    ):
         with pytest.raises(NotRead, match=says):
             read_picture(data, 'x', LIMIT)
     with pytest.raises(NotRead, match='x: expected at most 100 pixels, got 96x64'):
@@ -107,9 +118,10 @@ def test_bytes_changed_at_will() -> None:
         data = bytearray(draws.choice(whole))
         for _ in range(draws.randint(1, 6)):
             data[draws.randrange(min(len(data), draws.choice([40, 200, 10**6])))] = draws.choice(
-                [0, 255, draws.randrange(256)])
+                [0, 255, draws.randrange(256)]
+            )
         try:
-            read_picture(bytes(data[:draws.randrange(len(data))] if draws.random() < 0.3 else data), 'x.png', LIMIT)
+            read_picture(bytes(data[: draws.randrange(len(data))] if draws.random() < 0.3 else data), 'x.png', LIMIT)
         except RecordingError as error:
             refused += str(error).startswith('x.png: expected')
     assert 300 < refused < 1500
@@ -123,7 +135,7 @@ def test_numpy_headers_changed_at_will(tmp_path: Path) -> None:
     for _ in range(1000):
         data = bytearray(held.getvalue())
         for _ in range(draws.randint(1, 4)):
-            data[draws.randrange(90)] = draws.choice(b'0123456789<>fiuO(),\'{}: \n\0\xff')
+            data[draws.randrange(90)] = draws.choice(b"0123456789<>fiuO(),'{}: \n\0\xff")
         path.write_bytes(data)
         try:
             read_depth(path, 'd.npy', LIMIT, DepthUnit())
