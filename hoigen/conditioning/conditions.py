@@ -10,11 +10,11 @@ from hoigen.conditioning.background import carry_background
 from hoigen.conditioning.shadow import cast_shadows
 from hoigen.conditioning.splat import nearest_samples, sample_reach
 from hoigen.conditioning.texture import carry_colours
-from hoigen.conditioning.view import View, centre_view
 from hoigen.conventions import ROLE_CODE, SCENE
 from hoigen.geometry.camera import project
 from hoigen.geometry.raster import NEAR_M
 from hoigen.geometry.transforms import apply, invert
+from hoigen.geometry.view import View, centre_view
 from hoigen.records import Camera, Clip, Conditions
 
 __all__ = ['DrawnPoints', 'build_conditions', 'draw_points', 'pasted_baseline']

@@ -7,9 +7,9 @@ from scipy.spatial import cKDTree
 
 from hoigen.compiling import numba
 from hoigen.conditioning.lookup import Picture, colour_at, picture_of
-from hoigen.conditioning.view import View
 from hoigen.conventions import ROLE_CODE, SCENE
 from hoigen.geometry.transforms import apply, invert
+from hoigen.geometry.view import View
 from hoigen.records import Clip
 
 __all__ = ['carry_colours', 'guessed_colours', 'local_axes', 'rigid_partners']

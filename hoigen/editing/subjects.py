@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from io import BytesIO
@@ -22,6 +20,7 @@ from hoigen.geometry.camera import project
 from hoigen.geometry.shading import brightness
 from hoigen.geometry.transforms import apply
 from hoigen.records import Camera, MeshAsset, RecordError
+from hoigen.untrusted.child import command, environment, last_words
 
 __all__ = ['KINDS', 'VIEWS', 'load_mesh', 'mesh_subject', 'picture_subject']
 
@@ -74,22 +73,17 @@ def load_mesh(path: Path, scale: float = 1.0) -> MeshAsset:
 
 def _read(path: Path) -> Mapping[str, np.ndarray]:
     """The file's arrays, read by a child."""
-    own = {'PYTHONPATH': os.pathsep.join(filter(None, sys.path)), 'OMP_NUM_THREADS': '1', 'OPENBLAS_NUM_THREADS': '1'}
     try:
         child = subprocess.run(
-            [sys.executable, '-P', '-m', 'hoigen.editing.meshes.files', str(path.absolute())],
+            command('hoigen.editing.meshes.files', str(path.absolute())),
             capture_output=True,
-            env=os.environ | own,
+            env=environment(),
             timeout=TIMEOUT_S,
         )
     except subprocess.TimeoutExpired:
         raise PlacementError(f'{path}: reading it took longer than {TIMEOUT_S:g} s') from None
     if child.returncode or not child.stdout:
-        words = child.stderr.decode(errors='replace').strip().splitlines()
-        raise PlacementError(
-            f'{path}: what read it ended with status {child.returncode}'
-            + (f'; its last words: {words[-1]}' if words else '')
-        )
+        raise PlacementError(f'{path}: what read it ended with status {child.returncode}{last_words(child.stderr)}')
     with np.load(BytesIO(child.stdout), allow_pickle=False) as whole:
         found = {name: whole[name] for name in whole.files}
     if 'failed' in found:

@@ -1,4 +1,4 @@
-"""Episodes as files: one rosbag2 (MCAP) folder each, read and written without ROS; recovery, provenance, report."""
+"""Episodes as files: one rosbag2 (MCAP) folder each, read and written without ROS; recovery, report."""
 
 from hoigen.episodes.bags import find_bags, one_bag
 from hoigen.episodes.clips import load_clip, save_clip
@@ -9,15 +9,6 @@ from hoigen.episodes.errors import (
     EpisodeExists,
     EpisodeMismatch,
     EpisodeWriteFailed,
-)
-from hoigen.episodes.provenance import (
-    provenance_from_json,
-    provenance_of,
-    provenance_to_json,
-    rejection_of,
-    sha256_of,
-    strict_json,
-    versions_of,
 )
 from hoigen.episodes.reader import EpisodeReader
 from hoigen.episodes.recovery import recover
@@ -36,13 +27,6 @@ __all__ = [
     'find_bags',
     'load_clip',
     'one_bag',
-    'provenance_from_json',
-    'provenance_of',
-    'provenance_to_json',
     'recover',
-    'rejection_of',
     'save_clip',
-    'sha256_of',
-    'strict_json',
-    'versions_of',
 ]

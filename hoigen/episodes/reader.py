@@ -13,7 +13,6 @@ import numpy as np
 
 from hoigen import decode
 from hoigen.episodes.errors import EpisodeDamaged, EpisodeError, EpisodeMismatch
-from hoigen.episodes.provenance import provenance_from_json, rejection_of
 from hoigen.episodes.recording import RawMessage, open_recording, types_of
 from hoigen.episodes.topics import (
     CONDITION_PROVENANCE,
@@ -28,6 +27,7 @@ from hoigen.episodes.topics import (
     in_bag,
     required_of,
 )
+from hoigen.provenance import provenance_from_json, rejection_of
 from hoigen.records import Clip, GeneratedClip, Labels, MeshAsset, Provenance
 
 __all__ = ['EpisodeReader']

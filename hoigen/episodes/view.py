@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from hoigen.conditioning import draw_points
-from hoigen.conditioning.view import centre_view
 from hoigen.episodes.bags import mcap_files
 from hoigen.episodes.errors import EpisodeError
 from hoigen.episodes.reader import EpisodeReader
 from hoigen.episodes.topics import CONDITION_PROVENANCE, EDIT_IMAGE, EDIT_PROVENANCE
 from hoigen.geometry.camera import resize_camera
+from hoigen.geometry.view import centre_view
 from hoigen.records import Camera, Clip, GeneratedClip, Labels, Provenance
 
 __all__ = ['EpisodeView', 'Picture', 'view_episode']

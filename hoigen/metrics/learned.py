@@ -19,12 +19,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hoigen.episodes import sha256_of
 from hoigen.metrics.distribution import Distribution, frechet_distance, kernel_distance
 from hoigen.metrics.inception import Inception
 from hoigen.metrics.lpips import Lpips
 from hoigen.metrics.measures import FULL, HAND_OBJECT
 from hoigen.metrics.weights import WeightsError, load_network, pretrained, read_tensors
+from hoigen.provenance import sha256_of
 
 Features = Callable[[np.ndarray], Tensor]
 """[T,H,W,3] uint8 to [n,D]: n = T for networks of pictures, 1 for networks of videos."""

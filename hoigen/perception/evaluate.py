@@ -13,7 +13,6 @@ from rich.progress import track
 
 from hoigen.conditioning import ConditioningConfig, build_clip
 from hoigen.conventions import HAND, OBJECT, ROLE_CODE
-from hoigen.episodes import strict_json
 from hoigen.geometry.alignment import Similarity, align
 from hoigen.geometry.camera import pixel_grid, project, unproject
 from hoigen.metrics.perception import TRACK_PX, absrel, average_jaccard, camera_errors, mask_iou, place_errors_mm
@@ -23,6 +22,7 @@ from hoigen.perception.perceive import Perceived, Perceiver, PerceptionConfig
 from hoigen.perception.records import Geometry, PerceptionError
 from hoigen.perception.report import overview
 from hoigen.perception.truth import true_tracks
+from hoigen.provenance import strict_json
 from hoigen.records import Clip, Footage
 from hoigen.sources.mujoco import CAMERAS, SHAPES, MujocoConfig, MujocoSource
 

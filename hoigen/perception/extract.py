@@ -15,10 +15,11 @@ import tyro
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from hoigen.episodes import provenance_to_json, save_clip
+from hoigen.episodes import save_clip
 from hoigen.perception.perceive import Perceived, Perceiver, PerceptionConfig
 from hoigen.perception.records import PerceptionError, boxes_of
 from hoigen.perception.report import write_index, write_part
+from hoigen.provenance import provenance_to_json
 from hoigen.records import Footage, RecordError
 from hoigen.sources.recording import Recording, RecordingError, RecordingOptions, open_recording
 from hoigen.whole_files import whole_file

@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from hoigen.episodes import sha256_of, versions_of
 from hoigen.perception.clip import build_recorded_clip
 from hoigen.perception.flow import measure_flow
 from hoigen.perception.masks.boxes import find_boxes
@@ -21,6 +20,7 @@ from hoigen.perception.notes import notes_on
 from hoigen.perception.records import Boxes, Flow, Geometry, PerceptionError, Segmentation, Tracks
 from hoigen.perception.tracking.odometry import measured_geometry
 from hoigen.perception.tracking.tracks import FollowConfig, follow
+from hoigen.provenance import sha256_of, versions_of
 from hoigen.records import Clip, Footage, Provenance
 from hoigen.weights import MissingWeights, entry, weights_of
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from hoigen.encode import OPTICAL, WORLD, Encoder, FrameNames, frame_names
-from hoigen.episodes import provenance_to_json
+from hoigen.provenance import provenance_to_json
 from hoigen.records import Provenance
 
 __all__ = [

@@ -7,7 +7,8 @@ from collections.abc import Set
 from contextlib import suppress
 from typing import Any
 
-from hoigen.episodes import EpisodeError, EpisodeMismatch, EpisodeSummary, EpisodeWriter, cut_episode, rejection_of
+from hoigen.episodes import EpisodeError, EpisodeMismatch, EpisodeSummary, EpisodeWriter, cut_episode
+from hoigen.provenance import rejection_of
 from hoigen.records import Provenance
 from hoigen.ros import topics
 from hoigen.ros.streams import Refused

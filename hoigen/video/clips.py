@@ -13,9 +13,9 @@ import numpy as np
 from rich.progress import track
 
 from hoigen.conditioning import ConditioningConfig, build_clip, build_conditions, window
-from hoigen.conditioning.view import centre_view
 from hoigen.episodes import load_clip
 from hoigen.episodes.bags import Bag, find_bags
+from hoigen.geometry.view import centre_view
 from hoigen.records import Clip
 from hoigen.sources.mujoco import MujocoConfig, MujocoSource
 from hoigen.video.data import STORED_POINTS, DataError, write_clip

@@ -14,12 +14,12 @@ from rich.progress import track
 from rich.table import Table
 
 from hoigen.conditioning import pasted_baseline
-from hoigen.episodes import strict_json
 from hoigen.metrics.distribution import Distribution
 from hoigen.metrics.learned import Comparison, LearnedConfig, LearnedMeasures
 from hoigen.metrics.measures import CONTACT_FOUND, higher_is_better, measure
 from hoigen.metrics.statistics import Summary, differences, summarise
 from hoigen.metrics.tables import Rows, digits, distribution_table, markdown, measure_table, said
+from hoigen.provenance import strict_json
 from hoigen.video.autoencoder import rough_picture
 from hoigen.video.generator import Generator, load_generator, to_uint8
 from hoigen.video.heldout import SHAPES, HeldOut, heldout_clips

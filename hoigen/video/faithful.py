@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from hoigen.episodes import versions_of
+from hoigen.provenance import versions_of
 from hoigen.records import Conditions, GeneratedClip, Labels, Provenance
 from hoigen.video.sampling import DEFAULT, Sampling
 

@@ -15,8 +15,9 @@ import numpy as np
 from rich.progress import track
 
 from hoigen.conditioning import ConditioningConfig, build_clip, pasted_baseline, window
-from hoigen.conditioning.view import centre_view
-from hoigen.episodes import EpisodeError, find_bags, load_clip, provenance_to_json
+from hoigen.episodes import EpisodeError, find_bags, load_clip
+from hoigen.geometry.view import centre_view
+from hoigen.provenance import provenance_to_json
 from hoigen.records import Clip, GeneratedClip
 from hoigen.sources.mujoco import MujocoConfig, MujocoSource
 from hoigen.video.configuration import read_config

@@ -12,8 +12,8 @@ import torch
 from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor
 
-from hoigen.episodes import versions_of
 from hoigen.metrics.fidelity import fidelity
+from hoigen.provenance import versions_of
 from hoigen.records import Conditions, GeneratedClip, Labels, Provenance
 from hoigen.video.autoencoder import rough_picture
 from hoigen.video.denoise import Denoiser

@@ -11,7 +11,7 @@ from diffusers import CogVideoXDPMScheduler
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from hoigen.episodes import sha256_of
+from hoigen.provenance import sha256_of
 from hoigen.video.assembly import (
     CONTROL,
     controlled_transformer,

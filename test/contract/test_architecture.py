@@ -15,6 +15,8 @@ FLOOR = {
     'geometry': 0,
     'resources': 0,
     'whole_files': 0,
+    'provenance': 0,
+    'untrusted': 0,
     'decode': 0,
     'weights': 0,
     'notices': 0,

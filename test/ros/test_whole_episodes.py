@@ -21,7 +21,8 @@ from ros_bench import START_NS, Bench, scene
 from std_msgs.msg import String
 from synthetic_scene import moving_scene
 
-from hoigen.episodes import EpisodeReader, provenance_from_json, rejection_of
+from hoigen.episodes import EpisodeReader
+from hoigen.provenance import provenance_from_json, rejection_of
 from hoigen.ros import convert, topics
 from hoigen.ros.nodes.condition_builder import ConditionBuilder
 from hoigen.ros.nodes.episode_recorder import EpisodeRecorder

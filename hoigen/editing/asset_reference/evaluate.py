@@ -17,10 +17,10 @@ from hoigen.editing.asset_reference.look import looked_up
 from hoigen.editing.commands.sheet import sheet
 from hoigen.editing.orientation import Orientation, apparent
 from hoigen.editing.views import view_of
-from hoigen.episodes import strict_json
 from hoigen.geometry.shading import draw
 from hoigen.metrics.statistics import Summary, summarise
 from hoigen.metrics.tables import Rows, markdown, said
+from hoigen.provenance import strict_json
 from hoigen.records import Camera, MeshAsset
 from hoigen.sources.mujoco.clutter import Look, draw_looks
 from hoigen.sources.mujoco.draws import Draws

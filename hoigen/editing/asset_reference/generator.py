@@ -20,8 +20,8 @@ from hoigen.editing.flux_insertion.conditions import as_signed, as_uint8
 from hoigen.editing.flux_insertion.inserter import Inserter, load_inserter
 from hoigen.editing.placement import PlacementError, place, refuse_size
 from hoigen.editing.subjects import mesh_subject
-from hoigen.episodes.provenance import versions_of
 from hoigen.geometry.shading import draw
+from hoigen.provenance import versions_of
 from hoigen.records import Camera, Check, MeshAsset, Provenance
 from hoigen.video.configuration import Memory
 

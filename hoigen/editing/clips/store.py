@@ -11,7 +11,7 @@ import numpy as np
 
 from hoigen.editing.arrays import opened
 from hoigen.editing.clips.edit import EditedClip, EditedFrame
-from hoigen.episodes import provenance_from_json, provenance_to_json
+from hoigen.provenance import provenance_from_json, provenance_to_json
 from hoigen.whole_files import whole_file
 
 __all__ = ['FrameStore', 'same_settings', 'write_arrays']

@@ -19,8 +19,8 @@ from hoigen.editing.subjects import load_mesh, mesh_subject, picture_subject
 from hoigen.records import Camera, Clip, Contacts, Labels, MeshAsset
 from hoigen.sources.recording.calibration import camera_of, read_calibration
 from hoigen.sources.recording.depth import DepthUnit
-from hoigen.sources.recording.options import Limits
 from hoigen.sources.recording.stills import PICTURES, read_depth, read_picture
+from hoigen.untrusted.limits import Limits
 
 if TYPE_CHECKING:
     from hoigen.editing.data.models import DepthModel

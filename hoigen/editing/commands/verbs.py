@@ -40,8 +40,8 @@ from hoigen.editing.placement import PlacementError
 from hoigen.editing.trajectory import MoveOptions, PoseOptions, moved, poses_of
 from hoigen.episodes import save_clip
 from hoigen.records import Provenance
-from hoigen.sources.recording.options import Limits
 from hoigen.sources.recording.stills import read_picture
+from hoigen.untrusted.limits import Limits
 
 if TYPE_CHECKING:
     from hoigen.editing.flux_insertion.inserter import Inserter

@@ -24,7 +24,7 @@ from hoigen.editing.data.pictures import PictureJob, make_pictures, object_folde
 from hoigen.editing.data.records import DataError, Outcome
 from hoigen.editing.data.simulated import SceneJob, make_scene
 from hoigen.editing.flux_insertion.simulate import SimulationConfig
-from hoigen.episodes.provenance import sha256_of, versions_of
+from hoigen.provenance import sha256_of, versions_of
 from hoigen.records import Provenance
 from hoigen.weights import MissingWeights, weights_of
 from hoigen.weights.catalogue import catalogue

@@ -13,8 +13,8 @@ from hoigen.editing.data.filters import Likeness
 from hoigen.editing.data.records import DataError
 from hoigen.editing.orientation import Orientation
 from hoigen.sources.recording.depth import DepthUnit
-from hoigen.sources.recording.options import Limits
 from hoigen.sources.recording.stills import PICTURES, read_depth, read_picture
+from hoigen.untrusted.limits import Limits
 
 __all__ = ['LabelOptions', 'Labelled', 'Labellers', 'PictureFault', 'cutout', 'label']
 

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from hoigen.editing.data.records import DataError, Outcome
-from hoigen.episodes.provenance import provenance_to_json
+from hoigen.provenance import provenance_to_json
 from hoigen.records import Provenance
 from hoigen.whole_files import whole_file
 

@@ -16,8 +16,8 @@ from hoigen.conventions import OBJECT
 from hoigen.editing.arrays import opened
 from hoigen.editing.data.records import DataError, write_scene
 from hoigen.editing.subjects import KINDS, load_mesh
-from hoigen.episodes.provenance import sha256_of
 from hoigen.geometry.shading import PLAIN
+from hoigen.provenance import sha256_of
 from hoigen.records import MeshAsset
 from hoigen.sources.mujoco.clutter import Look, draw_looks
 from hoigen.sources.mujoco.draws import Draws

@@ -29,7 +29,6 @@ from hoigen.editing.evaluation.rows import (
 from hoigen.editing.evaluation.scenes import Insertion, heldout_insertions
 from hoigen.editing.flux_insertion.inserter import Inserter, load_inserter
 from hoigen.editing.views import nearest
-from hoigen.episodes import strict_json
 from hoigen.metrics.editing import (
     background_error,
     colour_error,
@@ -43,6 +42,7 @@ from hoigen.metrics.editing_orientation import ACCURATE_DEG, OrientationReader
 from hoigen.metrics.image import psnr
 from hoigen.metrics.statistics import Summary, summarise
 from hoigen.metrics.tables import Rows, markdown, said
+from hoigen.provenance import strict_json
 
 __all__ = ['EvaluateEditConfig', 'evaluate', 'measure', 'missed_bounds', 'table_of']
 

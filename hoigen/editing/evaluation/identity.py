@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 import torch
 
-from hoigen.episodes import sha256_of
 from hoigen.metrics.learned import clip_features
 from hoigen.metrics.weights import WeightsError
+from hoigen.provenance import sha256_of
 from hoigen.weights import weights_of
 
 __all__ = ['Identity', 'IdentityConfig', 'cut_out']

@@ -21,8 +21,8 @@ from hoigen.editing.placement import place, refuse_larger
 from hoigen.editing.records import Edited, Placement, Reference, Subject, Synthesis
 from hoigen.editing.region import Region, region_of
 from hoigen.editing.views import nearest
-from hoigen.episodes.provenance import versions_of
 from hoigen.geometry.shading import draw
+from hoigen.provenance import versions_of
 from hoigen.records import Camera, Provenance
 from hoigen.video.configuration import Memory
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hoigen.sources.recording.options import Limits
+from hoigen.untrusted.limits import Limits
 
 __all__ = ['Beside', 'MeshError', 'not_read', 'texels']
 

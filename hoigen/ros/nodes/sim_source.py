@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from rclpy.duration import Duration
 
-from hoigen.episodes import provenance_from_json, rejection_of
+from hoigen.provenance import provenance_from_json, rejection_of
 from hoigen.records import MeshAsset, SceneFrame
 from hoigen.ros import convert, topics
 from hoigen.ros.nodes.base import ManagedNode, spin

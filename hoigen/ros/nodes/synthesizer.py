@@ -15,7 +15,7 @@ from rclpy.clock_type import ClockType
 
 from hoigen import decode
 from hoigen.conditioning import build_conditions
-from hoigen.episodes import provenance_from_json, rejection_of
+from hoigen.provenance import provenance_from_json, rejection_of
 from hoigen.records import GeneratedClip, Provenance
 from hoigen.ros import convert, topics
 from hoigen.ros.clips import ClipCollector, Ended, Rows, clip_of

@@ -4,7 +4,7 @@ What is read comes from strangers, so that nothing is decoded here: a child proc
 does it (``child``), and hands back arrays of bytes with their sizes (``pipe``), never objects.
 """
 
-from hoigen.sources.recording.options import Limits, RecordingError, RecordingOptions
+from hoigen.sources.recording.options import RecordingError, RecordingOptions
 from hoigen.sources.recording.recording import Recording, open_recording
 
-__all__ = ['Limits', 'Recording', 'RecordingError', 'RecordingOptions', 'open_recording']
+__all__ = ['Recording', 'RecordingError', 'RecordingOptions', 'open_recording']

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
-import resource
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,18 +18,17 @@ import numpy as np
 from hoigen.sources.recording.fit import Fit, SizeChange, fit_of
 from hoigen.sources.recording.instants import Faults, Instant, Source, chosen, estimate
 from hoigen.sources.recording.kinds import open_source
-from hoigen.sources.recording.options import Damaged, Limits, NotRead, RecordingError, RecordingOptions
-from hoigen.sources.recording.pipe import send
-
-MB = 1 << 20
+from hoigen.sources.recording.options import Damaged, NotRead, RecordingError, RecordingOptions
+from hoigen.untrusted.child import answers
+from hoigen.untrusted.limits import Limits, allow_time, limit
+from hoigen.untrusted.pipe import send
 
 Decoded = tuple[int, bool, np.ndarray, np.ndarray | None]
 """Stamp, whether no stretch goes on from the frame before it, picture, depth."""
 
 
 def main() -> None:
-    pipe = os.dup(1)
-    os.dup2(2, 1)  # what a library prints must not come between the frames
+    pipe = answers()
     request = json.load(sys.stdin)
     path, options = Path(request['path']), RecordingOptions.from_json(request['options'])
     limit(options.limits)
@@ -45,23 +42,6 @@ def main() -> None:
         pass  # the parent wants no more
     except OSError as error:
         send(pipe, {'failed': f'cannot be read: {error}'})
-
-
-def limit(limits: Limits) -> None:
-    """Bind this process: memory, size of files, no core dumps, and processor time until the first frame."""
-    size = limits.memory_mb * MB
-    for kind, value in ((resource.RLIMIT_AS, size), (resource.RLIMIT_FSIZE, size), (resource.RLIMIT_CORE, 0)):
-        hard = resource.getrlimit(kind)[1]
-        least = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(kind, (least, least))
-    _allow_time(limits.timeout_s)
-
-
-def _allow_time(seconds: float) -> None:
-    """This much processor time from now on: a decoder that hangs ends even when its parent is gone."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    soft = int(used.ru_utime + used.ru_stime + seconds) + 2
-    resource.setrlimit(resource.RLIMIT_CPU, (soft, resource.getrlimit(resource.RLIMIT_CPU)[1]))
 
 
 def _deliver(pipe: int, path: Path, options: RecordingOptions) -> None:
@@ -83,7 +63,7 @@ def _decoded(instants: Iterator[Instant], faults: Faults, limits: Limits) -> Ite
     """The instants that are whole; raises NotRead where the first that is whole is not read: the others will not be."""
     gap, read, segment = False, False, None
     for instant in instants:
-        _allow_time(limits.timeout_s)
+        allow_time(limits.timeout_s)
         try:
             picture, depth_m = instant.picture(), None if instant.depth_m is None else instant.depth_m()
         except (Damaged, NotRead) as error:

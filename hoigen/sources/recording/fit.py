@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hoigen.conditioning.view import View, centre_of
+from hoigen.geometry.view import View, centre_of
 from hoigen.records import Camera
 from hoigen.sources.recording.calibration import Calibration, camera_of
 from hoigen.sources.recording.options import RecordingError

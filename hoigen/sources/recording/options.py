@@ -6,7 +6,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-__all__ = ['NO_DEPTH', 'Damaged', 'Limits', 'NotRead', 'RecordingError', 'RecordingOptions']
+from hoigen.untrusted.limits import Limits
+
+__all__ = ['NO_DEPTH', 'Damaged', 'NotRead', 'RecordingError', 'RecordingOptions']
 
 
 NO_DEPTH = 'none'
@@ -23,30 +25,6 @@ class Damaged(RecordingError):
 
 class NotRead(RecordingError):
     """One frame is whole, but of an encoding, mode, size or range of values that is not read."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What the child process that decodes may use before it is ended.
-
-    memory_mb: address space, and the size of any file it writes. timeout_s: time for one frame, and for the opening.
-    pixels: of one picture as it is stored.
-    """
-
-    memory_mb: int = 4096
-    timeout_s: float = 60.0
-    pixels: int = 64_000_000
-
-    def __post_init__(self) -> None:
-        _refuse(
-            'Limits',
-            {
-                'memory_mb: expected at least 1024, without which nothing can be decoded': self.memory_mb >= 1024,
-                'timeout_s: expected > 0': self.timeout_s > 0,
-                'pixels: expected > 0': self.pixels > 0,
-            },
-            self,
-        )
 
 
 @dataclass(frozen=True)
@@ -79,20 +57,19 @@ class RecordingOptions:
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
-        _refuse(
-            'RecordingOptions',
-            {
-                f'size: expected at least 16x16 and at most {self.limits.pixels} pixels': self.size is None
-                or (min(self.size) >= 16 and self.size[0] * self.size[1] <= self.limits.pixels),
-                'rate_hz: expected > 0': _positive(self.rate_hz),
-                'start_s: expected >= 0': self.start_s >= 0,
-                'duration_s: expected > 0': _positive(self.duration_s),
-                'frame_rate_hz: expected > 0': _positive(self.frame_rate_hz),
-                'depth_unit_m: expected > 0': _positive(self.depth_unit_m),
-                'pairing_s: expected >= 0': self.pairing_s >= 0,
-            },
-            self,
-        )
+        rules = {
+            f'size: expected at least 16x16 and at most {self.limits.pixels} pixels': self.size is None
+            or (min(self.size) >= 16 and self.size[0] * self.size[1] <= self.limits.pixels),
+            'rate_hz: expected > 0': _positive(self.rate_hz),
+            'start_s: expected >= 0': self.start_s >= 0,
+            'duration_s: expected > 0': _positive(self.duration_s),
+            'frame_rate_hz: expected > 0': _positive(self.frame_rate_hz),
+            'depth_unit_m: expected > 0': _positive(self.depth_unit_m),
+            'pairing_s: expected >= 0': self.pairing_s >= 0,
+        }
+        wrong = [f'{rule}, got {getattr(self, rule.split(":")[0])}' for rule, ok in rules.items() if not ok]
+        if wrong:
+            raise RecordingError('; '.join(wrong))
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, from which :meth:`from_json` makes the same options."""
@@ -113,9 +90,3 @@ class RecordingOptions:
 
 def _positive(value: float | None) -> bool:
     return value is None or value > 0
-
-
-def _refuse(name: str, rules: dict[str, bool], options: object) -> None:
-    wrong = [f'{rule}, got {getattr(options, rule.split(":")[0])}' for rule, ok in rules.items() if not ok]
-    if wrong:
-        raise RecordingError(f'{name}: ' + '; '.join(wrong))

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +18,8 @@ import numpy as np
 
 from hoigen.records import Footage
 from hoigen.sources.recording.options import RecordingError, RecordingOptions
-from hoigen.sources.recording.pipe import PipeClosed, PipeSlow, receive_head, receive_into, widen
+from hoigen.untrusted.child import LAST_WORDS, command, environment, last_words
+from hoigen.untrusted.pipe import PipeClosed, PipeSlow, receive_head, receive_into, widen
 
 __all__ = ['Recording', 'open_recording']
 
@@ -28,8 +28,6 @@ SLOWEST_DISK = 20e6
 """Bytes a second at which a file is read, at least."""
 FIRST_FRAMES = 64
 """Frames for which there is room at first: no more is taken for a stretch than twice what comes."""
-LAST_WORDS = 300
-"""Characters of what the child wrote last, told when it died."""
 
 
 def open_recording(path: Path, options: RecordingOptions | None = None) -> Recording:
@@ -159,18 +157,12 @@ class Recording:
 
     def _start(self) -> subprocess.Popen[bytes]:
         request = {'path': str(self.path.absolute()), 'options': self.options.to_json()}
-        own = {
-            'PYTHONPATH': os.pathsep.join(filter(None, sys.path)),
-            'OMP_NUM_THREADS': '1',
-            'OPENBLAS_NUM_THREADS': '1',
-            'AV_LOG_FORCE_NOCOLOR': '1',
-        }
         child = subprocess.Popen(
-            [sys.executable, '-P', '-m', MODULE],
+            command(MODULE),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._words,
-            env=os.environ | own,
+            env=environment(),
             start_new_session=True,
             bufsize=0,
         )
@@ -212,10 +204,8 @@ class Recording:
             )
         how = f'by signal {signal.Signals(-status).name}' if status < 0 else f'with status {status}'
         self._words.seek(max(0, self._words.seek(0, os.SEEK_END) - LAST_WORDS))
-        words = self._words.read().decode(errors='replace').strip().splitlines()
         return RecordingError(
-            f'{self.path}: the decoder died {how} (it may use {limits.memory_mb} MB)'
-            + (f'; its last words: {words[-1]}' if words else '')
+            f'{self.path}: the decoder died {how} (it may use {limits.memory_mb} MB){last_words(self._words.read())}'
         )
 
 

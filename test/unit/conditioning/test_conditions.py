@@ -9,9 +9,9 @@ import pytest
 from synthetic_scene import ball, camera_at, frame_of, labels, moving_scene
 
 from hoigen.conditioning import ConditioningConfig, build_clip, build_conditions, pasted_baseline
-from hoigen.conditioning.view import centre_view
 from hoigen.geometry.camera import project
 from hoigen.geometry.transforms import apply, invert
+from hoigen.geometry.view import centre_view
 from hoigen.records import Clip, Conditions, SceneFrame
 
 SIZE = {'width': 90, 'height': 60}

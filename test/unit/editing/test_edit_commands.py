@@ -18,8 +18,9 @@ from hoigen.editing.commands import inputs as commands_input
 from hoigen.editing.commands.inputs import handled
 from hoigen.editing.flux_insertion import inserter
 from hoigen.editing.records import Edited
-from hoigen.episodes import EpisodeReader, load_clip, provenance_from_json
+from hoigen.episodes import EpisodeReader, load_clip
 from hoigen.episodes.definitions import typestore
+from hoigen.provenance import provenance_from_json
 
 BOX_OBJ = '\n'.join(
     [

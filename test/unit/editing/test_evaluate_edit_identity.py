@@ -15,8 +15,8 @@ from transformers import (
 from transformers.models.bit.image_processing_pil_bit import BitImageProcessorPil
 
 from hoigen.editing.evaluation.identity import Identity, IdentityConfig, cut_out
-from hoigen.episodes import sha256_of
 from hoigen.metrics.weights import WeightsError
+from hoigen.provenance import sha256_of
 from hoigen.weights import ModelError
 
 SMALL = {'hidden_size': 8, 'num_hidden_layers': 1, 'num_attention_heads': 2, 'image_size': 32, 'patch_size': 16}

@@ -16,11 +16,11 @@ from transformers import (
     VideoMAEModel,
 )
 
-from hoigen.episodes import sha256_of
 from hoigen.metrics.inception import Inception
 from hoigen.metrics.learned import LearnedConfig, LearnedMeasures
 from hoigen.metrics.lpips import Lpips
 from hoigen.metrics.weights import WeightsError, load_network, read_tensors
+from hoigen.provenance import sha256_of
 
 TRANSFORMER = {
     'hidden_size': 8,

@@ -16,8 +16,9 @@ import pytest
 from PIL import Image
 from recording_files import picture, write_video
 
-from hoigen.sources.recording import Limits, Recording, RecordingError, RecordingOptions, open_recording
-from hoigen.sources.recording.pipe import PipeClosed, PipeSlow, receive_head, receive_into, send
+from hoigen.sources.recording import Recording, RecordingError, RecordingOptions, open_recording
+from hoigen.untrusted.limits import Limits
+from hoigen.untrusted.pipe import PipeClosed, PipeSlow, receive_head, receive_into, send
 
 
 @pytest.fixture(scope='module')
@@ -105,10 +106,7 @@ def test_time_limit(video: Path) -> None:
 
 def test_processor_time_limit() -> None:
     """A decoder in an endless loop ends by itself, also when nobody waits for it any more."""
-    code = (
-        'from hoigen.sources.recording.child import limit\nfrom hoigen.sources.recording.options import Limits\n'
-        'limit(Limits(timeout_s=0.1))\nwhile True: pass'
-    )
+    code = 'from hoigen.untrusted.limits import Limits, limit\nlimit(Limits(timeout_s=0.1))\nwhile True: pass'
     done = subprocess.run(
         [sys.executable, '-c', code], cwd=Path(__file__).parents[3], check=False, timeout=600, capture_output=True
     )
@@ -118,7 +116,7 @@ def test_processor_time_limit() -> None:
 def test_file_limit(tmp_path: Path) -> None:
     """The child cannot fill the disk."""
     code = (
-        'from hoigen.sources.recording.child import limit\nfrom hoigen.sources.recording.options import Limits\n'
+        'from hoigen.untrusted.limits import Limits, limit\n'
         'limit(Limits(memory_mb=1024))\nimport os\n'
         f'with open({str(tmp_path / "x")!r}, "wb") as file: os.truncate(file.fileno(), 2**31)'
     )

@@ -18,11 +18,12 @@ from recording_files import (
     write_video,
 )
 
-from hoigen.sources.recording import Limits, RecordingError, open_recording
+from hoigen.sources.recording import RecordingError, open_recording
 from hoigen.sources.recording.fit import SizeChange, fit_of
 from hoigen.sources.recording.instants import Faults
 from hoigen.sources.recording.video_av import AvPictures, scan
 from hoigen.sources.recording.video_decord import DecordFailed, DecordPictures
+from hoigen.untrusted.limits import Limits
 
 VARYING = [40, 57, 120, 133, 133 + 250, 400, 460, 475, 520, 533, 600, 711]
 STEADY = list(range(0, 40 * 60, 40))

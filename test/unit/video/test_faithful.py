@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from hoigen.episodes import provenance_from_json, provenance_to_json, rejection_of
+from hoigen.provenance import provenance_from_json, provenance_to_json, rejection_of
 from hoigen.records import Camera, Contacts, Fidelity, GeneratedClip, Labels, Provenance
 from hoigen.video.faithful import Acceptance, FidelityTooLow, first_accepted, generate_faithful, seed_of_try
 from hoigen.video.sampling import Sampling

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from hoigen.conditioning import build_clip
-from hoigen.episodes import provenance_of, save_clip
+from hoigen.episodes import save_clip
+from hoigen.provenance import provenance_of
 from hoigen.sources.mujoco import MujocoConfig, MujocoSource
 from hoigen.video.generate import GenerateConfig, generate
 

@@ -7,8 +7,8 @@ import pytest
 from synthetic_scene import camera_at, moving_scene
 
 from hoigen.conditioning import build_clip
-from hoigen.conditioning.view import View, centre_view
 from hoigen.geometry.camera import pixel_grid, unproject
+from hoigen.geometry.view import View, centre_view
 
 
 @pytest.mark.parametrize(

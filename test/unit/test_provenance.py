@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hoigen.episodes import provenance_from_json, provenance_of, provenance_to_json, versions_of
+from hoigen.provenance import provenance_from_json, provenance_of, provenance_to_json, versions_of
 
 
 def test_hashes_and_versions_are_the_files_and_packages(tmp_path: Path) -> None:
