@@ -14,9 +14,9 @@ from timing import milliseconds, yardstick
 
 from hoigen.editing.asset_reference.generator import load_asset_reference
 from hoigen.editing.flux_insertion.inserter import load_inserter
-from hoigen.editing.flux_insertion.synthesis import make_room
 from hoigen.editing.placement import place
 from hoigen.editing.records import Subject
+from hoigen.editing.synthesis import make_room
 from hoigen.editing.views import random_views
 from hoigen.geometry.camera import resize_camera
 from hoigen.geometry.shading import draw

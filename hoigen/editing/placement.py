@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from hoigen.editing.orientation import apparent
 from hoigen.editing.records import Placement
 from hoigen.geometry.camera import crop_camera, pixel_grid, project, unproject
+from hoigen.geometry.orientation import apparent
 from hoigen.geometry.raster import NEAR_M, rasterise
 from hoigen.geometry.transforms import apply, invert
 from hoigen.records import Camera, Check, MeshAsset, RecordError

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hoigen.editing.orientation import Orientation
+from hoigen.geometry.orientation import Orientation
 from hoigen.records import Camera, Check, MeshAsset, Provenance
 
 __all__ = ['Edited', 'Placement', 'Reference', 'Subject', 'Synthesis']

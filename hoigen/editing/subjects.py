@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 
 from hoigen.conventions import OBJECT
-from hoigen.editing.orientation import apparent
 from hoigen.editing.placement import PlacementError, refuse_size
 from hoigen.editing.records import Reference, Subject
 from hoigen.editing.views import random_views
 from hoigen.geometry.camera import project
+from hoigen.geometry.orientation import apparent
 from hoigen.geometry.shading import brightness
 from hoigen.geometry.transforms import apply
 from hoigen.records import Camera, MeshAsset, RecordError

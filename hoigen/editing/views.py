@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from hoigen.editing.orientation import Orientation, angle_between, camera_at, rotation_of
 from hoigen.editing.records import Reference
+from hoigen.geometry.orientation import Orientation, angle_between, camera_at, rotation_of
 from hoigen.geometry.shading import View, draw
 from hoigen.records import MeshAsset
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from hoigen.conventions import ROLE_CODE, SCENE
 from hoigen.records import Camera, Check
 
-__all__ = ['Boxes', 'Flow', 'Geometry', 'PerceptionError', 'Segmentation', 'Tracks', 'boxes_of']
+__all__ = ['Boxes', 'Detector', 'Flow', 'Geometry', 'PerceptionError', 'Segmentation', 'Tracks', 'boxes_of']
 
 
 class PerceptionError(ValueError):
@@ -55,6 +57,18 @@ class Boxes:
         check.array('boxes', self.boxes, 'float32', ('T', 'I', 4), sizes=sizes, finite=False)
         check.array('score', self.score, 'float32', ('T', 'I'), sizes=sizes)
         check.done()
+
+
+@dataclass(frozen=True)
+class Detector:
+    """What looks at single frames: one of :mod:`hoigen.perception.learned.detector`, or a plug-in.
+
+    find: a frame [H,W,3] uint8 -> boxes [N,4] left, top, right, bottom in pixels, borders included as in
+    :class:`Boxes`, scores [N] in [0, 1], N labels. roles: label -> role; what has another label is left out.
+    """
+
+    find: Callable[[np.ndarray], Any]
+    roles: Mapping[str, str]
 
 
 @dataclass(frozen=True, eq=False)

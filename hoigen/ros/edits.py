@@ -11,7 +11,7 @@ import numpy as np
 
 from hoigen import decode
 from hoigen.editing.records import Edited
-from hoigen.editing.trajectory import PoseOptions, Trajectory, poses_of
+from hoigen.geometry.trajectory import PoseOptions, Trajectory, poses_of
 from hoigen.msg import EditedObject
 from hoigen.records import Camera, Contacts, Labels, Provenance
 from hoigen.ros import convert, topics

@@ -24,6 +24,8 @@ FLOOR = {
     '__init__': 0,
     'encode': 1,
     'training': 1,
+    'models': 1,
+    'look': 1,
     'sources': 1,
     'perception': 1,
     'conditioning': 1,

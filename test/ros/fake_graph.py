@@ -20,9 +20,9 @@ sys.path.append(str(Path(__file__).parents[1]))
 from synthetic_scene import moving_scene
 
 from hoigen.conditioning import pasted_baseline
-from hoigen.editing.flux_insertion.synthesis import make_room
 from hoigen.editing.placement import box_of, place
 from hoigen.editing.records import Edited, Reference, Subject
+from hoigen.editing.synthesis import make_room
 from hoigen.records import (
     Camera,
     Clip,

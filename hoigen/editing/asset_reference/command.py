@@ -16,11 +16,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from hoigen.editing.arrays import opened
 from hoigen.editing.asset_reference.conditions import code_of, describe
-from hoigen.editing.commands.sheet import marked, sheet
-from hoigen.editing.orientation import Orientation
 from hoigen.editing.subjects import load_mesh
 from hoigen.editing.views import view_of
+from hoigen.geometry.orientation import Orientation
 from hoigen.geometry.shading import draw
+from hoigen.look.sheets import marked, sheet
 from hoigen.records import Camera, MeshAsset
 from hoigen.video.configuration import Memory
 from hoigen.whole_files import whole_file

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hoigen.editing.orientation import Orientation
 from hoigen.editing.views import even_views, view_of
+from hoigen.geometry.orientation import Orientation
 from hoigen.records import MeshAsset
 
 __all__ = ['AssetViews', 'PointCode', 'asset_views', 'code_of', 'describe', 'is_asset']

@@ -14,10 +14,10 @@ from rich.progress import track
 from hoigen.editing.asset_reference.conditions import AssetViews, asset_views, describe, is_asset
 from hoigen.editing.asset_reference.generator import AssetPicture, AssetReference, load_asset_reference
 from hoigen.editing.asset_reference.look import looked_up
-from hoigen.editing.commands.sheet import sheet
-from hoigen.editing.orientation import Orientation, apparent
 from hoigen.editing.views import view_of
+from hoigen.geometry.orientation import Orientation, apparent
 from hoigen.geometry.shading import draw
+from hoigen.look.sheets import sheet
 from hoigen.metrics.statistics import Summary, summarise
 from hoigen.metrics.tables import Rows, markdown, said
 from hoigen.provenance import strict_json

@@ -14,9 +14,9 @@ from hoigen.editing.asset_reference.conditions import AssetViews, asset_views, c
 from hoigen.editing.asset_reference.loading import AssetModel, load_asset_model
 from hoigen.editing.asset_reference.model import Layout, Views
 from hoigen.editing.asset_reference.pose import find_view
+from hoigen.editing.conditions import as_signed, as_uint8
 from hoigen.editing.flux.sampling import noise, sample, schedule
 from hoigen.editing.flux.tokens import decode, encode
-from hoigen.editing.flux_insertion.conditions import as_signed, as_uint8
 from hoigen.editing.flux_insertion.inserter import Inserter, load_inserter
 from hoigen.editing.placement import PlacementError, place, refuse_size
 from hoigen.editing.subjects import mesh_subject

@@ -15,9 +15,9 @@ from scipy.spatial import cKDTree
 from torch import Tensor, nn
 
 from hoigen.editing.asset_reference.conditions import AssetViews, is_asset
-from hoigen.editing.flux_insertion.conditions import as_signed, as_uint8
+from hoigen.editing.conditions import as_signed, as_uint8
 from hoigen.editing.flux_insertion.refiner import Refiner
-from hoigen.editing.flux_insertion.synthesis import GREY
+from hoigen.editing.synthesis import GREY
 
 __all__ = ['AssetRefiner', 'looked_up']
 

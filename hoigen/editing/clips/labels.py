@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -12,6 +11,7 @@ from scipy.spatial import cKDTree
 from hoigen.conditioning import ConditioningConfig, build_clip
 from hoigen.conditioning.lookup import picture_of, point_colours
 from hoigen.conventions import OBJECT, ROLE_CODE, SCENE
+from hoigen.editing.clips.edited import ClipEdit, EditedFrame
 from hoigen.editing.clips.recorded import Instant, Recorded, is_metric, pixels_of
 from hoigen.geometry.meshes import mesh_table
 from hoigen.geometry.raster import rasterise
@@ -19,9 +19,6 @@ from hoigen.geometry.surface import sample_surface, seed_of
 from hoigen.geometry.transforms import apply, invert
 from hoigen.perception.clip import touching
 from hoigen.records import Clip, Contacts, Labels, MeshAsset, SceneFrame
-
-if TYPE_CHECKING:
-    from hoigen.editing.clips.edit import ClipEdit, EditedFrame
 
 __all__ = ['has_object', 'relabelled']
 

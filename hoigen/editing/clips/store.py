@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from hoigen.editing.arrays import opened
-from hoigen.editing.clips.edit import EditedClip, EditedFrame
+from hoigen.editing.clips.edited import EditedClip, EditedFrame
 from hoigen.provenance import provenance_from_json, provenance_to_json
 from hoigen.whole_files import whole_file
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from hoigen.conditioning import ConditioningConfig
 from hoigen.conventions import HAND, OBJECT, ROLE_CODE
-from hoigen.editing.clips.edit import ClipEdit, EditedClip
+from hoigen.editing.clips.edited import ClipEdit, EditedClip
 from hoigen.editing.clips.labels import has_object
 from hoigen.editing.clips.overlap import gap_m
 from hoigen.editing.clips.recorded import Recorded, is_metric, pixels_of

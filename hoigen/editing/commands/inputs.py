@@ -12,10 +12,10 @@ from PIL import Image
 
 from hoigen.conventions import OBJECT, ROLE_CODE
 from hoigen.editing.clips.recorded import Recorded, object_meshes, object_poses, read_recorded, seen_shape
-from hoigen.editing.orientation import angle_between
 from hoigen.editing.placement import PlacementError, box_of, place
 from hoigen.editing.records import Reference, Subject
 from hoigen.editing.subjects import load_mesh, mesh_subject, picture_subject
+from hoigen.geometry.orientation import angle_between
 from hoigen.records import Camera, Clip, Contacts, Labels, MeshAsset
 from hoigen.sources.recording.calibration import camera_of, read_calibration
 from hoigen.sources.recording.depth import DepthUnit
@@ -23,7 +23,7 @@ from hoigen.sources.recording.stills import PICTURES, read_depth, read_picture
 from hoigen.untrusted.limits import Limits
 
 if TYPE_CHECKING:
-    from hoigen.editing.data.models import DepthModel
+    from hoigen.models.labelling import DepthModel
 
 __all__ = [
     'PictureOptions',
@@ -246,7 +246,7 @@ def _depth(options: PictureOptions, rgb: np.ndarray) -> np.ndarray:
 
 def load_depth(name: str) -> DepthModel:
     """Depth Anything; its library is loaded only where it is asked for."""
-    from hoigen.editing.data.models import load_depth as load
+    from hoigen.models.labelling import load_depth as load
 
     return load(name)
 

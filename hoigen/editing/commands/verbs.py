@@ -16,7 +16,8 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from hoigen.editing.clips.edit import ClipEdit, EditedClip, edit_clip
+from hoigen.editing.clips.edit import edit_clip
+from hoigen.editing.clips.edited import ClipEdit, EditedClip
 from hoigen.editing.clips.recorded import Recorded, is_metric, object_poses, read_recorded
 from hoigen.editing.clips.store import FrameStore, same_settings, write_arrays
 from hoigen.editing.commands.account import (
@@ -35,10 +36,10 @@ from hoigen.editing.commands.inputs import (
     recorded_subjects,
     subject_of,
 )
-from hoigen.editing.commands.sheet import marked, sheet, write_mp4
 from hoigen.editing.placement import PlacementError
-from hoigen.editing.trajectory import MoveOptions, PoseOptions, moved, poses_of
 from hoigen.episodes import save_clip
+from hoigen.geometry.trajectory import MoveOptions, PoseOptions, moved, poses_of
+from hoigen.look.sheets import marked, sheet, write_mp4
 from hoigen.records import Provenance
 from hoigen.sources.recording.stills import read_picture
 from hoigen.untrusted.limits import Limits

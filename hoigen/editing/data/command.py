@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from hoigen.editing.data.contact_sheet import draw_contact_sheet
+from hoigen.editing.data.examples import SimulationConfig
 from hoigen.editing.data.filters import FilterOptions
 from hoigen.editing.data.labels import LabelOptions
 from hoigen.editing.data.ledger import Ledger
@@ -23,7 +24,6 @@ from hoigen.editing.data.library import LibraryMesh, mesh_files, prepare_library
 from hoigen.editing.data.pictures import PictureJob, make_pictures, object_folders
 from hoigen.editing.data.records import DataError, Outcome
 from hoigen.editing.data.simulated import SceneJob, make_scene
-from hoigen.editing.flux_insertion.simulate import SimulationConfig
 from hoigen.provenance import sha256_of, versions_of
 from hoigen.records import Provenance
 from hoigen.weights import MissingWeights, weights_of

@@ -10,9 +10,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from hoigen.editing.arrays import opened
-from hoigen.editing.commands.sheet import marked
-from hoigen.editing.flux_insertion.conditions import as_uint8, depth_picture
+from hoigen.editing.conditions import as_uint8, depth_picture
 from hoigen.geometry.camera import resize_camera
+from hoigen.look.sheets import marked
 from hoigen.records import Camera
 
 __all__ = ['draw_contact_sheet']

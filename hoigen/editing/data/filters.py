@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hoigen.editing.flux_insertion.simulate import Example
-from hoigen.editing.flux_insertion.synthesis import TOLERANCE
+from hoigen.editing.data.examples import Example
 from hoigen.editing.records import Reference
+from hoigen.editing.synthesis import TOLERANCE
 from hoigen.editing.views import nearest
 
 __all__ = ['FilterOptions', 'Likeness', 'fault_of', 'seen_of']

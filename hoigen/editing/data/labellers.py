@@ -10,8 +10,7 @@ import numpy as np
 from hoigen.conventions import OBJECT, ROLE_CODE
 from hoigen.editing.data.filters import FilterOptions
 from hoigen.editing.data.labels import Labellers, LabelOptions
-from hoigen.perception.learned.detector import Detector
-from hoigen.perception.records import Boxes
+from hoigen.perception.records import Boxes, Detector
 from hoigen.records import Footage
 
 __all__ = ['load_labellers']
@@ -22,7 +21,7 @@ def load_labellers(options: LabelOptions, filters: FilterOptions) -> Labellers:
     """Labellers of these weights; MissingWeights, when one is needed and not there, says how to fetch it."""
     orientation = likeness = None
     if options.orientation or filters.dino:
-        from hoigen.editing.data.models import load_likeness, load_orienter
+        from hoigen.models.labelling import load_likeness, load_orienter
 
         orientation = load_orienter(options.orientation).tell if options.orientation else None
         likeness = load_likeness(filters.dino) if filters.dino else None
@@ -65,6 +64,6 @@ def _sam(name: str) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
 
 
 def _depth(name: str) -> Callable[[np.ndarray], np.ndarray]:
-    from hoigen.editing.data.models import load_depth
+    from hoigen.models.labelling import load_depth
 
     return load_depth(name)

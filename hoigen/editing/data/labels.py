@@ -11,7 +11,7 @@ import numpy as np
 
 from hoigen.editing.data.filters import Likeness
 from hoigen.editing.data.records import DataError
-from hoigen.editing.orientation import Orientation
+from hoigen.geometry.orientation import Orientation
 from hoigen.sources.recording.depth import DepthUnit
 from hoigen.sources.recording.stills import PICTURES, read_depth, read_picture
 from hoigen.untrusted.limits import Limits

@@ -10,15 +10,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from hoigen.editing.conditions import flat
 from hoigen.editing.data.filters import FilterOptions, Likeness
 from hoigen.editing.data.labellers import load_labellers
 from hoigen.editing.data.labels import DEPTH, MASK, WITHOUT, Labelled, LabelOptions, PictureFault, cutout, label
 from hoigen.editing.data.library import caption_of
 from hoigen.editing.data.records import DataError, Outcome, write_scene
-from hoigen.editing.flux_insertion.conditions import flat
-from hoigen.editing.flux_insertion.synthesis import GREY
-from hoigen.editing.orientation import Orientation
 from hoigen.editing.region import region_of
+from hoigen.editing.synthesis import GREY
+from hoigen.geometry.orientation import Orientation
 from hoigen.sources.recording.options import RecordingError
 from hoigen.sources.recording.stills import PICTURES
 

@@ -13,7 +13,7 @@ object_depth_m         [E,S,S] float32        its front surface, infinite outsid
 guide                  [E,S,S,3] uint8        its mesh drawn at its pose; grey where there is no mesh
 box_mask, box_depth_m  as of the thing        the same of the box about it
 insertion_depth_m      [E] float32            depth of its origin
-orientation            [E,3] float32          azimuth, elevation, in-plane (:class:`hoigen.editing.orientation`)
+orientation            [E,3] float32          azimuth, elevation, in-plane (:class:`hoigen.geometry.orientation`)
 thing                  [E] int64              which of the N it is
 K, T_world_cam,        [E,3,3], [E,4,4]       camera and pose, float64
 T_world_object

@@ -11,12 +11,12 @@ from pathlib import Path
 import mujoco
 import numpy as np
 
+from hoigen.editing.data.examples import Example, SceneExamples, SimulationConfig, simulate
 from hoigen.editing.data.filters import FilterOptions, Likeness, fault_of
 from hoigen.editing.data.library import LibraryMesh, chooser
 from hoigen.editing.data.records import Outcome, write_scene
-from hoigen.editing.flux_insertion.simulate import Example, SceneExamples, SimulationConfig, simulate
-from hoigen.editing.orientation import Orientation
 from hoigen.editing.records import Reference
+from hoigen.geometry.orientation import Orientation
 from hoigen.sources.mujoco.clutter import Look, draw_looks
 from hoigen.sources.mujoco.draws import Draws
 from hoigen.sources.mujoco.gl import RenderError
@@ -120,7 +120,7 @@ def _told(view: Reference) -> list[float]:
 def _tools(job: SceneJob) -> _Tools:
     likeness = None
     if job.filters.dino:
-        from hoigen.editing.data.models import load_likeness  # transformers takes seconds to import
+        from hoigen.models.labelling import load_likeness  # transformers takes seconds to import
 
         likeness = load_likeness(job.filters.dino)
     choose = chooser(job.meshes, job.mesh_share) if job.meshes else draw_looks

@@ -41,7 +41,7 @@ class Identity:
         self._networks: dict[str, Callable[[list[np.ndarray]], torch.Tensor]] = {}
         self.weights: dict[str, str] = {}
         if config.dino is not None:
-            from hoigen.editing.data.models import load_likeness  # here: who gives no weights need not wait for it
+            from hoigen.models.labelling import load_likeness  # here: who gives no weights need not wait for it
 
             likeness = load_likeness(config.dino)
             self._networks['DINO'] = lambda pictures: torch.from_numpy(likeness(pictures))

@@ -11,15 +11,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hoigen.editing.conditions import as_signed, as_uint8, depth_picture, flat
 from hoigen.editing.flux.sampling import noise, sample, schedule
 from hoigen.editing.flux.tokens import decode, encode
-from hoigen.editing.flux_insertion.conditions import as_signed, as_uint8, depth_picture, flat
 from hoigen.editing.flux_insertion.loading import InsertionModel, load_insertion
 from hoigen.editing.flux_insertion.model import FEATURES, sequence_ids
-from hoigen.editing.flux_insertion.synthesis import GREY, filled, make_room
 from hoigen.editing.placement import place, refuse_larger
 from hoigen.editing.records import Edited, Placement, Reference, Subject, Synthesis
 from hoigen.editing.region import Region, region_of
+from hoigen.editing.synthesis import GREY, filled, make_room
 from hoigen.editing.views import nearest
 from hoigen.geometry.shading import draw
 from hoigen.provenance import versions_of

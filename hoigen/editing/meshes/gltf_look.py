@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from hoigen.editing.meshes.beside import MeshError, not_read, texels
+from hoigen.editing.meshes.gltf_file import Gltf
 from hoigen.editing.meshes.looks import Part, linear, shown, solid
-
-if TYPE_CHECKING:
-    from hoigen.editing.meshes.gltf import Gltf
 
 __all__ = ['Looks']
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 
 from hoigen.conventions import HAND, OBJECT, ROLE_CODE
 from hoigen.perception.learned.linking import Detections, Track, link
 from hoigen.perception.learned.samurai import box_iou
-from hoigen.perception.records import Boxes, PerceptionError
+from hoigen.perception.records import Boxes, Detector, PerceptionError
 from hoigen.records import Footage
 
-__all__ = ['Detector', 'detect', 'load_detector']
+__all__ = ['detect', 'load_detector']
 
 LEAST_SHARE = 0.1
 """An instance seen in a smaller share of the frames than this, or only once, is taken for a mistake."""
@@ -22,18 +18,6 @@ TOUCHED = 0.2
 """An object is handled if a hand's box touches its box in at least this share of the frames that show it."""
 COVERED = 0.3
 """What moves is what was detected, if their boxes overlap by more than this (IoU) in the middle one of the frames."""
-
-
-@dataclass(frozen=True)
-class Detector:
-    """What looks at single frames: one of ours (:func:`load_detector`) or a plug-in.
-
-    find: a frame [H,W,3] uint8 -> boxes [N,4] left, top, right, bottom in pixels, borders included as in
-    :class:`Boxes`, scores [N] in [0, 1], N labels. roles: label -> role; what has another label is left out.
-    """
-
-    find: Callable[[np.ndarray], Any]
-    roles: Mapping[str, str]
 
 
 def load_detector(name: str, device: str = 'auto') -> Detector:

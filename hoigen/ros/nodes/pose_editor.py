@@ -15,7 +15,7 @@ import numpy as np
 from hoigen import decode
 from hoigen.editing.placement import PlacementError
 from hoigen.editing.records import Edited, Subject
-from hoigen.editing.trajectory import PoseOptions, read_trajectory
+from hoigen.geometry.trajectory import PoseOptions, read_trajectory
 from hoigen.records import Camera, Provenance
 from hoigen.ros import convert, topics
 from hoigen.ros.edits import PARTS, Instant, Poses, Seen, choose_inputs, edited_to_msgs, seen_of, untouched

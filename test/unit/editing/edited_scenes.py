@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from hoigen.conditioning import ClipBuilder, ConditioningConfig, build_clip
-from hoigen.editing.flux_insertion.synthesis import make_room
 from hoigen.editing.placement import place
 from hoigen.editing.records import Edited, Subject
+from hoigen.editing.synthesis import make_room
 from hoigen.encode import Encoder
 from hoigen.episodes import EpisodeWriter, save_clip
 from hoigen.episodes.definitions import typestore

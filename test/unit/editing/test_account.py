@@ -11,7 +11,8 @@ from synthetic_scene import box
 
 from hoigen.conditioning import build_clip
 from hoigen.conventions import OBJECT, ROLE_CODE
-from hoigen.editing.clips.edit import ClipEdit, EditedClip, edit_clip
+from hoigen.editing.clips.edit import edit_clip
+from hoigen.editing.clips.edited import ClipEdit, EditedClip
 from hoigen.editing.clips.overlap import gap_m
 from hoigen.editing.clips.recorded import Instant, Recorded
 from hoigen.editing.commands.account import account, changed_fraction, notes_of, refuse_without_effect

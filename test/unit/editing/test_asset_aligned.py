@@ -6,8 +6,8 @@ import torch
 from safetensors.torch import save_file
 
 from hoigen.editing.asset_reference.aligned import Alignment, AlignmentLimits, alignment, perceptual
-from hoigen.editing.orientation import Orientation
 from hoigen.editing.views import view_of
+from hoigen.geometry.orientation import Orientation
 from hoigen.geometry.shading import draw
 from hoigen.geometry.transforms import rigid
 from hoigen.metrics.lpips import Lpips

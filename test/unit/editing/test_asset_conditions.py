@@ -15,7 +15,7 @@ from hoigen.editing.asset_reference.conditions import (
 )
 from hoigen.editing.asset_reference.look import looked_up
 from hoigen.editing.meshes.things import made_thing
-from hoigen.editing.orientation import Orientation
+from hoigen.geometry.orientation import Orientation
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)

@@ -10,7 +10,7 @@ from hoigen.editing.asset_reference.evaluate import AGREE, LOOK, OFF, OWN, POSE,
 from hoigen.editing.asset_reference.generator import AssetPicture
 from hoigen.editing.asset_reference.pose import plain_camera
 from hoigen.editing.meshes.things import made_thing
-from hoigen.editing.orientation import Orientation, rotation_of
+from hoigen.geometry.orientation import Orientation, rotation_of
 from hoigen.geometry.shading import draw
 from hoigen.geometry.transforms import rigid
 from hoigen.records import Camera, Provenance

@@ -10,7 +10,8 @@ import pytest
 from edited_scenes import Paster, simulated, write_episode_bag, write_footage_bag
 
 from hoigen.conventions import HAND, OBJECT, ROLE_CODE, SCENE
-from hoigen.editing.clips.edit import ClipEdit, EditedClip, edit_clip
+from hoigen.editing.clips.edit import edit_clip
+from hoigen.editing.clips.edited import ClipEdit, EditedClip
 from hoigen.editing.clips.overlap import inside, reach_m
 from hoigen.editing.clips.recorded import Recorded, object_meshes, object_poses, read_recorded, seen_shape
 from hoigen.editing.placement import PlacementError, box_of

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from hoigen.editing.data.examples import SimulationConfig, simulate
 from hoigen.editing.data.filters import FilterOptions, fault_of
 from hoigen.editing.data.library import LibraryMesh, caption_of, chooser, look_of, mesh_files, prepare_library
 from hoigen.editing.data.records import DataError, write_scene
-from hoigen.editing.flux_insertion.simulate import SimulationConfig, simulate
 from hoigen.records import MeshAsset
 from hoigen.sources.mujoco import meshes
 from hoigen.sources.mujoco.clutter import FREE_SHAPES, WIDE_M, draw_looks

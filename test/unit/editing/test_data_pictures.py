@@ -18,8 +18,8 @@ from hoigen.editing.data.labels import (
 )
 from hoigen.editing.data.pictures import PictureJob, arrays_of_pictures, make_pictures, object_folders
 from hoigen.editing.data.records import DataError
-from hoigen.editing.flux_insertion.synthesis import GREY
-from hoigen.editing.orientation import Orientation
+from hoigen.editing.synthesis import GREY
+from hoigen.geometry.orientation import Orientation
 
 BOX = np.array([60.0, 40, 120, 110])
 TURNED = Orientation(0.5, 0.2, 0.0)

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from hoigen.editing.data.command import DataConfig, make_data
+from hoigen.editing.data.examples import SimulationConfig, simulate
 from hoigen.editing.data.filters import FilterOptions, fault_of
 from hoigen.editing.data.ledger import Ledger
 from hoigen.editing.data.records import DataError, Outcome
-from hoigen.editing.flux_insertion.simulate import SimulationConfig, simulate
-from hoigen.editing.flux_insertion.synthesis import TOLERANCE
 from hoigen.editing.flux_insertion.training.examples import ExampleSet
+from hoigen.editing.synthesis import TOLERANCE
 from hoigen.records import Provenance
 from hoigen.sources.mujoco.render import Renderer
 

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from hoigen.editing.flux_insertion.conditions import as_signed, as_uint8, depth_picture
+from hoigen.editing.conditions import as_signed, as_uint8, depth_picture
 from hoigen.editing.flux_insertion.model import FEATURES, InsertionTransformer, OrientationProjector, sequence_ids
-from hoigen.editing.orientation import Orientation
+from hoigen.geometry.orientation import Orientation
 
 
 def inputs(seed: int = 0) -> dict[str, torch.Tensor]:

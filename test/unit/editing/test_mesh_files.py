@@ -13,8 +13,8 @@ from trimesh.visual.material import PBRMaterial, SimpleMaterial
 
 from hoigen.conventions import OBJECT
 from hoigen.editing.meshes.files import read
-from hoigen.editing.orientation import Orientation
 from hoigen.editing.views import view_of
+from hoigen.geometry.orientation import Orientation
 from hoigen.geometry.shading import AMBIENT, DIFFUSE
 from hoigen.records import MeshAsset
 

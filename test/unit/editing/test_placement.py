@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 from synthetic_scene import ball, box
 
-from hoigen.editing.orientation import apparent
 from hoigen.editing.placement import PlacementError, box_of, place, refuse_larger, refuse_size
 from hoigen.geometry.camera import pixel_grid, unproject
+from hoigen.geometry.orientation import apparent
 from hoigen.geometry.raster import rasterise
 from hoigen.geometry.shading import draw
 from hoigen.geometry.transforms import apply, look_at, rigid

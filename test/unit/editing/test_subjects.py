@@ -10,9 +10,9 @@ import pytest
 from synthetic_scene import ball, box
 
 from hoigen.editing import subjects
-from hoigen.editing.orientation import apparent
 from hoigen.editing.placement import PlacementError, place
 from hoigen.editing.subjects import VIEWS, load_mesh, mesh_subject, picture_subject
+from hoigen.geometry.orientation import apparent
 from hoigen.geometry.shading import draw
 from hoigen.geometry.transforms import apply, look_at, rigid
 from hoigen.records import Camera, MeshAsset

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic_scene import ball
 
-from hoigen.editing.flux_insertion.synthesis import GREY, TOLERANCE, make_room
 from hoigen.editing.placement import PlacementError, place
+from hoigen.editing.synthesis import GREY, TOLERANCE, make_room
 from hoigen.geometry.transforms import rigid
 from hoigen.records import Camera
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from hoigen.editing.arrays import opened
-from hoigen.editing.flux_insertion.conditions import as_signed
+from hoigen.editing.conditions import as_signed
 from hoigen.editing.flux_insertion.training.examples import channels_first, order_of
 from hoigen.training.checkpoint import TrainingError
 

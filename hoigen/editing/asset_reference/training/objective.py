@@ -11,11 +11,11 @@ from torch.nn import functional as F
 from hoigen.editing.asset_reference.loading import Parts
 from hoigen.editing.asset_reference.model import Layout, Views
 from hoigen.editing.asset_reference.training.examples import AssetExamples
+from hoigen.editing.conditions import as_signed
 from hoigen.editing.flux.autoencoder import Autoencoder
 from hoigen.editing.flux.sampling import Velocity
 from hoigen.editing.flux.tokens import encode
 from hoigen.editing.flux.words import LENGTH
-from hoigen.editing.flux_insertion.conditions import as_signed
 from hoigen.training.loop import Batch, Objective
 
 __all__ = ['AssetLoss', 'AssetObjective']

@@ -9,9 +9,9 @@ from torch.nn import functional as F
 from hoigen.editing.asset_reference.conditions import AssetViews
 from hoigen.editing.asset_reference.look import AssetRefiner
 from hoigen.editing.asset_reference.training.objective import AssetObjective
+from hoigen.editing.conditions import as_uint8
 from hoigen.editing.flux.codec_training import dissimilarity
 from hoigen.editing.flux.tokens import decode
-from hoigen.editing.flux_insertion.conditions import as_uint8
 from hoigen.editing.flux_insertion.training.refining import RefinerLoss
 from hoigen.training.loop import Batch, Objective
 

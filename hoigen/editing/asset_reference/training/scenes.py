@@ -10,7 +10,7 @@ from rich.progress import track
 
 from hoigen.editing.asset_reference.aligned import AlignmentLimits, Distance, alignment
 from hoigen.editing.asset_reference.conditions import asset_views, code_of, describe
-from hoigen.editing.orientation import apparent
+from hoigen.geometry.orientation import apparent
 from hoigen.geometry.shading import draw
 from hoigen.sources.mujoco.clutter import HIDDEN_GROUP, Clutter, build_clutter, draw_looks, look_from
 from hoigen.sources.mujoco.draws import Draws

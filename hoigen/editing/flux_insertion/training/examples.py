@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from hoigen.editing.arrays import opened
+from hoigen.editing.conditions import as_signed, depth_picture, flat
 from hoigen.editing.data.reading import Rows, bytes_of
-from hoigen.editing.flux_insertion.conditions import as_signed, depth_picture, flat
-from hoigen.editing.flux_insertion.synthesis import GREY, TOLERANCE
-from hoigen.editing.orientation import Orientation, rotation_of
+from hoigen.editing.synthesis import GREY, TOLERANCE
+from hoigen.geometry.orientation import Orientation, rotation_of
 from hoigen.training.checkpoint import TrainingError
 
 __all__ = ['ExampleSet', 'Given', 'channels_first', 'order_of']

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from hoigen.editing.orientation import angle_between, apparent
-from hoigen.editing.trajectory import (
+from hoigen.geometry.camera import project
+from hoigen.geometry.orientation import angle_between, apparent
+from hoigen.geometry.trajectory import (
     MoveOptions,
     PoseOptions,
     Trajectory,
@@ -21,7 +22,6 @@ from hoigen.editing.trajectory import (
     poses_of,
     read_trajectory,
 )
-from hoigen.geometry.camera import project
 from hoigen.geometry.transforms import look_at, rigid
 from hoigen.records import Camera
 

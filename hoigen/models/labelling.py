@@ -13,7 +13,7 @@ from transformers.models.bit.image_processing_pil_bit import BitImageProcessorPi
 from transformers.models.depth_anything.modeling_depth_anything import DepthAnythingForDepthEstimation
 from transformers.models.dpt.image_processing_pil_dpt import DPTImageProcessorPil
 
-from hoigen.editing.orientation import Orientation
+from hoigen.geometry.orientation import Orientation
 from hoigen.weights import ModelError, weights_of
 from hoigen.weights.pretrained import pretrained
 from hoigen.weights.published import assign, read_checkpoint

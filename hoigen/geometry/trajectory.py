@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from scipy.spatial.transform import Rotation, Slerp
 
-from hoigen.editing.orientation import Orientation, rotation_of
+from hoigen.geometry.orientation import Orientation, rotation_of
 from hoigen.geometry.transforms import apply, look_at, rigid
 from hoigen.records import Camera
 

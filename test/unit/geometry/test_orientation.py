@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from hoigen.editing.orientation import Orientation, angle_between, apparent, camera_at, rotation_of
+from hoigen.geometry.orientation import Orientation, angle_between, apparent, camera_at, rotation_of
 from hoigen.geometry.transforms import apply, invert, look_at, rigid
 from hoigen.records import Camera
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import av
 import numpy as np
 
-from hoigen.editing.commands.sheet import OUTLINE, ROWS, marked, sheet, write_mp4
 from hoigen.geometry.transforms import rigid
+from hoigen.look.sheets import OUTLINE, ROWS, marked, sheet, write_mp4
 from hoigen.records import Camera
 
 CAMERA = Camera(np.array([[60.0, 0, 23.5], [0, 60, 15.5], [0, 0, 1]]), 48, 32, np.eye(4))

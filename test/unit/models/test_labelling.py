@@ -10,8 +10,8 @@ from transformers import DepthAnythingConfig, DepthAnythingForDepthEstimation, D
 from transformers.models.bit.image_processing_pil_bit import BitImageProcessorPil
 from transformers.models.dpt.image_processing_pil_dpt import DPTImageProcessorPil
 
-from hoigen.editing.data.models import OrientAnything, load_depth, load_likeness, load_orienter
-from hoigen.editing.orientation import rotation_of
+from hoigen.geometry.orientation import rotation_of
+from hoigen.models.labelling import OrientAnything, load_depth, load_likeness, load_orienter
 from hoigen.weights import ModelError
 
 BACKBONE = {'hidden_size': 64, 'num_hidden_layers': 2, 'num_attention_heads': 1, 'patch_size': 14, 'image_size': 56}

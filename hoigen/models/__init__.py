@@ -1,0 +1,1 @@
+"""Networks that several systems use, and how they are loaded."""
