@@ -1,0 +1,32 @@
+"""The records that pass between rooms: frozen, checked at construction, never changed afterwards.
+
+Frames, units and orders are those of :mod:`hoigen.conventions`. A record that does not hold what it says
+raises :class:`RecordError`, which names every wrong field, what was expected and what came.
+"""
+
+from hoigen.records.camera import Camera
+from hoigen.records.check import Check, RecordError
+from hoigen.records.clip import Clip
+from hoigen.records.conditions import Conditions
+from hoigen.records.footage import Footage
+from hoigen.records.generated_clip import Fidelity, GeneratedClip
+from hoigen.records.labels import Contacts, Labels
+from hoigen.records.mesh_asset import MeshAsset
+from hoigen.records.provenance import Provenance
+from hoigen.records.scene_frame import SceneFrame
+
+__all__ = [
+    'Camera',
+    'Check',
+    'Clip',
+    'Conditions',
+    'Contacts',
+    'Fidelity',
+    'Footage',
+    'GeneratedClip',
+    'Labels',
+    'MeshAsset',
+    'Provenance',
+    'RecordError',
+    'SceneFrame',
+]

@@ -1,0 +1,80 @@
+"""What a generator reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hoigen.records.camera import Camera
+from hoigen.records.check import Check
+
+__all__ = ['Conditions']
+
+
+@dataclass(frozen=True, eq=False)
+class Conditions:
+    """What a generator reads, at the generator's size [H,W]; derived from a :class:`Clip` only.
+
+    image: [H,W,3] uint8, the first frame. points: [T,N,3] float32 in the first camera's frame, normalised:
+    ``X_cam0 = points * scale_m + centre_m``. point_pixels: [T,N,2] float32 (u, v) in the frame's own camera and
+    point_depth_m: [T,N] float32 along its optical axis; point_visible: [T,N] bool; point_role: [N] uint8.
+    tracking: [T,H,W,3] uint8, points coloured by their place in frame 0. background: [T,H,W,3] uint8, the first
+    frame's static scene carried to frame t's camera, and background_known: [T,H,W] bool. coloured: [T,H,W,3] uint8,
+    points of hand and object with the colour they had in frame 0, or a guess from those around them; coloured_state:
+    [T,H,W] uint8, 0 no point, 1 guessed, 2 known. shadow: [T,H,W] uint8, 1 where hand and object threw a shadow on this
+    place of the scene in frame 0, plus 2 where they do now; shadow_gain: [3] float32 in (0, 1], the share of each
+    channel's light that a shadow leaves. mask: [T,H,W] uint8 role codes. depth_m: [T,H,W] float32, infinite where
+    nothing is, NaN unknown.
+    """
+
+    stamps_ns: np.ndarray
+    cameras: tuple[Camera, ...]
+    prompt: str
+    image: np.ndarray
+    points: np.ndarray
+    centre_m: np.ndarray
+    scale_m: float
+    point_pixels: np.ndarray
+    point_depth_m: np.ndarray
+    point_visible: np.ndarray
+    point_role: np.ndarray
+    tracking: np.ndarray
+    background: np.ndarray
+    background_known: np.ndarray
+    coloured: np.ndarray
+    coloured_state: np.ndarray
+    shadow: np.ndarray
+    shadow_gain: np.ndarray
+    mask: np.ndarray
+    depth_m: np.ndarray
+
+    def __post_init__(self) -> None:
+        check, sizes = Check('Conditions'), {'T': len(self.cameras)}
+        if self.cameras:
+            sizes |= {'H': self.cameras[0].height, 'W': self.cameras[0].width}
+        for name, dtype, shape in (
+            ('stamps_ns', 'int64', ('T',)),
+            ('image', 'uint8', ('H', 'W', 3)),
+            ('points', 'float32', ('T', 'N', 3)),
+            ('centre_m', 'float64', (3,)),
+            ('point_pixels', 'float32', ('T', 'N', 2)),
+            ('point_depth_m', 'float32', ('T', 'N')),
+            ('point_visible', 'bool', ('T', 'N')),
+            ('point_role', 'uint8', ('N',)),
+            ('tracking', 'uint8', ('T', 'H', 'W', 3)),
+            ('background', 'uint8', ('T', 'H', 'W', 3)),
+            ('background_known', 'bool', ('T', 'H', 'W')),
+            ('coloured', 'uint8', ('T', 'H', 'W', 3)),
+            ('coloured_state', 'uint8', ('T', 'H', 'W')),
+            ('shadow', 'uint8', ('T', 'H', 'W')),
+            ('shadow_gain', 'float32', (3,)),
+            ('mask', 'uint8', ('T', 'H', 'W')),
+            ('depth_m', 'float32', ('T', 'H', 'W')),
+        ):
+            check.array(name, getattr(self, name), dtype, shape, sizes=sizes, finite=name != 'depth_m')
+        check.that(self.scale_m > 0, 'scale_m', '> 0', self.scale_m)
+        check.that(
+            bool(((self.shadow_gain > 0) & (self.shadow_gain <= 1)).all()), 'shadow_gain', 'in (0, 1]', self.shadow_gain
+        )
+        check.done()
