@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from hoigen.episodes import EpisodeSummary, EpisodeWriter
-from hoigen.episodes.definitions import typestore
 from hoigen.geometry.transforms import look_at
+from hoigen.messages.definitions import typestore
 
 WORLD, OPTICAL = 'world', 'camera_optical'
 HAND = np.array([[-0.05, 0.02, 0.03], [0.05, 0.02, 0.03], [-0.03, -0.045, 0.02], [0.02, -0.05, 0.03], [0, 0, 0.085]])

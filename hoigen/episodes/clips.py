@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from hoigen.conditioning.builder import row_of
-from hoigen.encode import OPTICAL, Encoder
-from hoigen.episodes.definitions import typestore
 from hoigen.episodes.reader import EpisodeReader
 from hoigen.episodes.topics import CONDITION_PROVENANCE
 from hoigen.episodes.writer import EpisodeSummary, EpisodeWriter, whole_folder
+from hoigen.messages.definitions import typestore
+from hoigen.messages.encode import OPTICAL, Encoder
 from hoigen.provenance import provenance_to_json
 from hoigen.records import Clip, Provenance
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from hoigen.episodes.errors import EpisodeMismatch, EpisodeWriteFailed
 from hoigen.episodes.recording import open_recording
-from hoigen.episodes.topics import PER_FRAME, TF, header_of
+from hoigen.episodes.topics import PER_FRAME, TF
 from hoigen.episodes.writer import EpisodeSummary, EpisodeWriter
+from hoigen.messages.header import header_of
 
 __all__ = ['cut_episode']
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from hoigen import decode
 from hoigen.episodes.errors import EpisodeDamaged, EpisodeError, EpisodeMismatch
 from hoigen.episodes.recording import RawMessage, open_recording, types_of
 from hoigen.episodes.topics import (
@@ -23,10 +22,11 @@ from hoigen.episodes.topics import (
     TF,
     Fault,
     compare_streams,
-    header_of,
     in_bag,
     required_of,
 )
+from hoigen.messages import decode
+from hoigen.messages.header import header_of
 from hoigen.provenance import provenance_from_json, rejection_of
 from hoigen.records import Clip, GeneratedClip, Labels, MeshAsset, Provenance
 
@@ -51,7 +51,7 @@ class EpisodeReader:
 
     ``damage`` says why the bag is not whole, '' if it is, and ``complete`` whether it is: closed, and nothing of it
     lost or changed. What is readable of another one is given all the same. Messages are read one at a time: only what a
-    method returns is held in memory. They are decoded by :mod:`hoigen.decode`, as in the graph; every error names the
+    method returns is held in memory. They are decoded by :mod:`hoigen.messages`, as in the graph; every error names the
     bag: :class:`EpisodeDamaged` for bytes that are no message, :class:`EpisodeError` for a message that is refused.
     """
 
@@ -89,7 +89,7 @@ class EpisodeReader:
             yield message.log_ns, self._message(message)
 
     def images(self, topic: str) -> Iterator[tuple[int, np.ndarray]]:
-        """(header stamp in ns, pixels) of an image topic, as :mod:`hoigen.decode` reads depth, masks and colour."""
+        """(header stamp in ns, pixels) of an image topic, as :mod:`hoigen.messages` reads depth, masks and colour."""
         topic = in_bag(topic)
         kinds: dict[str, Callable[..., np.ndarray]] = {
             'depth': partial(decode.depth, far=topic != '/camera/depth'),
@@ -113,7 +113,7 @@ class EpisodeReader:
             return tuple(asset for _, message in self.messages('/mesh_assets') for asset in decode.assets(message))
 
     def mesh_frames(self) -> dict[int, tuple[dict[str, np.ndarray], dict[str, np.ndarray]]]:
-        """Poses and world vertices by asset id, see :func:`hoigen.decode.mesh_frame`, by header stamp in ns."""
+        """Poses and world vertices by asset id, see :func:`decode.mesh_frame`, by header stamp in ns."""
         with self._decoding():
             return {
                 decode.stamp_ns(message.header): decode.mesh_frame(message)
@@ -195,7 +195,7 @@ class EpisodeReader:
 
     @contextmanager
     def _decoding(self) -> Iterator[None]:
-        """Name the bag in what :mod:`hoigen.decode` and the records refuse."""
+        """Name the bag in what :mod:`hoigen.messages.decode` and the records refuse."""
         try:
             yield
         except ValueError as error:

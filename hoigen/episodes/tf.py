@@ -6,7 +6,8 @@ from typing import Any
 
 from rosbags.typesys.store import Typestore
 
-from hoigen.episodes.topics import CONDITION_PROVENANCE, MESH_ASSETS, header_of
+from hoigen.episodes.topics import CONDITION_PROVENANCE, MESH_ASSETS
+from hoigen.messages.header import header_of
 
 __all__ = ['SOURCES', 'TransformsOf']
 

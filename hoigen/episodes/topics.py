@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +16,6 @@ __all__ = [
     'TF',
     'Fault',
     'compare_streams',
-    'header_of',
     'in_bag',
     'required_of',
 ]
@@ -78,15 +76,6 @@ def required_of(recorded: Collection[str], *, generated: bool) -> tuple[str, ...
 def in_bag(topic: str) -> str:
     """The name under which ``topic`` is recorded: absolute, as a ROS graph without namespace names it."""
     return '/' + topic.strip('/')
-
-
-def header_of(cdr: bytes | memoryview) -> tuple[int, str]:
-    """Stamp in ns and frame_id of a serialized message that begins with a std_msgs/Header."""
-    if len(cdr) < 16:
-        raise ValueError(f'{len(cdr)} bytes, too few for a header')
-    order = '<' if cdr[1] & 1 else '>'
-    seconds, nanoseconds, length = struct.unpack_from(f'{order}iII', cdr, 4)
-    return seconds * 1_000_000_000 + nanoseconds, bytes(cdr[16 : 16 + length]).rstrip(b'\0').decode()
 
 
 @dataclass(frozen=True)

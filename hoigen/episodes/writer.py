@@ -14,11 +14,12 @@ from typing import Any
 from rosbags.interfaces import Connection
 from rosbags.serde import SerdeError
 
-from hoigen.episodes.definitions import typestore
 from hoigen.episodes.errors import EpisodeError, EpisodeExists, EpisodeMismatch, EpisodeWriteFailed
 from hoigen.episodes.storage import QOS, BagWriter, QosName
 from hoigen.episodes.tf import SOURCES, TransformsOf
-from hoigen.episodes.topics import EDIT_IMAGE, PER_FRAME, REFERENCE, TF, compare_streams, header_of, in_bag, required_of
+from hoigen.episodes.topics import EDIT_IMAGE, PER_FRAME, REFERENCE, TF, compare_streams, in_bag, required_of
+from hoigen.messages.definitions import typestore
+from hoigen.messages.header import header_of
 
 __all__ = ['EpisodeSummary', 'EpisodeWriter', 'whole_folder']
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hoigen import decode
+from hoigen.messages import decode
 from hoigen.records import Clip
 from hoigen.ros import topics
 from hoigen.ros.streams import EpisodeOrder, Refused

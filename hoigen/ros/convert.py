@@ -1,4 +1,4 @@
-"""Records -> rclpy's messages: :mod:`hoigen.encode` with ROS's own classes; the other way is :mod:`hoigen.decode`.
+"""Records -> rclpy's messages: :mod:`hoigen.messages.encode` with ROS's own classes.
 
 Arrays go in through ``array.array``: a message's setter takes it as it is, and looks at every element of a NumPy array
 (50 times slower for an image).
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from hoigen.encode import OPTICAL, WORLD, Encoder, FrameNames, frame_names
+from hoigen.messages.encode import OPTICAL, WORLD, Encoder, FrameNames, frame_names
 from hoigen.provenance import provenance_to_json
 from hoigen.records import Provenance
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from hoigen import decode
 from hoigen.editing.records import Edited
 from hoigen.geometry.trajectory import PoseOptions, Trajectory, poses_of
+from hoigen.messages import decode
 from hoigen.msg import EditedObject
 from hoigen.records import Camera, Contacts, Labels, Provenance
 from hoigen.ros import convert, topics

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from rclpy.serialization import deserialize_message
 
 from hoigen.episodes import EpisodeError, EpisodeSummary, EpisodeWriteFailed, EpisodeWriter
-from hoigen.episodes.topics import header_of
+from hoigen.messages.header import header_of
 from hoigen.provenance import provenance_from_json, rejection_of
 from hoigen.ros import topics
 from hoigen.ros.frames import Found, Frames

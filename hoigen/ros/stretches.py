@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hoigen import decode
+from hoigen.messages import decode
 from hoigen.records import Footage
 from hoigen.ros import topics
 from hoigen.ros.pairing import Origin

@@ -15,10 +15,10 @@ from fake_graph import fake_subject
 from recorded import shades, write_rgbd
 from up_job import Job
 
-from hoigen import decode
 from hoigen.editing.placement import place
 from hoigen.episodes import EpisodeReader
 from hoigen.geometry.transforms import invert
+from hoigen.messages import decode
 
 K = np.array([[60.0, 0, 29.5], [0, 60.0, 19.5], [0, 0, 1]])
 EDITS = ('/edit/image', '/edit/depth', '/edit/mask', '/edit/object', '/edit/labels')

@@ -12,9 +12,9 @@ from geometry_msgs.msg import PoseStamped
 from rclpy.action import ActionClient
 from ros_bench import START_NS, Bench, scene
 
-from hoigen import decode
 from hoigen.action import EditPose
 from hoigen.geometry.transforms import rigid
+from hoigen.messages import decode
 from hoigen.records import SceneFrame
 from hoigen.ros import convert
 from hoigen.ros.nodes.pose_editor import PoseEditor

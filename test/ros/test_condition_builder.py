@@ -16,8 +16,8 @@ import slips
 from ros_bench import START_NS, Bench, scene
 from synthetic_scene import moving_scene
 
-from hoigen import decode
 from hoigen.conditioning import ConditioningConfig, build_clip
+from hoigen.messages import decode
 from hoigen.records import Camera, MeshAsset, SceneFrame
 from hoigen.ros import convert
 from hoigen.ros.beside import Beside

@@ -18,11 +18,11 @@ pytest.importorskip('hoigen.msg', reason='needs the built messages: source insta
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import Image
 
-from hoigen import decode
 from hoigen.conditioning import FrameConditions
-from hoigen.decode import MessageError
-from hoigen.encode import Encoder
-from hoigen.episodes.definitions import typestore
+from hoigen.messages import decode
+from hoigen.messages.decode import MessageError
+from hoigen.messages.definitions import typestore
+from hoigen.messages.encode import Encoder
 from hoigen.records import (
     Camera,
     Contacts,

@@ -18,9 +18,9 @@ from fake_graph import FakeInserter
 from geometry_msgs.msg import PoseStamped
 from ros_bench import Bench
 
-from hoigen import decode
 from hoigen.action import EditPose
 from hoigen.geometry.transforms import rigid
+from hoigen.messages import decode
 from hoigen.ros import convert
 
 

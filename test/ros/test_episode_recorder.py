@@ -16,9 +16,9 @@ from fake_graph import FakeGenerator
 from rclpy.duration import Duration
 from ros_bench import START_NS, Bench, scene
 
-from hoigen import decode
 from hoigen.conditioning import ClipBuilder, ConditioningConfig, build_conditions
 from hoigen.episodes import EpisodeReader, EpisodeWriteFailed, EpisodeWriter
+from hoigen.messages import decode
 from hoigen.records import Provenance
 from hoigen.ros import convert, topics
 from hoigen.ros.edits import PARTS, edited_to_msgs, seen_of, untouched

@@ -18,7 +18,7 @@ from rclpy.parameter import Parameter
 from recorded import shades
 from ros_bench import Bench
 
-from hoigen import decode
+from hoigen.messages import decode
 from hoigen.records import Footage
 from hoigen.ros import convert, qos, topics
 from hoigen.ros.nodes.perception import PARTS, Perception

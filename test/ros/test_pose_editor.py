@@ -22,9 +22,9 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from ros_bench import Bench
 
-from hoigen import decode
 from hoigen.editing.placement import PlacementError, place
 from hoigen.geometry.transforms import invert, rigid
+from hoigen.messages import decode
 from hoigen.ros import convert, topics
 from hoigen.ros.nodes.pose_editor import PoseEditor, PoseEditorConfig, chosen_subject
 

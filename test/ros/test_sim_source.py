@@ -18,7 +18,7 @@ from rclpy.parameter import Parameter
 from ros_bench import Bench, scene
 from std_msgs.msg import String
 
-from hoigen import decode
+from hoigen.messages import decode
 from hoigen.records import Provenance
 from hoigen.ros import convert, topics
 from hoigen.ros.nodes.sim_source import SimSource, first_stamp_ns

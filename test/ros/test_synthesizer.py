@@ -21,9 +21,9 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from ros_bench import START_NS, Bench, scene
 
-from hoigen import decode
 from hoigen.action import Synthesize
 from hoigen.conditioning import ClipBuilder, ConditioningConfig
+from hoigen.messages import decode
 from hoigen.ros import convert
 from hoigen.ros.nodes.synthesizer import Synthesizer, clip_seed
 from hoigen.video.faithful import seed_of_try

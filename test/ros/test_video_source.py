@@ -18,7 +18,7 @@ from recorded import shades, write_rgbd, write_video
 from ros_bench import Bench
 from std_msgs.msg import String
 
-from hoigen import decode
+from hoigen.messages import decode
 from hoigen.records import Contacts, Footage, Labels, Provenance
 from hoigen.ros import convert, topics
 from hoigen.ros.nodes.video_source import VideoSource

@@ -9,8 +9,8 @@ from typing import Any
 
 from rclpy.serialization import deserialize_message
 
-from hoigen import decode
 from hoigen.conditioning import ClipBuilder, ConditioningConfig, SourceMismatch
+from hoigen.messages import decode
 from hoigen.records import MeshAsset, Provenance, RecordError, SceneFrame
 from hoigen.ros import convert, topics
 from hoigen.ros.beside import Beside

@@ -12,8 +12,8 @@ from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.duration import Duration
 
-from hoigen import decode
 from hoigen.conditioning.builder import row_of
+from hoigen.messages import decode
 from hoigen.perception.perceive import Perceived, Perceiver, PerceptionConfig
 from hoigen.records import Clip, Footage, Provenance
 from hoigen.ros import convert, topics

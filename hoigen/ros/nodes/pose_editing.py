@@ -12,8 +12,8 @@ from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
 from rclpy.task import Future
 
-from hoigen import decode
 from hoigen.action import EditPose
+from hoigen.messages import decode
 from hoigen.ros import convert, topics
 from hoigen.ros.edits import Instant, to_world
 from hoigen.ros.nodes.base import ManagedNode

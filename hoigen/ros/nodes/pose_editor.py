@@ -12,10 +12,10 @@ from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 
-from hoigen import decode
 from hoigen.editing.placement import PlacementError
 from hoigen.editing.records import Edited, Subject
 from hoigen.geometry.trajectory import PoseOptions, read_trajectory
+from hoigen.messages import decode
 from hoigen.records import Camera, Provenance
 from hoigen.ros import convert, topics
 from hoigen.ros.edits import PARTS, Instant, Poses, Seen, choose_inputs, edited_to_msgs, seen_of, untouched

@@ -13,8 +13,8 @@ import numpy as np
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 
-from hoigen import decode
 from hoigen.conditioning import build_conditions
+from hoigen.messages import decode
 from hoigen.provenance import provenance_from_json, rejection_of
 from hoigen.records import GeneratedClip, Provenance
 from hoigen.ros import convert, topics

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from hoigen import decode
+from hoigen.messages import decode
 from hoigen.provenance import provenance_from_json, rejection_of
 from hoigen.records import Camera, Footage, Provenance
 from hoigen.ros import convert, topics

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from hoigen.decode import DEPTHS, EncodingError, MessageError, picture
+from hoigen.messages.decode import DEPTHS, EncodingError, MessageError, picture
 from hoigen.sources.recording.options import Damaged, NotRead
 from hoigen.sources.recording.stills import depth_values
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from hoigen.decode import EncodingError, MessageError, rgb
+from hoigen.messages.decode import EncodingError, MessageError, rgb
 from hoigen.sources.recording.options import Damaged, NotRead
 from hoigen.sources.recording.stills import read_picture
 
@@ -14,7 +14,7 @@ __all__ = ['rgb_of']
 
 
 def rgb_of(message: Any, topic: str, pixels: int) -> np.ndarray:
-    """[H,W,3] uint8 of an Image in one of the encodings of ``hoigen.decode``, or of a CompressedImage (JPEG, PNG)."""
+    """[H,W,3] uint8 of an Image in an encoding of ``hoigen.messages``, or of a CompressedImage (JPEG, PNG)."""
     if hasattr(message, 'format'):
         return read_picture(bytes(message.data), topic, pixels)
     try:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from hoigen.decode import COLOURS, DEPTHS, GREYS
+from hoigen.messages.decode import COLOURS, DEPTHS, GREYS
 from hoigen.sources.recording.bag_files import Topic
 from hoigen.sources.recording.bag_storage import FFMPEG, FOXGLOVE
 from hoigen.sources.recording.bag_video import codec_of

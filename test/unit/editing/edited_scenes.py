@@ -12,10 +12,10 @@ from hoigen.conditioning import ClipBuilder, ConditioningConfig, build_clip
 from hoigen.editing.placement import place
 from hoigen.editing.records import Edited, Subject
 from hoigen.editing.synthesis import make_room
-from hoigen.encode import Encoder
 from hoigen.episodes import EpisodeWriter, save_clip
-from hoigen.episodes.definitions import typestore
 from hoigen.geometry.shading import draw
+from hoigen.messages.definitions import typestore
+from hoigen.messages.encode import Encoder
 from hoigen.records import Camera, Clip, Provenance
 from hoigen.sources.mujoco import Episode, MujocoConfig, MujocoSource
 

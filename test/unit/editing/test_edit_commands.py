@@ -19,7 +19,7 @@ from hoigen.editing.commands.inputs import handled
 from hoigen.editing.flux_insertion import inserter
 from hoigen.editing.records import Edited
 from hoigen.episodes import EpisodeReader, load_clip
-from hoigen.episodes.definitions import typestore
+from hoigen.messages.definitions import typestore
 from hoigen.provenance import provenance_from_json
 
 BOX_OBJ = '\n'.join(

@@ -15,8 +15,8 @@ from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 
 from hoigen.episodes import EpisodeDamaged, EpisodeError, EpisodeReader, load_clip, recover
 from hoigen.episodes.commands import RecoverConfig, recover_episode
-from hoigen.episodes.definitions import typestore
 from hoigen.episodes.report import write_report
+from hoigen.messages.definitions import typestore
 from hoigen.records import Clip
 
 TINY = Scene(size=(24, 16), synth=(12, 8), frames=3, points=20, tracks=5)

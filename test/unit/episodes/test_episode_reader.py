@@ -11,10 +11,10 @@ from episode_factory import T_WORLD_CAM, Message, Scene, fidelity, messages, ren
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from hoigen.episodes import EpisodeError, EpisodeReader, EpisodeWriter
-from hoigen.episodes.definitions import typestore
 from hoigen.episodes.report import write_report
 from hoigen.episodes.storage import BagWriter
 from hoigen.geometry.camera import project
+from hoigen.messages.definitions import typestore
 from hoigen.resources import find
 
 

@@ -20,10 +20,10 @@ from rosbags.interfaces import QosDurability
 from rosbags.rosbag2 import Reader
 
 from hoigen.episodes import EpisodeError, EpisodeExists, EpisodeMismatch, EpisodeWriteFailed, EpisodeWriter, recover
-from hoigen.episodes.definitions import typestore
 from hoigen.episodes.storage import CHUNK_BYTES, BagWriter, _CheckedMcap
 from hoigen.episodes.tf import TransformsOf
 from hoigen.episodes.topics import PER_FRAME
+from hoigen.messages.definitions import typestore
 
 WRITTEN = [topic for topic in PER_FRAME if not topic.startswith('/edit/')]
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from hoigen.conventions import ROLES
-from hoigen.decode.fields import MessageError, once, pose, stamp_ns, triples
-from hoigen.decode.pictures import depth, rgb
+from hoigen.messages.decode.fields import MessageError, once, pose, stamp_ns, triples
+from hoigen.messages.decode.images import depth, rgb
 from hoigen.records import Camera, Contacts, Labels, MeshAsset, SceneFrame
 
 __all__ = ['assets', 'camera', 'intrinsics', 'labels', 'mesh_frame', 'scene_frame']

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from hoigen.conventions import ROLES
-from hoigen.decode.fields import MessageError
+from hoigen.messages.decode.fields import MessageError
 
 __all__ = ['COLOURS', 'DEPTHS', 'GREYS', 'EncodingError', 'depth', 'mask', 'picture', 'rgb']
 

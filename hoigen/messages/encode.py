@@ -1,4 +1,4 @@
-"""Records -> messages, of whatever kind a maker makes; the other way is :mod:`hoigen.decode`. Neither needs ROS.
+"""Records -> messages, of whatever library a maker makes them; :mod:`hoigen.messages.decode` is the other way.
 
 Per-frame messages come as a dictionary by topic name, all with one stamp.
 """
@@ -12,7 +12,7 @@ import numpy as np
 
 from hoigen.conditioning import FrameConditions
 from hoigen.conventions import ROLE_CODE
-from hoigen.decode import CLOUD_FIELDS
+from hoigen.messages.decode import CLOUD_FIELDS
 from hoigen.records import Camera, GeneratedClip, Labels, MeshAsset, SceneFrame
 
 __all__ = ['OPTICAL', 'WORLD', 'Encoder', 'FrameNames', 'Make', 'frame_names']
@@ -203,7 +203,7 @@ class Encoder:
         }
 
     def points(self, conditions: FrameConditions, head: Any) -> Any:
-        """Surface points as :data:`hoigen.decode.CLOUD_FIELDS` with the ids 0 to N-1."""
+        """Surface points as :data:`hoigen.messages.decode.CLOUD_FIELDS` with the ids 0 to N-1."""
         rows = np.zeros(len(conditions.points), _POINT_LAYOUT)
         for axis, name in enumerate('xyz'):
             rows[name] = conditions.points[:, axis]

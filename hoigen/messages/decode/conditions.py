@@ -10,9 +10,9 @@ import numpy as np
 from numpy.lib.recfunctions import structured_to_unstructured
 
 from hoigen.conventions import ROLES
-from hoigen.decode.fields import MessageError, stamp_ns, triples
-from hoigen.decode.pictures import depth, mask, rgb
-from hoigen.decode.scene import camera, labels
+from hoigen.messages.decode.fields import MessageError, stamp_ns, triples
+from hoigen.messages.decode.images import depth, mask, rgb
+from hoigen.messages.decode.scene import camera, labels
 from hoigen.records import Clip, Fidelity, GeneratedClip, Provenance
 
 __all__ = ['CLOUD_FIELDS', 'clip', 'cloud', 'generated', 'tracks']

@@ -13,10 +13,10 @@ from episode_factory import T_WORLD_CAM, Messages, Scene, frame_messages
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hoigen import decode
 from hoigen.episodes import EpisodeError, EpisodeReader
-from hoigen.episodes.definitions import typestore
 from hoigen.episodes.storage import BagWriter
+from hoigen.messages import decode
+from hoigen.messages.definitions import typestore
 
 SCENE = Scene(size=(8, 6), frames=2, points=6, tracks=3)
 Row = dict[str, Any]
