@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from hoigen.conventions import ROLES
 from hoigen.episodes import EpisodeSummary, EpisodeWriter
 from hoigen.geometry.transforms import look_at
 from hoigen.messages.definitions import typestore
+from hoigen.messages.encode import Encoder
+from hoigen.records import MeshAsset
 
 WORLD, OPTICAL = 'world', 'camera_optical'
 HAND = np.array([[-0.05, 0.02, 0.03], [0.05, 0.02, 0.03], [-0.03, -0.045, 0.02], [0.02, -0.05, 0.03], [0, 0, 0.085]])
@@ -161,23 +164,17 @@ class Messages:
         return self.pose(T)
 
     def assets(self) -> Any:
-        """Octahedra stand for the balls: the bag's readers do not look at the shape."""
+        """Octahedra stand for the balls: the bag's readers do not look at the shape. The object has a texture."""
         corners = np.array([[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]], np.float32)
         faces = np.array([[0, 2, 4], [2, 1, 4], [1, 3, 4], [3, 0, 4], [2, 0, 5], [1, 2, 5], [3, 1, 5], [0, 3, 5]])
         _, radii, roles = self.scene.balls(0)
         assets = [
-            self.make(
-                'hoigen/msg/MeshAsset',
-                id=f'ball_{n}',
-                role=int(role),
-                vertices=(corners * radius).reshape(-1).astype(np.float32),
-                triangles=faces.reshape(-1).astype(np.uint32),
-            )
+            MeshAsset(f'ball_{n}', ROLES[int(role)], corners * np.float32(radius), faces.astype(np.int32))
             for n, (radius, role) in enumerate(zip(radii, roles, strict=True))
         ]
-        return self.make(
-            'hoigen/msg/MeshAssets', header=self.header(0, WORLD), episode=self.scene.episode, assets=assets
-        )
+        texture = np.arange(2 * 3 * 3, dtype=np.uint8).reshape(2, 3, 3)
+        assets[-1] = replace(assets[-1], uv=corners[:, :2], texture=texture)
+        return Encoder(self.make).assets(assets, self.scene.stamp_ns(0), self.scene.episode)
 
     def mesh_frame(self, frame: int) -> Any:
         centres = self.scene.balls(frame)[0]

@@ -5,10 +5,12 @@ Per-frame messages come as a dictionary by topic name, all with one stamp.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from hoigen.conditioning import FrameConditions
 from hoigen.conventions import ROLE_CODE
@@ -82,18 +84,25 @@ class Encoder:
             width=width,
             encoding=encoding,
             is_bigendian=0,
-            step=pixels[0].nbytes,
+            step=pixels.itemsize * math.prod(pixels.shape[1:]),
             data=_bytes(pixels),
         )
 
     def pose(self, T: np.ndarray) -> Any:
         """Pose of a rigid ``T_world_body`` [4,4]."""
-        w, x, y, z = _quat_wxyz(T[:3, :3])
-        return self._make(
-            'geometry_msgs/msg/Pose',
-            position=self._vector('Point', T[:3, 3]),
-            orientation=self._make('geometry_msgs/msg/Quaternion', x=x, y=y, z=z, w=w),
-        )
+        return self.poses([T])[0]
+
+    def poses(self, Ts: Sequence[np.ndarray]) -> list[Any]:
+        """Poses of rigid ``T_world_body``, each [4,4]; quaternions with w >= 0."""
+        quaternions = Rotation.from_matrix(np.reshape(Ts, (-1, 4, 4))[:, :3, :3]).as_quat(canonical=True)
+        return [
+            self._make(
+                'geometry_msgs/msg/Pose',
+                position=self._vector('Point', T[:3, 3]),
+                orientation=self._make('geometry_msgs/msg/Quaternion', x=x, y=y, z=z, w=w),
+            )
+            for T, (x, y, z, w) in zip(Ts, quaternions.tolist(), strict=True)
+        ]
 
     def camera_info(self, camera: Camera, head: Any) -> Any:
         """Intrinsics of a camera without distortion."""
@@ -125,16 +134,21 @@ class Encoder:
             'hoigen/msg/MeshAssets',
             header=self.header(stamp_ns, WORLD),
             episode=episode,
-            assets=[
-                self._make(
-                    'hoigen/msg/MeshAsset',
-                    id=asset.id,
-                    role=ROLE_CODE[asset.role],
-                    vertices=asset.vertices.ravel(),
-                    triangles=asset.triangles.astype(np.uint32).ravel(),
-                )
-                for asset in assets
-            ],
+            assets=list(map(self._asset, assets)),
+        )
+
+    def _asset(self, asset: MeshAsset) -> Any:
+        uv, texture = asset.uv, asset.texture
+        if uv is None or texture is None:
+            uv, texture = np.zeros(0, np.float32), np.zeros((0, 0, 3), np.uint8)
+        return self._make(
+            'hoigen/msg/MeshAsset',
+            id=asset.id,
+            role=ROLE_CODE[asset.role],
+            vertices=asset.vertices.ravel(),
+            triangles=asset.triangles.astype(np.uint32).ravel(),
+            uv=uv.ravel(),
+            texture=self.image(texture, self.header(0, '')),
         )
 
     def mesh_frame(self, frame: SceneFrame, head: Any) -> Any:
@@ -143,7 +157,7 @@ class Encoder:
             'hoigen/msg/MeshFrame',
             header=head,
             ids=list(frame.poses),
-            poses=[self.pose(T) for T in frame.poses.values()],
+            poses=self.poses(list(frame.poses.values())),
             deformed=[
                 self._make('hoigen/msg/DeformedMesh', id=name, vertices=vertices.ravel())
                 for name, vertices in frame.vertices.items()
@@ -290,19 +304,3 @@ class Encoder:
 def _bytes(values: np.ndarray) -> np.ndarray:
     """The bytes of an array, flat, uint8."""
     return np.ascontiguousarray(values).reshape(-1).view(np.uint8)
-
-
-def _quat_wxyz(rotation: np.ndarray) -> list[float]:
-    """Unit quaternion w, x, y, z with w >= 0 of a [3,3] rotation: the row of q q^T with the largest diagonal."""
-    (a, b, c), (d, e, f), (g, h, i) = rotation
-    rows = np.array(
-        [
-            [1 + a + e + i, h - f, c - g, d - b],
-            [h - f, 1 + a - e - i, b + d, c + g],
-            [c - g, b + d, 1 - a + e - i, f + h],
-            [d - b, c + g, f + h, 1 - a - e + i],
-        ]
-    )
-    quaternion = rows[np.argmax(np.diag(rows))]
-    quaternion = quaternion / np.linalg.norm(quaternion) * (-1 if quaternion[0] < 0 else 1)
-    return quaternion.tolist()

@@ -225,13 +225,18 @@ def test_depth_may_be_left_out() -> None:
 
 
 def test_mesh_table_survives_the_wire() -> None:
-    """Vertices, triangles and roles arrive as sent, in the types that records ask for."""
-    want = (asset('cup'), replace(asset('palm'), role='hand'), replace(asset('table'), role='scene'))
+    """Vertices, triangles, roles and textures arrive as sent, in the types that records ask for."""
+    uv = RNG.normal(size=(len(asset('cup').vertices), 2)).astype(np.float32)
+    cup = replace(asset('cup'), uv=uv, texture=RNG.integers(0, 256, (3, 5, 3), np.uint8))
+    want = (cup, replace(asset('palm'), role='hand'), replace(asset('table'), role='scene'))
     got = decode.assets(wire(convert.assets_to_msg(want, STAMP_NS)))
     assert [(a.id, a.role) for a in got] == [(a.id, a.role) for a in want]
     for one, other in zip(got, want, strict=True):
         same(one.vertices, other.vertices)
         same(one.triangles, other.triangles)
+    same(got[0].uv, cup.uv)
+    same(got[0].texture, cup.texture)
+    assert [(one.uv, one.texture) for one in got[1:]] == [(None, None)] * 2
 
 
 def test_clip_is_put_together_from_messages() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.lib.recfunctions import structured_to_unstructured
 
 from hoigen.conventions import ROLES
-from hoigen.messages.decode.fields import MessageError, stamp_ns, triples
+from hoigen.messages.decode.fields import MessageError, columns, stamp_ns
 from hoigen.messages.decode.images import depth, mask, rgb
 from hoigen.messages.decode.scene import camera, labels
 from hoigen.records import Clip, Fidelity, GeneratedClip, Provenance
@@ -64,7 +64,7 @@ def cloud(message: Any) -> np.ndarray:
 def tracks(message: Any) -> tuple[np.ndarray, np.ndarray]:
     """World points [M,3] float32 and visible [M] bool of a hoigen/PointTracks; ids are 0 to M-1, in order."""
     _in_order('tracks.ids', np.asarray(message.ids))
-    points, visible = triples(message.points, np.float32, 'tracks.points'), np.asarray(message.visible, bool)
+    points, visible = columns(message.points, 3, np.float32, 'tracks.points'), np.asarray(message.visible, bool)
     if not len(message.ids) == len(points) == len(visible):
         raise MessageError(
             'tracks',

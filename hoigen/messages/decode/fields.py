@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from hoigen.geometry.transforms import rigid
 
-__all__ = ['MessageError', 'once', 'pose', 'stamp_ns', 'triples']
+__all__ = ['MessageError', 'columns', 'once', 'pose', 'poses', 'stamp_ns']
 
 QUATERNION_TOLERANCE = 1e-3
 """How far from 1 a quaternion's norm may be; publishers round to float32 and more."""
@@ -29,31 +30,30 @@ def stamp_ns(header: Any) -> int:
 
 def pose(message: Any, name: str = 'pose') -> np.ndarray:
     """``T`` [4,4] float64 of a geometry_msgs/Pose called ``name``: from the posed frame to the header's."""
-    q, p = message.orientation, message.position
-    quat_wxyz = np.array([q.w, q.x, q.y, q.z])
-    norm = float(np.linalg.norm(quat_wxyz))
-    if not abs(norm - 1) < QUATERNION_TOLERANCE:
-        raise MessageError(f'{name}.orientation', 'a quaternion of norm 1', f'norm {norm:.6g}')
-    w, x, y, z = quat_wxyz / norm
-    rotation = np.array(
-        [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-        ]
-    )
-    position = np.array([p.x, p.y, p.z])
-    if not np.isfinite(position).all():
-        raise MessageError(f'{name}.position', 'finite metres', position.tolist())
-    return rigid(rotation, position)
+    return poses({name: message})[name]
 
 
-def triples(values: Any, dtype: type[np.generic], name: str) -> np.ndarray:
-    """[N,3] of a flat list x y z, x y z, ..."""
+def poses(messages: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """``T`` [4,4] float64 of geometry_msgs/Poses, by the names that errors call them."""
+    if not messages:
+        return {}
+    quaternions = np.array([[getattr(message.orientation, axis) for axis in 'xyzw'] for message in messages.values()])
+    positions = np.array([[getattr(message.position, axis) for axis in 'xyz'] for message in messages.values()])
+    for name, norm, position in zip(messages, np.linalg.norm(quaternions, axis=1), positions, strict=True):
+        if not abs(norm - 1) < QUATERNION_TOLERANCE:
+            raise MessageError(f'{name}.orientation', 'a quaternion of norm 1', f'norm {norm:.6g}')
+        if not np.isfinite(position).all():
+            raise MessageError(f'{name}.position', 'finite metres', position.tolist())
+    rotations = Rotation.from_quat(quaternions).as_matrix()
+    return dict(zip(messages, map(rigid, rotations, positions), strict=True))
+
+
+def columns(values: Any, count: int, dtype: type[np.generic], name: str) -> np.ndarray:
+    """[N,count] of a flat list, as x y z, x y z, ..."""
     flat = np.asarray(values, dtype)
-    if flat.size % 3:
-        raise MessageError(name, 'a multiple of 3 values', flat.size)
-    return flat.reshape(-1, 3)
+    if flat.size % count:
+        raise MessageError(name, f'a multiple of {count} values', flat.size)
+    return flat.reshape(-1, count)
 
 
 def once(names: Sequence[str], field: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from hoigen.conventions import ROLES
-from hoigen.messages.decode.fields import MessageError, once, pose, stamp_ns, triples
+from hoigen.messages.decode.fields import MessageError, columns, once, pose, poses, stamp_ns
 from hoigen.messages.decode.images import depth, rgb
 from hoigen.records import Camera, Contacts, Labels, MeshAsset, SceneFrame
 
@@ -50,11 +50,19 @@ def _asset(message: Any) -> MeshAsset:
     name = f'mesh {message.id!r}'
     if message.role >= len(ROLES):
         raise MessageError(f'{name}: role', f'0 to {len(ROLES) - 1}', message.role)
-    triangles = triples(message.triangles, np.uint32, f'{name}: triangles')
+    triangles = columns(message.triangles, 3, np.uint32, f'{name}: triangles')
     if triangles.size and triangles.max() > np.iinfo(np.int32).max:
         raise MessageError(f'{name}: triangles', 'vertex indices', int(triangles.max()))
-    vertices = triples(message.vertices, np.float32, f'{name}: vertices')
-    return MeshAsset(message.id, ROLES[message.role], vertices, triangles.astype(np.int32))
+    vertices = columns(message.vertices, 3, np.float32, f'{name}: vertices')
+    texture = message.texture
+    return MeshAsset(
+        message.id,
+        ROLES[message.role],
+        vertices,
+        triangles.astype(np.int32),
+        columns(message.uv, 2, np.float32, f'{name}: uv') if len(message.uv) else None,
+        rgb(texture, f'{name}: texture') if texture.width or texture.height or len(texture.data) else None,
+    )
 
 
 def mesh_frame(message: Any) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
@@ -62,8 +70,10 @@ def mesh_frame(message: Any) -> tuple[dict[str, np.ndarray], dict[str, np.ndarra
     if len(message.ids) != len(message.poses):
         raise MessageError('mesh_frame.poses', f'{len(message.ids)}, one for each id', len(message.poses))
     once([*message.ids, *(mesh.id for mesh in message.deformed)], 'mesh_frame.ids, deformed')
-    poses = {name: pose(value, f'pose of {name!r}') for name, value in zip(message.ids, message.poses, strict=True)}
-    return poses, {mesh.id: triples(mesh.vertices, np.float32, f'vertices of {mesh.id!r}') for mesh in message.deformed}
+    found = poses({f'pose of {name!r}': value for name, value in zip(message.ids, message.poses, strict=True)})
+    return dict(zip(message.ids, found.values(), strict=True)), {
+        mesh.id: columns(mesh.vertices, 3, np.float32, f'vertices of {mesh.id!r}') for mesh in message.deformed
+    }
 
 
 def labels(message: Any) -> Labels:

@@ -23,9 +23,11 @@ Row = dict[str, Any]
 
 
 def rows() -> list[Row]:
-    """The messages of a clip, by instant and topic; new ones each time."""
+    """The messages of a clip, by instant and topic, the mesh table with the first; new ones each time."""
     build = Messages(SCENE)
-    return [{topic: message for topic, _, message in frame_messages(build, frame)} for frame in range(SCENE.frames)]
+    found = [{topic: message for topic, _, message in frame_messages(build, frame)} for frame in range(SCENE.frames)]
+    found[0]['mesh_assets'] = build.assets()
+    return found
 
 
 def values(record: Any) -> Any:
@@ -34,6 +36,8 @@ def values(record: Any) -> Any:
         return str(record.dtype), record.shape, np.ascontiguousarray(record).tobytes()
     if is_dataclass(record):
         return {field.name: values(getattr(record, field.name)) for field in fields(record)}
+    if isinstance(record, dict):
+        return {name: values(value) for name, value in record.items()}
     return tuple(map(values, record)) if isinstance(record, tuple) else record
 
 
@@ -49,10 +53,14 @@ def of_graph(messages: list[Row]) -> Any:
     """As a node decodes what it receives."""
     topics = [
         topic
-        for topic in messages[0]
+        for topic in messages[1]
         if topic.startswith('condition/') or topic in ('camera/image', 'camera/camera_info', 'camera/pose', 'labels')
     ]
-    return decode.clip({topic: [row[topic] for row in messages] for topic in topics})
+    return (
+        decode.clip({topic: [row[topic] for row in messages] for topic in topics}),
+        decode.assets(messages[0]['mesh_assets']),
+        {decode.stamp_ns(row['mesh_frame'].header): decode.mesh_frame(row['mesh_frame']) for row in messages},
+    )
 
 
 def of_bag(messages: list[Row], folder: Path) -> Any:
@@ -68,7 +76,7 @@ def of_bag(messages: list[Row], folder: Path) -> Any:
             )
     bag.close()
     with EpisodeReader(folder) as reader:
-        return reader.clip()
+        return reader.clip(), reader.assets(), reader.mesh_frames()
 
 
 SPECIAL = st.sampled_from([0.0, -0.0, -1.0, 1e-9, 1.5, np.inf, -np.inf, np.nan])
@@ -94,6 +102,10 @@ def changes(draw: st.DrawFn) -> Callable[[list[Row]], None]:
                     'contacts',
                     'camera',
                     'rgb',
+                    'mesh',
+                    'uv',
+                    'texture',
+                    'asset pose',
                 ]
             )
         ),
@@ -135,6 +147,18 @@ def changes(draw: st.DrawFn) -> Callable[[list[Row]], None]:
             ] * code
         elif kind == 'camera':
             row['camera/camera_info'].k[code] = value
+        elif kind == 'mesh':
+            mesh = messages[0]['mesh_assets'].assets[code]
+            mesh.vertices[0], mesh.triangles[1], mesh.id = np.float32(value), code + 3, name
+        elif kind == 'uv':
+            textured = messages[0]['mesh_assets'].assets[-1]
+            textured.uv[code], textured.uv = np.float32(value), textured.uv[: len(textured.uv) - code]
+        elif kind == 'texture':
+            textured = messages[0]['mesh_assets'].assets[-code]
+            pixels = np.random.default_rng(code).integers(0, 256, (1 + code, 2, 3), np.uint8)
+            textured.texture = make.image(0, pixels[:, : 2 - code // 4], ['bgr8', 'rgb8', 'rgb8', 'jpeg', 'rgb8'][code])
+        elif kind == 'asset pose':
+            row['mesh_frame'].poses[code].position.x, row['mesh_frame'].poses[0].orientation.w = value, factor
         else:
             pixels = np.random.default_rng(code).integers(0, 256, (*SCENE.size[::-1], 4), np.uint8)
             encoding, channels = [('bgr8', 3), ('rgba8', 4), ('mono8', 1), ('8UC3', 3), ('jpeg', 3)][code]
@@ -163,5 +187,12 @@ def test_rounded_poses_are_read_back(tmp_path: Path) -> None:
         quaternion = row['camera/pose'].pose.orientation
         for axis in 'xyzw':
             setattr(quaternion, axis, getattr(quaternion, axis) * 1.00005)
-    rotation = of_bag(messages, tmp_path / 'bag').cameras[0].T_world_cam[:3, :3]
+    rotation = of_bag(messages, tmp_path / 'bag')[0].cameras[0].T_world_cam[:3, :3]
     np.testing.assert_allclose(rotation @ rotation.T, np.eye(3), atol=1e-12)
+
+
+def test_the_messages_themselves_are_taken() -> None:
+    """What the property starts from is no refusal, and a texture is in it."""
+    _, assets, instants = of_graph(rows())
+    assert [asset.texture is not None for asset in assets] == [False] * 5 + [True]
+    assert len(instants) == SCENE.frames
