@@ -8,6 +8,7 @@ import os
 os.environ['OMP_NUM_THREADS'] = os.environ['OPENBLAS_NUM_THREADS'] = os.environ['OPENCV_FOR_THREADS_NUM'] = '1'
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -18,6 +19,12 @@ from hoigen.records import Clip, MeshAsset, SceneFrame
 
 settings.register_profile('hoigen', deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile('hoigen')  # nothing fails because the machine is slow
+
+
+@pytest.fixture(scope='session')
+def golden() -> Path:
+    """Numbers of the published models and of their official code; its README says how each file was made."""
+    return Path(__file__).parent / 'golden'
 
 
 @pytest.fixture(scope='session')

@@ -13,9 +13,9 @@ from hoigen.editing.asset_reference.model import AssetTransformer, Layout, Views
 
 
 @pytest.fixture
-def official(reference: Path) -> tuple[AssetTransformer, dict[str, torch.Tensor]]:
+def official(golden: Path) -> tuple[AssetTransformer, dict[str, torch.Tensor]]:
     """The released transformer at toy size with its own inputs and outputs."""
-    with np.load(reference / 'fixtures' / 'refany3d_tiny.npz') as file:
+    with np.load(golden / 'fixtures' / 'refany3d_tiny.npz') as file:
         arrays = {name: file[name] for name in file}
     facts = json.loads(str(arrays.pop('meta_json')))
     config = {key: value for key, value in facts['config'].items() if not key.startswith('_')}

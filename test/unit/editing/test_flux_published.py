@@ -38,17 +38,17 @@ DEV = read_config('insertion-flux-dev')
         ('t5_v1_1_xxl_encoder', lambda: T5EncoderModel(T5Config(**DEV.t5))),
     ],
 )
-def test_the_full_size_is_the_official_one(reference, manifest, made):
+def test_the_full_size_is_the_official_one(golden, manifest, made):
     """Every key and shape of FLUX.1-dev, and no other: built without storage from the configuration that ships."""
     with torch.device('meta'):
         got = {key: list(value.shape) for key, value in made().state_dict().items()}
-    assert got == json.loads((reference / 'manifests' / f'{manifest}.json').read_text())
+    assert got == json.loads((golden / 'manifests' / f'{manifest}.json').read_text())
 
 
 @pytest.mark.parametrize(('part', 'file'), [('transformer', 'flux1_dev_transformer'), ('autoencoder', 'flux1_dev_vae')])
-def test_the_configuration_is_the_official_one(reference, part, file):
+def test_the_configuration_is_the_official_one(golden, part, file):
     """Values that no shape shows (the latents' scale, the axes of positions) are those of the release."""
-    official = json.loads((reference / 'configs' / f'{file}.json').read_text())
+    official = json.loads((golden / 'configs' / f'{file}.json').read_text())
     assert getattr(DEV, part).items() <= official.items()
 
 

@@ -8,9 +8,9 @@ from diffusers import FlowMatchEulerDiscreteScheduler
 from hoigen.editing.flux.sampling import noise, sample, schedule
 
 
-def test_schedule_as_published(reference):
+def test_schedule_as_published(golden):
     """The 25 steps of the released code at 32x32 tokens."""
-    published = np.load(reference / 'fixtures' / 'uno_ids.npz')['schedule_25_seq1024']
+    published = np.load(golden / 'fixtures' / 'uno_ids.npz')['schedule_25_seq1024']
     np.testing.assert_allclose(schedule(25, 1024), published, atol=3e-7)  # theirs is computed in float32
 
 

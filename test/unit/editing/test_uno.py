@@ -18,9 +18,9 @@ PICTURE, REFERENCES = (4, 6), [(2, 3), (3, 2)]
 
 
 @pytest.mark.parametrize(('offset', 'published'), [('diagonal', 'd'), ('down', 'h'), ('across', 'w'), ('none', 'o')])
-def test_position_ids_as_published(reference, offset, published):
+def test_position_ids_as_published(golden, offset, published):
     """References that are not square, after a picture that is not."""
-    ids = np.load(reference / 'fixtures' / 'uno_ids.npz')
+    ids = np.load(golden / 'fixtures' / 'uno_ids.npz')
     for number, got in enumerate(reference_ids(*PICTURE, REFERENCES, offset)):
         np.testing.assert_array_equal(got.numpy(), ids[f'{published}/ref{number}_ids'])
 
@@ -109,9 +109,9 @@ def test_saved_and_assigned_again_it_is_the_same(flux, uno):
     assert torch.equal(run(flux), first)
 
 
-def test_the_released_adapter_fits_flux_dev(reference, tmp_path):
+def test_the_released_adapter_fits_flux_dev(golden, tmp_path):
     """All 304 tensors of rank 512 have a layer of FLUX.1-dev, of the right shape, and no adapted layer is left out."""
-    shapes = json.loads((reference / 'manifests' / 'uno_dit_lora_rank512.json').read_text())
+    shapes = json.loads((golden / 'manifests' / 'uno_dit_lora_rank512.json').read_text())
     with torch.device('meta'):
         flux = FluxTransformer2DModel(**read_config('insertion-flux-dev').transformer)
         tensors = {key: torch.empty(shape) for key, shape in shapes.items()}
@@ -120,13 +120,13 @@ def test_the_released_adapter_fits_flux_dev(reference, tmp_path):
     assert converted == {key: tuple(value.shape) for key, value in adapter(flux).items()}
 
 
-def test_the_catalogue_knows_the_released_keys(reference, tmp_path, uno):
+def test_the_catalogue_knows_the_released_keys(golden, tmp_path, uno):
     """The module that a download is held against has the released names and shapes, and the file's rank."""
     write_uno(tmp_path / 'uno', rank=5)
     with torch.device('meta'):
         module = blank_uno(tmp_path / 'uno')
     got = {key: list(value.shape) for key, value in module.state_dict().items()}
-    released = json.loads((reference / 'manifests' / 'uno_dit_lora_rank512.json').read_text())
+    released = json.loads((golden / 'manifests' / 'uno_dit_lora_rank512.json').read_text())
     assert got == {key: [5 if size == 512 else size for size in shape] for key, shape in released.items()}
 
 

@@ -1,21 +1,16 @@
 """SAMURAI's selection: the official run, number by number, and the laws that it should keep beyond it."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from hoigen.perception.learned.samurai import BoxFilter, Choice, MotionSelector, SamuraiConfig, box_iou, memory_frames
 
-FIXTURE = Path(__file__).resolve().parents[3].parent / 'shared' / 'reference' / 'fixtures' / 'samurai_kf.npz'
-
 
 @pytest.fixture
-def official():
-    if not FIXTURE.is_file():
-        pytest.skip('the reference fixtures are not beside this checkout')
-    return dict(np.load(FIXTURE))
+def official(golden):
+    return dict(np.load(golden / 'fixtures' / 'samurai_kf.npz'))
 
 
 def candidates(official, frame):

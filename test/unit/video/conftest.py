@@ -1,6 +1,4 @@
-"""Small models of the real classes, and the shared reference material where it lies beside the project."""
-
-from pathlib import Path
+"""Small models of the real classes."""
 
 import pytest
 import torch
@@ -8,8 +6,6 @@ from accelerate.state import AcceleratorState
 
 from hoigen.video.inputs import PointInputs
 from hoigen.video.transformer import ControlledCogVideoX
-
-REFERENCE = Path(__file__).resolve().parents[3].parent / 'shared' / 'reference'
 
 SMALL = {
     'num_attention_heads': 2,
@@ -32,13 +28,6 @@ def own_precision():
     """accelerate keeps one precision for a process; each file of tests may train in its own."""
     yield
     AcceleratorState._reset_state(reset_partial_state=True)
-
-
-@pytest.fixture
-def reference() -> Path:
-    if not REFERENCE.is_dir():
-        pytest.skip('the reference fixtures and manifests are not beside this checkout')
-    return REFERENCE
 
 
 @pytest.fixture

@@ -104,7 +104,7 @@ def test_the_bench_runs_at_a_toy_size_and_wants_a_gpu_for_the_full_one(monkeypat
     assert 'expected a GPU' in capsys.readouterr().err
 
 
-def test_the_work_is_the_marks(reference):
+def test_the_work_is_the_marks():
     """CogVideoX-5B, a pass of 17,776 tokens: 332 TFLOP; with a branch of 18 blocks 1.45 times it, of 42 twice."""
     config = read_config('cogvideox-5b')
     _, latents, text = meta_inputs(config)

@@ -14,7 +14,7 @@ from hoigen.video.model import FILES, WEIGHTS, ModelConfig, ModelError, build, l
 from hoigen.video.transformer import ControlledCogVideoX
 
 
-def test_the_full_size_model_has_the_published_keys_and_shapes(reference):
+def test_the_full_size_model_has_the_published_keys_and_shapes(golden):
     """config/models/cogvideox-5b.yaml builds what the published weights are for, backbone and autoencoder."""
     with torch.device('meta'):
         model = build(read_config('cogvideox-5b'))
@@ -22,7 +22,7 @@ def test_the_full_size_model_has_the_published_keys_and_shapes(reference):
         (model.transformer, 'cogvideox_5b_i2v_transformer'),
         (model.autoencoder, 'cogvideox_5b_i2v_vae'),
     ):
-        want = json.loads((reference / 'manifests' / f'{manifest}.json').read_text())
+        want = json.loads((golden / 'manifests' / f'{manifest}.json').read_text())
         got = {k: list(v.shape) for k, v in part.state_dict().items()}
         assert {k: got.get(k) for k in want} == {k: list(v) for k, v in want.items()}
     assert len(model.transformer.transformer_blocks_copy) == 42
@@ -33,11 +33,11 @@ def test_the_full_size_model_has_the_published_keys_and_shapes(reference):
     )
 
 
-def test_the_full_size_text_encoder_has_the_published_keys_and_shapes(reference):
+def test_the_full_size_text_encoder_has_the_published_keys_and_shapes(golden):
     """The T5 of config/models/cogvideox-5b.yaml is T5 v1.1 XXL."""
     with torch.device('meta'):
         encoder = T5EncoderModel(T5Config(**read_config('cogvideox-5b').text))
-    want = json.loads((reference / 'manifests' / 't5_v1_1_xxl_encoder.json').read_text())
+    want = json.loads((golden / 'manifests' / 't5_v1_1_xxl_encoder.json').read_text())
     assert {k: list(v.shape) for k, v in encoder.state_dict().items()} == {k: list(v) for k, v in want.items()}
     assert round(sum(p.numel() for p in encoder.parameters()) / 1e9, 3) == 4.762
 

@@ -84,9 +84,9 @@ def test_more_copies_than_blocks_are_refused(small_config):
 
 
 @torch.no_grad()
-def test_parity_with_the_released_tracking_branch(reference):
+def test_parity_with_the_released_tracking_branch(golden):
     """The tracking part computes what the released Diffusion-as-Shader code computes, with its own weights."""
-    file = np.load(reference / 'fixtures' / 'das_tiny.npz')
+    file = np.load(golden / 'fixtures' / 'das_tiny.npz')
     config = json.loads(str(file['config_json']))
     model = ControlledCogVideoX(control_blocks=config.pop('num_tracking_blocks'), point_branch=False, **config).eval()
     model.load_state_dict({k[2:]: torch.from_numpy(file[k].astype(np.float32)) for k in file.files if k[:2] == 'w/'})
@@ -105,9 +105,9 @@ def test_parity_with_the_released_tracking_branch(reference):
         ('das_tracking_transformer', {'control_blocks': 18, 'point_branch': False}, True),
     ],
 )
-def test_full_size_keys_and_shapes_are_the_published_ones(reference, manifest, options, exact):
+def test_full_size_keys_and_shapes_are_the_published_ones(golden, manifest, options, exact):
     """The 5B weights load into this code key by key: built at full size on the meta device."""
-    want = {k: list(v) for k, v in json.loads((reference / 'manifests' / f'{manifest}.json').read_text()).items()}
+    want = {k: list(v) for k, v in json.loads((golden / 'manifests' / f'{manifest}.json').read_text()).items()}
     with torch.device('meta'):
         model = ControlledCogVideoX(**options)
     got = {k: list(v.shape) for k, v in model.state_dict().items()}

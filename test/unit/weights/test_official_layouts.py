@@ -11,7 +11,6 @@ import pytest
 from hoigen.weights import ModelError, entry
 from hoigen.weights.fit import refuse_unfit
 
-REFERENCE = Path(__file__).resolve().parents[3].parent / 'shared' / 'reference'
 WIDE, HALF = ('F32', 4), ('BF16', 2)
 PARTS = {
     'vggt': {'.': ('vggt_1b', None, WIDE)},
@@ -46,18 +45,16 @@ def write_empty(path: Path, shapes: dict[str, list[int]], dtype: tuple[str, int]
 
 
 @pytest.mark.parametrize('name', PARTS)
-def test_official_keys_and_shapes_fit(tmp_path, name):
+def test_official_keys_and_shapes_fit(golden, tmp_path, name):
     """And one key more does not."""
-    if not REFERENCE.is_dir():
-        pytest.skip('the reference manifests and configurations are not beside this checkout')
     one = replace(entry(name), parts={part: entry(name).parts[part] for part in PARTS[name]})
     for part, (keys, config, dtype) in PARTS[name].items():
         weights = 'model.safetensors' if part in ('.', 'text_encoder') else 'diffusion_pytorch_model.safetensors'
-        shapes = json.loads((REFERENCE / 'manifests' / f'{keys}.json').read_text())
+        shapes = json.loads((golden / 'manifests' / f'{keys}.json').read_text())
         write_empty(tmp_path / 'right' / part / weights, shapes, dtype)
         write_empty(tmp_path / 'wrong' / part / weights, shapes | {'stowaway': [1]}, dtype)
         for folder in ('right', 'wrong') if config else ():
-            shutil.copy(REFERENCE / 'configs' / f'{config}.json', tmp_path / folder / part / 'config.json')
+            shutil.copy(golden / 'configs' / f'{config}.json', tmp_path / folder / part / 'config.json')
     refuse_unfit(one, tmp_path / 'right')
     with pytest.raises(ModelError, match='unexpected stowaway'):
         refuse_unfit(one, tmp_path / 'wrong')
