@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from hoigen.editing.records import Reference
-from hoigen.geometry.orientation import Orientation, angle_between, camera_at, rotation_of
+from hoigen.geometry.orientation import Orientation, camera_at, rotation_of
 from hoigen.geometry.shading import View, draw
+from hoigen.geometry.transforms import angle_between
 from hoigen.records import MeshAsset
 
 __all__ = ['SIZE', 'even_views', 'nearest', 'random_views', 'reference', 'view_of']
@@ -57,6 +58,6 @@ def nearest(references: tuple[Reference, ...], orientation: Orientation, count: 
     want = rotation_of(orientation)
 
     def distance(item: Reference) -> float:
-        return np.inf if item.orientation is None else angle_between(rotation_of(item.orientation), want)
+        return np.inf if item.orientation is None else float(angle_between(rotation_of(item.orientation), want))
 
     return tuple(sorted(references, key=distance)[:count])

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
-from hoigen.geometry.transforms import invert, look_at, rigid
+from hoigen.geometry.transforms import look_at, rigid
 from hoigen.records import Camera
 
-__all__ = ['Orientation', 'angle_between', 'apparent', 'camera_at', 'rotation_of']
-
-POLE = 1e-6
+__all__ = ['Orientation', 'apparent', 'camera_at', 'rotation_of']
 
 
 @dataclass(frozen=True)
@@ -46,26 +46,15 @@ def apparent(camera: Camera, T_world_object: np.ndarray) -> Orientation:
 
 
 def _angles(R_cam_object: np.ndarray) -> Orientation:
-    towards_viewer = -R_cam_object[2]
-    elevation = float(np.arcsin(np.clip(towards_viewer[2], -1, 1)))
-    flat = float(np.hypot(towards_viewer[0], towards_viewer[1]))
-    if flat < POLE:  # seen from a pole: the azimuth takes the whole turn
-        x, y = R_cam_object[:2, 0]
-        azimuth = float(np.arctan2(-x, y)) if elevation > 0 else float(np.arctan2(-x, -y))
-        return Orientation(azimuth, elevation, 0.0)
-    azimuth = float(np.arctan2(towards_viewer[1], towards_viewer[0]))
-    turn = R_cam_object @ rotation_of(Orientation(azimuth, elevation, 0.0)).T
-    return Orientation(azimuth, elevation, float(np.arctan2(turn[1, 0], turn[0, 0])))
+    # At a pole scipy gives the whole turn to the first angle.
+    about_up, tilt, in_plane = Rotation.from_matrix(R_cam_object).as_euler('zxz', suppress_warnings=True)
+    return Orientation(math.remainder(-about_up - np.pi / 2, 2 * np.pi), float(tilt) - np.pi / 2, float(in_plane))
 
 
 def rotation_of(orientation: Orientation) -> np.ndarray:
     """``R_cam_object`` [3,3] of a camera that looks at the object's origin; inverse of :func:`apparent`."""
-    a, e, d = orientation.azimuth, orientation.elevation, orientation.in_plane
-    right = np.array([-np.sin(a), np.cos(a), 0])
-    forward = -np.array([np.cos(e) * np.cos(a), np.cos(e) * np.sin(a), np.sin(e)])
-    upright = np.stack([right, np.cross(forward, right), forward])
-    roll = np.array([[np.cos(d), -np.sin(d), 0], [np.sin(d), np.cos(d), 0], [0, 0, 1]])
-    return roll @ upright
+    angles = -orientation.azimuth - np.pi / 2, orientation.elevation + np.pi / 2, orientation.in_plane
+    return Rotation.from_euler('zxz', angles).as_matrix()
 
 
 def camera_at(orientation: Orientation, centre: np.ndarray, distance_m: float, K: np.ndarray, size: int) -> Camera:
@@ -73,8 +62,3 @@ def camera_at(orientation: Orientation, centre: np.ndarray, distance_m: float, K
     frame is the world."""
     R_object_cam = rotation_of(orientation).T
     return Camera(K, size, size, rigid(R_object_cam, centre - distance_m * R_object_cam[:, 2]))
-
-
-def angle_between(a: np.ndarray, b: np.ndarray) -> float:
-    """Radians of the rotation between two rotations [3,3]."""
-    return float(np.arccos(np.clip((np.trace(invert(rigid(a, np.zeros(3)))[:3, :3] @ b) - 1) / 2, -1, 1)))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
-__all__ = ['apply', 'invert', 'look_at', 'rigid']
+__all__ = ['angle_between', 'apply', 'invert', 'look_at', 'rigid']
 
 
 def rigid(rotation: np.ndarray, translation: np.ndarray) -> np.ndarray:
@@ -23,6 +24,11 @@ def invert(T_a_b: np.ndarray) -> np.ndarray:
 def apply(T_a_b: np.ndarray, points_b: np.ndarray) -> np.ndarray:
     """Points [...,3] of frame b as float64 points of frame a."""
     return points_b @ T_a_b[:3, :3].T + T_a_b[:3, 3]
+
+
+def angle_between(R_a: np.ndarray, R_b: np.ndarray) -> np.ndarray:
+    """[...] radians of the rotation between rotations [...,3,3]."""
+    return Rotation.from_matrix(R_a.swapaxes(-1, -2) @ R_b).magnitude()
 
 
 def look_at(eye: np.ndarray, target: np.ndarray, up: tuple[float, float, float] = (0.0, 0.0, 1.0)) -> np.ndarray:

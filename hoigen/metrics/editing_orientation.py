@@ -15,7 +15,7 @@ from scipy.spatial.transform import Rotation
 
 from hoigen.geometry.camera import crop_camera, project, resize_camera
 from hoigen.geometry.shading import brightness, draw
-from hoigen.geometry.transforms import rigid
+from hoigen.geometry.transforms import angle_between, rigid
 from hoigen.metrics.editing import EditTruth
 from hoigen.records import Camera, MeshAsset
 
@@ -98,7 +98,7 @@ class OrientationReader:
 
     def error_deg(self, picture: np.ndarray) -> float:
         """The angle from how the object is seen to be turned to the nearest orientation that looks as the true one."""
-        return float(_angles_deg(self.alike, self.read(picture)).min())
+        return float(np.degrees(angle_between(self.alike, self.read(picture)).min()))
 
     @property
     def tells(self) -> bool:
@@ -108,7 +108,7 @@ class OrientationReader:
     @cached_property
     def chance(self) -> float:
         """How often an orientation drawn by chance is right."""
-        nearest = np.min([_angles_deg(self._coarse.rotation, rotation) for rotation in self.alike], 0)
+        nearest = np.min([np.degrees(angle_between(self._coarse.rotation, rotation)) for rotation in self.alike], 0)
         return float((nearest <= ACCURATE_DEG).mean())
 
     @cached_property
@@ -214,7 +214,7 @@ def _apart(rotations: np.ndarray, found: list[np.ndarray], count: int) -> list[n
     for rotation in rotations:
         if len(found) == count:
             break
-        if not found or _angles_deg(np.stack(found), rotation).min() > APART_DEG:
+        if not found or np.degrees(angle_between(np.stack(found), rotation).min()) > APART_DEG:
             found = [*found, rotation]
     return found
 
@@ -234,11 +234,6 @@ def _turns(degrees: float) -> list[np.ndarray]:
 
 def _turn(degrees: np.ndarray) -> np.ndarray:
     return Rotation.from_rotvec(degrees, degrees=True).as_matrix()
-
-
-def _angles_deg(rotations: np.ndarray, true: np.ndarray) -> np.ndarray:
-    cosines = (np.einsum('kxy,xy->k', rotations, true) - 1) / 2
-    return np.degrees(np.arccos(np.clip(cosines, -1, 1)))
 
 
 def _soft(picture: np.ndarray) -> np.ndarray:

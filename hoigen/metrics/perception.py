@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from hoigen.geometry.alignment import Similarity
+from hoigen.geometry.transforms import angle_between
 
 __all__ = ['TRACK_MM', 'TRACK_PX', 'absrel', 'average_jaccard', 'camera_errors', 'mask_iou', 'place_errors_mm']
 
@@ -41,8 +42,7 @@ def camera_errors(found: Sequence[np.ndarray], true: Sequence[np.ndarray], scale
     turns, ways = [], []
     for a, b in zip(found[1:], true[1:], strict=True):
         motion, wanted = np.linalg.inv(found[0]) @ a, np.linalg.inv(true[0]) @ b
-        cosine = (np.trace(motion[:3, :3].T @ wanted[:3, :3]) - 1) / 2
-        turns.append(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
+        turns.append(np.degrees(angle_between(motion[:3, :3], wanted[:3, :3])))
         ways.append(1000 * np.linalg.norm(scale * motion[:3, 3] - wanted[:3, 3]))
     return (float(np.mean(turns)), float(np.mean(ways))) if turns else (float('nan'), float('nan'))
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from hoigen.geometry.transforms import apply, rigid
 
@@ -84,7 +85,7 @@ def find_pose(points: np.ndarray, K: np.ndarray, seed: int = 0) -> FoundPose | N
         turn, shift = cv2.solvePnPRefineLM(places[good], pixels[good], K, None, turn, shift)
     except cv2.error:  # points of no extent, whatever it calls them
         return None
-    pose = rigid(cv2.Rodrigues(turn)[0], shift[:, 0])
+    pose = rigid(Rotation.from_rotvec(turn[:, 0]).as_matrix(), shift[:, 0])
     seen = apply(pose, places)
     if (seen[:, 2] <= 0).any():
         return None

@@ -15,7 +15,7 @@ from hoigen.editing.clips.recorded import Recorded, object_meshes, object_poses,
 from hoigen.editing.placement import PlacementError, box_of, place
 from hoigen.editing.records import Reference, Subject
 from hoigen.editing.subjects import load_mesh, mesh_subject, picture_subject
-from hoigen.geometry.orientation import angle_between
+from hoigen.geometry.transforms import angle_between
 from hoigen.records import Camera, Clip, Contacts, Labels, MeshAsset
 from hoigen.sources.recording.calibration import camera_of, read_calibration
 from hoigen.sources.recording.depth import DepthUnit

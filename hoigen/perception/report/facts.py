@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hoigen.geometry.transforms import angle_between
 from hoigen.perception.notes import spans
 from hoigen.perception.records import Geometry
 from hoigen.perception.report.look import instances
@@ -57,9 +58,8 @@ def camera_motion(geometry: Geometry, stamps_ns: np.ndarray) -> tuple[np.ndarray
     poses = np.stack([camera.T_world_cam for camera in geometry.cameras])
     seconds = np.diff(stamps_ns) / 1e9
     way = np.linalg.norm(np.diff(poses[:, :3, 3], axis=0), axis=-1)
-    turn = poses[:-1, :3, :3].transpose(0, 2, 1) @ poses[1:, :3, :3]
-    cosine = (np.trace(turn, axis1=1, axis2=2) - 1) / 2
-    return way / seconds, np.degrees(np.arccos(np.clip(cosine, -1, 1))) / seconds
+    turn = angle_between(poses[:-1, :3, :3], poses[1:, :3, :3])
+    return way / seconds, np.degrees(turn) / seconds
 
 
 def _footage(perceived: Perceived) -> dict[str, str]:

@@ -69,7 +69,7 @@ def fit_pose(K: np.ndarray, places: np.ndarray, pixels: np.ndarray, depth: np.nd
 
 @numba.njit(cache=True, nogil=True)
 def rotation_of(turn: np.ndarray) -> np.ndarray:
-    """[3,3] rotation about the axis ``turn`` [3] by its length in radians."""
+    """[3,3] rotation about the axis ``turn`` [3] by its length in radians: compiled code cannot call scipy's."""
     angle = np.sqrt((turn * turn).sum())
     cross = np.array([[0.0, -turn[2], turn[1]], [turn[2], 0.0, -turn[0]], [-turn[1], turn[0], 0.0]])
     if angle < 1e-9:

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
+from scipy.spatial.transform import Rotation
 
-from hoigen.geometry.transforms import apply, invert
+from hoigen.geometry.transforms import apply, invert, rigid
 from hoigen.perception.records import Flow
 from hoigen.perception.tracking.rigid import Sighting, fit_pose
 from hoigen.perception.tracking.rigid_features import corners_of, find_again, match_features, sample_flow
@@ -192,9 +193,7 @@ def _start(K: np.ndarray, places: np.ndarray, pixels: np.ndarray) -> np.ndarray 
     )
     if not found:
         return None
-    pose = np.eye(4)
-    pose[:3, :3], pose[:3, 3] = cv2.Rodrigues(turn)[0], shift[:, 0]
-    return invert(pose)
+    return invert(rigid(Rotation.from_rotvec(turn[:, 0]).as_matrix(), shift[:, 0]))
 
 
 def _settle(K: np.ndarray, views: dict[int, View], path: _Path) -> None:

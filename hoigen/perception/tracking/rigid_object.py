@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from hoigen.geometry.transforms import apply, invert
+from hoigen.geometry.transforms import angle_between, apply, invert
 from hoigen.perception.records import Flow
 from hoigen.perception.tracking.rigid import fit_pose
 from hoigen.perception.tracking.rigid_direct import Look, Match, align_look, look_of
@@ -149,7 +149,6 @@ def _by_flow(
 
 
 def _stale(template: _Template, found: Match) -> bool:
-    turn = template.T_cam_object[:3, :3].T @ found.T_cam_object[:3, :3]
     if found.seen < FRESH_SEEN or found.agree < FRESH_AGREE:
         return True
-    return np.arccos(np.clip((np.trace(turn) - 1) / 2, -1, 1)) > FRESH_TURN
+    return bool(angle_between(template.T_cam_object[:3, :3], found.T_cam_object[:3, :3]) > FRESH_TURN)

@@ -45,6 +45,7 @@ class CameraHead(nn.Module):
 
 def decode_pose(pose: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
     """T_cam_world [...,3,4] and K [...,3,3] of poses [...,9] for pictures of this size, their border at 0."""
+    # In torch: scipy's Rotation has no gradients, and is not exported.
     x, y, z, w = (pose[..., 3:7] / pose[..., 3:7].norm(dim=-1, keepdim=True)).unbind(-1)
     rotation = torch.stack(
         [

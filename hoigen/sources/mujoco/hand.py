@@ -14,6 +14,7 @@ from pathlib import Path
 
 import mujoco
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 __all__ = ['ARM_JOINTS', 'FINGER_JOINTS', 'HAND_JOINTS', 'adroit_spec', 'finger_pose']
 
@@ -117,9 +118,7 @@ def _mount_on_arm(spec: mujoco.MjSpec) -> None:
         spec.delete(actuator)
     forearm.pos = -FOREARM_AT_REST @ GRASP_CENTRE
     forearm.alt.type = mujoco.mjtOrientation.mjORIENTATION_QUAT
-    quat = np.zeros(4)
-    mujoco.mju_mat2Quat(quat, FOREARM_AT_REST.ravel())
-    forearm.quat = quat
+    forearm.quat = Rotation.from_matrix(FOREARM_AT_REST).as_quat(scalar_first=True)
     world_axes = {'x': 0, 'y': 1, 'z': 2}
     for name in ARM_JOINTS:
         axis = FOREARM_AT_REST.T[:, world_axes[name[-1]]]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from hoigen.sources.mujoco.control import Keyframe, Plan
 from hoigen.sources.mujoco.draws import Draws
@@ -138,10 +139,8 @@ def open_lid(thing: Thing, name: str, draws: Draws) -> Plan:
 
 def _stand(thing: Thing, draws: Draws) -> np.ndarray:
     """Somewhere near the middle of the table: position [3] and quaternion [4]."""
-    yaw = draws.free(*thing.keep_yaw)
-    return _vector(
-        draws.free(-0.05, 0.05), draws.free(-0.05, 0.05), thing.half_height, np.cos(yaw / 2), 0, 0, np.sin(yaw / 2)
-    )
+    turn = Rotation.from_euler('z', draws.free(*thing.keep_yaw)).as_quat(scalar_first=True)
+    return _vector(draws.free(-0.05, 0.05), draws.free(-0.05, 0.05), thing.half_height, *turn)
 
 
 def _grip(thing: Thing, start: np.ndarray, draws: Draws) -> _Grip:
@@ -181,11 +180,7 @@ def _vector(*values: float) -> np.ndarray:
 
 def _rotation(yaw: float, pitch: float, roll: float) -> np.ndarray:
     """The hand's attitude as the arm's hinges make it: Rz(yaw) Rx(pitch) Ry(roll)."""
-    (cy, sy), (cp, sp), (cr, sr) = ((np.cos(a), np.sin(a)) for a in (yaw, pitch, roll))
-    about_z = np.array([[cy, -sy, 0], [sy, cy, 0], [0, 0, 1]])
-    about_x = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
-    about_y = np.array([[cr, 0, sr], [0, 1, 0], [-sr, 0, cr]])
-    return about_z @ about_x @ about_y
+    return Rotation.from_euler('ZXY', (yaw, pitch, roll)).as_matrix()
 
 
 def _direction(move: np.ndarray) -> str:

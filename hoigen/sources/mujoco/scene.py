@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import mujoco
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from hoigen.conventions import HAND, OBJECT, SCENE
 from hoigen.records import MeshAsset
@@ -310,9 +311,8 @@ def _assets(model: mujoco.MjModel, own: list[int], hand_root: int) -> tuple[tupl
         mesh = model.mesh(model.geom_dataid[geom])
         rows = slice(mesh.vertadr[0], mesh.vertadr[0] + mesh.vertnum[0])
         faces = slice(mesh.faceadr[0], mesh.faceadr[0] + mesh.facenum[0])
-        rotation = np.zeros(9)
-        mujoco.mju_quat2Mat(rotation, model.geom_quat[geom])
-        vertices = model.mesh_vert[rows] @ rotation.reshape(3, 3).T + model.geom_pos[geom]
+        rotation = Rotation.from_quat(model.geom_quat[geom], scalar_first=True)
+        vertices = rotation.apply(model.mesh_vert[rows]) + model.geom_pos[geom]
         part = Mesh(vertices, np.zeros((len(vertices), 2)), model.mesh_face[faces])
         parts.setdefault(int(model.geom_bodyid[geom]), []).append(part)
     assets, bodies = [], {}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hoigen.geometry.transforms import angle_between
 from hoigen.sources.mujoco import plans
 from hoigen.sources.mujoco.control import Plan, Step
 from hoigen.sources.mujoco.draws import Draws
@@ -42,8 +43,7 @@ def _not_held(steps: Sequence[Step]) -> str | None:
 def _not_turned(steps: Sequence[Step]) -> str | None:
     """Held, and turned by more than 30 degrees after it was taken."""
     taken = steps[round(HELD_FROM * (len(steps) - 1))]
-    turn = taken.thing_pose[:3, :3].T @ steps[-1].thing_pose[:3, :3]
-    angle = np.arccos(np.clip((np.trace(turn) - 1) / 2, -1, 1))
+    angle = angle_between(taken.thing_pose[:3, :3], steps[-1].thing_pose[:3, :3])
     return _not_held(steps) or (None if angle > np.radians(30) else 'the object did not turn')
 
 

@@ -9,9 +9,8 @@ from scipy.spatial.transform import Rotation
 from hoigen.editing.asset_reference.conditions import code_of
 from hoigen.editing.asset_reference.pose import find_pose, find_view, plain_camera
 from hoigen.editing.meshes.things import made_thing
-from hoigen.geometry.orientation import angle_between
 from hoigen.geometry.shading import draw
-from hoigen.geometry.transforms import rigid
+from hoigen.geometry.transforms import angle_between, rigid
 from hoigen.records import Camera
 
 MUG = made_thing('mug', 3)[0]

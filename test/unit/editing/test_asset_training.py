@@ -20,8 +20,7 @@ from hoigen.editing.flux.configuration import EditConfig, ModelError
 from hoigen.editing.flux_insertion.loading import build_parts as build_insertion
 from hoigen.editing.flux_insertion.training.refining import RefinerLoss
 from hoigen.editing.meshes.things import made_thing
-from hoigen.geometry.orientation import angle_between
-from hoigen.geometry.transforms import invert, rigid
+from hoigen.geometry.transforms import angle_between, invert, rigid
 from hoigen.sources.mujoco.clutter import Clutter
 from hoigen.sources.mujoco.render import Renderer
 from hoigen.training.checkpoint import TrainingError

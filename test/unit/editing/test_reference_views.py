@@ -12,7 +12,8 @@ from synthetic_scene import box
 
 from hoigen.editing.records import Reference
 from hoigen.editing.views import even_views, nearest, random_views, view_of
-from hoigen.geometry.orientation import Orientation, angle_between, rotation_of
+from hoigen.geometry.orientation import Orientation, rotation_of
+from hoigen.geometry.transforms import angle_between
 
 BOX = box('box', 'object', (0.2, 0.1, 0.06))
 angles = st.floats(-np.pi, np.pi)

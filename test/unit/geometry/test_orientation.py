@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from hoigen.geometry.orientation import Orientation, angle_between, apparent, camera_at, rotation_of
-from hoigen.geometry.transforms import apply, invert, look_at, rigid
+from hoigen.geometry.orientation import Orientation, apparent, camera_at, rotation_of
+from hoigen.geometry.transforms import angle_between, apply, invert, look_at, rigid
 from hoigen.records import Camera
 
 K = np.array([[80.0, 0, 31.5], [0, 80, 31.5], [0, 0, 1]])

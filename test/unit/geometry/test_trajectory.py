@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from hoigen.geometry.camera import project
-from hoigen.geometry.orientation import angle_between, apparent
+from hoigen.geometry.orientation import apparent
 from hoigen.geometry.trajectory import (
     MoveOptions,
     PoseOptions,
@@ -22,7 +22,7 @@ from hoigen.geometry.trajectory import (
     poses_of,
     read_trajectory,
 )
-from hoigen.geometry.transforms import look_at, rigid
+from hoigen.geometry.transforms import angle_between, look_at, rigid
 from hoigen.records import Camera
 
 CAMERA = Camera(
