@@ -70,6 +70,8 @@ def sample_surface(vertices: np.ndarray, triangles: np.ndarray, count: int, rng:
 
 def spread(points: np.ndarray, count: int) -> np.ndarray:
     """Rows [count] int64 of points [C,2] or [C,3]: each is the one farthest from those before it, row 0 is first."""
+    if count > len(points):
+        raise ValueError(f'points: expected at least {count}, got {len(points)}')
     columns = np.zeros((3, len(points)), np.float32)
     columns[: points.shape[1]] = points.T
     return _spread(columns[0], columns[1], columns[2], count)

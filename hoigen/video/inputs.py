@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from hoigen.geometry.surface import spread
 from hoigen.records import Conditions
-from hoigen.video.points import farthest_points
 
 
 @dataclass(frozen=True)
@@ -110,13 +110,13 @@ def point_inputs(
         raise ValueError(f'points: expected at least {cloud}, got {points.shape[1]}')
     rows = np.linspace(0, points.shape[1] - 1, cloud).round().astype(np.int64)
     thin = torch.from_numpy(points[:, rows]).float()
-    query = farthest_points(thin[0], tokens)
-    chosen = rows[query.numpy()]
+    query = spread(points[0, rows], tokens)
+    chosen = rows[query]
     fraction = (torch.from_numpy(pixels[:, chosen]).float() + 0.5) / torch.tensor([size[1], size[0]])
     return PointInputs(
         thin[None],
         torch.from_numpy(role[rows].astype(np.int64))[None],
-        query[None],
+        torch.from_numpy(query)[None],
         fraction[None],
         torch.from_numpy(depth[:, chosen]).float()[None],
         torch.from_numpy(visible[:, chosen])[None],

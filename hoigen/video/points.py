@@ -11,18 +11,6 @@ from torch.nn import functional as F
 from hoigen.conventions import ROLES
 
 
-def farthest_points(points: Tensor, count: int) -> Tensor:
-    """Indices ``[count]`` of a farthest-point sample of ``[N, 3]``, starting from row 0; deterministic."""
-    if count > len(points):
-        raise ValueError(f'points: expected at least {count}, got {len(points)}')
-    chosen = torch.zeros(count, dtype=torch.long, device=points.device)
-    distance = torch.full((len(points),), math.inf, dtype=points.dtype, device=points.device)
-    for i in range(1, count):
-        distance = torch.minimum(distance, (points - points[chosen[i - 1]]).square().sum(-1))
-        chosen[i] = distance.argmax()
-    return chosen
-
-
 class PointEncoder(nn.Module):
     """Points ``[B, T, N, 3]`` with roles ``[B, N]`` to tokens Z_pc ``[B, T, L, width]``.
 

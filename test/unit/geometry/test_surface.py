@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from scipy.spatial import cKDTree
 from synthetic_scene import ball, box
 
@@ -66,3 +67,9 @@ def test_barycentric_inverts_sampling() -> None:
 def test_spread_takes_the_farthest() -> None:
     """From row 0 of a line of points, the far end comes next, then the middle."""
     assert spread(np.array([[0.0, 0], [1, 0], [2, 0], [4, 0]]), 3).tolist() == [0, 3, 2]
+
+
+def test_spread_refuses_to_repeat_points() -> None:
+    """More rows than points would name one of them twice."""
+    with pytest.raises(ValueError, match='expected at least 5, got 4'):
+        spread(np.zeros((4, 3)), 5)

@@ -1,21 +1,8 @@
 """Point tokens and their way onto the latent grid."""
 
-import pytest
 import torch
 
-from hoigen.video.points import PointEncoder, farthest_points, interpolate_to_grid, project_to_grid
-
-
-def test_farthest_points_spread():
-    """Two far clusters: two samples must not fall into one of them."""
-    near, far = torch.randn(50, 3) * 0.01, torch.randn(50, 3) * 0.01 + 10
-    chosen = farthest_points(torch.cat([near, far]), 2)
-    assert sorted((chosen >= 50).tolist()) == [False, True]
-
-
-def test_more_samples_than_points_are_refused():
-    with pytest.raises(ValueError, match='expected at least 5, got 4'):
-        farthest_points(torch.zeros(4, 3), 5)
+from hoigen.video.points import PointEncoder, interpolate_to_grid, project_to_grid
 
 
 def test_a_token_lands_in_its_own_cell_and_latent_frame():
