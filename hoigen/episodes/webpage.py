@@ -8,23 +8,26 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from html import escape
 from io import BytesIO
 from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
 from hoigen.episodes.topics import MESH_ASSETS
 from hoigen.episodes.view import EpisodeView, Picture
 from hoigen.records import Labels, Provenance
 
-__all__ = ['TEMPLATE', 'Shown', 'provenance_in_words', 'show', 'write_page']
+__all__ = ['Shown', 'provenance_in_words', 'show', 'write_html', 'write_page']
 
-TEMPLATE = Path(__file__).parent / 'page'
+_PAGES = Environment(
+    loader=FileSystemLoader(Path(__file__).parents[1]), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+)
+_PAGES.policies['json.dumps_kwargs'] = {'allow_nan': False, 'separators': (',', ':')}
 LOSSLESS_PIXELS = 256 * 256
 """Generated images up to this size are kept without loss: a viewer judges the generator, not the file format."""
 INSIDE_BYTES = 12_000_000
@@ -45,26 +48,28 @@ def write_page(out: TextIO, title: str, episodes: Iterable[Shown | tuple[str, st
     beside: folder for the images that are not inside, made when there are such; it is named ``beside.stem`` in the
     page.
     """
-    page, style, *scripts = (
-        (TEMPLATE / name).read_text('utf-8') for name in ('page.html', 'page.css', 'drawing.js', 'player.js')
-    )
-    head, tail = page.split('<!-- episodes -->')
-    out.write(head.replace('/* style */', style).replace('{title}', escape(title)))
+    write_html(out, 'episodes/page/page.html', title=title, episodes=_contents(episodes, beside))
+
+
+def write_html(out: TextIO, template: str, **content: object) -> None:
+    """Write a page of a template of this package, its path in it; iterables in ``content`` are consumed on the way."""
+    out.writelines(_PAGES.get_template(template).generate(content))
+
+
+def _contents(episodes: Iterable[Shown | tuple[str, str]], beside: Path) -> Iterator[dict[str, Any]]:
+    """What the page holds of each episode; panels for which it has no room are written beside it."""
     inside = 0
     for number, episode in enumerate(episodes):
         if isinstance(episode, tuple):
-            content = {'name': episode[0], 'error': episode[1]}
+            yield {'name': episode[0], 'error': episode[1]}
+            continue
+        inside += sum(len(image or '') for images in episode.panels.values() for image in images)
+        if inside <= INSIDE_BYTES:
+            yield episode.content | {'panels': episode.panels}
         else:
-            panels = _json(episode.panels)
-            inside += len(panels)
-            if inside <= INSIDE_BYTES:
-                content = episode.content | {'panels': episode.panels}
-            else:
-                beside.mkdir(exist_ok=True)
-                (beside / f'{number:05d}.js').write_text(f'receive({number}, {panels});\n', 'utf-8')
-                content = episode.content | {'number': number, 'file': f'{beside.stem}/{number:05d}.js'}
-        out.write(f'<script type="application/json" class="episode">{_json(content)}</script>\n')
-    out.write(tail.replace('/* script */', ''.join(scripts)))
+            beside.mkdir(exist_ok=True)
+            (beside / f'{number:05d}.js').write_text(f'receive({number}, {json.dumps(episode.panels)});\n', 'utf-8')
+            yield episode.content | {'number': number, 'file': f'{beside.stem}/{number:05d}.js'}
 
 
 def show(view: EpisodeView) -> Shown:
@@ -76,11 +81,6 @@ def show(view: EpisodeView) -> Shown:
             for name, images in view.panels.items()
         },
     )
-
-
-def _json(content: Any) -> str:
-    """JSON that may stand in a script."""
-    return json.dumps(content, allow_nan=False, separators=(',', ':')).replace('<', '\\u003c')
 
 
 def _content(view: EpisodeView) -> dict[str, Any]:

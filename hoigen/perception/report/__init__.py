@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from hoigen.episodes.webpage import TEMPLATE as SHARED
+from hoigen.episodes.webpage import write_html
 from hoigen.perception.report.content import card, content
 from hoigen.perception.report.overview import draw_masks, overview
 
@@ -22,14 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ['ReportError', 'write_index', 'write_part']
 
-TEMPLATE = Path(__file__).parent / 'page'
+TEMPLATES = 'perception/report/page'
 PARTS = 'report'
 """The pages and pictures of single stretches lie in this folder beside report.html."""
-STYLES = SHARED / 'page.css', TEMPLATE / 'page.css'
-SCRIPTS = (
-    SHARED / 'drawing.js',
-    *(TEMPLATE / f'{name}.js' for name in ('data', 'panels', 'orbit', 'cloud', 'strips', 'player')),
-)
 
 
 class ReportError(RuntimeError):
@@ -44,11 +37,9 @@ def write_part(folder: Path, name: str, perceived: Perceived) -> Path:
     page, picture = Path(folder) / PARTS / f'{name}.html', Path(folder) / PARTS / f'{name}.png'
     middle = len(perceived.footage.stamps_ns) // 2
     thumb = draw_masks(perceived.footage.rgb[middle], perceived.segmentation, perceived.boxes, middle)
-    text = _template('page.html', perceived.provenance.source or name, STYLES, SCRIPTS)
-    text = text.replace('<!-- card -->', _script('card', card(perceived, name, thumb)), 1)
-    text = text.replace('<!-- content -->', _script('content', content(perceived, name)), 1)
-    with _replacing(page) as part:
-        part.write_text(text, 'utf-8')
+    shown = {'card': card(perceived, name, thumb), 'content': content(perceived, name)}
+    with _replacing(page) as part, part.open('w', encoding='utf-8') as out:
+        write_html(out, f'{TEMPLATES}/page.html', title=perceived.provenance.source or name, **shown)
     with _replacing(picture) as part:
         Image.fromarray(overview(perceived)).save(part, 'PNG')
     return page
@@ -65,13 +56,8 @@ def write_index(folder: Path, title: str) -> Path:
         if len(pages) == 1:
             shutil.copyfile(pages[0], part)
             return index
-        head, tail = _template('index.html', title, STYLES, (SHARED / 'drawing.js', TEMPLATE / 'index.js')).split(
-            '<!-- cards -->'
-        )
         with part.open('w', encoding='utf-8') as out:
-            out.write(head)
-            out.writelines(_card_of(page) for page in pages)
-            out.write(tail)
+            write_html(out, f'{TEMPLATES}/index.html', title=title, cards=map(_card_of, pages))
     return index
 
 
@@ -82,18 +68,6 @@ def _card_of(page: Path) -> str:
             if line.startswith('<script type="application/json" class="card">'):
                 return line
     raise ReportError(f'{page}: expected a page that write_part wrote, got another')
-
-
-def _template(page: str, title: str, styles: tuple[Path, ...], scripts: tuple[Path, ...]) -> str:
-    style, script = (''.join(path.read_text('utf-8') for path in paths) for paths in (styles, scripts))
-    text = (TEMPLATE / page).read_text('utf-8').replace('{title}', escape(title))
-    return text.replace('/* style */', style).replace('/* script */', script)
-
-
-def _script(name: str, value: dict[str, Any]) -> str:
-    """JSON that no text inside can end before its time."""
-    text = json.dumps(value, allow_nan=False, separators=(',', ':')).replace('<', '\\u003c')
-    return f'<script type="application/json" class="{name}">{text}</script>'
 
 
 @contextmanager
