@@ -5,6 +5,9 @@ checksums. Here a chunk holds at most one message of a topic and at most 768 KiB
 handed to the operating system when it is closed: a process that is killed loses at most one message of each topic, and
 a write that fails takes nothing of what was written before with it. Every byte is under a CRC-32: of its chunk, of the
 data section and of the summary. Definitions, index and metadata.yaml are as rosbags writes them.
+
+mcap's public writer loses no more to a kill, but cannot take back a chunk that a full disk refused: its index and
+counts then name messages that are not there. It also compresses what does not shrink.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""Where weights are fetched from: the hub, or a folder that another machine's fetch left."""
+"""Where weights are fetched from: the hub, or a folder that another machine's fetch left.
+
+The hub's library downloads and resumes; it compares sizes, not hashes, and a full disk is a warning: both are checked
+here, and copies from a folder, which it has not, go the same way.
+"""
 
 from __future__ import annotations
 

@@ -86,6 +86,7 @@ def _to_triangles(point: np.ndarray, corners: np.ndarray) -> float:
 
 def inside(points: np.ndarray, mesh: MeshAsset) -> np.ndarray:
     """[N] bool: is a point [N,3] inside a closed mesh? By its winding number, the solid angle of all triangles."""
+    # Ours: trimesh's rays miscount where a scan has holes and need rtree; Open3D and libigl are large for ten lines.
     corners = mesh.vertices[mesh.triangles].astype(float)
     winding = np.zeros(len(points))
     for n, point in enumerate(points):

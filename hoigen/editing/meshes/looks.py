@@ -60,6 +60,8 @@ def joined(parts: Sequence[Part]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     if len(parts) == 1 and parts[0].image is not None:
         assert parts[0].uv is not None
         return corners, parts[0].uv, _fitted(parts[0].image, LARGEST)
+    # Ours: trimesh's material packing wraps uv corner by corner, which tears triangles over several tiles, and has no
+    # colours at corners.
     across = int(np.ceil(np.sqrt(len(parts))))
     pieces, places = zip(*[_piece(part, LARGEST // across - 2 * BORDER) for part in parts], strict=True)
     texture, origins = _packed(pieces, across)

@@ -228,6 +228,12 @@ def test_full_disk_is_one_clear_error_and_a_readable_bag(tmp_path: Path, limit: 
     assert 'cannot write' in said
     assert 'readable as a bag' in said
     assert set(kept) < set(written)
+    with (folder / 'bag.mcap').open('rb') as file:
+        reader = make_reader(file, validate_crcs=True)
+        summary = reader.get_summary()
+        assert summary is not None
+        assert summary.statistics is not None
+        assert summary.statistics.message_count == sum(1 for _ in reader.iter_messages()), 'counted, but not there'
     assert (folder / 'bag.mcap').stat().st_size > limit - 700_000
     assert set(written) - set(kept) <= set(written[-8:]), 'more was lost than the chunk that did not fit'
 
