@@ -2,54 +2,48 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 
-import av
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from hoigen.episodes.view import EpisodeView, Picture
+from hoigen.look.movies import Movie
 
 __all__ = ['PreviewWriter']
 
 WIDTH, MARGIN, GAP, HEAD, FOOT = 1440, 24, 8, 64, 56
-LOOPS, HOLD_S, TICKS = 2, 0.5, 90_000
+LOOPS, HOLD_S = 2, 0.5
 INK, FAINT, GROUND, EMPTY, ACCENT = (240, 242, 246), (150, 158, 172), (15, 17, 22), (30, 33, 41), (150, 138, 255)
 
 Box = tuple[int, int, int, int]
 
 
 class PreviewWriter:
-    """Writes episodes one after the other into an H.264 (yuv420p) file; each is shown twice at its own speed."""
+    """Writes episodes one after the other into a movie; each is shown twice at its own speed."""
 
     def __init__(self, path: Path) -> None:
-        self._file = av.open(str(path), 'w', options={'movflags': '+faststart'})
-        self._stream = self._file.add_stream(
-            'libx264', rate=Fraction(TICKS, 1), options={'crf': '18', 'preset': 'veryfast'}
-        )
-        self._stream.pix_fmt, self._stream.time_base = 'yuv420p', Fraction(1, TICKS)
+        self._movie = Movie(path, quality=18)
         self._boxes: dict[str, Box] = {}
         self._start_s = 0.0
 
     def __enter__(self) -> PreviewWriter:
+        self._movie.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._boxes:
+        if self._boxes and error is None:
             self._put(self._held, self._start_s)  # the last image stays as long as that of every other episode
-            self._file.mux(self._stream.encode())
-        self._file.close()
+        self._movie.__exit__(kind, error, trace)
 
     def add(self, view: EpisodeView) -> None:
         """Append an episode. The first one decides the layout; pictures of another aspect are fitted into it."""
         if not self._boxes:
-            self._boxes, height = _layout(view)
-            self._stream.width, self._stream.height = WIDTH, height
-        size = (self._stream.width, self._stream.height)
+            self._boxes, self._height = _layout(view)
+        size = (WIDTH, self._height)
         drawn = [_draw(view, frame, self._boxes, size) for frame in range(len(view.stamps_ns))]
         seconds = (np.array(view.stamps_ns) - view.stamps_ns[0]) / 1e9
         for _ in range(LOOPS):
@@ -58,9 +52,8 @@ class PreviewWriter:
             self._start_s += seconds[-1] + HOLD_S
 
     def _put(self, image: np.ndarray, second: float) -> None:
-        self._held, frame = image, av.VideoFrame.from_ndarray(image, format='rgb24')
-        frame.pts, frame.time_base = round(second * TICKS), Fraction(1, TICKS)
-        self._file.mux(self._stream.encode(frame))
+        self._held = image
+        self._movie.put(image, second)
 
 
 def _layout(view: EpisodeView) -> tuple[dict[str, Box], int]:

@@ -1,21 +1,17 @@
-"""Pictures of an edit for a person: before and after side by side, with the outline of the true mask."""
+"""Sheets of images: before and after side by side, with the outline of the true mask."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
-from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from hoigen.geometry.camera import project
 from hoigen.records import Camera
-from hoigen.whole_files import whole_file
 
-__all__ = ['marked', 'sheet', 'write_mp4']
+__all__ = ['marked', 'sheet']
 
 ROWS = 6
 """Frames of a clip on a sheet, evenly chosen."""
@@ -59,18 +55,3 @@ def sheet(columns: Mapping[str, Sequence[np.ndarray]], notes: Sequence[str]) -> 
     for row, frame in enumerate(rows):
         pen.text((GAP, HEAD + row * (high + HEAD) + high + HEAD / 2), notes[frame], fill=INK, font=font, anchor='lm')
     return canvas
-
-
-def write_mp4(path: Path, columns: Sequence[Sequence[np.ndarray]], stamps_ns: np.ndarray) -> None:
-    """H.264 of columns of T pictures side by side, each frame shown at its own stamp."""
-    with whole_file(path) as whole, av.open(str(whole), 'w', options={'movflags': '+faststart'}) as file:
-        stream = file.add_stream('libx264', rate=Fraction(1000, 1), options={'crf': '16'})
-        height, width = columns[0][0].shape[:2]
-        stream.height, stream.width, stream.pix_fmt = height // 2 * 2, len(columns) * width // 2 * 2, 'yuv420p'
-        stream.time_base = Fraction(1, 1000)
-        for pictures, stamp in zip(zip(*columns, strict=True), stamps_ns.tolist(), strict=True):
-            picture = np.concatenate(pictures, 1)[: stream.height, : stream.width]
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format='rgb24')
-            frame.pts, frame.time_base = (stamp - int(stamps_ns[0])) // 1_000_000, Fraction(1, 1000)
-            file.mux(stream.encode(frame))
-        file.mux(stream.encode())

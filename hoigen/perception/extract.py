@@ -13,9 +13,9 @@ from zipfile import BadZipFile
 import numpy as np
 import tyro
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from hoigen.episodes import save_clip
+from hoigen.look.progress import bars
 from hoigen.perception.perceive import Perceived, Perceiver, PerceptionConfig
 from hoigen.perception.records import PerceptionError, boxes_of
 from hoigen.perception.report import write_index, write_part
@@ -95,8 +95,8 @@ class _Done:
 def _stretches(config: ExtractConfig, recording: Recording, perceiver: Perceiver, console: Console) -> _Done:
     """Extract what is not there yet."""
     done, stretches = _Done(), recording.stretches(config.frames)
-    with _progress(console) as progress:
-        bar = progress.add_task(config.recording.name, total=recording.count)
+    with bars(console) as progress:
+        bar = progress.add_task(config.recording.name, total=recording.count, note='frames')
         try:
             for footage in stretches:
                 why = _stretch(config, done, footage, perceiver, console)
@@ -200,14 +200,3 @@ def _claim(config: ExtractConfig) -> None:
         return
     with whole_file(file) as begun:
         begun.write_text(json.dumps(settings, indent=1))
-
-
-def _progress(console: Console) -> Progress:
-    return Progress(
-        TextColumn('{task.description}', markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn('frames'),
-        TimeRemainingColumn(),
-        console=console,
-    )

@@ -8,10 +8,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bars
 
 from hoigen.episodes.report import write_report
+from hoigen.look.progress import bars
 
 if TYPE_CHECKING:
     from hoigen.ros.conductor import Progress
@@ -26,15 +25,7 @@ class ProgressDisplay:
         self._recorded = self._rejected = self._not_admitted = 0
         self._reason = ''
         self._noticed: set[str] = set()
-        self._bars = Bars(
-            TextColumn('{task.description}', markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn('{task.fields[note]}', markup=False),
-            console=console,
-            disable=not console.is_terminal,
-        )
+        self._bars = bars(console, quiet=True)
         self._job = self._bars.add_task('episodes', total=None, note='')
         self._clip = self._bars.add_task('clip', total=None, note='waiting')
 

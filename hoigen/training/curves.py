@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch.utils.tensorboard import SummaryWriter
 
+from hoigen.look.progress import bars
 from hoigen.whole_files import whole_file
 
 CURVES, PICTURE = 'curves.jsonl', 'curves.png'
@@ -33,18 +33,8 @@ class Curves:
         self._first, self._began = first, time.monotonic()
         self._shown = self._drawn = self._step_began = self._began
         console = Console(markup=False)
-        self._bar = Progress(
-            TextColumn('{task.description}', markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn('{task.fields[say]}', markup=False),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            refresh_per_second=1,
-            console=console,
-            disable=not console.is_terminal,
-        )
-        self._task = self._bar.add_task(name, total=steps, completed=first, say='')
+        self._bar = bars(console, quiet=True)
+        self._task = self._bar.add_task(name, total=steps, completed=first, note='')
 
     def __enter__(self) -> Curves:
         self._bar.start()
@@ -64,7 +54,7 @@ class Curves:
         for key, value in terms.items():
             self._board.add_scalar(key, value, step)
         say = ' '.join(f'{key} {value:.4g}' for key, value in terms.items())
-        self._bar.update(self._task, completed=step, say=say)
+        self._bar.update(self._task, completed=step, note=say)
         if self._bar.disable and (now - self._shown > LINE_EVERY_S or step == self._steps):
             self._shown, pace = now, (now - self._began) / (step - self._first)
             print(

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import av
 import numpy as np
 from rich.progress import track
 
 from hoigen.conditioning import ConditioningConfig, build_clip, pasted_baseline, window
 from hoigen.episodes import EpisodeError, find_bags, load_clip
 from hoigen.geometry.view import centre_view
+from hoigen.look.movies import write_movie
 from hoigen.provenance import provenance_to_json
 from hoigen.records import Clip, GeneratedClip
 from hoigen.sources.mujoco import MujocoConfig, MujocoSource
@@ -170,7 +169,7 @@ def _generate_views(generator: Generator, config: GenerateConfig, episode: _Epis
         ]
     for path, scene, conditions, clip in zip(episode.paths, scenes, views, made, strict=True):
         pictures = np.concatenate([scene, pasted_baseline(conditions), clip.frames], axis=2)
-        _write_mp4(path.with_suffix('.mp4'), pictures, clip.stamps_ns)
+        write_movie(path.with_suffix('.mp4'), pictures.repeat(2, 1).repeat(2, 2), clip.stamps_ns)
         _write_arrays(path, clip)
 
 
@@ -178,19 +177,6 @@ def scene_pictures(clip: Clip, size: tuple[int, int]) -> np.ndarray:
     """The source's frames at the generator's size (height, width)."""
     view = centre_view(clip.cameras[0], size[1], size[0])
     return np.stack([view.picture(rgb) for rgb in clip.rgb])
-
-
-def _write_mp4(path: Path, frames: np.ndarray, stamps_ns: np.ndarray) -> None:
-    """H.264 of [T,H,W,3] uint8, enlarged twice; each frame is shown at its own stamp."""
-    with whole_file(path) as whole, av.open(str(whole), 'w') as file:
-        stream = file.add_stream('libx264', rate=Fraction(1000, 1), options={'crf': '16'})
-        stream.height, stream.width, stream.pix_fmt = 2 * frames.shape[1], 2 * frames.shape[2], 'yuv420p'
-        stream.time_base = Fraction(1, 1000)
-        for frame, stamp in zip(frames, stamps_ns, strict=True):
-            picture = av.VideoFrame.from_ndarray(frame.repeat(2, 0).repeat(2, 1), format='rgb24')
-            picture.pts, picture.time_base = int(stamp - stamps_ns[0]) // 1_000_000, Fraction(1, 1000)
-            file.mux(stream.encode(picture))
-        file.mux(stream.encode())
 
 
 def _write_arrays(path: Path, made: GeneratedClip) -> None:

@@ -12,7 +12,6 @@ import numpy as np
 import tyro
 from PIL import Image
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from hoigen.editing.arrays import opened
 from hoigen.editing.asset_reference.conditions import code_of, describe
@@ -20,6 +19,7 @@ from hoigen.editing.subjects import load_mesh
 from hoigen.editing.views import view_of
 from hoigen.geometry.orientation import Orientation
 from hoigen.geometry.shading import draw
+from hoigen.look.progress import bars
 from hoigen.look.sheets import marked, sheet
 from hoigen.records import Camera, MeshAsset
 from hoigen.video.configuration import Memory
@@ -97,18 +97,10 @@ def reference(config: ReferenceConfig) -> None:
     config.out.mkdir(parents=True, exist_ok=True)
     console = Console(markup=False)
     pictures = []
-    with Progress(
-        TextColumn('picture'),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn('{task.fields[say]}', markup=False),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-    ) as bar:
-        task = bar.add_task('picture', total=config.count, say='')
+    with bars(console, quiet=True) as bar:
+        task = bar.add_task('image', total=config.count, note='')
         for seed in range(config.seed, config.seed + config.count):
-            tell = lambda step, steps, _: bar.update(task, say=f'step {step} of {steps}')  # noqa: E731
+            tell = lambda step, steps, _: bar.update(task, note=f'step {step} of {steps}')  # noqa: E731
             pictures.append(_picture(config, generator, mesh, seed, tell))
             bar.advance(task)
     path = config.out / f'{config.mesh.stem}.png'

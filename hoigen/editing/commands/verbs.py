@@ -14,7 +14,6 @@ import numpy as np
 import tyro
 from PIL import Image
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from hoigen.editing.clips.edit import edit_clip
 from hoigen.editing.clips.edited import ClipEdit, EditedClip
@@ -39,7 +38,9 @@ from hoigen.editing.commands.inputs import (
 from hoigen.editing.placement import PlacementError
 from hoigen.episodes import save_clip
 from hoigen.geometry.trajectory import MoveOptions, PoseOptions, moved, poses_of
-from hoigen.look.sheets import marked, sheet, write_mp4
+from hoigen.look.movies import write_movie
+from hoigen.look.progress import bars
+from hoigen.look.sheets import marked, sheet
 from hoigen.records import Provenance
 from hoigen.sources.recording.stills import read_picture
 from hoigen.untrusted.limits import Limits
@@ -229,19 +230,12 @@ def _draw(recorded: Recorded, edited: EditedClip, path: Path, single: bool) -> P
     file = path.with_name(f'{path.name}_sheet.png')
     sheet(columns, notes).save(file)
     if not single:
-        write_mp4(path.with_name(f'{path.name}.mp4'), [before, after], recorded.clip.stamps_ns)
+        write_movie(path.with_name(f'{path.name}.mp4'), np.concatenate([before, after], 2), recorded.clip.stamps_ns)
     return file
 
 
 @contextmanager
 def _bar(name: str, frames: int) -> Iterator[Callable[[int], None]]:
-    columns = (
-        TextColumn('{task.description}', markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn('frames'),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(highlight=False, markup=False)) as progress:
-        task = progress.add_task(name, total=frames)
+    with bars(Console(highlight=False, markup=False)) as progress:
+        task = progress.add_task(name, total=frames, note='frames')
         yield lambda frame: progress.update(task, completed=frame + 1)

@@ -13,7 +13,6 @@ from typing import Annotated, Any
 
 import tyro
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from hoigen.editing.data.contact_sheet import draw_contact_sheet
 from hoigen.editing.data.examples import SimulationConfig
@@ -24,6 +23,7 @@ from hoigen.editing.data.library import LibraryMesh, mesh_files, prepare_library
 from hoigen.editing.data.pictures import PictureJob, make_pictures, object_folders
 from hoigen.editing.data.records import DataError, Outcome
 from hoigen.editing.data.simulated import SceneJob, make_scene
+from hoigen.look.progress import bars
 from hoigen.provenance import sha256_of, versions_of
 from hoigen.records import Provenance
 from hoigen.weights import MissingWeights, weights_of
@@ -111,20 +111,12 @@ def _run(
 ) -> None:
     """Do every number in worker processes, each noted as it is through."""
     os.environ.setdefault('OMP_NUM_THREADS', '1')  # for the workers, each of which has a core of its own
-    columns = (
-        TextColumn('{task.description}', markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn('left'),
-        TimeRemainingColumn(),
-    )
     context = multiprocessing.get_context('spawn')
     with (
-        Progress(*columns, console=console) as progress,
+        bars(console) as progress,
         ProcessPoolExecutor(min(config.workers, max(1, len(numbers))), mp_context=context) as pool,
     ):
-        bar = progress.add_task('scenes' if config.pictures is None else 'objects', total=len(numbers))
+        bar = progress.add_task('scenes' if config.pictures is None else 'objects', total=len(numbers), note='')
         waiting = [pool.submit(work, number) for number in numbers]
         try:
             for done in as_completed(waiting):

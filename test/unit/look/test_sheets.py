@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import av
 import numpy as np
 
 from hoigen.geometry.transforms import rigid
-from hoigen.look.sheets import OUTLINE, ROWS, marked, sheet, write_mp4
+from hoigen.look.sheets import OUTLINE, ROWS, marked, sheet
 from hoigen.records import Camera
 
 CAMERA = Camera(np.array([[60.0, 0, 23.5], [0, 60, 15.5], [0, 0, 1]]), 48, 32, np.eye(4))
@@ -40,13 +37,3 @@ def test_a_sheet_has_first_and_last_frame_in_columns_beside_each_other() -> None
     assert (picture[30 : 30 + high, 6 : 6 + wide] == 0).all()
     assert (picture[30 : 30 + high, 12 + wide : 12 + 2 * wide] == 190).all()
     assert (picture[-30 - high : -30, 6 : 6 + wide] == 190).all()
-
-
-def test_a_video_has_every_frame_at_its_own_time(tmp_path: Path) -> None:
-    stamps = np.array([5_000_000_000, 5_100_000_000, 5_400_000_000])
-    write_mp4(tmp_path / 'a.mp4', [frames(3), frames(3)], stamps)
-    with av.open(str(tmp_path / 'a.mp4')) as file:
-        got = [(float(frame.pts * frame.time_base), frame.to_ndarray(format='rgb24')) for frame in file.decode(video=0)]
-    np.testing.assert_allclose([time for time, _ in got], [0, 0.1, 0.4], atol=1e-3)
-    assert got[2][1].shape == (32, 96, 3)
-    assert [round(float(picture.mean()) / 10) for _, picture in got] == [0, 1, 2]
