@@ -191,22 +191,24 @@ def test_an_episode_whose_last_frame_is_lost_ends_after_a_pause(bench: Bench) ->
 
 def test_more_episodes_than_may_wait_are_refused_whole(bench: Bench) -> None:
     """The first are generated; of the others every reader learns that nothing comes."""
-    held = threading.Event()
+    begun, held = threading.Event(), threading.Event()
 
     class Slow(FakeGenerator):
         def generate(self, *args: Any, **settings: Any) -> Any:
+            begun.set()
             held.wait()
             return super().generate(*args, **settings)
 
     bench.up(Synthesizer, lambda config: Slow(), queue=1)
-    for episode in range(5):
+    send_conditioned(bench, 0)
+    bench.until(begun.is_set)
+    for episode in range(1, 5):
         send_conditioned(bench, episode)
-    bench.until(lambda: bench.count('synthesizer', 'not_admitted') in (3, 4))
+    bench.until(lambda: bench.count('synthesizer', 'refused: too many clips wait') == 3)
     held.set()
-    refused = bench.count('synthesizer', 'refused: too many clips wait')
-    bench.until(lambda: len(bench.heard['synth/labels']) == (5 - refused) * FRAMES)
+    bench.until(lambda: len(bench.heard['synth/labels']) == 2 * FRAMES)
     told = [json.loads(message.data)['config'] for message in bench.heard['provenance']]
-    assert [one['episode'] for one in told if not one.get('admitted', True)] == list(range(5 - refused, 5))
+    assert [one['episode'] for one in told if not one.get('admitted', True)] == [2, 3, 4]
     assert bench.count('synthesizer', 'failed') == 0
 
 
