@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from hoigen.episodes.errors import EpisodeDamaged, EpisodeError, EpisodeMismatch
-from hoigen.episodes.recording import RawMessage, open_recording, types_of
+from hoigen.episodes.recording import RawMessage, open_recording, schema_version_of, types_of
+from hoigen.episodes.storage import SCHEMA_VERSION
 from hoigen.episodes.topics import (
     CONDITION_PROVENANCE,
     EDIT_MASK,
@@ -49,6 +50,7 @@ class EpisodeReader:
     """One episode's bag, its folder or .mcap file; topics may be named as in the graph (``camera/image``) or as in the
     bag (``/camera/image``).
 
+    Raises :class:`EpisodeError` for a bag of another episode schema version, or of none.
     ``damage`` says why the bag is not whole, '' if it is, and ``complete`` whether it is: closed, and nothing of it
     lost or changed. What is readable of another one is given all the same. Messages are read one at a time: only what a
     method returns is held in memory. They are decoded by :mod:`hoigen.messages`, as in the graph; every error names the
@@ -58,6 +60,14 @@ class EpisodeReader:
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
         self._recording = open_recording(self.folder)
+        version = schema_version_of(self._recording)
+        if self._recording.topics and version != SCHEMA_VERSION:
+            self._recording.close()
+            raise EpisodeError(
+                f'{self.folder}: episode schema version: expected {SCHEMA_VERSION}, got {version or "none"}: read it '
+                'with the version of hoigen that recorded it; make clips of what another program recorded: '
+                f'hoigen extract {self.folder}'
+            )
         self._types = types_of(self._recording)
         self.damage = self._recording.damage
         self.counts = {topic.name: topic.count for topic in self._recording.topics}

@@ -20,9 +20,9 @@ from rosbags.typesys.store import Typestore
 
 from hoigen.episodes.bags import mcap_files
 from hoigen.episodes.errors import EpisodeDamaged
-from hoigen.episodes.storage import FOOTER_BYTES
+from hoigen.episodes.storage import FOOTER_BYTES, SCHEMA
 
-__all__ = ['RawMessage', 'Recording', 'Topic', 'open_recording', 'types_of']
+__all__ = ['RawMessage', 'Recording', 'Topic', 'open_recording', 'schema_version_of', 'types_of']
 
 _NOT_CLOSED = 'the recording was not closed'
 _RECORD_LIMIT = 1 << 30  # a torn file's length field may say anything
@@ -38,13 +38,14 @@ class _ChunkDamaged(Exception):
 @dataclass(frozen=True)
 class Topic:
     """What a bag says of one topic. definition: of the message type, in ``encoding`` (ros2msg or ros2idl); qos: the
-    profiles offered, as text; count: its messages."""
+    profiles offered, as text; schema_version: of the episode, '' if unknown; count: its messages."""
 
     name: str
     msgtype: str
     encoding: str
     definition: str
     qos: str
+    schema_version: str
     count: int
 
 
@@ -159,6 +160,11 @@ def open_recording(path: Path) -> Recording:
         return _Damaged(files, str(error) if isinstance(error, EpisodeDamaged) else 'its index cannot be read')
 
 
+def schema_version_of(recording: Recording) -> str:
+    """The schema version of an episode's bag, '' if it has none; of a bag that mixes several, all of them."""
+    return ', '.join(sorted({topic.schema_version for topic in recording.topics}))
+
+
 def types_of(recording: Recording) -> Typestore:
     """ROS 2's common types and what the bag itself defines, as far as that can be read."""
     store = get_typestore(Stores.ROS2_KILTED)
@@ -196,6 +202,7 @@ def _topic(channel: Channel, schema: Schema) -> Topic:
         schema.encoding,
         schema.data.decode(errors='replace'),
         channel.metadata.get('offered_qos_profiles', ''),
+        channel.metadata.get(SCHEMA, ''),
         0,
     )
 

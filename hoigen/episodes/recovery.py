@@ -9,7 +9,7 @@ from rosbags.rosbag2.metadata import parse_qos
 
 from hoigen.episodes.bags import recovered_folder
 from hoigen.episodes.errors import EpisodeDamaged, EpisodeError, EpisodeExists
-from hoigen.episodes.recording import Recording, open_recording, types_of
+from hoigen.episodes.recording import Recording, open_recording, schema_version_of, types_of
 from hoigen.episodes.storage import BagWriter
 from hoigen.episodes.writer import whole_folder
 
@@ -27,7 +27,7 @@ def recover(bag: Path) -> Path:
     """Copy what an unfinished or damaged bag holds in whole chunks into a new bag beside it; it is left as it is.
 
     Returns the new folder, ``<name>_recovered``, which any rosbag2 reader opens; it appears whole or not at all.
-    A topic whose own definition cannot be read is left out.
+    A topic whose own definition cannot be read is left out; the episode schema version stays.
     """
     bag = Path(bag)
     recording = open_recording(bag)
@@ -40,7 +40,7 @@ def recover(bag: Path) -> Path:
     if target.exists():
         raise EpisodeExists(f'{target}: expected no folder of that name, got one: it was recovered before')
     with whole_folder(target) as unfinished:
-        _copy(recording, BagWriter(unfinished))
+        _copy(recording, BagWriter(unfinished, schema_version_of(recording)))
     return target
 
 

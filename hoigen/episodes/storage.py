@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 from zlib import crc32
@@ -52,7 +53,13 @@ from rosbags.interfaces import (
 )
 from rosbags.rosbag2 import StoragePlugin, Writer
 
-__all__ = ['CHUNK_BYTES', 'FOOTER_BYTES', 'QOS', 'BagWriter', 'QosName']
+__all__ = ['CHUNK_BYTES', 'FOOTER_BYTES', 'QOS', 'SCHEMA', 'SCHEMA_VERSION', 'BagWriter', 'QosName']
+
+SCHEMA_VERSION = '2'
+"""Of an episode's topics and messages: raise it with every change of msg/ or of what a topic means."""
+SCHEMA = 'hoigen_episode_schema_version'
+"""Where a bag holds it: in the metadata of each MCAP channel, which a killed recording has too, and in metadata.yaml's
+custom_data."""
 
 CHUNK_BYTES = 768 * 1024
 FOOTER_BYTES = 9 + 20
@@ -111,8 +118,9 @@ class _File:
 class _CheckedMcap:
     """A storage of rosbags' bag writer (MCAP); ``counts``: messages that are written or pending, by connection id."""
 
-    def __init__(self, path: Path, compression: object) -> None:
+    def __init__(self, path: Path, compression: object, schema_version: str) -> None:
         self.path = path / f'{path.name}.mcap'
+        self._about = {SCHEMA: schema_version} if schema_version else {}
         self.counts: dict[int, int] = {}
         self._file, self._zstd = _File(self.path), zstandard.ZstdCompressor(level=ZSTD_LEVEL)
         self._schemas: dict[str, Schema] = {}
@@ -137,7 +145,7 @@ class _CheckedMcap:
             connection.id,
             connection.topic,
             connection.ext.serialization_format,
-            {'offered_qos_profiles': offered_qos_profiles},
+            {'offered_qos_profiles': offered_qos_profiles} | self._about,
             self._schemas[connection.msgtype].id,
         )
         self._file.append(_bytes(channel))
@@ -244,12 +252,17 @@ def _bytes(record: McapRecord) -> bytes:
 
 
 class BagWriter(Writer):
-    """A new rosbag2 folder in MCAP format with small, checked chunks; opened at once."""
+    """A new rosbag2 folder in MCAP format with small, checked chunks; opened at once.
 
-    def __init__(self, folder: Path) -> None:
-        plugins: Any = {StoragePlugin.MCAP: _CheckedMcap}
+    schema_version: of the messages that are written, '' if unknown.
+    """
+
+    def __init__(self, folder: Path, schema_version: str = SCHEMA_VERSION) -> None:
+        plugins: Any = {StoragePlugin.MCAP: partial(_CheckedMcap, schema_version=schema_version)}
         self.STORAGE_PLUGINS = plugins
         super().__init__(folder, version=9, storage_plugin=StoragePlugin.MCAP)
+        if schema_version:
+            self.set_custom_data(SCHEMA, schema_version)
         self.open()
         assert isinstance(self.storage, _CheckedMcap)
         self._mcap = self.storage

@@ -78,12 +78,6 @@ def read_recorded(folder: Path) -> Recorded:
         )
     bag = one_bag(folder)
     with EpisodeReader(bag) as reader:
-        if reader.counts and not any(topic.startswith('/condition/') for topic in reader.counts):
-            raise EpisodeError(
-                f'{bag}: expected the bag of an episode or of an extracted clip, got a recording '
-                f'without conditions ({", ".join(sorted(reader.counts)[:5])}); make clips of it first: '
-                f'hoigen extract {bag}'
-            )
         reader.require_whole()
         clip, assets = reader.clip(), reader.assets()
         found = {stamp: Instant(*frame) for stamp, frame in reader.mesh_frames().items()}

@@ -111,14 +111,10 @@ def clip(messages: Mapping[str, Sequence[Any]]) -> Clip:
 
 
 def generated(messages: Mapping[str, Sequence[Any]], provenance: Provenance) -> GeneratedClip:
-    """The generated frames of T instants, from the messages of ``synth/*`` and ``camera/pose`` by topic.
-
-    Bags of hoigen's first version have no ``mask`` and ``motion`` of fidelity: NaN.
-    """
+    """The generated frames of T instants, from the messages of ``synth/*`` and ``camera/pose`` by topic."""
     stamps = _stamps(messages, 'synth/labels')
     scores = [
-        [getattr(message, part, np.nan) for message in messages['synth/fidelity']]
-        for part in ('value', 'mask', 'motion')
+        [getattr(message, part) for message in messages['synth/fidelity']] for part in ('value', 'mask', 'motion')
     ]
     return GeneratedClip(
         stamps_ns=stamps,

@@ -77,13 +77,13 @@ def mesh_frame(message: Any) -> tuple[dict[str, np.ndarray], dict[str, np.ndarra
 
 
 def labels(message: Any) -> Labels:
-    """Record of a hoigen/Labels; in bags of hoigen's first version every object pose is known."""
+    """Record of a hoigen/Labels."""
     contacts = Contacts(
         _vectors([contact.position for contact in message.contacts]),
         _vectors([contact.normal for contact in message.contacts]),
         np.array([contact.force for contact in message.contacts], np.float32),
     )
-    known = pose(message.object_pose, 'object_pose') if getattr(message, 'object_pose_known', True) else None
+    known = pose(message.object_pose, 'object_pose') if message.object_pose_known else None
     return Labels(
         joint_names=tuple(message.joint_names),
         joint_positions=np.asarray(message.joint_positions, np.float32),

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from episode_factory import Scene, messages, write_episode
+from episode_factory import Scene, write_episode
 from mcap.reader import make_reader
-from rosbags.rosbag2 import Reader, StoragePlugin, Writer
+from mcap.writer import Writer
+from rosbags.rosbag2 import Reader
 
 from hoigen.episodes import EpisodeDamaged, EpisodeError, EpisodeReader, load_clip, recover
 from hoigen.episodes.commands import RecoverConfig, recover_episode
 from hoigen.episodes.report import write_report
-from hoigen.messages.definitions import typestore
 from hoigen.records import Clip
 
 TINY = Scene(size=(24, 16), synth=(12, 8), frames=3, points=20, tracks=5)
@@ -31,15 +31,22 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope='module')
-def unchecked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same bag as rosbags writes it: no checksums, as in bags of hoigen's first version."""
+def unchecked(whole: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same bag as another program copies it: no checksums."""
     folder = tmp_path_factory.mktemp('unchecked') / 'bag'
-    with Writer(folder, version=9, storage_plugin=StoragePlugin.MCAP) as bag:
-        connections = {}
-        for topic, msgtype, stamp_ns, cdr, _ in messages(TINY):
-            if topic not in connections:
-                connections[topic] = bag.add_connection(f'/{topic}', msgtype, typestore=typestore())
-            bag.write(connections[topic], stamp_ns, cdr)
+    folder.mkdir()
+    with (whole / 'bag.mcap').open('rb') as stream, (folder / 'bag.mcap').open('wb') as out:
+        reader, writer = make_reader(stream), Writer(out, enable_crcs=False)
+        writer.start()
+        channels: dict[int, int] = {}
+        for schema, channel, message in reader.iter_messages():
+            assert schema is not None
+            if channel.id not in channels:
+                kind = writer.register_schema(schema.name, schema.encoding, schema.data)
+                channels[channel.id] = writer.register_channel(channel.topic, 'cdr', kind, channel.metadata)
+            writer.add_message(channels[channel.id], message.log_time, message.data, message.publish_time)
+        writer.finish()
+    (folder / 'metadata.yaml').write_bytes((whole / 'metadata.yaml').read_bytes())
     return folder
 
 
@@ -129,7 +136,7 @@ def test_a_torn_file_is_refused_and_what_is_whole_of_it_read_on_request(
 
 
 def test_bags_without_checksums_are_read(whole: Path, unchecked: Path) -> None:
-    """Recordings outlive releases."""
+    """Other programs write none."""
     with EpisodeReader(unchecked) as reader:
         assert reader.complete
         assert reader.faults() == () or all('/tf' in str(fault) for fault in reader.faults())

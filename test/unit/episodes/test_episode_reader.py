@@ -7,15 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from episode_factory import T_WORLD_CAM, Message, Scene, fidelity, messages, render, write_episode
-from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from mcap.reader import make_reader
 
-from hoigen.episodes import EpisodeError, EpisodeReader, EpisodeWriter
-from hoigen.episodes.report import write_report
-from hoigen.episodes.storage import BagWriter
+from hoigen.episodes import EpisodeError, EpisodeReader, EpisodeWriter, recover
+from hoigen.episodes.storage import SCHEMA, SCHEMA_VERSION, BagWriter
 from hoigen.geometry.camera import project
 from hoigen.messages.definitions import typestore
-from hoigen.resources import find
 
 
 def test_clip_is_the_scene(episode: Path, scene: Scene) -> None:
@@ -65,37 +64,34 @@ def test_generated_clip_comes_with_labels_and_provenance(episode: Path, scene: S
     assert generated.cameras[0].width == scene.synth[0]
 
 
-def test_bags_of_the_first_version_are_read(tmp_path: Path, scene: Scene) -> None:
-    """Recordings outlive releases: what was not measured then is unknown; poses of objects always were known."""
-    old, new = get_typestore(Stores.ROS2_KILTED), typestore()
-    labels = (find('msg') / 'Labels.msg').read_text().replace('bool object_pose_known', '# ')
-    old.register(
-        new.fielddefs
-        | get_types_from_msg(labels, 'hoigen/msg/Labels')
-        | get_types_from_msg('std_msgs/Header header\nfloat32 value\n', 'hoigen/msg/Fidelity')
-    )
-    bag, connections = BagWriter(tmp_path / 'episode_0000'), {}
+@pytest.mark.parametrize(('version', 'got'), [('1', '1'), ('', 'none')])
+def test_a_bag_of_another_schema_version_is_refused_by_name(
+    tmp_path: Path, scene: Scene, version: str, got: str
+) -> None:
+    """Its messages may mean something else; a recording of another program has no version. Killed ones, too."""
+    folder = tmp_path / 'episode_0000'
+    bag, connections = BagWriter(folder, version), {}
     for topic, msgtype, stamp_ns, cdr, _ in messages(scene):
-        if topic == 'synth/fidelity':
-            told = new.deserialize_cdr(cdr, msgtype)
-            cdr = bytes(old.serialize_cdr(old.types[msgtype](header=told.header, value=told.value), msgtype))
-        elif msgtype == 'hoigen/msg/Labels':
-            fields = vars(new.deserialize_cdr(cdr, msgtype))
-            del fields['object_pose_known']
-            cdr = bytes(old.serialize_cdr(old.types[msgtype](**fields), msgtype))
         if topic not in connections:
-            connections[topic] = bag.add_connection(f'/{topic}', msgtype, typestore=old)
+            connections[topic] = bag.add_connection(f'/{topic}', msgtype, typestore=typestore())
         bag.write(connections[topic], stamp_ns, cdr)
     bag.close()
-    with EpisodeReader(tmp_path / 'episode_0000') as reader:
-        generated = reader.generated()
-    assert generated is not None
-    want = [fidelity(scene, n) for n in range(scene.frames)]
-    np.testing.assert_allclose(generated.fidelity.value, want, rtol=1e-6)
-    assert np.isnan([generated.fidelity.mask, generated.fidelity.motion]).all()
-    assert all(label.T_world_object is not None for label in generated.labels)
-    write_report(tmp_path)
-    assert '"mask":[null,' in (tmp_path / 'report.html').read_text()
+    refusal = f'episode_0000.*: episode schema version: expected {SCHEMA_VERSION}, got {got}: read it with the version'
+    for damage in (lambda: None, (folder / 'metadata.yaml').unlink):
+        damage()
+        with pytest.raises(EpisodeError, match=refusal):
+            EpisodeReader(folder)
+    with pytest.raises(EpisodeError, match=refusal):
+        EpisodeReader(recover(folder))
+
+
+def test_the_schema_version_is_where_any_reader_of_bags_finds_it(episode: Path) -> None:
+    """metadata.yaml's custom_data and MCAP's channels; no other place of hoigen's is needed to tell."""
+    said = yaml.safe_load((episode / 'metadata.yaml').read_text())['rosbag2_bagfile_information']
+    assert said['custom_data'] == {SCHEMA: SCHEMA_VERSION}
+    with next(episode.glob('*.mcap')).open('rb') as file:
+        channels = make_reader(file).get_summary().channels.values()  # type: ignore[union-attr]
+    assert {channel.metadata[SCHEMA] for channel in channels} == {SCHEMA_VERSION}
 
 
 def test_a_rejected_episode_is_whole_without_generated_frames_and_says_why(tmp_path: Path, scene: Scene) -> None:

@@ -269,7 +269,7 @@ def test_no_space_for_metadata_alone(tmp_path: Path, recorded: list[Message], mo
 def test_no_space_to_begin_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is left that a later run would find in its way."""
 
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise OSError(28, 'No space left on device')
 
     monkeypatch.setattr(_CheckedMcap, '__init__', refuse)
