@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from hoigen.messages import topics
+
 __all__ = [
     'CONDITION_PROVENANCE',
     'EDIT_IMAGE',
@@ -20,41 +22,27 @@ __all__ = [
     'required_of',
 ]
 
-REFERENCE = '/labels'
+
+def in_bag(topic: str) -> str:
+    """The name under which ``topic`` is recorded: absolute, as a ROS graph without namespace names it."""
+    return '/' + topic.strip('/')
+
+
+REFERENCE = in_bag(topics.LABELS.name)
 TF = '/tf'
 
-EDIT_IMAGE, EDIT_MASK, EDIT_PROVENANCE = '/edit/image', '/edit/mask', '/edit/provenance'
-"""The pose-edited frames in place of generated ones, their object, and how they were made."""
+EDIT_IMAGE, EDIT_MASK = in_bag(topics.EDIT_IMAGE.name), in_bag(topics.EDIT_MASK.name)
+"""The pose-edited frames in place of generated ones, and their object."""
+EDIT_PROVENANCE = in_bag(topics.EDIT_PROVENANCE.name)
 
-CONDITION_PROVENANCE, MESH_ASSETS = '/condition/provenance', '/mesh_assets'
+CONDITION_PROVENANCE, MESH_ASSETS = in_bag(topics.CONDITION_PROVENANCE.name), in_bag(topics.MESH_ASSETS.name)
 """How the conditions were made, of an episode that need not have generated frames; and the meshes that they were made
 of, or none: then they were found in a recording."""
 
-PER_FRAME = (
-    '/mesh_frame',
-    '/camera/image',
-    '/camera/depth',
-    '/camera/camera_info',
-    '/camera/pose',
-    REFERENCE,
-    '/condition/points',
-    '/condition/tracks',
-    '/condition/mask',
-    '/condition/depth',
-    '/synth/image',
-    '/synth/camera_info',
-    '/synth/fidelity',
-    '/synth/labels',
-    '/edit/image',
-    '/edit/depth',
-    '/edit/mask',
-    '/edit/object',
-    '/edit/labels',
-    TF,
-)
+PER_FRAME = (*(in_bag(topic.name) for topic in topics.TOPICS if topic.kind == 'frame'), TF)
 """One message per frame, all of a frame with one header stamp."""
 
-OPTIONAL = ('/camera/depth',)
+OPTIONAL = tuple(in_bag(topic.name) for topic in topics.TOPICS if topic.optional)
 """Per-frame topics that a source may leave out altogether."""
 
 
@@ -71,11 +59,6 @@ def required_of(recorded: Collection[str], *, generated: bool) -> tuple[str, ...
         and not (topic.startswith('/synth/') and not generated)
         and not (topic.startswith('/edit/') and EDIT_PROVENANCE not in recorded)
     )
-
-
-def in_bag(topic: str) -> str:
-    """The name under which ``topic`` is recorded: absolute, as a ROS graph without namespace names it."""
-    return '/' + topic.strip('/')
 
 
 @dataclass(frozen=True)

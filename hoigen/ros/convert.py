@@ -33,6 +33,7 @@ __all__ = [
     'image_to_msg',
     'labels_to_msg',
     'mesh_frame_to_msg',
+    'message_class',
     'points_to_msg',
     'pose_to_msg',
     'provenance_to_msg',
@@ -45,13 +46,14 @@ _TYPECODES = {'uint8': 'B', 'uint32': 'I', 'float32': 'f'}
 
 
 def _make(name: str, /, **fields: Any) -> Any:
-    return _kind(name)(
+    return message_class(name)(
         **{key: _packed(value) if isinstance(value, np.ndarray) else value for key, value in fields.items()}
     )
 
 
 @cache
-def _kind(name: str) -> type[Any]:
+def message_class(name: str) -> type[Any]:
+    """The class of a message type, as in ``sensor_msgs/msg/Image``."""
     package, _, kind = name.split('/')
     return getattr(import_module(f'{package}.msg'), kind)
 

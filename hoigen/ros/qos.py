@@ -1,8 +1,12 @@
 """Quality-of-service profiles, liveliness stated too: left out, two equal profiles compare as a warning."""
 
+from collections.abc import Mapping
+
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, LivelinessPolicy, QoSProfile, ReliabilityPolicy
 
-__all__ = ['CLOCK', 'DIAGNOSTICS', 'LATCHED', 'LATCHED_READER', 'STREAM', 'STREAM_BEST_EFFORT']
+from hoigen.messages.topics import Kind
+
+__all__ = ['CLOCK', 'DIAGNOSTICS', 'LATCHED', 'LATCHED_READER', 'OFFERED', 'STREAM', 'STREAM_BEST_EFFORT']
 
 
 def _profile(
@@ -36,3 +40,12 @@ CLOCK = _profile(1, ReliabilityPolicy.BEST_EFFORT)
 """Simulated time, as rclpy's time source reads it: the newest is what counts."""
 
 DIAGNOSTICS = _profile(10)
+
+OFFERED: Mapping[Kind, QoSProfile] = {
+    'frame': STREAM,
+    'table': LATCHED,
+    'command': STREAM,
+    'clock': CLOCK,
+    'diagnostics': DIAGNOSTICS,
+}
+"""The writer's side, by kind of topic."""

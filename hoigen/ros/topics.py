@@ -1,19 +1,15 @@
-"""Every topic of the project in one table: name, type, quality of service, who writes it and who reads it."""
+"""Every topic in a graph: its row of :mod:`hoigen.messages.topics`, quality of service, who writes and who reads it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray
-from geometry_msgs.msg import PoseStamped
 from rclpy.qos import QoSProfile
-from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import CameraInfo, Image, PointCloud2
-from std_msgs.msg import String
 
-from hoigen.msg import EditedObject, Fidelity, Labels, MeshAssets, MeshFrame, PointTracks
+from hoigen.messages import topics as rows
 from hoigen.ros import qos
+from hoigen.ros.convert import message_class
 from hoigen.ros.graph import SOURCES
 
 BUILDER, PERCEPTION, RECORDER = 'condition_builder', 'perception', 'episode_recorder'
@@ -29,20 +25,29 @@ class Topic:
     edit/pose is the user's to write.
     """
 
-    name: str
-    type: type[Any]
-    qos: QoSProfile
-    writers: tuple[str, ...]
-    readers: tuple[str, ...]
+    row: rows.Topic
+    writers: tuple[str, ...] = ()
+    readers: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.row.name
 
     @property
     def type_name(self) -> str:
-        """As bags name it: ``sensor_msgs/msg/Image``."""
-        return f'{self.type.__module__.split(".")[0]}/msg/{self.type.__name__}'
+        return self.row.type_name
+
+    @property
+    def type(self) -> type[Any]:
+        return message_class(self.row.type_name)
 
     @property
     def latched(self) -> bool:
-        return self.qos is qos.LATCHED
+        return self.row.kind == 'table'
+
+    @property
+    def qos(self) -> QoSProfile:
+        return qos.OFFERED[self.row.kind]
 
     def reader_qos(self, reliability: str) -> QoSProfile:
         """What a subscription asks for; ``best_effort`` also connects to a publisher that offers no more."""
@@ -51,68 +56,37 @@ class Topic:
         return qos.STREAM_BEST_EFFORT if reliability == 'best_effort' and self.qos is qos.STREAM else self.qos
 
 
-def _stream(name: str, kind: type[Any], writers: tuple[str, ...], *readers: str) -> Topic:
-    return Topic(name, kind, qos.STREAM, writers, readers)
+MESH_ASSETS = Topic(rows.MESH_ASSETS, (SOURCE,), (BUILDER, RECORDER))
+MESH_FRAME = Topic(rows.MESH_FRAME, (SOURCE,), (BUILDER, RECORDER))
+IMAGE = Topic(rows.IMAGE, SOURCES, (BUILDER, PERCEPTION, SYNTHESIZER, EDITOR, RECORDER))
+DEPTH = Topic(rows.DEPTH, SOURCES, (BUILDER, PERCEPTION, EDITOR, RECORDER))
+CAMERA_INFO = Topic(rows.CAMERA_INFO, (*SOURCES, PERCEPTION), (BUILDER, PERCEPTION, SYNTHESIZER, EDITOR, RECORDER))
+CAMERA_POSE = Topic(rows.CAMERA_POSE, (SOURCE, PERCEPTION), (BUILDER, SYNTHESIZER, EDITOR, RECORDER))
+LABELS = Topic(rows.LABELS, (SOURCE, PERCEPTION), (BUILDER, SYNTHESIZER, EDITOR, RECORDER))
+CLOCK = Topic(rows.CLOCK, SOURCES, ())
+POINTS = Topic(rows.POINTS, (BUILDER, PERCEPTION), (SYNTHESIZER, RECORDER))
+TRACKS = Topic(rows.TRACKS, (BUILDER, PERCEPTION), (SYNTHESIZER, EDITOR, RECORDER))
+MASK = Topic(rows.MASK, (BUILDER, PERCEPTION), (SYNTHESIZER, RECORDER))
+CONDITION_DEPTH = Topic(rows.CONDITION_DEPTH, (BUILDER, PERCEPTION), (SYNTHESIZER, EDITOR, RECORDER))
+CONDITION_PROVENANCE = Topic(rows.CONDITION_PROVENANCE, (BUILDER, PERCEPTION), (*SOURCES, SYNTHESIZER, RECORDER))
+SYNTH_IMAGE = Topic(rows.SYNTH_IMAGE, (SYNTHESIZER,), (RECORDER,))
+SYNTH_CAMERA_INFO = Topic(rows.SYNTH_CAMERA_INFO, (SYNTHESIZER,), (RECORDER,))
+SYNTH_FIDELITY = Topic(rows.SYNTH_FIDELITY, (SYNTHESIZER,), (RECORDER,))
+SYNTH_LABELS = Topic(rows.SYNTH_LABELS, (SYNTHESIZER,), (*SOURCES, RECORDER))
+PROVENANCE = Topic(rows.PROVENANCE, (SYNTHESIZER,), (*SOURCES, RECORDER))
+EDIT_POSE = Topic(rows.EDIT_POSE, (), (EDITOR,))
+EDIT_IMAGE = Topic(rows.EDIT_IMAGE, (EDITOR,), (RECORDER,))
+EDIT_DEPTH = Topic(rows.EDIT_DEPTH, (EDITOR,), (RECORDER,))
+EDIT_MASK = Topic(rows.EDIT_MASK, (EDITOR,), (RECORDER,))
+EDIT_OBJECT = Topic(rows.EDIT_OBJECT, (EDITOR,), (RECORDER,))
+EDIT_LABELS = Topic(rows.EDIT_LABELS, (EDITOR,), (*SOURCES, RECORDER))
+EDIT_PROVENANCE = Topic(rows.EDIT_PROVENANCE, (EDITOR,), (RECORDER,))
 
+DIAGNOSTICS = Topic(rows.DIAGNOSTICS)
+"""Every node writes them."""
 
-MESH_ASSETS = Topic('mesh_assets', MeshAssets, qos.LATCHED, (SOURCE,), (BUILDER, RECORDER))
-MESH_FRAME = _stream('mesh_frame', MeshFrame, (SOURCE,), BUILDER, RECORDER)
-IMAGE = _stream('camera/image', Image, SOURCES, BUILDER, PERCEPTION, SYNTHESIZER, EDITOR, RECORDER)
-DEPTH = _stream('camera/depth', Image, SOURCES, BUILDER, PERCEPTION, EDITOR, RECORDER)
-CAMERA_INFO = _stream(
-    'camera/camera_info', CameraInfo, (*SOURCES, PERCEPTION), BUILDER, PERCEPTION, SYNTHESIZER, EDITOR, RECORDER
-)
-CAMERA_POSE = _stream('camera/pose', PoseStamped, (SOURCE, PERCEPTION), BUILDER, SYNTHESIZER, EDITOR, RECORDER)
-LABELS = _stream('labels', Labels, (SOURCE, PERCEPTION), BUILDER, SYNTHESIZER, EDITOR, RECORDER)
-CLOCK = Topic('/clock', Clock, qos.CLOCK, SOURCES, ())
-POINTS = _stream('condition/points', PointCloud2, (BUILDER, PERCEPTION), SYNTHESIZER, RECORDER)
-TRACKS = _stream('condition/tracks', PointTracks, (BUILDER, PERCEPTION), SYNTHESIZER, EDITOR, RECORDER)
-MASK = _stream('condition/mask', Image, (BUILDER, PERCEPTION), SYNTHESIZER, RECORDER)
-CONDITION_DEPTH = _stream('condition/depth', Image, (BUILDER, PERCEPTION), SYNTHESIZER, EDITOR, RECORDER)
-CONDITION_PROVENANCE = Topic(
-    'condition/provenance', String, qos.LATCHED, (BUILDER, PERCEPTION), (*SOURCES, SYNTHESIZER, RECORDER)
-)
-SYNTH_IMAGE = _stream('synth/image', Image, (SYNTHESIZER,), RECORDER)
-SYNTH_CAMERA_INFO = _stream('synth/camera_info', CameraInfo, (SYNTHESIZER,), RECORDER)
-SYNTH_FIDELITY = _stream('synth/fidelity', Fidelity, (SYNTHESIZER,), RECORDER)
-SYNTH_LABELS = _stream('synth/labels', Labels, (SYNTHESIZER,), *SOURCES, RECORDER)
-PROVENANCE = Topic('provenance', String, qos.LATCHED, (SYNTHESIZER,), (*SOURCES, RECORDER))
-EDIT_POSE = _stream('edit/pose', PoseStamped, (), EDITOR)
-EDIT_IMAGE = _stream('edit/image', Image, (EDITOR,), RECORDER)
-EDIT_DEPTH = _stream('edit/depth', Image, (EDITOR,), RECORDER)
-EDIT_MASK = _stream('edit/mask', Image, (EDITOR,), RECORDER)
-EDIT_OBJECT = _stream('edit/object', EditedObject, (EDITOR,), RECORDER)
-EDIT_LABELS = _stream('edit/labels', Labels, (EDITOR,), *SOURCES, RECORDER)
-EDIT_PROVENANCE = Topic('edit/provenance', String, qos.LATCHED, (EDITOR,), (RECORDER,))
-
-TOPICS = (
-    MESH_ASSETS,
-    MESH_FRAME,
-    DEPTH,
-    CAMERA_INFO,
-    IMAGE,
-    CAMERA_POSE,
-    LABELS,
-    CLOCK,
-    POINTS,
-    TRACKS,
-    MASK,
-    CONDITION_DEPTH,
-    CONDITION_PROVENANCE,
-    SYNTH_IMAGE,
-    SYNTH_CAMERA_INFO,
-    SYNTH_FIDELITY,
-    SYNTH_LABELS,
-    PROVENANCE,
-    EDIT_POSE,
-    EDIT_IMAGE,
-    EDIT_DEPTH,
-    EDIT_MASK,
-    EDIT_OBJECT,
-    EDIT_LABELS,
-    EDIT_PROVENANCE,
-)
-"""In the order in which a node advertises them: who knows of the image knows what comes with it."""
+_IN_GRAPH = {value.row: value for value in list(globals().values()) if isinstance(value, Topic)}
+TOPICS = tuple(_IN_GRAPH[row] for row in rows.TOPICS if row is not rows.DIAGNOSTICS)
 
 SCENE_PARTS = (MESH_FRAME, IMAGE, CAMERA_INFO, CAMERA_POSE, LABELS)
 """What makes a scene frame, with the mesh_assets of its episode."""
@@ -122,9 +96,6 @@ CONDITIONS = (POINTS, TRACKS, MASK, CONDITION_DEPTH)
 
 CLIP_PARTS = (IMAGE, CAMERA_INFO, CAMERA_POSE, LABELS, *CONDITIONS)
 """What makes a row of a clip."""
-
-DIAGNOSTICS = Topic('diagnostics', DiagnosticArray, qos.DIAGNOSTICS, (), ())
-"""Every node writes them."""
 
 
 def written_by(node: str) -> tuple[Topic, ...]:

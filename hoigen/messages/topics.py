@@ -1,0 +1,55 @@
+"""Every topic of hoigen, in the graph and in bags: name, message type, and what its messages are of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal['frame', 'table', 'command', 'clock', 'diagnostics']
+
+
+@dataclass(frozen=True, eq=False)
+class Topic:
+    """One topic. type_name: as in ``sensor_msgs/msg/Image``.
+
+    kind: ``frame``, one message per frame, all of a frame with one header stamp; ``table``, latched, once per episode;
+    ``command``, the user's to write. optional: a source may leave it out.
+    """
+
+    name: str
+    type_name: str
+    kind: Kind = 'frame'
+    optional: bool = False
+
+
+IMAGE_TYPE, TEXT_TYPE, LABELS_TYPE = 'sensor_msgs/msg/Image', 'std_msgs/msg/String', 'hoigen/msg/Labels'
+
+MESH_ASSETS = Topic('mesh_assets', 'hoigen/msg/MeshAssets', 'table')
+MESH_FRAME = Topic('mesh_frame', 'hoigen/msg/MeshFrame')
+DEPTH = Topic('camera/depth', IMAGE_TYPE, optional=True)
+CAMERA_INFO = Topic('camera/camera_info', 'sensor_msgs/msg/CameraInfo')
+IMAGE = Topic('camera/image', IMAGE_TYPE)
+CAMERA_POSE = Topic('camera/pose', 'geometry_msgs/msg/PoseStamped')
+LABELS = Topic('labels', LABELS_TYPE)
+CLOCK = Topic('/clock', 'rosgraph_msgs/msg/Clock', 'clock')
+POINTS = Topic('condition/points', 'sensor_msgs/msg/PointCloud2')
+TRACKS = Topic('condition/tracks', 'hoigen/msg/PointTracks')
+MASK = Topic('condition/mask', IMAGE_TYPE)
+CONDITION_DEPTH = Topic('condition/depth', IMAGE_TYPE)
+CONDITION_PROVENANCE = Topic('condition/provenance', TEXT_TYPE, 'table')
+SYNTH_IMAGE = Topic('synth/image', IMAGE_TYPE)
+SYNTH_CAMERA_INFO = Topic('synth/camera_info', 'sensor_msgs/msg/CameraInfo')
+SYNTH_FIDELITY = Topic('synth/fidelity', 'hoigen/msg/Fidelity')
+SYNTH_LABELS = Topic('synth/labels', LABELS_TYPE)
+PROVENANCE = Topic('provenance', TEXT_TYPE, 'table')
+EDIT_POSE = Topic('edit/pose', 'geometry_msgs/msg/PoseStamped', 'command')
+EDIT_IMAGE = Topic('edit/image', IMAGE_TYPE)
+EDIT_DEPTH = Topic('edit/depth', IMAGE_TYPE)
+EDIT_MASK = Topic('edit/mask', IMAGE_TYPE)
+EDIT_OBJECT = Topic('edit/object', 'hoigen/msg/EditedObject')
+EDIT_LABELS = Topic('edit/labels', LABELS_TYPE)
+EDIT_PROVENANCE = Topic('edit/provenance', TEXT_TYPE, 'table')
+DIAGNOSTICS = Topic('diagnostics', 'diagnostic_msgs/msg/DiagnosticArray', 'diagnostics')
+
+TOPICS = tuple(value for value in globals().values() if isinstance(value, Topic))
+"""In the order in which a node advertises them: who knows of the image knows what comes with it."""
