@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 
 import cv2
@@ -74,7 +75,7 @@ def scene_slips() -> Iterator[Slip]:
         ),
         ('the quaternion of camera/pose is in the order w, x, y, z: messages have x, y, z, w', _reordered),
     ):
-        yield Slip(says, lambda scene, mend=mend: _with_camera(scene, mend))
+        yield Slip(says, partial(_with_camera, mend=mend))
     yield Slip(
         'the quaternions of mesh_frame are in the order w, x, y, z: messages have x, y, z, w',
         lambda scene: _with_poses(scene, _reordered),
@@ -87,18 +88,16 @@ def scene_slips() -> Iterator[Slip]:
         yield Slip(
             f'the vertices of {" and ".join(roles)} in mesh_assets are in world already: publish them in the '
             "mesh's own frame, or with the identity as pose",
-            lambda scene, roles=roles: _with_poses(scene, lambda T: np.eye(4), roles),
+            partial(_with_poses, mend=lambda T: np.eye(4), roles=roles),
         )
     for unit, metres in UNITS.items():
         yield Slip(
             f'the vertices in mesh_assets are in {unit}: publish metres',
-            lambda scene, metres=metres: _with_vertices(scene, metres),
+            partial(_with_vertices, metres=metres),
         )
         yield Slip(
             f'vertices and positions are in {unit}: publish metres',
-            lambda scene, metres=metres: _with_vertices(
-                _with_poses(_with_camera(scene, _shrinking(metres)), _shrinking(metres)), metres
-            ),
+            partial(_shrunk, metres=metres),
         )
 
 
@@ -180,6 +179,11 @@ def _with_vertices(scene: Posed, metres: float) -> Posed:
         table=replace(scene.table, vertices=metres * scene.table.vertices),
         vertices={name: metres * vertices for name, vertices in scene.vertices.items()},
     )
+
+
+def _shrunk(scene: Posed, metres: float) -> Posed:
+    mend = _shrinking(metres)
+    return _with_vertices(_with_poses(_with_camera(scene, mend), mend), metres)
 
 
 def _shrinking(metres: float) -> Callable[[np.ndarray], np.ndarray]:

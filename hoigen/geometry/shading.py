@@ -89,9 +89,9 @@ def _coloured(asset: MeshAsset, world: np.ndarray, camera: Camera, samples: int)
     corners = apply(invert(camera.T_world_cam), world)[asset.triangles]
     a, b, c = corners.swapaxes(0, 1)
     across = np.stack([np.cross(b, c), np.cross(c, a), np.cross(a, b)], 1)
-    textured = asset.uv is not None and asset.texture is not None
-    uv = asset.uv[asset.triangles].astype(float) if textured else np.zeros((len(asset.triangles), 3, 2))
-    texture = asset.texture if textured else np.broadcast_to(PLAIN, (1, 1, 3))
+    uv, texture = np.zeros((len(asset.triangles), 3, 2)), np.broadcast_to(PLAIN, (1, 1, 3))
+    if asset.uv is not None and asset.texture is not None:
+        uv, texture = asset.uv[asset.triangles].astype(float), asset.texture
     fine = resize_camera(camera, camera.width * samples, camera.height * samples)
     rows = max(1, BAND_SAMPLES // max(1, (right - left) * samples * samples))
     for first in range(top, bottom, rows):

@@ -11,7 +11,7 @@ for the hand-object region all outside it is black in both videos, as the paper 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -114,7 +114,7 @@ class LearnedMeasures:
 
     def _truth(self, name: str, video: np.ndarray) -> Tensor:
         """Features of a true video, computed once however many methods are compared with it."""
-        key = name, hashlib.sha256(np.ascontiguousarray(video)).digest()
+        key = name, hashlib.sha256(np.ascontiguousarray(video).data).digest()
         if key not in self._seen:
             self._seen[key] = self._networks[name](video)
         return self._seen[key]
@@ -126,7 +126,7 @@ def inception_features(path: Path) -> Features:
     return lambda frames: network(_pictures(frames)).cpu()
 
 
-def clip_features(folder: Path) -> Features:
+def clip_features(folder: Path) -> Callable[[Iterable[np.ndarray]], Tensor]:
     """Frames through CLIP's picture encoder, projected."""
     from transformers import CLIPImageProcessorPil, CLIPVisionModelWithProjection
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from diffusers import CogVideoXDPMScheduler
@@ -14,7 +15,7 @@ from torch import Tensor
 from hoigen.video.sampling import DEFAULT, Sampling
 from hoigen.video.transformer import Control, ControlledCogVideoX, with_first_frame
 
-Generators = torch.Generator | list[torch.Generator]
+Generators: TypeAlias = torch.Generator | list[torch.Generator]
 """Of the noise: one, or one for each clip of the batch. On the CPU, so that noise does not depend on the device."""
 
 
@@ -75,11 +76,12 @@ class Denoiser:
         known: [B, K, C, h, w], what latents 1..K must become, so that the others go on from them: at each step they
         hold ``known`` with that step's noise. on_step(done, clean estimate).
         """
-        holds = known is not None and known.shape[1] > 0
+        if known is not None and not known.shape[1]:
+            known = None
         self.scheduler.set_timesteps(self.steps)
         latents, estimate, before = noise, None, None
         for done, timestep in enumerate(self.scheduler.timesteps):
-            if holds:
+            if known is not None:
                 held = self.scheduler.add_noise(known, noise[:, 1 : 1 + known.shape[1]], timestep.expand(len(known)))
                 latents = _with_known(latents, held)
             velocity = self.velocity(latents, first, done, control).float()
@@ -89,7 +91,7 @@ class Denoiser:
             latents, before = latents.to(noise.dtype), timestep
             if on_step is not None:
                 on_step(done + 1, estimate)
-        return _with_known(latents, known) if holds else latents
+        return latents if known is None else _with_known(latents, known)
 
     def velocity(self, noisy: Tensor, first: Tensor, step: int, control: Control | None) -> Tensor:
         """Guided velocity at ``step`` (from 0).

@@ -180,7 +180,7 @@ def fingerprint(path: Path) -> str:
             transient=True,
             disable=not TERMINAL.is_terminal,
         ) as file:
-            known[str(real)] = [*state, hashlib.file_digest(file, 'sha256').hexdigest()]
+            known[str(real)] = [*state, hashlib.file_digest(file, 'sha256').hexdigest()]  # type: ignore[arg-type]
         with contextlib.suppress(OSError):  # without a place to write it is only slower the next time
             cache.parent.mkdir(parents=True, exist_ok=True)
             partial = cache.with_suffix(f'.{os.getpid()}')

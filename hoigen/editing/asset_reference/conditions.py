@@ -58,7 +58,7 @@ class PointCode:
 
 def is_asset(picture: np.ndarray) -> np.ndarray:
     """[...] bool: where a point map [...,3] uint8 shows the asset."""
-    return (picture < 255 * (1 - WHITE)).any(-1)
+    return picture.min(-1) < 255 * (1 - WHITE)
 
 
 def code_of(mesh: MeshAsset) -> PointCode:

@@ -131,10 +131,9 @@ class AssetReference:
         steps = steps or config.steps
         scale = config.image_guidance if image_guidance is None else image_guidance
         start = noise(seed, 2 * side**2, model.width, model.device)
-        report = None
+        shown, report = asset_views(mesh, config.references, config.reference_side), None
         if on_step is not None:
             report = lambda step, count, tokens: on_step(step, count, self._pictures(tokens, shown)[0])  # noqa: E731
-        shown = asset_views(mesh, config.references, config.reference_side)
         tokens = sample(self._velocity(shown, caption, scale), start, schedule(steps, side**2), report)
         rgb, colours = self._pictures(tokens, shown)
         made = {'model': config.name, 'caption': caption, 'steps': steps, 'size': config.size, 'image_guidance': scale}
@@ -190,16 +189,17 @@ def _labelled(rgb: np.ndarray, colours: np.ndarray, mesh: MeshAsset, seed: int, 
     points = code_of(mesh).decode(colours)
     mask = np.isfinite(points).all(-1)
     K, pose = find_view(points, seed)
-    told = pose is not None and _agreement(mesh, pose.T_cam_object, K, mask) >= AGREES
+    if pose is not None and _agreement(mesh, pose.T_cam_object, K, mask) < AGREES:
+        pose = None
     return AssetPicture(
         rgb,
         points,
         colours,
         np.stack([rgb, colours]),
         mask,
-        K if told else np.full((3, 3), np.nan),
-        pose.T_cam_object if told else None,
-        pose.residual_px if told else float('nan'),
+        np.full((3, 3), np.nan) if pose is None else K,
+        None if pose is None else pose.T_cam_object,
+        float('nan') if pose is None else pose.residual_px,
         provenance,
     )
 
@@ -217,6 +217,7 @@ def repainted(picture: AssetPicture, mesh: MeshAsset, caption: str, inserter: In
     """A picture with a pose whose asset is taken away and put in again at that pose; its point map is then the mesh's
     own."""
     size, pose = picture.rgb.shape[0], picture.T_cam_object
+    assert pose is not None
     camera = Camera(picture.K, size, size, np.eye(4))
     outline = place(mesh, pose, camera).mask
     rim = np.ones((2 * RIM + 1, 2 * RIM + 1), np.uint8)

@@ -49,11 +49,12 @@ def load_published(config: EditConfig) -> tuple[AssetTransformer, PublishedAutoe
         )
     base, lora = (Source(str(name), config.licence) for name in (config.base, config.lora))
     folders = {source: _folder(source) for source in (base, lora)}
+    home = folders[lora]
     faults = [str(found) for found in folders.values() if isinstance(found, ModelError)]
     faults += [
-        str(lora.missing(f'no {name} in {folders[lora]}'))
+        str(lora.missing(f'no {name} in {home}'))
         for name in RELEASED.values()
-        if isinstance(folders[lora], Path) and not (folders[lora] / name).is_file()
+        if isinstance(home, Path) and not (home / name).is_file()
     ]
     if faults:
         raise ModelError('; '.join(faults))

@@ -87,7 +87,7 @@ def edit_clip(
     clip, masks = relabelled(recorded, edit, made)
     meshes = _meshes(recorded, edit)
     rerendered, reach = np.full(frames, np.nan), np.full(frames, np.nan)
-    if masks is not None:
+    if masks is not None and edit.poses is not None:
         rerendered = np.array([_overlap(frame.mask, mask) for frame, mask in zip(made, masks, strict=True)])
         reach = reach_m(clip, meshes, edit.poses)
     return EditedClip(clip, tuple(made), edit.poses, meshes, rerendered, reach, inserter.provenance(seed, steps))

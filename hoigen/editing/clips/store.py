@@ -32,7 +32,8 @@ class FrameStore:
     def get(self, frame: int) -> EditedFrame | None:
         try:
             with opened(self._path(frame), 'a finished frame') as held:
-                return EditedFrame(*(held[name] if held[name].ndim else float(held[name]) for name in FIELDS))
+                values: list[Any] = [held[name] if held[name].ndim else float(held[name]) for name in FIELDS]
+                return EditedFrame(*values)
         except FileNotFoundError:
             return None
 

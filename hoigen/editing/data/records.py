@@ -31,6 +31,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -59,7 +60,7 @@ class Outcome:
         return asdict(self)
 
 
-def write_scene(path: Path, arrays: Mapping[str, np.ndarray], *, compress: bool) -> None:
+def write_scene(path: Path, arrays: Mapping[str, Any], *, compress: bool) -> None:
     """Write one scene; the file appears whole or not at all."""
     with whole_file(path) as file:
         (np.savez_compressed if compress else np.savez)(file, **arrays)

@@ -64,7 +64,7 @@ class PlacedModel:
 
     def placed(self, pictures: Sequence[np.ndarray] | np.ndarray) -> Tensor:
         """Pictures [H,W,3] float32 in [-1, 1] as a batch [B,3,H,W] on the model's device."""
-        batch = torch.from_numpy(np.stack(pictures).transpose(0, 3, 1, 2).copy())
+        batch = torch.from_numpy(np.stack(list(pictures)).transpose(0, 3, 1, 2).copy())
         return batch.to(self.device, self.dtype)
 
 

@@ -84,7 +84,8 @@ class _Texture:
     """What trimesh asks for the texture of a PLY; its faults are kept, which trimesh would pass over."""
 
     def __init__(self, beside: Beside) -> None:
-        self.beside, self.image = beside, None
+        self.beside = beside
+        self.image: np.ndarray | None = None
         self.fault: MeshError | None = None
 
     def get(self, name: str) -> bytes:
@@ -174,7 +175,7 @@ def main() -> None:
     limits = Limits()
     limit(limits)
     try:
-        found = read(Path(sys.argv[1]))
+        found: dict[str, Any] = read(Path(sys.argv[1]))
     except (ValueError, OSError) as error:
         found = {'failed': np.array(str(error))}
     except MemoryError:

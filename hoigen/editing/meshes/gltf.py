@@ -54,7 +54,8 @@ def _chunks(content: bytes) -> tuple[dict[str, Any], bytes | None]:
         raise MeshError(f'expected a whole GLB file of version 2, got version {version}')
     if length > len(content):
         raise MeshError(f'expected a whole GLB file of {length} bytes, got {len(content)}')
-    found, start = {}, HEADER.size
+    found: dict[bytes, bytes] = {}
+    start = HEADER.size
     while start + CHUNK.size <= length:
         size, kind = CHUNK.unpack_from(content, start)
         start += CHUNK.size

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from hoigen.editing.meshes.looks import Part, linear, shown, solid
 __all__ = ['Looks']
 
 CLAMP, MIRROR, REPEAT = 33071, 33648, 10497
-PADDINGS = {CLAMP: 'edge', MIRROR: 'symmetric'}
+PADDINGS: dict[int, Literal['edge', 'symmetric']] = {CLAMP: 'edge', MIRROR: 'symmetric'}
 MOST_TILES = 8
 """A texture that is not repeated is continued at most so many times its size."""
 SAME = 1 / 512

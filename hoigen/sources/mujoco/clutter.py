@@ -123,6 +123,7 @@ def build_clutter(looks: Sequence[Look], draws: Draws, texture: int = TEXTURE) -
     """The things dropped close together on a table, at rest; their looks are as given, all others are drawn."""
     spec = begin_scene(draws, 2 * texture)
     for look in looks:
+        assert look.asset.texture is not None
         add_free_thing(spec, look.asset.id, look.thing, look.asset.texture, draws)
     model = finish_scene(spec, draws)
     scene = Clutter(

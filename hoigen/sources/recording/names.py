@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -53,19 +53,21 @@ def same_number(first: Sequence[Path], second: Sequence[Path]) -> list[tuple[int
     """Indices of the pairs that have a number in common, of those in their names by which most are paired; where names
     have no such number, of the pairs with equal names."""
     keys = [(a, b) for a in _keys(first) for b in _keys(second)]
-    a, b = max(
-        keys,
-        key=lambda pair: len(set(pair[0]) & set(pair[1])),
-        default=([file.stem for file in first], [file.stem for file in second]),
-    )
-    shifted = bool(keys) and min(a) != min(b) and {n - min(a) for n in a} == {n - min(b) for n in b}
+    if not keys:
+        return _equal([file.stem for file in first], [file.stem for file in second])
+    a, b = max(keys, key=lambda pair: len(set(pair[0]) & set(pair[1])))
+    shifted = min(a) != min(b) and {n - min(a) for n in a} == {n - min(b) for n in b}
     if shifted and len(a) > 1:
         raise RecordingError(
             f'{second[0].parent.name}: expected the numbers of the images, which begin at {min(a)}, '
             f'got as many that begin at {min(b)}: rename one of them'
         )
-    place = {key: number for number, key in enumerate(b)}
-    return [(number, place[key]) for number, key in enumerate(a) if key in place]
+    return _equal(a, b)
+
+
+def _equal(a: Sequence[Hashable], b: Sequence[Hashable]) -> list[tuple[int, int]]:
+    position = {key: number for number, key in enumerate(b)}
+    return [(number, position[key]) for number, key in enumerate(a) if key in position]
 
 
 def _keys(files: Sequence[Path]) -> list[list[int]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.progress import track
@@ -36,7 +37,7 @@ class ScenesConfig:
 
 def simulate_assets(
     config: ScenesConfig, renderer: Renderer, seed: int, index: int, distance: Distance | None = None
-) -> dict[str, np.ndarray]:
+) -> dict[str, Any]:
     """Scene ``index`` of a seed, always the same: E examples of N things, as arrays.
 
     rgb, points: [E,S,S,3] uint8, a thing on a table and its point map as colours. thing: [E]. caption, plain: [E] text,
