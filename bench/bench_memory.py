@@ -29,10 +29,10 @@ def main(episodes: int, ros: bool) -> None:
     for number in range(episodes):
         episode = source.episode(0, number)
         if ros:
-            convert.assets_to_msg(episode.assets, 0)
+            convert.ENCODER.assets(episode.assets, 0)
         for frame in episode.frames():
             if ros:
-                convert.frame_to_msgs(frame, frame.stamp_ns)
+                convert.ENCODER.frame(frame, frame.stamp_ns)
         if (number + 1) % max(episodes // 10, 1) == 0:
             gc.collect()
             resident = resident_mb()

@@ -11,7 +11,6 @@ from hoigen.episodes.topics import CONDITION_PROVENANCE
 from hoigen.episodes.writer import EpisodeSummary, EpisodeWriter, whole_folder
 from hoigen.messages.definitions import typestore
 from hoigen.messages.encode import OPTICAL, Encoder
-from hoigen.provenance import provenance_to_json
 from hoigen.records import Clip, Provenance
 
 __all__ = ['load_clip', 'save_clip']
@@ -48,7 +47,7 @@ def load_clip(folder: Path) -> Clip:
 
 def _write(clip: Clip, provenance: Provenance, folder: Path) -> EpisodeSummary:
     writer = EpisodeWriter(folder)
-    made = _ENCODER.text(provenance_to_json(provenance))
+    made = _ENCODER.provenance(provenance)
     _put(writer, CONDITION_PROVENANCE, int(clip.stamps_ns[0]), made, 'latched')
     for row, stamp_ns in enumerate(clip.stamps_ns.tolist()):
         picture = _ENCODER.image(clip.rgb[row], _ENCODER.header(stamp_ns, OPTICAL))

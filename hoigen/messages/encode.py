@@ -15,7 +15,8 @@ from scipy.spatial.transform import Rotation
 from hoigen.conditioning import FrameConditions
 from hoigen.conventions import ROLE_CODE
 from hoigen.messages.decode import CLOUD_FIELDS
-from hoigen.records import Camera, GeneratedClip, Labels, MeshAsset, SceneFrame
+from hoigen.provenance import provenance_to_json
+from hoigen.records import Camera, GeneratedClip, Labels, MeshAsset, Provenance, SceneFrame
 
 __all__ = ['OPTICAL', 'WORLD', 'Encoder', 'FrameNames', 'Make', 'frame_names']
 
@@ -272,9 +273,9 @@ class Encoder:
             'synth/labels': self.labels(clip.labels[row], world),
         }
 
-    def text(self, text: str) -> Any:
-        """A std_msgs/String."""
-        return self._make('std_msgs/msg/String', data=text)
+    def provenance(self, provenance: Provenance) -> Any:
+        """How a clip was made, as JSON in a std_msgs/String."""
+        return self._make('std_msgs/msg/String', data=provenance_to_json(provenance))
 
     def _headers(self, stamp_ns: int, names: FrameNames) -> tuple[Any, Any]:
         """Of the world and of the camera."""

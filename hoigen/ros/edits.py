@@ -186,15 +186,18 @@ def edited_to_msgs(seen: Seen, edited: Edited, caption: str) -> dict[str, Any]:
     The scene's labels stay where they tell of an object that is handled: the one put in is another, and edit/object
     tells of it. Where they do not, it is the scene's object now.
     """
-    world, optical = convert.header(seen.stamp_ns, seen.world), convert.header(seen.stamp_ns, seen.optical)
+    world, optical = (
+        convert.ENCODER.header(seen.stamp_ns, seen.world),
+        convert.ENCODER.header(seen.stamp_ns, seen.optical),
+    )
     messages = {
-        topics.EDIT_IMAGE.name: convert.image_to_msg(edited.rgb, optical),
-        topics.EDIT_DEPTH.name: convert.image_to_msg(edited.depth_m, optical),
-        topics.EDIT_MASK.name: convert.image_to_msg(edited.mask.astype(np.uint8) * 255, optical),
+        topics.EDIT_IMAGE.name: convert.ENCODER.image(edited.rgb, optical),
+        topics.EDIT_DEPTH.name: convert.ENCODER.image(edited.depth_m, optical),
+        topics.EDIT_MASK.name: convert.ENCODER.image(edited.mask.astype(np.uint8) * 255, optical),
         topics.EDIT_OBJECT.name: EditedObject(
             header=world,
             caption=caption,
-            pose=convert.pose_to_msg(edited.T_world_object),
+            pose=convert.ENCODER.pose(edited.T_world_object),
             visibility=edited.visibility,
             agreement=edited.agreement,
         ),
@@ -203,5 +206,5 @@ def edited_to_msgs(seen: Seen, edited: Edited, caption: str) -> dict[str, Any]:
         labels = seen.labels
         if labels.T_world_object is None:
             labels = replace(labels, T_world_object=edited.T_world_object, contacts=Contacts())
-        messages[topics.EDIT_LABELS.name] = convert.labels_to_msg(labels, world)
+        messages[topics.EDIT_LABELS.name] = convert.ENCODER.labels(labels, world)
     return messages

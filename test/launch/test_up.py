@@ -24,6 +24,7 @@ from sensor_msgs.msg import CameraInfo
 from up_job import NODES, Job, wait
 
 from hoigen.episodes import EpisodeReader
+from hoigen.messages.encode import WORLD
 from hoigen.msg import DeformedMesh, MeshAsset, MeshAssets, MeshFrame
 from hoigen.ros import convert, dds, topics
 from hoigen.ros.nodes.synthesizer import clip_seed
@@ -56,13 +57,13 @@ def meddle(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Job], None]]:
 
 def nonsense(number: int) -> dict[str, Any]:
     """A mesh with NaN, cameras that do not fit, and now and then an empty mesh table."""
-    head = convert.header(10**17 + number * 10**6, convert.WORLD)
+    head = convert.ENCODER.header(10**17 + number * 10**6, WORLD)
     broken = MeshFrame(header=head, deformed=[DeformedMesh(id='palm', vertices=[float('nan')] * 24)])
     table = {'mesh_assets': MeshAssets(header=head, assets=[MeshAsset(id='palm')])} if number % 50 == 0 else {}
     return table | {
         'mesh_frame': broken,
         'camera/camera_info': CameraInfo(header=head, width=3),
-        'camera/image': convert.image_to_msg(np.zeros((3, 5, 3), np.uint8), head),
+        'camera/image': convert.ENCODER.image(np.zeros((3, 5, 3), np.uint8), head),
     }
 
 

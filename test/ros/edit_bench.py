@@ -39,7 +39,7 @@ def send(
     bench: Bench, frames: list[SceneFrame], change: Callable[[dict[str, Any]], None] = lambda messages: None
 ) -> None:
     for frame in frames:
-        messages = convert.frame_to_msgs(frame, frame.stamp_ns)
+        messages = convert.ENCODER.frame(frame, frame.stamp_ns)
         change(messages)
         bench.send(messages)
 
@@ -56,11 +56,11 @@ def editor(bench: Bench) -> PoseEditor:
 
 
 def pose(T: np.ndarray, frame_id: str, stamp_ns: int = 0) -> PoseStamped:
-    return PoseStamped(header=convert.header(stamp_ns, frame_id), pose=convert.pose_to_msg(T))
+    return PoseStamped(header=convert.ENCODER.header(stamp_ns, frame_id), pose=convert.ENCODER.pose(T))
 
 
 def head(message: Any, frame_id: str) -> Any:
-    return convert.header(decode.stamp_ns(message.header), frame_id)
+    return convert.ENCODER.header(decode.stamp_ns(message.header), frame_id)
 
 
 def tell(bench: Bench, node: PoseEditor, message: PoseStamped) -> None:

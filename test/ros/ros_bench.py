@@ -127,11 +127,11 @@ class Bench:
         assets, frames = scene(episode)
         self.send_assets(assets, start_ns, episode)
         for frame in frames:
-            self.send(convert.frame_to_msgs(frame, start_ns + frame.stamp_ns))
+            self.send(convert.ENCODER.frame(frame, start_ns + frame.stamp_ns))
         return frames
 
     def send_assets(self, assets: tuple[MeshAsset, ...], start_ns: int = START_NS, episode: int = 0) -> None:
-        self.send({'mesh_assets': convert.assets_to_msg(assets, start_ns, episode)})
+        self.send({'mesh_assets': convert.ENCODER.assets(assets, start_ns, episode)})
 
     def count(self, node: str, key: str) -> int:
         """A number of the node's last diagnostics."""

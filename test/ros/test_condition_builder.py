@@ -53,7 +53,7 @@ def nan_vertex(messages: dict[str, Any], frame: SceneFrame) -> None:
     poses = {name: pose for name, pose in frame.poses.items() if name != 'palm'}
     bad = object.__new__(SceneFrame)  # no record holds this
     vars(bad).update(vars(frame) | {'poses': poses, 'vertices': {'palm': vertices}})
-    messages['mesh_frame'] = convert.mesh_frame_to_msg(bad, messages['mesh_frame'].header)
+    messages['mesh_frame'] = convert.ENCODER.mesh_frame(bad, messages['mesh_frame'].header)
 
 
 def unknown_asset(messages: dict[str, Any], frame: SceneFrame) -> None:
@@ -65,11 +65,11 @@ def smaller_camera(messages: dict[str, Any], frame: SceneFrame) -> None:
     camera = frame.camera
     small = Camera(camera.K, camera.width - 8, camera.height - 8, camera.T_world_cam)
     shown = replace(frame, camera=small, rgb=frame.rgb[:-8, :-8].copy(), depth_m=None)
-    messages.update(convert.frame_to_msgs(shown, decode.stamp_ns(messages['labels'].header)))
+    messages.update(convert.ENCODER.frame(shown, decode.stamp_ns(messages['labels'].header)))
 
 
 def image_of_another_size(messages: dict[str, Any], frame: SceneFrame) -> None:
-    messages['camera/image'] = convert.image_to_msg(frame.rgb[:-8], messages['camera/image'].header)
+    messages['camera/image'] = convert.ENCODER.image(frame.rgb[:-8], messages['camera/image'].header)
 
 
 FAULTS: dict[Callable[..., None], str] = {
@@ -88,7 +88,7 @@ def test_a_bad_frame_is_refused_and_the_stream_goes_on(bench: Bench, fault: Call
     assets, frames = scene()
     bench.send_assets(assets)
     for number, frame in enumerate(frames):
-        messages = convert.frame_to_msgs(frame, START_NS + frame.stamp_ns)
+        messages = convert.ENCODER.frame(frame, START_NS + frame.stamp_ns)
         if number == 2:
             fault(messages, frame)
         bench.send(messages)
@@ -104,7 +104,7 @@ def send_frames(bench: Bench, assets: Sequence[MeshAsset], frames: Sequence[Scen
     start_ns = START_NS + episode * 10**9
     bench.send_assets(tuple(assets), start_ns)
     for frame in frames:
-        messages = convert.frame_to_msgs(
+        messages = convert.ENCODER.frame(
             replace(frame, labels=replace(frame.labels, episode=episode)), start_ns + frame.stamp_ns
         )
         bench.send(messages)
@@ -140,8 +140,8 @@ def test_a_depth_that_does_not_lie_on_the_image_is_not_used(bench: Bench) -> Non
     assets, frames = scene()
     bench.send_assets(assets)
     for frame in frames:
-        messages = convert.frame_to_msgs(frame, START_NS + frame.stamp_ns)
-        messages['camera/depth'] = convert.image_to_msg(frame.depth_m[:-8], messages['camera/image'].header)
+        messages = convert.ENCODER.frame(frame, START_NS + frame.stamp_ns)
+        messages['camera/depth'] = convert.ENCODER.image(frame.depth_m[:-8], messages['camera/image'].header)
         bench.send(messages)
     bench.until(lambda: len(bench.heard['condition/points']) == len(frames))
     bench.until(lambda: 'depth_m: expected' in bench.values('condition_builder').get('depth_not_used', ''))
@@ -188,7 +188,7 @@ def test_a_stamp_that_goes_back_is_refused(bench: Bench) -> None:
     assets, frames = scene()
     bench.send_assets(assets)
     for frame, stamp_ns in zip(frames[:4], (0, 100, 50, 200), strict=True):
-        bench.send(convert.frame_to_msgs(frame, START_NS + stamp_ns))
+        bench.send(convert.ENCODER.frame(frame, START_NS + stamp_ns))
     bench.until(lambda: bench.count('condition_builder', 'refused: stamp goes back') == 1)
     bench.until(lambda: stamps(bench.heard['condition/points']) == [0, 100, 200])
 
@@ -198,13 +198,13 @@ def test_an_episode_with_an_empty_mesh_is_refused_and_the_next_goes_on(bench: Be
     node = bench.up(ConditionBuilder, **POINTS)
     errors = capture_errors(node)
     assets, frames = scene()
-    table = convert.assets_to_msg(assets, START_NS)
+    table = convert.ENCODER.assets(assets, START_NS)
     table.assets[1].vertices = []
     table.assets[1].triangles = []
     bench.send_scene(0, START_NS - 10**9)
     bench.send({'mesh_assets': table})
     for frame in scene(1)[1]:
-        bench.send(convert.frame_to_msgs(frame, START_NS + frame.stamp_ns))
+        bench.send(convert.ENCODER.frame(frame, START_NS + frame.stamp_ns))
     bench.send_scene(2, START_NS + 10**9)
     bench.until(lambda: bench.count('condition_builder', 'refused: no assets') == len(frames))
     bench.until(lambda: len(bench.heard['condition/points']) == 2 * len(frames))
@@ -219,7 +219,7 @@ def test_a_frame_without_its_image_is_reported_when_the_next_is_whole(bench: Ben
     assets, frames = scene()
     bench.send_assets(assets)
     for number, frame in enumerate(frames):
-        messages = convert.frame_to_msgs(frame, START_NS + frame.stamp_ns)
+        messages = convert.ENCODER.frame(frame, START_NS + frame.stamp_ns)
         if number == 1:
             del messages['camera/image']
         bench.send(messages)
@@ -232,7 +232,7 @@ def test_frames_before_any_mesh_table_are_refused(bench: Bench) -> None:
     """No conditions without geometry; the next episode, which has it, is conditioned."""
     bench.up(ConditionBuilder, **POINTS)
     for frame in scene()[1]:
-        bench.send(convert.frame_to_msgs(frame, START_NS + frame.stamp_ns))
+        bench.send(convert.ENCODER.frame(frame, START_NS + frame.stamp_ns))
     bench.until(lambda: bench.count('condition_builder', 'refused: no assets') == 5)
     bench.send_scene(1, START_NS + 10**9)
     bench.until(lambda: len(bench.heard['condition/points']) == 5)

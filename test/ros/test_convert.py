@@ -22,7 +22,7 @@ from hoigen.conditioning import FrameConditions
 from hoigen.messages import decode
 from hoigen.messages.decode import MessageError
 from hoigen.messages.definitions import typestore
-from hoigen.messages.encode import Encoder
+from hoigen.messages.encode import WORLD, Encoder
 from hoigen.records import (
     Camera,
     Contacts,
@@ -138,14 +138,14 @@ def same_labels(got: Labels, want: Labels) -> None:
 
 
 def source_messages() -> dict[str, Any]:
-    sent = convert.frame_to_msgs(scene_frame(), STAMP_NS)
+    sent = convert.ENCODER.frame(scene_frame(), STAMP_NS)
     return {topic: wire(message) for topic, message in sent.items() if topic != '/clock'}
 
 
 def test_scene_frame_survives_the_wire() -> None:
     """Another process gets the very frame that the source had: pixels, geometry, camera and labels."""
     want = scene_frame()
-    sent = convert.frame_to_msgs(want, want.stamp_ns)
+    sent = convert.ENCODER.frame(want, want.stamp_ns)
     assert decode.stamp_ns(sent['labels'].header) == STAMP_NS
     assert (sent['/clock'].clock.sec, sent['/clock'].clock.nanosec) == (3, 125_000_007)
     got = decode.scene_frame({topic: wire(message) for topic, message in sent.items() if topic != '/clock'})
@@ -163,7 +163,7 @@ def test_scene_frame_survives_the_wire() -> None:
 
 def test_bags_read_the_same() -> None:
     """rosbags gives arrays where rclpy gives lists; a bag's frame is the graph's frame all the same."""
-    sent = convert.frame_to_msgs(scene_frame(), STAMP_NS) | convert.conditions_to_msgs(conditions())
+    sent = convert.ENCODER.frame(scene_frame(), STAMP_NS) | convert.ENCODER.conditions(conditions())
     stored = {
         topic: typestore().deserialize_cdr(serialize_message(message), type_name(message))
         for topic, message in sent.items()
@@ -184,7 +184,7 @@ def test_bags_read_the_same() -> None:
 def test_an_object_pose_that_nobody_knows_stays_unknown() -> None:
     """On the wire and in a bag it is not taken for a pose at the origin; who does not say knows it."""
     unknown = replace(labels(), T_world_object=None)
-    sent = convert.labels_to_msg(unknown, convert.header(STAMP_NS, convert.WORLD))
+    sent = convert.ENCODER.labels(unknown, convert.ENCODER.header(STAMP_NS, WORLD))
     same_labels(decode.labels(wire(sent)), unknown)
     stored = typestore().deserialize_cdr(serialize_message(sent), type_name(sent))
     assert decode.labels(stored).T_world_object is None
@@ -199,17 +199,18 @@ def test_messages_made_without_ros_are_the_same() -> None:
 
     plain, row = Encoder(make), conditions()
     told = (row.stamp_ns, 'camera_optical')
-    pairs = [(plain.conditions(row)[topic], message) for topic, message in convert.conditions_to_msgs(row).items()]
+    pairs = [(plain.conditions(row)[topic], message) for topic, message in convert.ENCODER.conditions(row).items()]
     known, table, frame = labels(), (asset(), asset('palm')), scene_frame()
+    made = Provenance(1, {'steps': 4}, 'tiny', {}, {}, {})
     for encode in (
         lambda e: e.camera_info(camera(), e.header(*told)),
         lambda e: e.camera_pose(camera(), e.header(*told)),
         lambda e: e.labels(known, e.header(*told)),
         lambda e: e.assets(table, STAMP_NS),
         lambda e: e.mesh_frame(frame, e.header(*told)),
-        lambda e: e.text('{"a": 1}'),
+        lambda e: e.provenance(made),
     ):
-        pairs.append((encode(plain), encode(convert._ENCODER)))
+        pairs.append((encode(plain), encode(convert.ENCODER)))
     for ours, ros in pairs:
         kind = type_name(ros)
         heard = typestore().deserialize_cdr(serialize_message(ros), kind)  # ROS leaves its padding as it finds it
@@ -221,7 +222,7 @@ def test_depth_may_be_left_out() -> None:
     messages = source_messages()
     del messages['camera/depth']
     assert decode.scene_frame(messages).depth_m is None
-    assert 'camera/depth' not in convert.frame_to_msgs(replace(scene_frame(), depth_m=None), STAMP_NS)
+    assert 'camera/depth' not in convert.ENCODER.frame(replace(scene_frame(), depth_m=None), STAMP_NS)
 
 
 def test_mesh_table_survives_the_wire() -> None:
@@ -229,7 +230,7 @@ def test_mesh_table_survives_the_wire() -> None:
     uv = RNG.normal(size=(len(asset('cup').vertices), 2)).astype(np.float32)
     cup = replace(asset('cup'), uv=uv, texture=RNG.integers(0, 256, (3, 5, 3), np.uint8))
     want = (cup, replace(asset('palm'), role='hand'), replace(asset('table'), role='scene'))
-    got = decode.assets(wire(convert.assets_to_msg(want, STAMP_NS)))
+    got = decode.assets(wire(convert.ENCODER.assets(want, STAMP_NS)))
     assert [(a.id, a.role) for a in got] == [(a.id, a.role) for a in want]
     for one, other in zip(got, want, strict=True):
         same(one.vertices, other.vertices)
@@ -249,7 +250,7 @@ def test_clip_is_put_together_from_messages() -> None:
     ]
     columns: dict[str, list[Any]] = {}
     for frame, row in zip(frames, rows, strict=True):
-        sent = convert.frame_to_msgs(frame, frame.stamp_ns) | convert.conditions_to_msgs(row)
+        sent = convert.ENCODER.frame(frame, frame.stamp_ns) | convert.ENCODER.conditions(row)
         for topic in sent.keys() - {'/clock', 'mesh_frame', 'camera/depth'}:
             columns.setdefault(topic, []).append(wire(sent[topic]))
     clip = decode.clip(columns)
@@ -281,14 +282,14 @@ def test_generated_frame_keeps_stamp_and_labels() -> None:
         (labels(0), labels(1)),
         provenance,
     )
-    sent = {topic: wire(message) for topic, message in convert.generated_to_msgs(clip, 1).items()}
+    sent = {topic: wire(message) for topic, message in convert.ENCODER.generated(clip, 1).items()}
     assert {decode.stamp_ns(message.header) for message in sent.values()} == {STAMP_NS}
     same(decode.rgb(sent['synth/image']), clip.frames[1])
     assert (sent['synth/camera_info'].width, sent['synth/camera_info'].height) == (32, 24)
     told = sent['synth/fidelity']
     assert (told.value, told.mask, told.motion) == (0.5, 0.5, pytest.approx(0.9))
     same_labels(decode.labels(sent['synth/labels']), clip.labels[1])
-    assert json.loads(convert.provenance_to_msg(provenance).data)['config'] == {'steps': 4}
+    assert json.loads(convert.ENCODER.provenance(provenance).data)['config'] == {'steps': 4}
 
 
 @pytest.mark.parametrize('axis', range(3))
@@ -299,7 +300,7 @@ def test_quaternions_are_reordered_and_precise(axis: int, angle: float) -> None:
     i, j = [(1, 2), (2, 0), (0, 1)][axis]
     T[i, i] = T[j, j] = np.cos(angle)
     T[j, i], T[i, j] = np.sin(angle), -np.sin(angle)
-    message = wire(convert.pose_to_msg(T))
+    message = wire(convert.ENCODER.pose(T))
     q = message.orientation
     want = [0.0, 0.0, 0.0, np.cos(angle / 2)]
     want[axis] = np.sin(angle / 2)
@@ -420,7 +421,7 @@ def test_malformed_source_messages_are_refused(path: str, value: Any, error: str
 )
 def test_malformed_mesh_tables_are_refused(path: str, value: Any, error: str) -> None:
     """An empty mesh, a NaN vertex or a triangle of no vertex never reaches the geometry."""
-    message = convert.assets_to_msg((asset('cup'), replace(asset('palm'), role='hand')), STAMP_NS)
+    message = convert.ENCODER.assets((asset('cup'), replace(asset('palm'), role='hand')), STAMP_NS)
     _spoil(path, value)({'t': message})
     with pytest.raises((MessageError, RecordError), match=error):
         decode.assets(wire(message))
@@ -446,7 +447,7 @@ def test_malformed_mesh_tables_are_refused(path: str, value: Any, error: str) ->
 def test_malformed_conditions_are_refused(path: str, value: Any, error: str) -> None:
     """A condition stream of another publisher must follow the same points, in the same order, with known roles."""
     messages = {
-        topic.removeprefix('condition/'): message for topic, message in convert.conditions_to_msgs(conditions()).items()
+        topic.removeprefix('condition/'): message for topic, message in convert.ENCODER.conditions(conditions()).items()
     }
     _spoil(path, value)(messages)
     read = {'points': decode.cloud, 'tracks': decode.tracks, 'mask': decode.mask}[path.partition(':')[0]]
@@ -458,15 +459,15 @@ def test_malformed_conditions_are_refused(path: str, value: Any, error: str) -> 
 def test_pixels_of_no_encoding_are_refused(pixels: np.ndarray) -> None:
     """A picture is never published under an encoding that it does not have."""
     with pytest.raises(ValueError, match='pixels: expected'):
-        convert.image_to_msg(pixels, convert.header(0, 'camera_optical'))
+        convert.ENCODER.image(pixels, convert.ENCODER.header(0, 'camera_optical'))
 
 
 def test_big_messages_are_filled_in_one_go() -> None:
     """A setter that looks at every element of a 720x480 image takes 46 ms; taking the buffer takes under one."""
-    image, head = np.zeros((480, 720, 3), np.uint8), convert.header(0, 'camera_optical')
+    image, head = np.zeros((480, 720, 3), np.uint8), convert.ENCODER.header(0, 'camera_optical')
     table = (MeshAsset('big', 'hand', np.zeros((50_000, 3), np.float32), np.zeros((50_000, 3), np.int32)),)
     filled = min(
-        _seconds(lambda: (convert.image_to_msg(image, head), convert.assets_to_msg(table, 0))) for _ in range(5)
+        _seconds(lambda: (convert.ENCODER.image(image, head), convert.ENCODER.assets(table, 0))) for _ in range(5)
     )
     element_by_element = _seconds(lambda: Image(data=image.ravel()))
     assert filled < element_by_element / 4, (filled, element_by_element)

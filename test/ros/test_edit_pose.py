@@ -21,6 +21,7 @@ from ros_bench import Bench
 from hoigen.action import EditPose
 from hoigen.geometry.transforms import rigid
 from hoigen.messages import decode
+from hoigen.messages.encode import OPTICAL, WORLD
 from hoigen.ros import convert
 
 
@@ -33,12 +34,12 @@ from hoigen.ros import convert
             "'world' (the world) or 'camera_optical' (the camera), got 'base_",
         ),
         (
-            pose(rigid(np.eye(3), np.array([0, 0, -0.6])), convert.OPTICAL),
+            pose(rigid(np.eye(3), np.array([0, 0, -0.6])), OPTICAL),
             'not placed',
             'expected the object before the',
         ),
-        (pose(rigid(np.eye(3), np.array([9.0, 0, 0.6])), convert.OPTICAL), 'not placed', 'inside the 60x40 picture'),
-        (PoseStamped(header=convert.header(0, convert.WORLD)), 'bad pose', 'a quaternion of norm 1, got'),
+        (pose(rigid(np.eye(3), np.array([9.0, 0, 0.6])), OPTICAL), 'not placed', 'inside the 60x40 picture'),
+        (PoseStamped(header=convert.ENCODER.header(0, WORLD)), 'bad pose', 'a quaternion of norm 1, got'),
     ],
 )
 def test_a_pose_that_cannot_be_is_refused_with_its_reason(
@@ -69,7 +70,7 @@ def test_the_action_edits_the_newest_frame_and_tells_progress_with_preview(bench
     send(bench, frames)
     bench.until(lambda: bench.count('pose_editor', 'received') == 5 * FRAMES)
     told: list[Any] = []
-    goal = EditPose.Goal(pose=pose(BEFORE, convert.OPTICAL), seed=9, steps=4)
+    goal = EditPose.Goal(pose=pose(BEFORE, OPTICAL), seed=9, steps=4)
     handle = answer(bench, client_of(bench).send_goal_async(goal, lambda message: told.append(message.feedback)))
     result = answer(bench, handle.get_result_async())
     assert result.status == GoalStatus.STATUS_SUCCEEDED
@@ -91,7 +92,7 @@ def test_a_goal_names_its_frame_by_the_stamp(bench: Bench) -> None:
     """An older frame while it is kept; one that is not is refused with those that are."""
     up(bench, automatic=False, keep=3)
     client = client_of(bench)
-    goal = EditPose.Goal(pose=pose(BEFORE, convert.OPTICAL))
+    goal = EditPose.Goal(pose=pose(BEFORE, OPTICAL))
     nothing = answer(bench, answer(bench, client.send_goal_async(goal)).get_result_async())
     assert nothing.result.message == 'expected one of the 0 frames that are kept, none has come'
     frames = frames_of()
@@ -99,7 +100,7 @@ def test_a_goal_names_its_frame_by_the_stamp(bench: Bench) -> None:
     bench.until(lambda: bench.count('pose_editor', 'received') == 5 * FRAMES)
 
     def result_of(stamp_ns: int) -> Any:
-        asked = EditPose.Goal(pose=pose(BEFORE, convert.OPTICAL, stamp_ns))
+        asked = EditPose.Goal(pose=pose(BEFORE, OPTICAL, stamp_ns))
         return answer(bench, answer(bench, client.send_goal_async(asked)).get_result_async()).result
 
     assert decode.stamp_ns(result_of(frames[2].stamp_ns).image.header) == frames[2].stamp_ns
@@ -114,7 +115,7 @@ def test_a_cancelled_goal_ends_at_its_next_step(bench: Bench) -> None:
     send(bench, frames_of())
     bench.until(lambda: bench.count('pose_editor', 'received') == 5 * FRAMES)
     told: list[Any] = []
-    client, goal = client_of(bench), EditPose.Goal(pose=pose(BEFORE, convert.OPTICAL))
+    client, goal = client_of(bench), EditPose.Goal(pose=pose(BEFORE, OPTICAL))
     handle = answer(bench, client.send_goal_async(goal, told.append))
     bench.until(lambda: told)
     answer(bench, handle.cancel_goal_async())
@@ -148,7 +149,7 @@ def test_when_it_cannot_keep_up_the_newest_frame_wins_and_a_goal_is_kept(bench: 
     send(bench, frames[:1])
     bench.until(held.begun.is_set)
     client = client_of(bench)
-    goal = EditPose.Goal(pose=pose(BEFORE, convert.OPTICAL), seed=5)
+    goal = EditPose.Goal(pose=pose(BEFORE, OPTICAL), seed=5)
     handle = answer(bench, client.send_goal_async(goal))
     bench.until(lambda: int(bench.values('pose_editor').get('queue', 0)) == 1)
     send(bench, frames[1:])
@@ -169,7 +170,7 @@ def test_a_goal_out_of_range_is_rejected(bench: Bench) -> None:
     node.get_logger().error = errors.append
     send(bench, frames_of())
     bench.until(lambda: bench.count('pose_editor', 'received') == 5 * FRAMES)
-    client, asked = client_of(bench), pose(BEFORE, convert.OPTICAL)
+    client, asked = client_of(bench), pose(BEFORE, OPTICAL)
     for steps in (1001, 2**32 - 1):
         assert not answer(bench, client.send_goal_async(EditPose.Goal(pose=asked, steps=steps))).accepted
         assert 'steps: expected [0, 1000]' in errors[-1]
@@ -193,7 +194,7 @@ def test_a_model_that_raises_fails_its_frame_only(bench: Bench) -> None:
     bench.until(lambda: bench.count('pose_editor', 'received') == 5 * FRAMES)
     client = client_of(bench)
     for seed, success in ((1, False), (0, True)):
-        goal = EditPose.Goal(pose=pose(BEFORE, convert.OPTICAL), seed=seed)
+        goal = EditPose.Goal(pose=pose(BEFORE, OPTICAL), seed=seed)
         result = answer(bench, answer(bench, client.send_goal_async(goal)).get_result_async()).result
         assert result.success == success
     bench.until(lambda: bench.count('pose_editor', 'refused: goal not done') == 1)

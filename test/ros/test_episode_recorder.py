@@ -35,13 +35,13 @@ def messages_of(episode: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]
     seen = []
     for frame in (replace(frame, stamp_ns=start_ns + frame.stamp_ns) for frame in frames):
         row = builder.add(frame)
-        seen.append(convert.frame_to_msgs(frame, frame.stamp_ns) | convert.conditions_to_msgs(row))
-    seen[0]['mesh_assets'] = convert.assets_to_msg(assets, start_ns)
+        seen.append(convert.ENCODER.frame(frame, frame.stamp_ns) | convert.ENCODER.conditions(row))
+    seen[0]['mesh_assets'] = convert.ENCODER.assets(assets, start_ns)
     clip = builder.clip()
     made = FakeGenerator().generate(build_conditions(clip, width=48, height=32), clip.labels, seed=0)
     named = replace(made.provenance, config={'episode': episode})
-    generated = [convert.generated_to_msgs(made, row) for row in range(FRAMES)]
-    generated[0]['provenance'] = convert.provenance_to_msg(named)
+    generated = [convert.ENCODER.generated(made, row) for row in range(FRAMES)]
+    generated[0]['provenance'] = convert.ENCODER.provenance(named)
     return seen, generated
 
 
@@ -85,7 +85,7 @@ def edits_of(seen: list[dict[str, Any]], episode: int) -> list[dict[str, Any]]:
         frame = seen_of({topic.name: messages[topic.name] for topic in PARTS if topic is not topics.CONDITION_DEPTH})
         edited = untouched(frame, np.eye(4), Provenance(0, {'episode': episode}, '', {}, {}, {}))
         made.append(edited_to_msgs(frame, edited, 'a cup'))
-    made[0]['edit/provenance'] = convert.provenance_to_msg(edited.provenance)
+    made[0]['edit/provenance'] = convert.ENCODER.provenance(edited.provenance)
     return made
 
 
@@ -150,7 +150,7 @@ def test_a_rejected_episode_is_a_whole_bag_of_its_scene(bench: Bench, tmp_path: 
     told = Provenance(7, {'episode': 0, 'rejected': 'fidelity: expected 0.5 or more, got 0.3'}, '', {}, {}, {})
     for episode in (0, 1):
         of_it = replace(told, config=told.config | {'episode': episode})
-        rejection = [{'provenance': convert.provenance_to_msg(of_it)}]
+        rejection = [{'provenance': convert.ENCODER.provenance(of_it)}]
         seen = messages_of(episode)[0]
         for part in (seen, rejection) if episode else (seen[:3], rejection, seen[3:]):
             send(bench, part)
@@ -173,7 +173,7 @@ def test_an_episode_of_footage_is_whole_without_meshes(bench: Bench, tmp_path: P
 
     def found(episode: int, **more: Any) -> dict[str, Any]:
         config = {'episode': episode, 'stamps_ns': stamps[episode]} | more
-        return {'condition/provenance': convert.provenance_to_msg(replace(told, config=config))}
+        return {'condition/provenance': convert.ENCODER.provenance(replace(told, config=config))}
 
     send(bench, [{'camera/image': messages['camera/image']} for messages in skipped])
     bench.until(lambda: bench.count('episode_recorder', 'received') == FRAMES)

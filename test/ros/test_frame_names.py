@@ -15,6 +15,7 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from ros_bench import START_NS, Bench, scene
 
 from hoigen.episodes import EpisodeReader
+from hoigen.messages.encode import FrameNames
 from hoigen.ros import convert, topics
 from hoigen.ros.nodes.condition_builder import ConditionBuilder
 from hoigen.ros.nodes.episode_recorder import EpisodeRecorder
@@ -22,15 +23,15 @@ from hoigen.ros.nodes.perception import Perception
 from hoigen.ros.nodes.pose_editor import PoseEditor
 from hoigen.ros.nodes.synthesizer import Synthesizer
 
-FOREIGN = convert.FrameNames('lab', 'head_left_optical')
+FOREIGN = FrameNames('lab', 'head_left_optical')
 IN_WORLD = {'/mesh_frame', '/camera/pose', '/labels', '/condition/points', '/condition/tracks', '/synth/labels'}
 
 
-def send(bench: Bench, names: convert.FrameNames) -> None:
+def send(bench: Bench, names: FrameNames) -> None:
     assets, frames = scene()
     bench.send_assets(assets)
     for frame in frames:
-        bench.send(convert.frame_to_msgs(frame, START_NS + frame.stamp_ns, names))
+        bench.send(convert.ENCODER.frame(frame, START_NS + frame.stamp_ns, names))
 
 
 def test_a_bag_names_frames_as_its_source_does(bench: Bench, tmp_path: Path) -> None:
@@ -72,8 +73,8 @@ def test_edits_and_what_is_perceived_keep_the_names_of_the_camera(bench: Bench) 
         assert {message.header.frame_id for message in bench.heard[name]} == {'lab'}, name
 
 
-@pytest.mark.parametrize('names', [convert.FrameNames('', 'eye'), convert.FrameNames('lab', '')])
-def test_a_source_that_names_no_frame_is_refused(bench: Bench, names: convert.FrameNames) -> None:
+@pytest.mark.parametrize('names', [FrameNames('', 'eye'), FrameNames('lab', '')])
+def test_a_source_that_names_no_frame_is_refused(bench: Bench, names: FrameNames) -> None:
     """Nothing that it shows could be found in a viewer, and no guess is put in its bags."""
     node = bench.up(ConditionBuilder, points=300, tracks=20)
     errors: list[str] = []

@@ -69,7 +69,7 @@ def test_an_inactive_node_hears_nothing_but_the_mesh_table(bench: Bench, tmp_pat
     node.trigger_activate()
     bench.connect(topics.BUILDER)
     for frame in scene()[1]:
-        bench.send(convert.frame_to_msgs(frame, START_NS + frame.stamp_ns + 1))
+        bench.send(convert.ENCODER.frame(frame, START_NS + frame.stamp_ns + 1))
     bench.until(lambda: len(bench.heard['condition/points']) == 5)
 
 

@@ -173,7 +173,7 @@ def test_depth_of_another_frame_is_refused(bench: Bench) -> None:
     errors: list[str] = []
     node.get_logger().error = errors.append
     messages = messages_of(footage(), 0)
-    messages['camera/depth'].header = convert.header(2 * SECOND, 'depth_optical')
+    messages['camera/depth'].header = convert.ENCODER.header(2 * SECOND, 'depth_optical')
     bench.send(messages)
     bench.until(lambda: bench.count('perception', 'refused: bad frame') == 1)
     assert "expected 'camera_optical' as of camera/image, got 'depth_optical'" in errors[0]
@@ -223,7 +223,7 @@ def test_a_live_camera_with_sensor_data_qos_is_heard_when_asked_for(bench: Bench
     now_ns = bench.io.get_clock().now().nanoseconds
     for number, picture in enumerate(shades(6)):
         stamp_ns = now_ns + number * SECOND // 20
-        publisher.publish(convert.image_to_msg(picture, convert.header(stamp_ns, 'head_camera')))
+        publisher.publish(convert.ENCODER.image(picture, convert.ENCODER.header(stamp_ns, 'head_camera')))
         bench.executor.spin_once(timeout_sec=0.05)
     bench.until(lambda: bench.count('perception', 'clips') == 1)
     assert len(core.asked[0][0].stamps_ns) == 5

@@ -25,6 +25,7 @@ from ros_bench import Bench
 from hoigen.editing.placement import PlacementError, place
 from hoigen.geometry.transforms import invert, rigid
 from hoigen.messages import decode
+from hoigen.messages.encode import OPTICAL, WORLD
 from hoigen.ros import convert, topics
 from hoigen.ros.nodes.pose_editor import PoseEditor, PoseEditorConfig, chosen_subject
 
@@ -86,8 +87,8 @@ def test_poses_on_the_topic_take_over_from_their_stamps_on(bench: Bench) -> None
     frames = frames_of()
     send(bench, frames[:1])
     world = rigid(np.eye(3), np.array([0.02, 0.03, 0.1]))
-    tell(bench, node, pose(world, convert.WORLD, frames[1].stamp_ns))
-    tell(bench, node, pose(BEFORE, convert.OPTICAL, frames[3].stamp_ns))
+    tell(bench, node, pose(world, WORLD, frames[1].stamp_ns))
+    tell(bench, node, pose(BEFORE, OPTICAL, frames[3].stamp_ns))
     send(bench, frames[1:])
     bench.until(lambda: len(inserter.asked) == 4)
     in_camera = frames[3].camera.T_world_cam @ BEFORE
@@ -130,7 +131,7 @@ def test_a_camera_alone_is_its_own_world(bench: Bench) -> None:
     bench.until(lambda: node.count_publishers(node.resolve_topic_name('camera/depth')))
     send(bench, frames_of())
     bench.until(lambda: len(bench.heard['edit/object']) == FRAMES)
-    assert {message.header.frame_id for message in bench.heard['edit/object']} == {convert.OPTICAL}
+    assert {message.header.frame_id for message in bench.heard['edit/object']} == {OPTICAL}
     np.testing.assert_allclose(inserter.asked[0]['T_world_object'], BEFORE)
     assert not bench.heard['edit/labels']
     node.set_parameters([Parameter('frame', value='world')])
@@ -174,7 +175,7 @@ def test_without_depth_nothing_is_edited_and_the_reason_is_told(bench: Bench) ->
             'bad frame',
             'camera/depth at .* expected 60x40 pixels as of camera/image, got 30x20',
             lambda m: m.update(
-                {'camera/depth': convert.image_to_msg(np.ones((20, 30), np.float32), m['camera/depth'].header)}
+                {'camera/depth': convert.ENCODER.image(np.ones((20, 30), np.float32), m['camera/depth'].header)}
             ),
         ),
         (
@@ -196,7 +197,7 @@ def test_without_depth_nothing_is_edited_and_the_reason_is_told(bench: Bench) ->
             'bad frame',
             'metres > 0, 0 or NaN where unknown, got',
             lambda m: m.update(
-                {'camera/depth': convert.image_to_msg(np.full((40, 60), -1, np.float32), m['camera/depth'].header)}
+                {'camera/depth': convert.ENCODER.image(np.full((40, 60), -1, np.float32), m['camera/depth'].header)}
             ),
         ),
     ],
@@ -223,7 +224,7 @@ def test_frames_without_the_object_are_published_as_they_are_where_every_frame_i
     up(bench, at='0 0 0.6', frame='camera', unedited=True)
     node = editor(bench)
     frames = frames_of()
-    tell(bench, node, pose(rigid(np.eye(3), np.array([9.0, 0, 0.6])), convert.OPTICAL, frames[3].stamp_ns))
+    tell(bench, node, pose(rigid(np.eye(3), np.array([9.0, 0, 0.6])), OPTICAL, frames[3].stamp_ns))
     send(bench, frames)
     bench.until(lambda: all(len(bench.heard[name]) == FRAMES for name in RESULTS))
     assert [message.visibility > 0 for message in bench.heard['edit/object']] == [True] * 3 + [False] * 2

@@ -37,7 +37,7 @@ BY_NAME = {topic.name: topic for topic in (*SCENE, *CONDITIONS, *MADE, topics.PR
 
 def cdr_of(topic: Topic, frame: Frame, labels: Origin | None = None) -> bytes:
     """A small message of a frame; its run can be told from the last bytes."""
-    head = convert.header(frame.stamp_ns, f'e{frame.episode}f{frame.frame}')
+    head = convert.ENCODER.header(frame.stamp_ns, f'e{frame.episode}f{frame.frame}')
     message = topic.type(header=head)
     if topic.type is Labels:
         message.episode, message.frame, message.last = frame.episode, frame.frame, frame.last
@@ -48,7 +48,7 @@ def cdr_of(topic: Topic, frame: Frame, labels: Origin | None = None) -> bytes:
 
 def provenance(episode: int, **config: Any) -> bytes:
     told = Provenance(0, {'episode': episode} | config, '', {}, {}, {})
-    return serialize_message(convert.provenance_to_msg(told))
+    return serialize_message(convert.ENCODER.provenance(told))
 
 
 @dataclass
@@ -288,7 +288,7 @@ def test_labels_of_generated_frames_must_be_those_of_the_scene() -> None:
         )
         if topic is topics.SYNTH_LABELS:
             message = Labels(
-                header=convert.header(one.frame.stamp_ns, 'e0'),
+                header=convert.ENCODER.header(one.frame.stamp_ns, 'e0'),
                 episode=0,
                 frame=one.frame.frame,
                 last=one.frame.last,

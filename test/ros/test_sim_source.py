@@ -85,11 +85,11 @@ def test_a_rejected_episode_holds_up_no_other(bench: Bench) -> None:
     start(bench, episodes=3, ahead=1)
     bench.until(lambda: episodes(bench) == [0])
     made = Provenance(0, {'episode': 0}, '', {}, {}, {})
-    bench.send({'provenance': convert.provenance_to_msg(made)})  # of a clip that was kept: its labels will come
+    bench.send({'provenance': convert.ENCODER.provenance(made)})  # of a clip that was kept: its labels will come
     bench.send({'provenance': String(data='{}')})
     bench.until(lambda: bench.count('sim_source', 'refused: bad message') == 1)
     assert episodes(bench) == [0]
-    bench.send({'provenance': convert.provenance_to_msg(replace(made, config={'episode': 0, 'rejected': 'why'}))})
+    bench.send({'provenance': convert.ENCODER.provenance(replace(made, config={'episode': 0, 'rejected': 'why'}))})
     bench.until(lambda: episodes(bench) == [0, 1])
 
 
@@ -99,7 +99,7 @@ def test_what_condition_builder_reports_ends_an_episode(bench: Bench, config: di
     start(bench, episodes=2, ahead=1)
     bench.until(lambda: episodes(bench) == [0])
     made = Provenance(0, {'episode': 0} | config, '', {}, {}, {})
-    bench.send({'condition/provenance': convert.provenance_to_msg(made)})
+    bench.send({'condition/provenance': convert.ENCODER.provenance(made)})
     bench.until(lambda: episodes(bench) == [0, 1])
 
 

@@ -22,17 +22,17 @@ K = np.array([[20.0, 0, 9.5], [0, 20.0, 5.5], [0, 0, 1]])
 def instant(
     stamp_ns: int, width: int = 20, focal: float = 20.0, depth: bool = True, frame_id: str = 'camera_optical'
 ) -> dict[str, Any]:
-    head = convert.header(stamp_ns, 'camera_optical')
+    head = convert.ENCODER.header(stamp_ns, 'camera_optical')
     lens = K.copy()
     lens[0, 0] = focal
     messages = {
-        'camera/image': convert.image_to_msg(np.full((12, width, 3), 7, np.uint8), head),
-        'camera/camera_info': convert.camera_info_to_msg(
-            Camera(lens, width, 12, np.eye(4)), convert.header(stamp_ns, frame_id)
+        'camera/image': convert.ENCODER.image(np.full((12, width, 3), 7, np.uint8), head),
+        'camera/camera_info': convert.ENCODER.camera_info(
+            Camera(lens, width, 12, np.eye(4)), convert.ENCODER.header(stamp_ns, frame_id)
         ),
     }
     if depth:
-        messages['camera/depth'] = convert.image_to_msg(np.full((12, width), 1.5, np.float32), head)
+        messages['camera/depth'] = convert.ENCODER.image(np.full((12, width), 1.5, np.float32), head)
     return messages
 
 

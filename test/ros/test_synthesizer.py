@@ -50,7 +50,7 @@ def send_conditioned(
     start_ns = START_NS + episode * 10**9
     for number, frame in enumerate(frames):
         row = builder.add(frame)
-        messages = convert.frame_to_msgs(frame, start_ns + frame.stamp_ns) | convert.conditions_to_msgs(row)
+        messages = convert.ENCODER.frame(frame, start_ns + frame.stamp_ns) | convert.ENCODER.conditions(row)
         for name, message in messages.items():
             if name.startswith('condition/'):
                 message.header.stamp = messages['labels'].header.stamp

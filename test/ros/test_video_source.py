@@ -95,7 +95,7 @@ def test_pictures_have_the_size_and_pace_that_was_asked_for(bench: Bench, tmp_pa
 def ended(stamp_ns: int) -> Any:
     nothing = np.zeros(0, np.float32)
     labels = Labels((), nothing, nothing, None, Contacts(), '', 0, 4, True)
-    return convert.labels_to_msg(labels, convert.header(stamp_ns, 'world'))
+    return convert.ENCODER.labels(labels, convert.ENCODER.header(stamp_ns, 'world'))
 
 
 def test_it_goes_no_further_ahead_than_it_may(bench: Bench, tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_it_goes_no_further_ahead_than_it_may(bench: Bench, tmp_path: Path) -> N
     made = Provenance(0, {'episode': 7}, '', {}, {}, {})
 
     def told(topic: str, **more: Any) -> None:
-        bench.send({topic: convert.provenance_to_msg(replace(made, config=made.config | more))})
+        bench.send({topic: convert.ENCODER.provenance(replace(made, config=made.config | more))})
 
     bench.until(lambda: len(bench.heard['camera/image']) == 5)
     bench.until(lambda: bench.count('video_source', 'episodes') == 1)

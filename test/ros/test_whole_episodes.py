@@ -106,7 +106,7 @@ def test_of_an_episode_that_is_cut_the_bag_holds_what_was_generated(bench: Bench
     assets, frames = scene(0, 7)
     bench.send_assets(assets)
     for frame in frames:
-        bench.send(convert.frame_to_msgs(frame, START_NS + frame.stamp_ns))
+        bench.send(convert.ENCODER.frame(frame, START_NS + frame.stamp_ns))
     model.go.set()
     bench.until(lambda: bench.count('episode_recorder', 'recorded') == 1)
     with EpisodeReader(tmp_path / 'episode_0000') as reader:
@@ -132,12 +132,12 @@ def test_an_episode_without_conditions_is_not_recorded_nor_waited_for(bench: Ben
     no_mesh, unknown = scene(), scene()
     for episode, (assets, frames) in enumerate((upside_down, no_mesh, unknown, scene(3))):
         start_ns = START_NS + episode * 10**9
-        table = convert.assets_to_msg(assets, start_ns, episode)
+        table = convert.ENCODER.assets(assets, start_ns, episode)
         table.assets[0].triangles = table.assets[0].triangles if assets is not no_mesh[0] else []
         bench.send({'mesh_assets': table})
         for frame in frames:
             labelled = replace(frame, labels=replace(frame.labels, episode=episode))
-            messages = convert.frame_to_msgs(labelled, start_ns + frame.stamp_ns)
+            messages = convert.ENCODER.frame(labelled, start_ns + frame.stamp_ns)
             if frames is unknown[1]:
                 messages['mesh_frame'].ids[0] = 'spoon'
             bench.send(messages)
@@ -166,7 +166,7 @@ def test_of_conditions_alone_the_bag_holds_those_before_a_gap(bench: Bench, tmp_
     assets, frames = scene(0)
     bench.send_assets(assets)
     for number, frame in enumerate(frames):
-        messages = convert.frame_to_msgs(frame, START_NS + frame.stamp_ns)
+        messages = convert.ENCODER.frame(frame, START_NS + frame.stamp_ns)
         if number == 3:
             messages['mesh_frame'].ids[0] = 'spoon'
         bench.send(messages)

@@ -11,6 +11,7 @@ from rclpy.serialization import deserialize_message
 
 from hoigen.conditioning import ClipBuilder, ConditioningConfig, SourceMismatch
 from hoigen.messages import decode
+from hoigen.messages.encode import frame_names
 from hoigen.records import MeshAsset, Provenance, RecordError, SceneFrame
 from hoigen.ros import convert, topics
 from hoigen.ros.beside import Beside
@@ -159,7 +160,7 @@ class ConditionBuilder(ManagedNode[ConditionBuilderConfig]):
         self._order.accept(stamp_ns, labels.frame)
         if not self._frames:
             self.wait_for_readers(self.config.wait_for)
-        made = convert.conditions_to_msgs(conditions, convert.frame_names(messages))
+        made = convert.ENCODER.conditions(conditions, frame_names(messages))
         name_source(made[topics.TRACKS.name], origin)
         self.publish(made)
         if labels.frame == len(self._whole):
@@ -214,7 +215,7 @@ class ConditionBuilder(ManagedNode[ConditionBuilderConfig]):
             self.config.points_seed, {'episode': episode} | found, self.publishers_of(topics.IMAGE), {}, {}, {}
         )
         self.wait_for_readers(self.config.wait_for)
-        self.publish({topics.CONDITION_PROVENANCE.name: convert.provenance_to_msg(made)})
+        self.publish({topics.CONDITION_PROVENANCE.name: convert.ENCODER.provenance(made)})
 
 
 def main() -> int:

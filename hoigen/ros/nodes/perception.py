@@ -14,6 +14,7 @@ from rclpy.duration import Duration
 
 from hoigen.conditioning.builder import row_of
 from hoigen.messages import decode
+from hoigen.messages.encode import FrameNames
 from hoigen.perception.perceive import Perceived, Perceiver, PerceptionConfig
 from hoigen.records import Clip, Footage, Provenance
 from hoigen.ros import convert, topics
@@ -218,10 +219,10 @@ class Perception(ManagedNode[PerceptionNodeConfig]):
         self._tell(stretch, provenance)
         self.publisher(topics.CONDITION_PROVENANCE).wait_for_all_acked(Duration(seconds=ACK_S))
         episode, frames = self.config.first_episode + stretch.number, len(clip.labels)
-        names = convert.FrameNames(optical=stretch.instants[0][topics.IMAGE.name].header.frame_id)
+        names = FrameNames(optical=stretch.instants[0][topics.IMAGE.name].header.frame_id)
         for row in range(frames):
             labels = replace(clip.labels[row], episode=episode, frame=row, last=row == frames - 1)
-            messages = convert.recorded_to_msgs(clip.cameras[row], labels, row_of(clip, row), names)
+            messages = convert.ENCODER.recorded(clip.cameras[row], labels, row_of(clip, row), names)
             name_source(messages[topics.TRACKS.name], stretch.images[row])
             if not estimated:
                 del messages[topics.CAMERA_INFO.name]
@@ -238,7 +239,7 @@ class Perception(ManagedNode[PerceptionNodeConfig]):
     def _tell(self, stretch: Stretch, provenance: Provenance) -> None:
         """Publish how the conditions of a stretch were found, before them; ``stamps_ns`` says of which frames."""
         told = {'episode': self.config.first_episode + stretch.number, 'stamps_ns': stretch.stamps_ns}
-        message = convert.provenance_to_msg(replace(provenance, config=provenance.config | told))
+        message = convert.ENCODER.provenance(replace(provenance, config=provenance.config | told))
         self.publish({topics.CONDITION_PROVENANCE.name: message})
 
 

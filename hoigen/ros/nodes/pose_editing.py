@@ -139,7 +139,7 @@ class EditPoseServer:
                 step=step,
                 steps=steps,
                 eta_s=eta_s,
-                preview=convert.image_to_msg(preview, instant[topics.IMAGE.name].header),
+                preview=convert.ENCODER.image(preview, instant[topics.IMAGE.name].header),
             )
         )
 

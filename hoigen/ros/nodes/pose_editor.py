@@ -321,7 +321,7 @@ class PoseEditor(ManagedNode[PoseEditorConfig]):
     def _send(self, job: Job, seen: Seen, edited: Edited) -> None:
         if not self._edited:
             self.wait_for_readers(self.config.wait_for)
-        provenance = convert.provenance_to_msg(self._provenance(seen, edited.provenance))
+        provenance = convert.ENCODER.provenance(self._provenance(seen, edited.provenance))
         episode = None if seen.labels is None else seen.labels.episode
         if job.automatic and self._told_of != (episode,):
             self._told_of = (episode,)

@@ -140,7 +140,7 @@ class SimSource(ManagedNode[SimSourceConfig]):
 
     def _send(self, index: int, episode: Episode) -> None:
         begin_ns = first_stamp_ns(index, self.config)
-        self.publish({topics.MESH_ASSETS.name: convert.assets_to_msg(episode.assets, begin_ns, index)})
+        self.publish({topics.MESH_ASSETS.name: convert.ENCODER.assets(episode.assets, begin_ns, index)})
         self.publisher(topics.MESH_ASSETS).wait_for_all_acked(Duration(seconds=ACK_S))  # frames must not overtake it
         begun_at = time.monotonic()
         for frame in episode.frames():
@@ -148,7 +148,7 @@ class SimSource(ManagedNode[SimSourceConfig]):
             due = begun_at + frame.stamp_ns * 1e-9 / rate if rate else 0.0
             if self.stopping.wait(max(0.0, due - time.monotonic())):
                 return
-            self.publish(convert.frame_to_msgs(frame, begin_ns + frame.stamp_ns))
+            self.publish(convert.ENCODER.frame(frame, begin_ns + frame.stamp_ns))
             self._frames += 1
 
 

@@ -132,7 +132,7 @@ class SynthesizeServer:
     ) -> None:
         feedback = Synthesize.Feedback(step=step, steps=steps, eta_s=eta_s)
         if preview is not None:
-            feedback.preview = convert.image_to_msg(preview, rows[-1][topics.IMAGE.name].header)
+            feedback.preview = convert.ENCODER.image(preview, rows[-1][topics.IMAGE.name].header)
         handle.publish_feedback(feedback)
 
     @staticmethod
@@ -143,7 +143,7 @@ class SynthesizeServer:
                 success=True,
                 message='generated',
                 mean_fidelity=outcome.fidelity.mean,
-                provenance=convert.provenance_to_msg(outcome.provenance).data,
+                provenance=convert.ENCODER.provenance(outcome.provenance).data,
             )
         if handle.is_cancel_requested:
             handle.canceled()
@@ -154,6 +154,6 @@ class SynthesizeServer:
                 success=False,
                 message=str(outcome),
                 mean_fidelity=outcome.fidelity,
-                provenance=convert.provenance_to_msg(outcome.provenance).data,
+                provenance=convert.ENCODER.provenance(outcome.provenance).data,
             )
         return Synthesize.Result(success=False, message=outcome or '')

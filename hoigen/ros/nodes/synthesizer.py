@@ -15,6 +15,7 @@ from rclpy.clock_type import ClockType
 
 from hoigen.conditioning import build_conditions
 from hoigen.messages import decode
+from hoigen.messages.encode import frame_names
 from hoigen.provenance import provenance_from_json, rejection_of
 from hoigen.records import GeneratedClip, Provenance
 from hoigen.ros import convert, topics
@@ -207,7 +208,7 @@ class Synthesizer(ManagedNode[SynthesizerConfig]):
         self.diagnostics.refuse(reason, f'episode {episode} not generated: {detail}')
         config = {'episode': episode, 'admitted': False, 'rejected': f'{reason}: {detail}'}
         told = Provenance(self.config.seed, config, self.publishers_of(topics.IMAGE), {}, {}, {})
-        self.publish({topics.PROVENANCE.name: convert.provenance_to_msg(told)})
+        self.publish({topics.PROVENANCE.name: convert.ENCODER.provenance(told)})
 
     def enqueue(self, job: Job) -> bool:
         """Give the worker a clip to generate; False if too many wait: of goals, or of the graph's own."""
@@ -283,12 +284,12 @@ class Synthesizer(ManagedNode[SynthesizerConfig]):
 
     def _publish_provenance(self, provenance: Provenance) -> None:
         self.wait_for_readers(self.config.wait_for)
-        self.publish({topics.PROVENANCE.name: convert.provenance_to_msg(provenance)})
+        self.publish({topics.PROVENANCE.name: convert.ENCODER.provenance(provenance)})
 
     def _send(self, job: Job, clip: GeneratedClip) -> None:
         self._publish_provenance(clip.provenance)
         for row in range(len(clip.frames)):
-            self.publish(convert.generated_to_msgs(clip, row, convert.frame_names(job.rows[row])))
+            self.publish(convert.ENCODER.generated(clip, row, frame_names(job.rows[row])))
         self._generated += 1
 
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from hoigen.messages import decode
+from hoigen.messages.encode import OPTICAL
 from hoigen.provenance import provenance_from_json, rejection_of
 from hoigen.records import Camera, Footage, Provenance
 from hoigen.ros import convert, topics
@@ -216,21 +217,21 @@ class VideoSource(ManagedNode[VideoSourceConfig]):
     def _let_time_pass(self) -> None:
         while not self.stopping.wait(AFTER_S):
             self._now_ns += AFTER_NS
-            self.publish({topics.CLOCK.name: convert.clock_to_msg(self._now_ns)})
+            self.publish({topics.CLOCK.name: convert.ENCODER.clock(self._now_ns)})
 
 
 def messages_of(footage: Footage, row: int) -> dict[str, Any]:
     """What the node publishes of one instant, by topic."""
     stamp_ns = int(footage.stamps_ns[row])
-    head = convert.header(stamp_ns, convert.OPTICAL)
-    messages = {topics.CLOCK.name: convert.clock_to_msg(stamp_ns)}
+    head = convert.ENCODER.header(stamp_ns, OPTICAL)
+    messages = {topics.CLOCK.name: convert.ENCODER.clock(stamp_ns)}
     if footage.depth_m is not None:
-        messages[topics.DEPTH.name] = convert.image_to_msg(footage.depth_m[row], head)
+        messages[topics.DEPTH.name] = convert.ENCODER.image(footage.depth_m[row], head)
     if footage.K is not None:
         height, width = footage.rgb.shape[1:3]
         camera = Camera(footage.K, width, height, np.eye(4))
-        messages[topics.CAMERA_INFO.name] = convert.camera_info_to_msg(camera, head)
-    return messages | {topics.IMAGE.name: convert.image_to_msg(footage.rgb[row], head)}
+        messages[topics.CAMERA_INFO.name] = convert.ENCODER.camera_info(camera, head)
+    return messages | {topics.IMAGE.name: convert.ENCODER.image(footage.rgb[row], head)}
 
 
 def main() -> int:
