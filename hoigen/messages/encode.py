@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 
 from hoigen.conditioning import FrameConditions
 from hoigen.conventions import ROLE_CODE
-from hoigen.messages.decode import CLOUD_FIELDS
+from hoigen.messages.layout import CLOUD_FIELDS, ENCODINGS, POINT_TYPES
 from hoigen.provenance import provenance_to_json
 from hoigen.records import Camera, GeneratedClip, Labels, MeshAsset, Provenance, SceneFrame
 
@@ -40,11 +40,8 @@ def frame_names(messages: Mapping[str, Any]) -> FrameNames:
     return FrameNames(messages['labels'].header.frame_id, messages['camera/image'].header.frame_id)
 
 
-_ENCODINGS = {('uint8', 3): 'rgb8', ('uint8', 2): 'mono8', ('float32', 2): '32FC1'}
 _POINT_LAYOUT = np.dtype(list(CLOUD_FIELDS.items()))
-_FLOAT32 = 7
-_POINT_TYPES = {'u1': 2, 'u4': 6, 'f4': _FLOAT32}
-"""Codes of sensor_msgs/PointField."""
+_POINT_CODES = {kind: code for code, kind in POINT_TYPES.items()}
 
 
 class Make(Protocol):
@@ -72,7 +69,7 @@ class Encoder:
 
     def image(self, pixels: np.ndarray, head: Any) -> Any:
         """[H,W,3] uint8 RGB as rgb8, [H,W] uint8 as mono8, [H,W] float32 metres (NaN unknown) as 32FC1."""
-        encoding = _ENCODINGS.get((str(pixels.dtype), pixels.ndim))
+        encoding = ENCODINGS.get((str(pixels.dtype), pixels.ndim))
         if encoding is None or pixels.shape[2:] not in ((), (3,)):
             raise ValueError(
                 f'pixels: expected [H,W,3] uint8, [H,W] uint8 or [H,W] float32, got {list(pixels.shape)} {pixels.dtype}'
@@ -218,7 +215,7 @@ class Encoder:
         }
 
     def points(self, conditions: FrameConditions, head: Any) -> Any:
-        """Surface points as :data:`hoigen.messages.decode.CLOUD_FIELDS` with the ids 0 to N-1."""
+        """Surface points as :data:`hoigen.messages.layout.CLOUD_FIELDS` with the ids 0 to N-1."""
         rows = np.zeros(len(conditions.points), _POINT_LAYOUT)
         for axis, name in enumerate('xyz'):
             rows[name] = conditions.points[:, axis]
@@ -294,7 +291,7 @@ class Encoder:
         """The layout of condition/points; by custom the colour goes as a float."""
         fields, offset = [], 0
         for name, kind in CLOUD_FIELDS.items():
-            datatype = _FLOAT32 if name == 'rgb' else _POINT_TYPES[kind]
+            datatype = _POINT_CODES['f4' if name == 'rgb' else kind]
             fields.append(
                 self._make('sensor_msgs/msg/PointField', name=name, offset=offset, datatype=datatype, count=1)
             )

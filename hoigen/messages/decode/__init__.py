@@ -5,13 +5,12 @@ must not be changed afterwards. What is not as its definition says raises :class
 finds wrong raises :class:`~hoigen.records.RecordError`; both name the field, what was expected and what came.
 """
 
-from hoigen.messages.decode.conditions import CLOUD_FIELDS, clip, cloud, generated, tracks
+from hoigen.messages.decode.conditions import clip, cloud, generated, tracks
 from hoigen.messages.decode.fields import MessageError, pose, stamp_ns
 from hoigen.messages.decode.images import COLOURS, DEPTHS, GREYS, EncodingError, depth, mask, picture, rgb
 from hoigen.messages.decode.scene import assets, camera, intrinsics, labels, mesh_frame, scene_frame
 
 __all__ = [
-    'CLOUD_FIELDS',
     'COLOURS',
     'DEPTHS',
     'GREYS',

@@ -13,24 +13,10 @@ from hoigen.conventions import ROLES
 from hoigen.messages.decode.fields import MessageError, columns, stamp_ns
 from hoigen.messages.decode.images import depth, mask, rgb
 from hoigen.messages.decode.scene import camera, labels
+from hoigen.messages.layout import CLOUD_FIELDS, POINT_TYPES
 from hoigen.records import Clip, Fidelity, GeneratedClip, Provenance
 
-__all__ = ['CLOUD_FIELDS', 'clip', 'cloud', 'generated', 'tracks']
-
-CLOUD_FIELDS = {
-    'x': 'f4',
-    'y': 'f4',
-    'z': 'f4',
-    'rgb': 'u4',
-    'role': 'u1',
-    'visible': 'u1',
-    'known': 'u1',
-    'contact': 'u1',
-    'id': 'u4',
-}
-"""The fields of condition/points; ``rgb`` is 0x00RRGGBB, which PointCloud2 by custom calls a float."""
-
-_POINT_TYPES = {1: 'i1', 2: 'u1', 3: 'i2', 4: 'u2', 5: 'i4', 6: 'u4', 7: 'f4', 8: 'f8'}
+__all__ = ['clip', 'cloud', 'generated', 'tracks']
 
 
 def cloud(message: Any) -> np.ndarray:
@@ -39,7 +25,7 @@ def cloud(message: Any) -> np.ndarray:
     if missing := sorted(CLOUD_FIELDS.keys() - found.keys()):
         raise MessageError('points.fields', f'{list(CLOUD_FIELDS)}', f'none called {missing}')
     for name, kind in CLOUD_FIELDS.items():
-        got = _POINT_TYPES.get(found[name].datatype)
+        got = POINT_TYPES.get(found[name].datatype)
         if got != kind and (name, got) != ('rgb', 'f4'):
             raise MessageError(f'points.fields.{name}', kind, got)
     data, count = np.asarray(message.data, np.uint8), message.width * message.height

@@ -10,36 +10,9 @@ import numpy as np
 
 from hoigen.conventions import ROLES
 from hoigen.messages.decode.fields import MessageError
+from hoigen.messages.layout import IMAGE_LAYOUTS
 
 __all__ = ['COLOURS', 'DEPTHS', 'GREYS', 'EncodingError', 'depth', 'mask', 'picture', 'rgb']
-
-_LAYOUTS = {
-    'rgb8': ('u1', 3),
-    'bgr8': ('u1', 3),
-    '8UC3': ('u1', 3),
-    'rgba8': ('u1', 4),
-    'bgra8': ('u1', 4),
-    '8UC4': ('u1', 4),
-    'rgb16': ('u2', 3),
-    'bgr16': ('u2', 3),
-    'rgba16': ('u2', 4),
-    'bgra16': ('u2', 4),
-    'yuv422': ('u1', 2),
-    'uyvy': ('u1', 2),
-    'yuv422_yuy2': ('u1', 2),
-    'yuyv': ('u1', 2),
-    'mono8': ('u1', 1),
-    '8UC1': ('u1', 1),
-    'mono16': ('u2', 1),
-    '16UC1': ('u2', 1),
-    '32FC1': ('f4', 1),
-    '64FC1': ('f8', 1),
-} | {
-    f'bayer_{order}{bits}': (kind, 1)
-    for order in ('rggb', 'bggr', 'gbrg', 'grbg')
-    for bits, kind in ((8, 'u1'), (16, 'u2'))
-}
-"""The type of a value and the values of a pixel, of each encoding that is read."""
 
 _TO_RGB = {
     'rgb8': None,
@@ -84,7 +57,7 @@ def picture(message: Any, encodings: Collection[str], name: str = 'image') -> np
     """Pixels [H,W] or [H,W,C] of a sensor_msgs/Image in one of ``encodings``, in this machine's byte order."""
     if message.encoding not in encodings:
         raise EncodingError(f'{name}.encoding', f'one of {sorted(encodings)}', repr(message.encoding))
-    kind, channels = _LAYOUTS[message.encoding]
+    kind, channels = IMAGE_LAYOUTS[message.encoding]
     dtype = np.dtype(kind).newbyteorder('>' if message.is_bigendian else '<')
     height, width, step, row = message.height, message.width, message.step, message.width * channels * dtype.itemsize
     data = np.asarray(message.data, np.uint8)
