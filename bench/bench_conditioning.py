@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'test'))
 from slips import opengl_camera
 from synthetic_scene import ball, frame_of, moving_scene
 
-from hoigen.conditioning import ClipBuilder, build_conditions
+from hoigen.conditioning import ClipBuilder, build_clip, build_conditions
 from hoigen.conditioning.source_check import SourceCheck
 from hoigen.geometry.meshes import mesh_table
 from hoigen.geometry.raster import rasterise
@@ -46,7 +46,7 @@ def clip_of(sway_m: float) -> tuple[Clip, np.ndarray, tuple[float, float]]:
         builder = ClipBuilder(assets)
         passes.append([milliseconds(lambda frame=frame, to=builder: to.add(frame)) for frame in frames])
     checks = checking(assets, frames), checking(*opengl_camera(assets, frames[:1]))
-    return builder.clip(), np.min(passes, axis=0), checks
+    return build_clip(assets, frames), np.min(passes, axis=0), checks
 
 
 def checking(assets: Sequence[MeshAsset], frames: Sequence[SceneFrame]) -> float:

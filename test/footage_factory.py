@@ -18,21 +18,15 @@ MADE = Provenance(3, {'masks': 'motion'}, 'kitchen.mp4', {}, {'hoigen': '0'}, {'
 def footage_clip(points: int = 300, tracks: int = 20) -> Clip:
     """The moving scene as perception gives it: the world is the first camera, labels are few, depth has holes."""
     assets, frames = moving_scene(FRAMES, 0.03, 90, 60)
-    clip = build_clip(assets, frames, ConditioningConfig(points=300, tracks=20))
+    clip = build_clip(assets, frames, ConditioningConfig(points=300, tracks=20)).subset(slice(points), slice(tracks))
     T = invert(clip.cameras[0].T_world_cam)
     depth = clip.depth_m.copy()
     depth[2, 10:20, 5:9] = np.nan
     return replace(
         clip,
         depth_m=depth,
-        points=apply(T, clip.points[:, :points]).astype(np.float32),
-        point_role=clip.point_role[:points],
-        point_visible=clip.point_visible[:, :points],
-        point_rgb=clip.point_rgb[:points],
-        point_rgb_known=clip.point_rgb_known[:points],
-        point_contact=clip.point_contact[:, :points],
-        tracks=apply(T, clip.tracks[:, :tracks]).astype(np.float32),
-        track_visible=clip.track_visible[:, :tracks],
+        points=apply(T, clip.points).astype(np.float32),
+        tracks=apply(T, clip.tracks).astype(np.float32),
         cameras=tuple(
             Camera(c.K + np.diag([1 / 3, 1 / 7, 0]), c.width, c.height, T @ c.T_world_cam) for c in clip.cameras
         ),

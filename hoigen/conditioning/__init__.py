@@ -1,6 +1,6 @@
 """Scene frames -> clip -> conditions, without ROS and without knowing any simulator."""
 
-from hoigen.conditioning.builder import ClipBuilder, FrameConditions, build_clip
+from hoigen.conditioning.builder import ClipBuilder, build_clip
 from hoigen.conditioning.conditions import build_conditions, draw_points, pasted_baseline
 from hoigen.conditioning.config import ConditioningConfig, ConditioningError
 from hoigen.conditioning.source_check import SourceMismatch
@@ -10,7 +10,6 @@ __all__ = [
     'ClipBuilder',
     'ConditioningConfig',
     'ConditioningError',
-    'FrameConditions',
     'SourceMismatch',
     'build_clip',
     'build_conditions',

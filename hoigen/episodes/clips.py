@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from hoigen.conditioning.builder import row_of
 from hoigen.episodes.reader import EpisodeReader
 from hoigen.episodes.topics import CONDITION_PROVENANCE
 from hoigen.episodes.writer import EpisodeSummary, EpisodeWriter, whole_folder
@@ -49,11 +48,10 @@ def _write(clip: Clip, provenance: Provenance, folder: Path) -> EpisodeSummary:
     writer = EpisodeWriter(folder)
     made = _ENCODER.provenance(provenance)
     _put(writer, CONDITION_PROVENANCE, int(clip.stamps_ns[0]), made, 'latched')
-    for row, stamp_ns in enumerate(clip.stamps_ns.tolist()):
-        picture = _ENCODER.image(clip.rgb[row], _ENCODER.header(stamp_ns, OPTICAL))
-        known = _ENCODER.recorded(clip.cameras[row], clip.labels[row], row_of(clip, row))
-        for topic, message in ({'camera/image': picture} | known).items():
-            _put(writer, topic, stamp_ns, message, 'stream')
+    for frame in map(clip.row, range(len(clip.stamps_ns))):
+        image = _ENCODER.image(frame.rgb, _ENCODER.header(frame.stamp_ns, OPTICAL))
+        for topic, message in ({'camera/image': image} | _ENCODER.recorded(frame)).items():
+            _put(writer, topic, frame.stamp_ns, message, 'stream')
     return writer.close(generated=False)
 
 

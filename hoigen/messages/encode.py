@@ -12,11 +12,10 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from hoigen.conditioning import FrameConditions
 from hoigen.conventions import ROLE_CODE
 from hoigen.messages.layout import CLOUD_FIELDS, ENCODINGS, POINT_TYPES
 from hoigen.provenance import provenance_to_json
-from hoigen.records import Camera, GeneratedClip, Labels, MeshAsset, Provenance, SceneFrame
+from hoigen.records import Camera, ClipFrame, GeneratedClip, Labels, MeshAsset, Provenance, SceneFrame
 
 __all__ = ['OPTICAL', 'WORLD', 'Encoder', 'FrameNames', 'Make', 'frame_names']
 
@@ -202,27 +201,25 @@ class Encoder:
             'labels': self.labels(frame.labels, world),
         }
 
-    def recorded(
-        self, camera: Camera, labels: Labels, conditions: FrameConditions, names: FrameNames = NAMES
-    ) -> dict[str, Any]:
-        """What is known of one recorded instant, by topic; its picture is not among it."""
-        world, optical = self._headers(conditions.stamp_ns, names)
+    def recorded(self, frame: ClipFrame, names: FrameNames = NAMES) -> dict[str, Any]:
+        """What is known of one recorded frame, by topic; its image is not among it."""
+        world, optical = self._headers(frame.stamp_ns, names)
         return {
-            'camera/camera_info': self.camera_info(camera, optical),
-            'camera/pose': self.camera_pose(camera, world),
-            'labels': self.labels(labels, world),
-            **self.conditions(conditions, names),
+            'camera/camera_info': self.camera_info(frame.camera, optical),
+            'camera/pose': self.camera_pose(frame.camera, world),
+            'labels': self.labels(frame.labels, world),
+            **self.conditions(frame, names),
         }
 
-    def points(self, conditions: FrameConditions, head: Any) -> Any:
+    def points(self, frame: ClipFrame, head: Any) -> Any:
         """Surface points as :data:`hoigen.messages.layout.CLOUD_FIELDS` with the ids 0 to N-1."""
-        rows = np.zeros(len(conditions.points), _POINT_LAYOUT)
+        rows = np.zeros(len(frame.points), _POINT_LAYOUT)
         for axis, name in enumerate('xyz'):
-            rows[name] = conditions.points[:, axis]
-        red, green, blue = conditions.rgb.astype(np.uint32).T
+            rows[name] = frame.points[:, axis]
+        red, green, blue = frame.point_rgb.astype(np.uint32).T
         rows['rgb'] = red << 16 | green << 8 | blue
-        for name in ('role', 'visible', 'known', 'contact'):
-            rows[name] = getattr(conditions, name)
+        rows['role'], rows['visible'] = frame.point_role, frame.point_visible
+        rows['known'], rows['contact'] = frame.point_rgb_known, frame.point_contact
         rows['id'] = np.arange(len(rows))
         return self._make(
             'sensor_msgs/msg/PointCloud2',
@@ -237,26 +234,26 @@ class Encoder:
             data=_bytes(rows),
         )
 
-    def tracks(self, conditions: FrameConditions, head: Any) -> Any:
+    def tracks(self, frame: ClipFrame, head: Any) -> Any:
         """Tracks with the ids 0 to M-1, published together with their labels."""
         return self._make(
             'hoigen/msg/PointTracks',
             header=head,
             source_publisher=np.zeros(16, np.uint8),
             source_number=0,
-            ids=np.arange(len(conditions.tracks), dtype=np.uint32),
-            points=conditions.tracks.ravel(),
-            visible=conditions.track_visible,
+            ids=np.arange(len(frame.tracks), dtype=np.uint32),
+            points=frame.tracks.ravel(),
+            visible=frame.track_visible,
         )
 
-    def conditions(self, conditions: FrameConditions, names: FrameNames = NAMES) -> dict[str, Any]:
-        """The conditions of one instant, by topic."""
-        world, optical = self._headers(conditions.stamp_ns, names)
+    def conditions(self, frame: ClipFrame, names: FrameNames = NAMES) -> dict[str, Any]:
+        """The conditions of one frame, by topic."""
+        world, optical = self._headers(frame.stamp_ns, names)
         return {
-            'condition/points': self.points(conditions, world),
-            'condition/tracks': self.tracks(conditions, world),
-            'condition/mask': self.image(conditions.mask, optical),
-            'condition/depth': self.image(conditions.depth_m, optical),
+            'condition/points': self.points(frame, world),
+            'condition/tracks': self.tracks(frame, world),
+            'condition/mask': self.image(frame.mask, optical),
+            'condition/depth': self.image(frame.depth_m, optical),
         }
 
     def generated(self, clip: GeneratedClip, row: int, names: FrameNames = NAMES) -> dict[str, Any]:

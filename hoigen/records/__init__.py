@@ -6,7 +6,7 @@ raises :class:`RecordError`, which names every wrong field, what was expected an
 
 from hoigen.records.camera import Camera
 from hoigen.records.check import Check, RecordError
-from hoigen.records.clip import Clip
+from hoigen.records.clip import Clip, ClipFrame
 from hoigen.records.conditions import Conditions
 from hoigen.records.footage import Footage
 from hoigen.records.generated_clip import Fidelity, GeneratedClip
@@ -19,6 +19,7 @@ __all__ = [
     'Camera',
     'Check',
     'Clip',
+    'ClipFrame',
     'Conditions',
     'Contacts',
     'Fidelity',

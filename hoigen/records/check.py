@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
-__all__ = ['Check', 'RecordError']
+__all__ = ['Check', 'Layout', 'RecordError', 'array', 'layouts_of']
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What an array of a record must be; a string dimension is a size that several of the record's arrays share."""
+
+    dtype: str
+    shape: tuple[int | str, ...]
+    finite: bool
+
+
+def array(dtype: str, *shape: int | str, finite: bool = True) -> dict[str, Layout]:
+    """The metadata by which a record's field declares its array: :meth:`Check.arrays` holds it to that."""
+    return {'layout': Layout(dtype, shape, finite)}
+
+
+def layouts_of(record: type) -> dict[str, Layout]:
+    """The arrays that a record declares, by field."""
+    return {f.name: f.metadata['layout'] for f in fields(record) if 'layout' in f.metadata}
 
 
 class RecordError(ValueError):
@@ -18,6 +38,12 @@ class Check:
 
     def __init__(self, record: str) -> None:
         self.record, self.faults = record, list[str]()
+
+    def arrays(self, record: Any, sizes: dict[str, int], *, without: str = '') -> None:
+        """Fault each array of ``record`` that is not as declared, ``without`` one of the declared dimensions."""
+        for name, layout in layouts_of(type(record)).items():
+            shape = tuple(n for n in layout.shape if n != without)
+            self.array(name, getattr(record, name), layout.dtype, shape, finite=layout.finite, sizes=sizes)
 
     def array(
         self,

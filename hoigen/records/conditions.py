@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from hoigen.records.camera import Camera
-from hoigen.records.check import Check
+from hoigen.records.check import Check, array
 
 __all__ = ['Conditions']
 
@@ -28,51 +28,32 @@ class Conditions:
     nothing is, NaN unknown.
     """
 
-    stamps_ns: np.ndarray
+    stamps_ns: np.ndarray = field(metadata=array('int64', 'T'))
     cameras: tuple[Camera, ...]
     prompt: str
-    image: np.ndarray
-    points: np.ndarray
-    centre_m: np.ndarray
+    image: np.ndarray = field(metadata=array('uint8', 'H', 'W', 3))
+    points: np.ndarray = field(metadata=array('float32', 'T', 'N', 3))
+    centre_m: np.ndarray = field(metadata=array('float64', 3))
     scale_m: float
-    point_pixels: np.ndarray
-    point_depth_m: np.ndarray
-    point_visible: np.ndarray
-    point_role: np.ndarray
-    tracking: np.ndarray
-    background: np.ndarray
-    background_known: np.ndarray
-    coloured: np.ndarray
-    coloured_state: np.ndarray
-    shadow: np.ndarray
-    shadow_gain: np.ndarray
-    mask: np.ndarray
-    depth_m: np.ndarray
+    point_pixels: np.ndarray = field(metadata=array('float32', 'T', 'N', 2))
+    point_depth_m: np.ndarray = field(metadata=array('float32', 'T', 'N'))
+    point_visible: np.ndarray = field(metadata=array('bool', 'T', 'N'))
+    point_role: np.ndarray = field(metadata=array('uint8', 'N'))
+    tracking: np.ndarray = field(metadata=array('uint8', 'T', 'H', 'W', 3))
+    background: np.ndarray = field(metadata=array('uint8', 'T', 'H', 'W', 3))
+    background_known: np.ndarray = field(metadata=array('bool', 'T', 'H', 'W'))
+    coloured: np.ndarray = field(metadata=array('uint8', 'T', 'H', 'W', 3))
+    coloured_state: np.ndarray = field(metadata=array('uint8', 'T', 'H', 'W'))
+    shadow: np.ndarray = field(metadata=array('uint8', 'T', 'H', 'W'))
+    shadow_gain: np.ndarray = field(metadata=array('float32', 3))
+    mask: np.ndarray = field(metadata=array('uint8', 'T', 'H', 'W'))
+    depth_m: np.ndarray = field(metadata=array('float32', 'T', 'H', 'W', finite=False))
 
     def __post_init__(self) -> None:
         check, sizes = Check('Conditions'), {'T': len(self.cameras)}
         if self.cameras:
             sizes |= {'H': self.cameras[0].height, 'W': self.cameras[0].width}
-        for name, dtype, shape in (
-            ('stamps_ns', 'int64', ('T',)),
-            ('image', 'uint8', ('H', 'W', 3)),
-            ('points', 'float32', ('T', 'N', 3)),
-            ('centre_m', 'float64', (3,)),
-            ('point_pixels', 'float32', ('T', 'N', 2)),
-            ('point_depth_m', 'float32', ('T', 'N')),
-            ('point_visible', 'bool', ('T', 'N')),
-            ('point_role', 'uint8', ('N',)),
-            ('tracking', 'uint8', ('T', 'H', 'W', 3)),
-            ('background', 'uint8', ('T', 'H', 'W', 3)),
-            ('background_known', 'bool', ('T', 'H', 'W')),
-            ('coloured', 'uint8', ('T', 'H', 'W', 3)),
-            ('coloured_state', 'uint8', ('T', 'H', 'W')),
-            ('shadow', 'uint8', ('T', 'H', 'W')),
-            ('shadow_gain', 'float32', (3,)),
-            ('mask', 'uint8', ('T', 'H', 'W')),
-            ('depth_m', 'float32', ('T', 'H', 'W')),
-        ):
-            check.array(name, getattr(self, name), dtype, shape, sizes=sizes, finite=name != 'depth_m')
+        check.arrays(self, sizes)
         check.that(self.scale_m > 0, 'scale_m', '> 0', self.scale_m)
         check.that(
             bool(((self.shadow_gain > 0) & (self.shadow_gain <= 1)).all()), 'shadow_gain', 'in (0, 1]', self.shadow_gain

@@ -196,20 +196,20 @@ def fake_clip(footage: Footage) -> Clip:
     nothing = np.zeros(0, np.float32)
     labels = Labels((), nothing, nothing, None, Contacts(), 'fake it', 0, 0, False)
     return Clip(
-        footage.stamps_ns,
-        (camera,) * frames,
-        footage.rgb,
-        depth,
-        mask,
-        np.stack([points] * frames),
-        role,
-        np.ones((frames, 12), bool),
-        np.full((12, 3), 90, np.uint8),
-        np.ones(12, bool),
-        np.zeros((frames, 12), bool),
-        np.stack([points[:4]] * frames),
-        np.ones((frames, 4), bool),
-        tuple(replace(labels, frame=row, last=row == frames - 1) for row in range(frames)),
+        stamps_ns=footage.stamps_ns,
+        cameras=(camera,) * frames,
+        rgb=footage.rgb,
+        depth_m=depth,
+        mask=mask,
+        points=np.stack([points] * frames),
+        point_role=role,
+        point_visible=np.ones((frames, 12), bool),
+        point_rgb=np.full((12, 3), 90, np.uint8),
+        point_rgb_known=np.ones(12, bool),
+        point_contact=np.zeros((frames, 12), bool),
+        tracks=np.stack([points[:4]] * frames),
+        track_visible=np.ones((frames, 4), bool),
+        labels=tuple(replace(labels, frame=row, last=row == frames - 1) for row in range(frames)),
     )
 
 

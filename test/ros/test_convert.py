@@ -16,15 +16,16 @@ pytest.importorskip('rclpy', reason='needs ROS 2: source install/setup.bash')
 pytest.importorskip('hoigen.msg', reason='needs the built messages: source install/setup.bash')
 
 from rclpy.serialization import deserialize_message, serialize_message
+from same_record import same_record
 from sensor_msgs.msg import Image
 
-from hoigen.conditioning import FrameConditions
 from hoigen.messages import decode
 from hoigen.messages.decode import MessageError
 from hoigen.messages.definitions import typestore
 from hoigen.messages.encode import WORLD, Encoder
 from hoigen.records import (
     Camera,
+    ClipFrame,
     Contacts,
     Fidelity,
     GeneratedClip,
@@ -99,18 +100,21 @@ def scene_frame() -> SceneFrame:
     )
 
 
-def conditions(stamp_ns: int = STAMP_NS) -> FrameConditions:
+def clip_frame(stamp_ns: int = STAMP_NS) -> ClipFrame:
     n, m = 11, 4
     points = RNG.normal(size=(n, 3)).astype(np.float32)
     depth = RNG.choice(np.array([np.nan, np.inf, 1.5], np.float32), SIZE)  # unknown, nothing there, a surface
-    return FrameConditions(
+    return ClipFrame(
         stamp_ns=stamp_ns,
+        camera=camera(),
+        rgb=RNG.integers(0, 256, (*SIZE, 3), np.uint8),
+        labels=labels(),
         points=points,
-        role=(np.arange(n) % 3).astype(np.uint8),
-        visible=np.arange(n) % 2 == 0,
-        rgb=RNG.integers(0, 256, (n, 3), np.uint8),
-        known=np.arange(n) % 3 == 0,
-        contact=np.arange(n) > 8,
+        point_role=(np.arange(n) % 3).astype(np.uint8),
+        point_visible=np.arange(n) % 2 == 0,
+        point_rgb=RNG.integers(0, 256, (n, 3), np.uint8),
+        point_rgb_known=np.arange(n) % 3 == 0,
+        point_contact=np.arange(n) > 8,
         mask=RNG.integers(0, 3, SIZE, np.uint8),
         depth_m=depth,
         tracks=points[:m],
@@ -163,7 +167,7 @@ def test_scene_frame_survives_the_wire() -> None:
 
 def test_bags_read_the_same() -> None:
     """rosbags gives arrays where rclpy gives lists; a bag's frame is the graph's frame all the same."""
-    sent = convert.ENCODER.frame(scene_frame(), STAMP_NS) | convert.ENCODER.conditions(conditions())
+    sent = convert.ENCODER.frame(scene_frame(), STAMP_NS) | convert.ENCODER.conditions(clip_frame())
     stored = {
         topic: typestore().deserialize_cdr(serialize_message(message), type_name(message))
         for topic, message in sent.items()
@@ -197,7 +201,7 @@ def test_messages_made_without_ros_are_the_same() -> None:
     def make(name: str, /, **fields: Any) -> Any:
         return typestore().types[name](**fields)
 
-    plain, row = Encoder(make), conditions()
+    plain, row = Encoder(make), clip_frame()
     told = (row.stamp_ns, 'camera_optical')
     pairs = [(plain.conditions(row)[topic], message) for topic, message in convert.ENCODER.conditions(row).items()]
     known, table, frame = labels(), (asset(), asset('palm')), scene_frame()
@@ -243,9 +247,16 @@ def test_mesh_table_survives_the_wire() -> None:
 def test_clip_is_put_together_from_messages() -> None:
     """The synthesizer works on the clip that the condition builder made, row for row."""
     frames = [replace(scene_frame(), stamp_ns=STAMP_NS + t, labels=labels(t)) for t in range(3)]
-    first = conditions()
+    first = clip_frame()
     rows = [
-        replace(first, stamp_ns=frame.stamp_ns, points=first.points + np.float32(t), mask=first.mask // (t + 1))
+        replace(
+            first,
+            stamp_ns=frame.stamp_ns,
+            rgb=frame.rgb,
+            labels=frame.labels,
+            points=first.points + np.float32(t),
+            mask=first.mask // (t + 1),
+        )
         for t, frame in enumerate(frames)
     ]
     columns: dict[str, list[Any]] = {}
@@ -254,17 +265,11 @@ def test_clip_is_put_together_from_messages() -> None:
         for topic in sent.keys() - {'/clock', 'mesh_frame', 'camera/depth'}:
             columns.setdefault(topic, []).append(wire(sent[topic]))
     clip = decode.clip(columns)
-    same(clip.stamps_ns, np.array([frame.stamp_ns for frame in frames]))
-    same(clip.rgb, np.stack([frame.rgb for frame in frames]))
-    for name in ('points', 'depth_m', 'mask', 'tracks', 'track_visible'):
-        same(getattr(clip, name), np.stack([getattr(row, name) for row in rows]))
-    same(clip.point_visible, np.stack([row.visible for row in rows]))
-    same(clip.point_contact, np.stack([row.contact for row in rows]))
-    same(clip.point_role, first.role)
-    same(clip.point_rgb, first.rgb)
-    same(clip.point_rgb_known, first.known)
-    for got, frame in zip(clip.labels, frames, strict=True):
-        same_labels(got, frame.labels)
+    for t, row in enumerate(rows):
+        got = clip.row(t)
+        same_labels(got.labels, row.labels)
+        np.testing.assert_allclose(got.camera.T_world_cam, row.camera.T_world_cam, atol=1e-12)
+        same_record(replace(got, labels=row.labels, camera=row.camera), row)
     columns['labels'].pop()
     with pytest.raises(MessageError, match='the 2 stamps of labels, got 3 messages'):
         decode.clip(columns)
@@ -447,7 +452,7 @@ def test_malformed_mesh_tables_are_refused(path: str, value: Any, error: str) ->
 def test_malformed_conditions_are_refused(path: str, value: Any, error: str) -> None:
     """A condition stream of another publisher must follow the same points, in the same order, with known roles."""
     messages = {
-        topic.removeprefix('condition/'): message for topic, message in convert.ENCODER.conditions(conditions()).items()
+        topic.removeprefix('condition/'): message for topic, message in convert.ENCODER.conditions(clip_frame()).items()
     }
     _spoil(path, value)(messages)
     read = {'points': decode.cloud, 'tracks': decode.tracks, 'mask': decode.mask}[path.partition(':')[0]]

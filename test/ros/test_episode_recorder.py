@@ -19,7 +19,7 @@ from ros_bench import START_NS, Bench, scene
 from hoigen.conditioning import ClipBuilder, ConditioningConfig, build_conditions
 from hoigen.episodes import EpisodeReader, EpisodeWriteFailed, EpisodeWriter
 from hoigen.messages import decode
-from hoigen.records import Provenance
+from hoigen.records import Clip, Provenance
 from hoigen.ros import convert, topics
 from hoigen.ros.edits import PARTS, edited_to_msgs, seen_of, untouched
 from hoigen.ros.nodes.episode_recorder import EpisodeRecorder
@@ -32,12 +32,12 @@ def messages_of(episode: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]
     assets, frames = scene(episode)
     start_ns = START_NS + episode * 10**9
     builder = ClipBuilder(assets, ConditioningConfig(points=300, tracks=20))
-    seen = []
+    seen, rows = [], []
     for frame in (replace(frame, stamp_ns=start_ns + frame.stamp_ns) for frame in frames):
-        row = builder.add(frame)
-        seen.append(convert.ENCODER.frame(frame, frame.stamp_ns) | convert.ENCODER.conditions(row))
+        rows.append(builder.add(frame))
+        seen.append(convert.ENCODER.frame(frame, frame.stamp_ns) | convert.ENCODER.conditions(rows[-1]))
     seen[0]['mesh_assets'] = convert.ENCODER.assets(assets, start_ns)
-    clip = builder.clip()
+    clip = Clip.of(rows)
     made = FakeGenerator().generate(build_conditions(clip, width=48, height=32), clip.labels, seed=0)
     named = replace(made.provenance, config={'episode': episode})
     generated = [convert.ENCODER.generated(made, row) for row in range(FRAMES)]

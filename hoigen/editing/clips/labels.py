@@ -192,7 +192,7 @@ def _with_points(recorded: Recorded, edit: ClipEdit, clip: Clip) -> tuple[Clip, 
     """The clip with the object's points moved, taken away or added, and which of its points [N] bool these are."""
     own = clip.point_role == ROLE_CODE[OBJECT]
     if edit.kind == 'remove':
-        return _keep(clip, ~own), np.zeros(int((~own).sum()), bool)
+        return clip.subset(~own, ~own[_rows(clip)]), np.zeros(int((~own).sum()), bool)
     if edit.kind == 'move':
         points, tracks, rows = clip.points.copy(), clip.tracks.copy(), own[_rows(clip)]
         for t in range(len(points)):
@@ -211,33 +211,8 @@ def _with_new(edit: ClipEdit, clip: Clip) -> tuple[Clip, np.ndarray]:
     places = samples.at(mesh.vertices, mesh.triangles)
     assert edit.poses is not None
     placed = np.stack([apply(pose, places) for pose in edit.poses]).astype(np.float32)
-    none = np.zeros((len(placed), count), bool)
     fresh = np.arange(clip.points.shape[1] + count) >= clip.points.shape[1]
-    return replace(
-        clip,
-        points=np.concatenate([clip.points, placed], 1),
-        point_role=np.append(clip.point_role, np.full(count, ROLE_CODE[OBJECT], np.uint8)),
-        point_visible=np.concatenate([clip.point_visible, none], 1),
-        point_contact=np.concatenate([clip.point_contact, none], 1),
-        point_rgb=np.concatenate([clip.point_rgb, np.zeros((count, 3), np.uint8)]),
-        point_rgb_known=np.append(clip.point_rgb_known, np.zeros(count, bool)),
-    ), fresh
-
-
-def _keep(clip: Clip, points: np.ndarray) -> Clip:
-    """The clip with only some of its points [N] bool, and the tracks among them."""
-    tracks = points[_rows(clip)]
-    return replace(
-        clip,
-        points=clip.points[:, points],
-        point_role=clip.point_role[points],
-        point_visible=clip.point_visible[:, points],
-        point_rgb=clip.point_rgb[points],
-        point_rgb_known=clip.point_rgb_known[points],
-        point_contact=clip.point_contact[:, points],
-        tracks=clip.tracks[:, tracks],
-        track_visible=clip.track_visible[:, tracks],
-    )
+    return clip.with_points(placed, np.full(count, ROLE_CODE[OBJECT], np.uint8)), fresh
 
 
 def _rows(clip: Clip) -> np.ndarray:

@@ -102,20 +102,20 @@ def read_scene(path: Path, options: PictureOptions) -> Recorded:
     labels = Labels((), nothing, nothing, None, Contacts(), '', 0, 0, True)
     none = np.zeros((1, 0), bool)
     clip = Clip(
-        np.zeros(1, np.int64),
-        (camera,),
-        rgb[None],
-        depth[None],
-        np.zeros((1, *rgb.shape[:2]), np.uint8),
-        np.zeros((1, 0, 3), np.float32),
-        np.zeros(0, np.uint8),
-        none,
-        np.zeros((0, 3), np.uint8),
-        none[0],
-        none,
-        np.zeros((1, 0, 3), np.float32),
-        none,
-        (labels,),
+        stamps_ns=np.zeros(1, np.int64),
+        cameras=(camera,),
+        rgb=rgb[None],
+        depth_m=depth[None],
+        mask=np.zeros((1, *rgb.shape[:2]), np.uint8),
+        points=np.zeros((1, 0, 3), np.float32),
+        point_role=np.zeros(0, np.uint8),
+        point_visible=none,
+        point_rgb=np.zeros((0, 3), np.uint8),
+        point_rgb_known=none[0],
+        point_contact=none,
+        tracks=np.zeros((1, 0, 3), np.float32),
+        track_visible=none,
+        labels=(labels,),
     )
     return Recorded(path.stem, clip, (), (), None)
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from hoigen.messages.decode.fields import MessageError, columns, stamp_ns
 from hoigen.messages.decode.images import depth, mask, rgb
 from hoigen.messages.decode.scene import camera, labels
 from hoigen.messages.layout import CLOUD_FIELDS, POINT_TYPES
-from hoigen.records import Clip, Fidelity, GeneratedClip, Provenance
+from hoigen.records import Clip, ClipFrame, Fidelity, GeneratedClip, Provenance
 
 __all__ = ['clip', 'cloud', 'generated', 'tracks']
 
@@ -67,32 +66,30 @@ def _in_order(field: str, ids: np.ndarray) -> None:
 
 
 def clip(messages: Mapping[str, Sequence[Any]]) -> Clip:
-    """The clip of T instants: by topic (``camera/image``, ``condition/points`` ...) the T messages in order."""
-    stamps = _stamps(messages, 'labels')
+    """The clip of T frames: by topic (``camera/image``, ``condition/points`` ...) the T messages in order."""
+    frames = range(len(_stamps(messages, 'labels')))
+    return Clip.of([clip_frame({topic: column[t] for topic, column in messages.items()}) for t in frames])
 
-    def stack(topic: str, read: Callable[[Any], np.ndarray]) -> np.ndarray:
-        return _stack(topic, [read(message) for message in messages[topic]])
 
-    clouds = [cloud(message) for message in messages['condition/points']]
-    followed = [tracks(message) for message in messages['condition/tracks']]
-    points = _stack('condition/points', [structured_to_unstructured(rows[['x', 'y', 'z']]) for rows in clouds])
-    visible, contact = (np.stack([rows[field] > 0 for rows in clouds]) for field in ('visible', 'contact'))
-    first = clouds[0]
-    return Clip(
-        stamps_ns=stamps,
-        cameras=tuple(map(camera, messages['camera/camera_info'], messages['camera/pose'])),
-        rgb=stack('camera/image', rgb),
-        mask=stack('condition/mask', mask),
-        depth_m=stack('condition/depth', partial(depth, far=True)),
-        points=points,
-        point_role=first['role'].copy(),
-        point_visible=visible,
-        point_contact=contact,
-        point_rgb=np.stack([first['rgb'] >> shift & 255 for shift in (16, 8, 0)], -1).astype(np.uint8),
-        point_rgb_known=first['known'] > 0,
-        tracks=_stack('condition/tracks', [places for places, _ in followed]),
-        track_visible=np.stack([seen for _, seen in followed]),
-        labels=tuple(map(labels, messages['labels'])),
+def clip_frame(messages: Mapping[str, Any]) -> ClipFrame:
+    """One frame of a clip, of its messages by topic."""
+    rows = cloud(messages['condition/points'])
+    followed, track_visible = tracks(messages['condition/tracks'])
+    return ClipFrame(
+        stamp_ns=stamp_ns(messages['labels'].header),
+        camera=camera(messages['camera/camera_info'], messages['camera/pose']),
+        rgb=rgb(messages['camera/image']),
+        depth_m=depth(messages['condition/depth'], far=True),
+        mask=mask(messages['condition/mask']),
+        points=structured_to_unstructured(rows[['x', 'y', 'z']]),
+        point_role=rows['role'].copy(),
+        point_visible=rows['visible'] > 0,
+        point_rgb=np.stack([rows['rgb'] >> shift & 255 for shift in (16, 8, 0)], -1).astype(np.uint8),
+        point_rgb_known=rows['known'] > 0,
+        point_contact=rows['contact'] > 0,
+        tracks=followed,
+        track_visible=track_visible,
+        labels=labels(messages['labels']),
     )
 
 

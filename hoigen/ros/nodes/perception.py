@@ -12,7 +12,6 @@ from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.duration import Duration
 
-from hoigen.conditioning.builder import row_of
 from hoigen.messages import decode
 from hoigen.messages.encode import FrameNames
 from hoigen.perception.perceive import Perceived, Perceiver, PerceptionConfig
@@ -222,7 +221,7 @@ class Perception(ManagedNode[PerceptionNodeConfig]):
         names = FrameNames(optical=stretch.instants[0][topics.IMAGE.name].header.frame_id)
         for row in range(frames):
             labels = replace(clip.labels[row], episode=episode, frame=row, last=row == frames - 1)
-            messages = convert.ENCODER.recorded(clip.cameras[row], labels, row_of(clip, row), names)
+            messages = convert.ENCODER.recorded(replace(clip.row(row), labels=labels), names)
             name_source(messages[topics.TRACKS.name], stretch.images[row])
             if not estimated:
                 del messages[topics.CAMERA_INFO.name]

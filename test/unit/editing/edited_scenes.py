@@ -102,14 +102,14 @@ def write_episode_bag(episode: Episode, folder: Path) -> Clip:
         writer.write(topic, kind, stamp_ns, typestore().serialize_cdr(message, kind), qos)
 
     put('mesh_assets', 0, encoder.assets(episode.assets, 0), 'latched')
+    rows = []
     for frame in episode.frames():
-        stamp, row = frame.stamp_ns, builder.add(frame)
-        known = encoder.recorded(frame.camera, frame.labels, row)
-        whole = {topic: message for topic, message in encoder.frame(frame, stamp).items() if topic != '/clock'} | known
-        for topic, message in whole.items():
-            put(topic, stamp, message)
-    assert writer.close(generated=False).frames == len(builder.clip().stamps_ns)
-    return builder.clip()
+        rows.append(builder.add(frame))
+        for topic, message in (encoder.frame(frame, frame.stamp_ns) | encoder.recorded(rows[-1])).items():
+            if topic != '/clock':
+                put(topic, frame.stamp_ns, message)
+    assert writer.close(generated=False).frames == len(rows)
+    return Clip.of(rows)
 
 
 def write_footage_bag(episode: Episode, folder: Path) -> Clip:
