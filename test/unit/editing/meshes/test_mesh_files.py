@@ -19,7 +19,7 @@ from hoigen.geometry.shading import AMBIENT, DIFFUSE
 from hoigen.records import MeshAsset
 
 RED, GREEN, BLUE = (200, 40, 40), (40, 180, 60), (50, 60, 220)
-FILES = Path(__file__).parents[4] / 'shared' / 'data'
+FILES = Path(__file__).parents[5] / 'shared' / 'data'
 
 
 def mesh_of(path: Path) -> MeshAsset:

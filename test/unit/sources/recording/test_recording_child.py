@@ -108,7 +108,7 @@ def test_processor_time_limit() -> None:
     """A decoder in an endless loop ends by itself, also when nobody waits for it any more."""
     code = 'from hoigen.untrusted.limits import Limits, limit\nlimit(Limits(timeout_s=0.1))\nwhile True: pass'
     done = subprocess.run(
-        [sys.executable, '-c', code], cwd=Path(__file__).parents[3], check=False, timeout=600, capture_output=True
+        [sys.executable, '-c', code], cwd=Path(__file__).parents[4], check=False, timeout=600, capture_output=True
     )
     assert done.returncode == -signal.SIGXCPU, done.stderr
 
@@ -122,7 +122,7 @@ def test_file_limit(tmp_path: Path) -> None:
     )
     done = subprocess.run(
         [sys.executable, '-c', code],
-        cwd=Path(__file__).parents[3],
+        cwd=Path(__file__).parents[4],
         check=False,
         timeout=600,
         capture_output=True,

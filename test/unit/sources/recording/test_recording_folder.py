@@ -16,7 +16,7 @@ from hoigen.sources.recording.calibration import Calibration, camera_of, read_ca
 from hoigen.sources.recording.fit import fit_of
 
 NAMES = [f'cup_1305031{100 + n}.{n:03d}' for n in range(5)]
-RGBD = Path(__file__).resolve().parents[3].parent / 'shared' / 'data' / 'egocentric_rgbd'
+RGBD = Path(__file__).resolve().parents[5] / 'shared' / 'data' / 'egocentric_rgbd'
 
 
 def write_frames(folder: Path, names: list[str]) -> Path:
