@@ -6,8 +6,8 @@
 * ``T_to_from`` maps points of ``from`` into ``to``: ``T_world_cam @ T_cam_obj == T_world_obj``.
 * Pixel centres lie at integers: the first pixel covers [-0.5, 0.5), so a centred principal point is
   ``cx = (width - 1) / 2``.
-* Quaternions are w, x, y, z here and x, y, z, w in ROS messages; ``hoigen/encode.py`` and
-  what decodes messages reorder them, nothing else.
+* Quaternions are w, x, y, z here and x, y, z, w in messages; only :mod:`hoigen.messages` reorders
+  them.
 * Time is ``stamp_ns`` of the source (int), never the wall clock.
 * Images are ``[H, W, 3]`` uint8 RGB. Videos put time first: ``[T, H, W, 3]``.
 * Rows of every array of a clip are the same instant.
