@@ -36,7 +36,7 @@ def rasterise(
     depth, index = np.empty((height, width), np.float32), np.empty((height, width), np.int32)
     K = camera.K.copy()
     K[:2, 2] -= left, top
-    _draw_mesh(points, triangles, K, NEAR_M, depth, index)
+    _draw_mesh(points, np.ascontiguousarray(triangles), K, NEAR_M, depth, index)
     return Raster(depth, index)
 
 

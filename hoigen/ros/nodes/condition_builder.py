@@ -10,6 +10,7 @@ from typing import Any
 from rclpy.serialization import deserialize_message
 
 from hoigen.conditioning import ClipBuilder, ConditioningConfig, SourceMismatch
+from hoigen.conditioning.warm import compile_kernels
 from hoigen.messages import decode
 from hoigen.messages.encode import frame_names
 from hoigen.records import MeshAsset, Provenance, RecordError, SceneFrame
@@ -75,6 +76,7 @@ class ConditionBuilder(ManagedNode[ConditionBuilderConfig]):
         self._build = build
 
     def open(self) -> None:
+        compile_kernels()  # on a new machine it takes seconds, in which a fast source's first frames would be refused
         self._sync = ExactSync([topic.name for topic in topics.SCENE_PARTS], self._on_set, self.report)
         self._tables: Tables[bytes] = Tables()
         self._begun: tuple[int, int] | None = None
