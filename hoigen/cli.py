@@ -230,6 +230,8 @@ VERBS = {
 EXPECTED = (ValueError, RuntimeError, OSError)
 """What bad input or a bad machine raises; anything else is a fault of ours and shows its traceback."""
 
+OUT_OF_MEMORY = 'the machine has too little memory for this; choose smaller images or fewer frames'
+
 
 def usage(verbs: Iterable[str] = VERBS) -> str:
     """The verbs with what they do and an example each."""
@@ -275,5 +277,7 @@ def main(arguments: list[str] | None = None) -> int:
         return run(config) or 0
     except EXPECTED as error:
         words = Text.assemble((f'hoigen {name}:', 'bold red'), f' {error}')
-        Console(stderr=True, markup=False).print(words, highlight=False, soft_wrap=True)
-        return 1
+    except MemoryError as error:
+        words = Text.assemble((f'hoigen {name}:', 'bold red'), f' {OUT_OF_MEMORY}{f": {error}" if str(error) else ""}')
+    Console(stderr=True, markup=False).print(words, highlight=False, soft_wrap=True)
+    return 1

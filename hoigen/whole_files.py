@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from safetensors import SafetensorError
+
 __all__ = ['whole_file']
 
 
@@ -22,5 +24,7 @@ def whole_file(path: Path) -> Iterator[Path]:
         partial.replace(path)
     except OSError as error:
         raise OSError(error.errno, f'cannot be written: {error.strerror or error}', str(path)) from error
+    except SafetensorError as error:  # no OSError, and without a file
+        raise OSError(f'{path}: cannot be written: {error}') from error
     finally:
         partial.unlink(missing_ok=True)

@@ -21,6 +21,8 @@ __all__ = ['PREVIEWED', 'write_report']
 
 PREVIEWED = 24
 """preview.mp4 shows so many episodes at most, evenly over the run."""
+EXTRACTION = 'extract.json'
+"""The settings of `hoigen extract` in its folder."""
 AHEAD = 2
 """Bags that are read while another is written."""
 
@@ -31,11 +33,17 @@ def write_report(path: Path) -> Path:
     path: a bag, its .mcap file or a folder that holds bags at any depth. The report goes into it, that of a file beside
     it, and the images of a long run into ``report_frames``, there too; returns report.html. Bags are read two at a
     time. One that cannot be shown is named in the report with its error; only if none can be shown the report is
-    refused. Raises EpisodeWriteFailed if the operating system refuses a write; the older report stays then.
+    refused, as it is in the folder of `hoigen extract`, whose own report.html lies there. Raises EpisodeWriteFailed if
+    the operating system refuses a write; the older report stays then.
     """
     path = Path(path)
     bags = find_bags([path])
     folder = path if path.is_dir() else path.parent
+    if (folder / EXTRACTION).is_file() and (folder / 'report').is_dir():
+        raise EpisodeError(
+            f'{folder}: expected recorded episodes, got an extraction, whose own report.html this would replace; '
+            'name one of its clips, or a folder above it'
+        )
     page, preview, frames = folder / 'report.html.part', folder / 'preview.part.mp4', folder / 'report_frames.part'
     failures: list[str] = []
     try:

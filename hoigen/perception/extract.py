@@ -15,6 +15,7 @@ import tyro
 from rich.console import Console
 
 from hoigen.episodes import save_clip
+from hoigen.episodes.report import EXTRACTION
 from hoigen.look.progress import bars
 from hoigen.perception.perceive import Perceived, Perceiver, PerceptionConfig
 from hoigen.perception.records import PerceptionError, boxes_of
@@ -26,8 +27,6 @@ from hoigen.whole_files import whole_file
 
 COMPLETE, NOTHING, PARTLY = 0, 1, 3
 """Exit status: every stretch became a clip; none could be used; some, or what is seen without the point map."""
-
-SETTINGS = 'extract.json'
 
 
 @dataclass(frozen=True)
@@ -182,7 +181,7 @@ def _write_arrays(path: Path, perceived: Perceived) -> None:
 def _claim(config: ExtractConfig) -> None:
     """Make the folder, or check that what it holds was extracted in the same way."""
     settings = json.loads(json.dumps(asdict(config), default=str))
-    file = config.folder / SETTINGS
+    file = config.folder / EXTRACTION
     config.folder.mkdir(parents=True, exist_ok=True)
     if file.exists():
         try:

@@ -15,6 +15,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor, distribute_tensor
 
+from hoigen.whole_files import whole_file
+
 STATE = 'state.json'
 
 
@@ -102,13 +104,14 @@ def last_checkpoint(folder: Path) -> Path | None:
 
 
 def save_checkpoint(folder: Path, step: int, files: dict[str, dict[str, Tensor]], average_steps: int) -> None:
-    """Write a checkpoint beside the last one and only then remove that. OSError or SafetensorError if it fails."""
+    """Write a checkpoint beside the last one and only then remove that. OSError if it fails."""
     partial, done = folder / 'checkpoint.partial', folder / f'checkpoint-{step:08d}'
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
         for name, tensors in files.items():
-            save_file(tensors, partial / f'{name}.safetensors')
+            with whole_file(partial / f'{name}.safetensors') as file:
+                save_file(tensors, file)
         (partial / STATE).write_text(json.dumps({'step': step, 'average_steps': average_steps}))
         for path in (*partial.iterdir(), partial):
             _to_disk(path)

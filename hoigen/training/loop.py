@@ -16,7 +16,6 @@ import tyro
 from accelerate import Accelerator
 from accelerate.utils import DistributedType, broadcast_object_list, send_to_device
 from diffusers.training_utils import EMAModel
-from safetensors import SafetensorError
 from torch import Tensor
 from torch.utils.data import default_collate
 
@@ -229,7 +228,7 @@ class _Run:
             try:
                 average = self._state.average
                 save_checkpoint(self.folder, step, files, average.optimization_step if average else 0)
-            except (OSError, SafetensorError) as error:
+            except OSError as error:
                 fault = [
                     f'{self.name}: checkpoint of step {step}: expected to write it, got: {error}; kept: '
                     f'{last_checkpoint(self.folder) or "none"}. Make room and run the same command again'

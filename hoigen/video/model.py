@@ -27,6 +27,7 @@ from hoigen.video.placement import place
 from hoigen.video.text import PromptEncoder
 from hoigen.video.transformer import BACKBONE, ControlledCogVideoX
 from hoigen.weights.published import ModelError, fingerprint, read_tensors, refuse_misfits
+from hoigen.whole_files import whole_file
 
 __all__ = [
     'CONFIG',
@@ -142,9 +143,8 @@ def save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
     halved = {
         k: v.detach().to(torch.float16 if v.is_floating_point() else v.dtype).contiguous() for k, v in tensors.items()
     }
-    partial = path.with_suffix('.partial')
-    save_file(halved, partial)
-    partial.rename(path)
+    with whole_file(path) as file:
+        save_file(halved, file)
 
 
 def save_control(tensors: dict[str, Tensor], folder: Path) -> None:

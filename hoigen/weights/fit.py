@@ -14,6 +14,7 @@ from hoigen.weights.catalogue import Entry, ModelError
 from hoigen.weights.pretrained import pretrained
 from hoigen.weights.published import read_checkpoint, read_files, refuse_misfits
 from hoigen.weights.store import Source
+from hoigen.whole_files import whole_file
 
 CONVERTED = 'model.safetensors'
 """What a ``.pt`` file becomes; a ``.pth`` file keeps its name and lies beside others."""
@@ -31,8 +32,8 @@ def convert_pickles(folder: Path) -> None:
         if not isinstance(tensors, dict) or not all(isinstance(t, Tensor) for t in tensors.values()):
             raise ModelError(f'{file}: expected tensors by name, got {type(tensors).__name__} of something else')
         made = file.with_name(CONVERTED) if file.suffix == '.pt' else file.with_suffix('.safetensors')
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, made.with_suffix('.growing'))
-        made.with_suffix('.growing').rename(made)
+        with whole_file(made) as whole:
+            save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, whole)
         file.unlink()
 
 

@@ -78,3 +78,14 @@ def test_help_and_wrong_arguments_wait_for_no_heavy_library():
     """Verbs at which a person waits answer wrong use and missing files before torch and its kin are imported."""
     done = subprocess.run([sys.executable, '-c', AT_ONCE], capture_output=True, text=True)
     assert not done.returncode, done.stderr
+
+
+def test_a_run_out_of_memory_says_what_to_do(monkeypatch, capsys):
+    def too_large(config):
+        raise MemoryError('Unable to allocate 3 TiB')
+
+    monkeypatch.setattr('hoigen.episodes.commands.report', too_large)
+    assert main(['report', 'out']) == 1
+    said = capsys.readouterr().err
+    assert said.startswith('hoigen report: the machine has too little memory for this; choose smaller images or fewer')
+    assert said.count('\n') == 1

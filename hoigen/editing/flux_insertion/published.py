@@ -32,6 +32,7 @@ from hoigen.weights.published import (
     refuse_other_config,
 )
 from hoigen.weights.store import Source
+from hoigen.whole_files import whole_file
 
 __all__ = ['TRAINED', 'load_autoencoder', 'load_published', 'load_text', 'save_trained', 'start_from', 'trained']
 
@@ -115,9 +116,8 @@ def trained(insertion: InsertionTransformer) -> dict[str, Tensor]:
 def save_trained(tensors: dict[str, Tensor], folder: Path) -> None:
     """Write what :func:`trained` gives, in bfloat16; the file appears whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
-    growing = folder / f'{TRAINED}.growing'
-    save_file({key: value.detach().bfloat16().contiguous() for key, value in tensors.items()}, growing)
-    growing.rename(folder / TRAINED)
+    with whole_file(folder / TRAINED) as file:
+        save_file({key: value.detach().bfloat16().contiguous() for key, value in tensors.items()}, file)
 
 
 def _sources(config: EditConfig) -> tuple[Source, Source]:

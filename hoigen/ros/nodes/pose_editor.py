@@ -35,7 +35,8 @@ class PoseEditorConfig:
     """Parameters of pose_editor."""
 
     object: str = param(
-        'mug', "What is put in: a mesh file (GLB, OBJ, PLY, STL; front +x, up +z) or one of the simulator's shapes."
+        'mug',
+        "What is put in: a mesh file (GLB, glTF, OBJ, PLY, STL; front +x, up +z) or one of the simulator's shapes.",
     )
     scale: float = param(1.0, 'Metres for one unit of the mesh file; millimetres: 0.001.', low=1e-6, high=1000.0)
     size: str = param(

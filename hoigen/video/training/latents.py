@@ -20,6 +20,7 @@ from hoigen.video.autoencoder import Autoencoder, rough_picture
 from hoigen.video.data import ClipSet
 from hoigen.video.inputs import PointInputs
 from hoigen.video.model import Model
+from hoigen.whole_files import whole_file
 
 POINT_FIELDS = tuple(field.name for field in fields(PointInputs))
 DECODES = (
@@ -101,9 +102,8 @@ class LatentSet:
             path = self.path(index)
             path.parent.mkdir(parents=True, exist_ok=True)
             tensors = encode(self.clips, index, model, accelerator.device)
-            partial = path.with_suffix('.partial')
-            save_file(tensors, partial, {'clip': self._stamp(index)})
-            partial.rename(path)
+            with whole_file(path) as file:
+                save_file(tensors, file, {'clip': self._stamp(index)})
         accelerator.wait_for_everyone()
 
     def _is_there(self, index: int) -> bool:

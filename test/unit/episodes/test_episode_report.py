@@ -187,3 +187,15 @@ def test_nothing_to_show_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(EpisodeError, match='expected an episode that can be shown'):
         write_report(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ['episode_0000']
+
+
+def test_the_page_of_an_extraction_stays(tmp_path: Path) -> None:
+    """`hoigen extract` wrote a page of its own there; a clip of it can have one of this kind in its own folder."""
+    write_episode(tmp_path / 'clip_0000', SHOWN)
+    (tmp_path / 'extract.json').write_text('{}')
+    (tmp_path / 'report').mkdir()
+    (tmp_path / 'report.html').write_text('of the extraction')
+    with pytest.raises(EpisodeError, match=r'whose own report\.html this would replace; name one of its clips'):
+        write_report(tmp_path)
+    assert (tmp_path / 'report.html').read_text() == 'of the extraction'
+    assert write_report(tmp_path / 'clip_0000') == tmp_path / 'clip_0000' / 'report.html'
