@@ -144,7 +144,7 @@ def test_a_full_disk_keeps_the_previous_checkpoint_and_says_so(tmp_path, monkeyp
     monkeypatch.setitem(loop_module.save_checkpoint.__globals__, 'save_file', save_file)
     with pytest.raises(
         TrainingError,
-        match=r'checkpoint of step 20: .*No space left on device; kept: '
+        match=r"checkpoint of step 20: .*No space left on device: '.*\.safetensors'; kept: "
         r'.*checkpoint-00000010. Make room and run the same command again',
     ):
         fit(tmp_path / 'cut')
