@@ -23,10 +23,11 @@ from safetensors.torch import load_file
 from hoigen.metrics.measures import CONTACT_PX, higher_is_better
 from hoigen.metrics.statistics import Summary, differences, summarise
 from hoigen.metrics.tables import Rows, digits, markdown, said
+from hoigen.models.tensors import save
 from hoigen.video.evaluate import evaluate_generator
 from hoigen.video.generator import Generator, load_generator
 from hoigen.video.heldout import HeldOut, heldout_clips
-from hoigen.video.model import FILES, WEIGHTS, ModelConfig, build, read_config, save, save_config
+from hoigen.video.model import FILES, WEIGHTS, ModelConfig, build, read_config, save_config
 from hoigen.video.sampling import CONDITIONS, Sampling
 from hoigen.video.training.latents import latent_mask
 from hoigen.video.training.stages import recipe

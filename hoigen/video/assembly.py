@@ -11,8 +11,9 @@ import torch
 from accelerate import init_empty_weights
 from torch import nn
 
+from hoigen.models.configuration import parts_of
 from hoigen.video.autoencoder import PublishedAutoencoder
-from hoigen.video.configuration import ModelConfig, parts_of, read_config
+from hoigen.video.configuration import ModelConfig, read_config
 from hoigen.video.text import PromptEncoder
 from hoigen.video.transformer import BACKBONE, ControlledCogVideoX
 from hoigen.weights.published import (

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from hoigen.video.configuration import Memory, read_config, save_config
+from hoigen.models.configuration import Memory
+from hoigen.video.configuration import read_config, save_config
 from hoigen.weights.catalogue import ModelError
 
 

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import torch
 from diffusers import CogVideoXDPMScheduler
-from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
+from hoigen.models.configuration import CONFIG, Memory, parts_of
+from hoigen.models.placement import place
+from hoigen.models.tensors import load_strictly, save_tensors
 from hoigen.provenance import sha256_of
 from hoigen.video.assembly import (
     CONTROL,
@@ -21,13 +23,11 @@ from hoigen.video.assembly import (
     weight_files,
 )
 from hoigen.video.autoencoder import Autoencoder, PublishedAutoencoder, ReferenceAutoencoder
-from hoigen.video.configuration import CONFIG, Memory, ModelConfig, parts_of, read_config, save_config
+from hoigen.video.configuration import ModelConfig, read_config, save_config
 from hoigen.video.memory import refuse_too_little
-from hoigen.video.placement import place
 from hoigen.video.text import PromptEncoder
 from hoigen.video.transformer import BACKBONE, ControlledCogVideoX
-from hoigen.weights.published import ModelError, fingerprint, read_tensors, refuse_misfits
-from hoigen.whole_files import whole_file
+from hoigen.weights.published import ModelError, fingerprint
 
 __all__ = [
     'CONFIG',
@@ -41,13 +41,10 @@ __all__ = [
     'build',
     'load',
     'load_autoencoder',
-    'load_strictly',
     'load_text',
     'read_config',
-    'save',
     'save_config',
     'save_control',
-    'save_tensors',
     'start_from',
 ]
 
@@ -132,35 +129,6 @@ def _load_published(config: ModelConfig) -> Model:
     return Model(config, transformer, autoencoder, CogVideoXDPMScheduler(**config.scheduler), weights, text)
 
 
-def save(module: nn.Module, path: Path) -> None:
-    """Write a module's weights as float16; the file appears whole or not at all."""
-    save_tensors(module.state_dict(), path)
-
-
-def save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
-    """As :func:`save`, of a state dict."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    halved = {
-        k: v.detach().to(torch.float16 if v.is_floating_point() else v.dtype).contiguous() for k, v in tensors.items()
-    }
-    with whole_file(path) as file:
-        save_file(halved, file)
-
-
 def save_control(tensors: dict[str, Tensor], folder: Path) -> None:
     """Write of a transformer's state dict what is not the backbone's; with ``model.yaml`` beside it it is a model."""
     save_tensors({k: v for k, v in tensors.items() if not k.startswith(BACKBONE)}, folder / CONTROL)
-
-
-def load_strictly(module: nn.Module, path: Path) -> None:
-    """Load ``path`` into ``module``; every key and shape must fit and every value be finite."""
-    tensors = read_tensors(path)
-    refuse_misfits(
-        path,
-        {k: tuple(v.shape) for k, v in module.state_dict().items()},
-        {k: tuple(v.shape) for k, v in tensors.items()},
-    )
-    wrong = sorted(k for k, v in tensors.items() if v.is_floating_point() and not v.isfinite().all())
-    if wrong:
-        raise ModelError(f'{path}: expected finite values, got others in {len(wrong)} tensors: {wrong[:10]}')
-    module.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})

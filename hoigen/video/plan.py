@@ -8,8 +8,10 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from hoigen.video.configuration import Memory, read_config
-from hoigen.video.memory import THRIFT, Needs, advice, gigabytes, label, needs
+from hoigen.models.configuration import Memory
+from hoigen.models.needs import THRIFT, Needs, gigabytes
+from hoigen.video.configuration import read_config
+from hoigen.video.memory import advice, label, needs
 from hoigen.video.training_needs import TrainingNeeds, training_needs
 
 

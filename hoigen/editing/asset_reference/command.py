@@ -21,8 +21,8 @@ from hoigen.geometry.orientation import Orientation
 from hoigen.geometry.shading import draw
 from hoigen.look.progress import bars
 from hoigen.look.sheets import marked, sheet
+from hoigen.models.configuration import Memory
 from hoigen.records import Camera, MeshAsset
-from hoigen.video.configuration import Memory
 from hoigen.whole_files import whole_file
 
 if TYPE_CHECKING:

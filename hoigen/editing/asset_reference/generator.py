@@ -21,9 +21,9 @@ from hoigen.editing.flux_insertion.inserter import Inserter, load_inserter
 from hoigen.editing.placement import PlacementError, place, refuse_size
 from hoigen.editing.subjects import mesh_subject
 from hoigen.geometry.shading import draw
+from hoigen.models.configuration import Memory
 from hoigen.provenance import versions_of
 from hoigen.records import Camera, Check, MeshAsset, Provenance
-from hoigen.video.configuration import Memory
 
 __all__ = ['AssetPicture', 'AssetReference', 'OnStep', 'load_asset_reference']
 

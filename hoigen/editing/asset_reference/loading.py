@@ -13,7 +13,7 @@ from hoigen.editing.asset_reference.published import load_published
 from hoigen.editing.flux.autoencoder import Autoencoder, PatchAutoencoder, PatchConfig
 from hoigen.editing.flux.configuration import EditConfig, Memory, ModelError, read_config
 from hoigen.editing.flux.loading import PlacedModel, Text, WordedParts, read_small
-from hoigen.video.configuration import parts_of
+from hoigen.models.configuration import parts_of
 
 __all__ = ['FILES', 'AssetModel', 'Parts', 'build_parts', 'load_asset_model']
 

@@ -15,8 +15,8 @@ from hoigen.editing.flux.autoencoder import PublishedAutoencoder
 from hoigen.editing.flux.configuration import EditConfig, ModelError
 from hoigen.editing.flux.text import CaptionEncoder
 from hoigen.editing.flux_insertion.lora import refuse_infinite
-from hoigen.video.configuration import parts_of
-from hoigen.video.placement import place, quantise
+from hoigen.models.configuration import parts_of
+from hoigen.models.placement import place, quantise
 from hoigen.weights.published import (
     assign,
     fingerprint,

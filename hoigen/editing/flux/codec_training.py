@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hoigen.editing.flux.autoencoder import PatchAutoencoder
 from hoigen.training.loop import Batch, Hardware, LoopConfig, Objective, train
-from hoigen.video.training.autoencoder import local_ssim
+from hoigen.training.losses import local_ssim
 
 __all__ = ['AutoencoderLoss', 'Pictures', 'dissimilarity', 'train_autoencoder']
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
+from hoigen.models.configuration import CONFIG, Memory, config_of
 from hoigen.resources import ResourceError, find
-from hoigen.video.configuration import CONFIG, Memory, config_of
 from hoigen.weights import ModelError
 
 __all__ = ['CONFIG', 'EditConfig', 'Memory', 'ModelError', 'read_config', 'save_config']

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from hoigen.editing.flux.configuration import CONFIG, EditConfig, ModelError
 from hoigen.editing.flux.words import WordTable
+from hoigen.models.tensors import load_strictly
 from hoigen.provenance import sha256_of
-from hoigen.video.model import load_strictly
 
 __all__ = ['WEIGHTS', 'PlacedModel', 'Text', 'WordedParts', 'read_small']
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hoigen.video.configuration import Memory
+from hoigen.models.configuration import Memory
 from hoigen.weights.pretrained import pretrained
 
 __all__ = ['CaptionEncoder']

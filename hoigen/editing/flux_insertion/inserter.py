@@ -22,9 +22,9 @@ from hoigen.editing.region import Region, region_of
 from hoigen.editing.synthesis import GREY, filled, make_room
 from hoigen.editing.views import nearest
 from hoigen.geometry.shading import draw
+from hoigen.models.configuration import Memory
 from hoigen.provenance import versions_of
 from hoigen.records import Camera, Provenance
-from hoigen.video.configuration import Memory
 
 __all__ = ['Inserter', 'OnStep', 'load_inserter']
 

@@ -12,7 +12,7 @@ from hoigen.editing.flux.configuration import EditConfig, Memory, ModelError, re
 from hoigen.editing.flux.loading import PlacedModel, Text, WordedParts, read_small
 from hoigen.editing.flux_insertion.model import InsertionTransformer
 from hoigen.editing.flux_insertion.refiner import Refiner
-from hoigen.video.configuration import parts_of
+from hoigen.models.configuration import parts_of
 
 __all__ = ['FILES', 'InsertionModel', 'Parts', 'build_parts', 'load_insertion']
 

@@ -11,8 +11,8 @@ from hoigen.editing.flux.autoencoder import PublishedAutoencoder
 from hoigen.editing.flux.configuration import CONFIG, EditConfig, Memory, ModelError
 from hoigen.editing.flux_insertion.lora import adapt
 from hoigen.editing.flux_insertion.model import FEATURES, InsertionTransformer, sequence_ids
-from hoigen.video.memory import THRIFT, Needs, gigabytes, size_of
-from hoigen.video.trace import flops, peak_bytes
+from hoigen.models.needs import THRIFT, Needs, gigabytes, size_of
+from hoigen.models.trace import flops, peak_bytes
 
 __all__ = ['needs', 'refuse_too_little']
 

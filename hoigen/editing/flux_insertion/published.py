@@ -20,8 +20,8 @@ from hoigen.editing.flux.text import CaptionEncoder
 from hoigen.editing.flux_insertion.lora import adapt, adapter, assign_adapter, from_uno, rank_of, refuse_infinite
 from hoigen.editing.flux_insertion.memory import needs, refuse_too_little
 from hoigen.editing.flux_insertion.model import InsertionTransformer
-from hoigen.video.configuration import parts_of
-from hoigen.video.placement import place
+from hoigen.models.configuration import parts_of
+from hoigen.models.placement import place
 from hoigen.weights.published import (
     assign,
     fingerprint,

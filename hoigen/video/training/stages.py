@@ -12,25 +12,23 @@ import tyro
 from diffusers import CogVideoXDPMScheduler
 from torch import nn
 
+from hoigen.models.configuration import CONFIG
+from hoigen.models.tensors import load_strictly, save_tensors
 from hoigen.training.checkpoint import whole
 from hoigen.training.loop import Hardware, LoopConfig
 from hoigen.video.check import check_clips
 from hoigen.video.data import ClipSet
 from hoigen.video.model import (
-    CONFIG,
     FILES,
     WEIGHTS,
     Model,
     ModelConfig,
-    ModelError,
     build,
     load_autoencoder,
-    load_strictly,
     load_text,
     read_config,
     save_config,
     save_control,
-    save_tensors,
     start_from,
 )
 from hoigen.video.training.autoencoder import AutoencoderLoss, train_autoencoder
@@ -38,6 +36,7 @@ from hoigen.video.training.decoder import DecoderLoss, train_decoder
 from hoigen.video.training.diffusion import DiffusionLoss, train_diffusion
 from hoigen.video.training.latents import LatentSet
 from hoigen.video.transformer import BACKBONE
+from hoigen.weights import ModelError
 
 Stage = Literal['autoencoder', 'diffusion', 'decoder']
 STAGES: tuple[Stage, ...] = ('autoencoder', 'diffusion', 'decoder')

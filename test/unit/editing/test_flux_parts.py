@@ -13,7 +13,7 @@ from hoigen.editing.flux.text import CaptionEncoder
 from hoigen.editing.flux.tokens import decode, encode, pack, position_ids, unpack
 from hoigen.editing.flux.words import LENGTH, WordTable
 from hoigen.editing.flux_insertion.published import load_autoencoder
-from hoigen.video.configuration import Memory
+from hoigen.models.configuration import Memory
 
 
 @pytest.fixture(scope='module')

@@ -15,7 +15,8 @@ from diffusers import (
 )
 from transformers import T5Config, T5EncoderModel, T5Tokenizer
 
-from hoigen.video.configuration import Memory, ModelConfig, read_config
+from hoigen.models.configuration import Memory
+from hoigen.video.configuration import ModelConfig, read_config
 from hoigen.video.transformer import ControlledCogVideoX
 
 TRANSFORMER = {

@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from synthetic_scene import moving_scene
 
 from hoigen.conditioning import ConditioningConfig, build_clip, build_conditions
+from hoigen.models.tensors import save
 from hoigen.video import ablation
 from hoigen.video.ablation import (
     LATENT_ERROR,
@@ -22,7 +23,7 @@ from hoigen.video.ablation import (
     train_variant,
 )
 from hoigen.video.heldout import HeldOut
-from hoigen.video.model import FILES, build, read_config, save
+from hoigen.video.model import FILES, build, read_config
 from hoigen.video.sampling import Sampling
 
 

@@ -7,7 +7,8 @@ import torch
 from published_layout import toy_config, write_pipeline, write_tracking_branch
 
 from hoigen.cli import main
-from hoigen.video.model import ModelError, load, save_config
+from hoigen.video.model import load, save_config
+from hoigen.weights import ModelError
 
 
 @pytest.fixture(autouse=True)

@@ -18,12 +18,14 @@ from synthetic_scene import moving_scene
 
 from hoigen.cli import main
 from hoigen.conditioning import build_clip, build_conditions
+from hoigen.models.configuration import Memory
 from hoigen.video.denoise import Denoiser
 from hoigen.video.generator import Generator
 from hoigen.video.inputs import video_tensor
-from hoigen.video.model import Memory, ModelError, load, save_config, save_control, start_from
+from hoigen.video.model import load, save_config, save_control, start_from
 from hoigen.video.sampling import Sampling
 from hoigen.video.transformer import Control, with_first_frame
+from hoigen.weights import ModelError
 from hoigen.weights.published import fingerprint
 
 PROMPT = 'a hand lifts the red can'

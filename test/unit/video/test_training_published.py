@@ -13,8 +13,9 @@ from small_training import write_clips
 
 from hoigen.training.curves import read_curves
 from hoigen.training.loop import Hardware
-from hoigen.video.model import CONTROL, ModelError, load, save_config
+from hoigen.video.model import CONTROL, load, save_config
 from hoigen.video.training.stages import TrainConfig, recipe, run, start_model
+from hoigen.weights import ModelError
 
 
 @pytest.fixture(scope='module')

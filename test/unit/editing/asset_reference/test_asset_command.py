@@ -14,7 +14,7 @@ from hoigen.cli import main
 from hoigen.editing.asset_reference.generator import AssetReference
 from hoigen.editing.asset_reference.loading import FILES, build_parts
 from hoigen.editing.flux.configuration import EditConfig, save_config
-from hoigen.video.model import save_tensors
+from hoigen.models.tensors import save_tensors
 
 
 @pytest.fixture

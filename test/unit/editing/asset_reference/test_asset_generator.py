@@ -15,8 +15,8 @@ from hoigen.editing.placement import PlacementError, place
 from hoigen.editing.records import Edited, Subject
 from hoigen.geometry.shading import draw
 from hoigen.geometry.transforms import rigid
+from hoigen.models.tensors import save_tensors
 from hoigen.records import Camera, MeshAsset, Provenance
-from hoigen.video.model import save_tensors
 
 
 def tetrahedron(size_m: float = 0.1) -> MeshAsset:

@@ -13,7 +13,7 @@ from hoigen.editing.asset_reference.lora import ADAPTED, DOMAIN, RANK, REFERENCE
 from hoigen.editing.asset_reference.model import AssetTransformer
 from hoigen.editing.asset_reference.published import blank_adapter, blank_switcher, give_released
 from hoigen.editing.flux.configuration import ModelError, read_config
-from hoigen.video.configuration import Memory
+from hoigen.models.configuration import Memory
 
 
 def released(folder: Path, small_flux: FluxTransformer2DModel) -> None:

@@ -8,7 +8,7 @@ from diffusers import ModelMixin
 from diffusers.hooks import apply_group_offloading
 from torch import nn
 
-from hoigen.video.configuration import Memory
+from hoigen.models.configuration import Memory
 
 
 @torch.no_grad()

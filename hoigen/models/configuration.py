@@ -1,0 +1,123 @@
+"""What the configurations of all models have: use of memory, and reading them from YAML with clear errors."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+import yaml
+
+from hoigen.weights.catalogue import ModelError
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ['CONFIG', 'Memory', 'config_of', 'parts_of']
+
+CONFIG = 'model.yaml'
+
+
+Config = TypeVar('Config')
+
+
+KINDS = {'str': str, 'int': int, 'dict[str, Any]': dict}
+"""Types of fields by their annotation."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Trade time for memory.
+
+    device: cpu, cuda, cuda:1; auto is the GPU where there is one. weights: the type in which the transformer's weights
+    are held; int8 halves its blocks, which still compute in bfloat16. offload: model keeps in the GPU's memory only the
+    part that is at work (transformer or autoencoder); group only the block that is at work. With both, prompts are
+    embedded on the CPU, each once. tiling: the autoencoder works on overlapping tiles, which changes the picture a
+    little at their seams.
+    """
+
+    device: str = 'cpu'
+    weights: Literal['float32', 'bfloat16', 'int8'] = 'bfloat16'
+    offload: Literal['none', 'model', 'group'] = 'none'
+    tiling: bool = False
+
+    def __post_init__(self) -> None:
+        for name, known in (('weights', ('float32', 'bfloat16', 'int8')), ('offload', ('none', 'model', 'group'))):
+            if getattr(self, name) not in known:
+                raise ModelError(f'memory.{name}: expected one of {", ".join(known)}, got {getattr(self, name)!r}')
+        if self.offload == 'group' and self.weights == 'int8':
+            raise ModelError('memory: expected weights int8 or offload group, got both')
+
+    def torch_device(self) -> torch.device:
+        import torch  # takes seconds: not for --help of what has memory among its options
+
+        if self.device == 'auto':
+            return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+        return torch.device(self.device)
+
+    def text_device(self) -> torch.device:
+        import torch
+
+        return self.torch_device() if self.offload == 'none' else torch.device('cpu')
+
+    def loading_device(self) -> torch.device:
+        """Where the weights are read to: straight to the device where they stay, else to the CPU."""
+        import torch
+
+        return self.torch_device() if self.offload == 'none' and self.weights != 'int8' else torch.device('cpu')
+
+    def dtype(self) -> torch.dtype:
+        """The type in which the parts compute."""
+        import torch
+
+        return torch.float32 if self.weights == 'float32' else torch.bfloat16
+
+
+def config_of(kind: Callable[..., Config], file: Path) -> Config:
+    """The configuration that a YAML file holds; ModelError names the file and the fields that are wrong."""
+    try:
+        given = yaml.safe_load(file.read_text(encoding='utf-8'))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        mark = getattr(error, 'problem_mark', None)
+        where = '' if mark is None else f' in line {mark.line + 1}'
+        why = ' '.join(str(getattr(error, 'problem', None) or error).split())
+        raise ModelError(f'{file}: expected YAML, got: {why}{where}') from error
+    if not isinstance(given, dict):
+        raise ModelError(f'{file}: expected fields and their values, got {type(given).__name__}')
+    wanted = inspect.signature(kind).parameters
+    unknown = sorted(map(str, given.keys() - wanted.keys()))
+    lacks = [name for name, field in wanted.items() if field.default is field.empty and name not in given]
+    if unknown or lacks:
+        raise ModelError(f'{file}: expected the fields of a model, missing {lacks}, unknown {unknown}')
+    wrong = [
+        f'{name}: expected {wanted[name].annotation}, got {value!r}'
+        for name, value in given.items()
+        if not _is_of(value, str(wanted[name].annotation))
+    ]
+    if wrong:
+        raise ModelError(f'{file}: {"; ".join(wrong)}')
+    try:
+        return kind(**{**given, 'memory': Memory(**given.get('memory') or {})})
+    except ModelError as error:
+        raise ModelError(f'{file}: {error}') from error
+    except (TypeError, KeyError, ValueError, AttributeError) as error:  # a field of another kind
+        raise ModelError(f'{file}: expected the configuration of a model, got: {error}') from error
+
+
+def _is_of(value: object, annotation: str) -> bool:
+    """Whether a value is of a field's type, as far as that is a plain one."""
+    kind = KINDS.get(annotation.removesuffix(' | None'))
+    return kind is None or isinstance(value, kind) or (value is None and annotation.endswith(' | None'))
+
+
+@contextmanager
+def parts_of(model: str) -> Iterator[None]:
+    """Where networks are made of a model's configuration: what they cannot be made of is told with its name."""
+    try:
+        yield
+    except (TypeError, KeyError, ValueError, AttributeError, ZeroDivisionError, AssertionError) as error:
+        told = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ModelError(f'model {model}: expected parts as its {CONFIG} can describe them, got: {told}') from error
