@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from hoigen.editing.flux.autoencoder import PatchAutoencoder
-from hoigen.training.loop import Batch, Hardware, LoopConfig, Objective, train
-from hoigen.training.losses import local_ssim
+from hoigen.learning.loop import Batch, Hardware, LoopConfig, Objective, train
+from hoigen.learning.losses import local_ssim
 
 __all__ = ['AutoencoderLoss', 'Pictures', 'dissimilarity', 'train_autoencoder']
 

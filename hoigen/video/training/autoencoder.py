@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from hoigen.training.loop import Batch, Hardware, LoopConfig, Objective, train
-from hoigen.training.losses import local_ssim
+from hoigen.learning.loop import Batch, Hardware, LoopConfig, Objective, train
+from hoigen.learning.losses import local_ssim
 from hoigen.video.autoencoder import ReferenceAutoencoder
 from hoigen.video.data import ClipSet
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from hoigen.training.loop import Batch, Hardware, LoopConfig, Objective, train
+from hoigen.learning.loop import Batch, Hardware, LoopConfig, Objective, train
 from hoigen.video.autoencoder import ReferenceAutoencoder
 from hoigen.video.denoise import sample
 from hoigen.video.model import Model

@@ -13,7 +13,7 @@ import torch
 from diffusers import CogVideoXDPMScheduler
 from torch import Tensor, nn
 
-from hoigen.training.loop import Batch, Hardware, LoopConfig, Objective, train
+from hoigen.learning.loop import Batch, Hardware, LoopConfig, Objective, train
 from hoigen.video.denoise import predict
 from hoigen.video.inputs import PointInputs
 from hoigen.video.model import Model

@@ -12,10 +12,10 @@ import tyro
 from diffusers import CogVideoXDPMScheduler
 from torch import nn
 
+from hoigen.learning.checkpoint import whole
+from hoigen.learning.loop import Hardware, LoopConfig
 from hoigen.models.configuration import CONFIG
 from hoigen.models.tensors import load_strictly, save_tensors
-from hoigen.training.checkpoint import whole
-from hoigen.training.loop import Hardware, LoopConfig
 from hoigen.video.check import check_clips
 from hoigen.video.data import ClipSet
 from hoigen.video.model import (

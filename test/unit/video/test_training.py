@@ -10,10 +10,10 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from hoigen.training import loop as loop_module
-from hoigen.training.checkpoint import STATE, TrainingError, last_checkpoint
-from hoigen.training.curves import CURVES, PICTURE, read_curves
-from hoigen.training.loop import Hardware, LoopConfig, Objective, train
+from hoigen.learning import loop as loop_module
+from hoigen.learning.checkpoint import STATE, TrainingError, last_checkpoint
+from hoigen.learning.curves import CURVES, PICTURE, read_curves
+from hoigen.learning.loop import Hardware, LoopConfig, Objective, train
 
 PLAIN = Hardware(precision='no')
 

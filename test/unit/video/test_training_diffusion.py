@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from small_training import small_config, write_clips
 
-from hoigen.training.loop import Hardware
+from hoigen.learning.loop import Hardware
 from hoigen.video.data import ClipSet
 from hoigen.video.model import build, read_config
 from hoigen.video.training import latents as latents_module

@@ -18,9 +18,9 @@ from safetensors.torch import load_file
 from small_training import write_clips, write_model
 
 from hoigen.cli import main as cli_main
-from hoigen.training.checkpoint import last_checkpoint
-from hoigen.training.curves import read_curves
-from hoigen.training.loop import Hardware
+from hoigen.learning.checkpoint import last_checkpoint
+from hoigen.learning.curves import read_curves
+from hoigen.learning.loop import Hardware
 from hoigen.video.model import load
 from hoigen.video.train import main as module_main
 from hoigen.video.training.decoder import DecoderLoss

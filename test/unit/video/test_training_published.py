@@ -11,8 +11,8 @@ from published_layout import toy_config, write_pipeline, write_tracking_branch
 from safetensors.torch import load_file
 from small_training import write_clips
 
-from hoigen.training.curves import read_curves
-from hoigen.training.loop import Hardware
+from hoigen.learning.curves import read_curves
+from hoigen.learning.loop import Hardware
 from hoigen.video.model import CONTROL, load, save_config
 from hoigen.video.training.stages import TrainConfig, recipe, run, start_model
 from hoigen.weights import ModelError

@@ -11,7 +11,7 @@ from torch import Tensor
 from hoigen.editing.arrays import opened
 from hoigen.editing.conditions import as_signed
 from hoigen.editing.flux_insertion.training.examples import channels_first, order_of
-from hoigen.training.checkpoint import TrainingError
+from hoigen.learning.checkpoint import TrainingError
 
 __all__ = ['AssetExamples']
 

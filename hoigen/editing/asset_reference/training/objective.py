@@ -16,7 +16,7 @@ from hoigen.editing.flux.autoencoder import Autoencoder
 from hoigen.editing.flux.sampling import Velocity
 from hoigen.editing.flux.tokens import encode
 from hoigen.editing.flux.words import LENGTH
-from hoigen.training.loop import Batch, Objective
+from hoigen.learning.loop import Batch, Objective
 
 __all__ = ['AssetLoss', 'AssetObjective']
 

@@ -20,8 +20,8 @@ from hoigen.editing.flux.codec_training import AutoencoderLoss, train_autoencode
 from hoigen.editing.flux.configuration import EditConfig, ModelError, read_config, save_config
 from hoigen.editing.flux_insertion.training.refining import RefinerLoss
 from hoigen.editing.flux_insertion.training.stages import save_weights
+from hoigen.learning.loop import Hardware, LoopConfig, train
 from hoigen.models.tensors import load_strictly
-from hoigen.training.loop import Hardware, LoopConfig, train
 
 Stage = Literal['scenes', 'autoencoder', 'asset', 'refiner']
 STAGES: tuple[Stage, ...] = ('scenes', 'autoencoder', 'asset', 'refiner')

@@ -15,7 +15,7 @@ from hoigen.editing.conditions import as_signed, depth_picture, flat
 from hoigen.editing.data.reading import Rows, bytes_of
 from hoigen.editing.synthesis import GREY, TOLERANCE
 from hoigen.geometry.orientation import Orientation, rotation_of
-from hoigen.training.checkpoint import TrainingError
+from hoigen.learning.checkpoint import TrainingError
 
 __all__ = ['ExampleSet', 'Given', 'channels_first', 'order_of']
 

@@ -17,7 +17,7 @@ from hoigen.editing.flux.tokens import encode
 from hoigen.editing.flux_insertion.model import FEATURES, InsertionTransformer, sequence_ids
 from hoigen.editing.flux_insertion.training.examples import ExampleSet, Given, channels_first
 from hoigen.editing.synthesis import GREY, filled
-from hoigen.training.loop import Batch, Objective
+from hoigen.learning.loop import Batch, Objective
 
 __all__ = ['InsertionLoss', 'InsertionObjective', 'blank']
 

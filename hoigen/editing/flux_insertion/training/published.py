@@ -22,8 +22,8 @@ from hoigen.editing.flux_insertion.published import (
 )
 from hoigen.editing.flux_insertion.training.examples import ExampleSet
 from hoigen.editing.flux_insertion.training.objective import InsertionLoss, InsertionObjective
-from hoigen.training.checkpoint import whole
-from hoigen.training.loop import Hardware, LoopConfig, train
+from hoigen.learning.checkpoint import whole
+from hoigen.learning.loop import Hardware, LoopConfig, train
 
 __all__ = ['train_published']
 

@@ -14,7 +14,7 @@ from hoigen.editing.flux.sampling import sample, schedule
 from hoigen.editing.flux.tokens import decode
 from hoigen.editing.flux_insertion.refiner import Refiner
 from hoigen.editing.flux_insertion.training.objective import InsertionObjective
-from hoigen.training.loop import Batch, Objective
+from hoigen.learning.loop import Batch, Objective
 
 __all__ = ['RefinerLoss', 'RefinerObjective']
 

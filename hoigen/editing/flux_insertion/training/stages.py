@@ -18,9 +18,9 @@ from hoigen.editing.flux_insertion.training.examples import ExampleSet
 from hoigen.editing.flux_insertion.training.objective import InsertionLoss, InsertionObjective
 from hoigen.editing.flux_insertion.training.published import train_published
 from hoigen.editing.flux_insertion.training.refining import RefinerLoss, RefinerObjective
+from hoigen.learning.checkpoint import whole
+from hoigen.learning.loop import Hardware, LoopConfig, train
 from hoigen.models.tensors import load_strictly, save_tensors
-from hoigen.training.checkpoint import whole
-from hoigen.training.loop import Hardware, LoopConfig, train
 
 Stage = Literal['autoencoder', 'views', 'insertion', 'refiner']
 STAGES: tuple[Stage, ...] = ('autoencoder', 'views', 'insertion', 'refiner')

@@ -21,11 +21,11 @@ from hoigen.editing.flux_insertion.loading import build_parts as build_insertion
 from hoigen.editing.flux_insertion.training.refining import RefinerLoss
 from hoigen.editing.meshes.things import made_thing
 from hoigen.geometry.transforms import angle_between, invert, rigid
+from hoigen.learning.checkpoint import TrainingError
+from hoigen.learning.loop import Hardware, LoopConfig
 from hoigen.models.tensors import save_tensors
 from hoigen.sources.mujoco.clutter import Clutter
 from hoigen.sources.mujoco.render import Renderer
-from hoigen.training.checkpoint import TrainingError
-from hoigen.training.loop import Hardware, LoopConfig
 
 SIZES = ScenesConfig(size=32, views=2, view_size=16, things=2, sights=2)
 

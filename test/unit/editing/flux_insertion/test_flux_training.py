@@ -12,7 +12,7 @@ from hoigen.editing.flux.configuration import ModelError, save_config
 from hoigen.editing.flux_insertion.loading import load_insertion
 from hoigen.editing.flux_insertion.published import TRAINED, start_from, trained
 from hoigen.editing.flux_insertion.training.stages import recipe, run
-from hoigen.training.loop import Hardware, LoopConfig
+from hoigen.learning.loop import Hardware, LoopConfig
 
 SIZE, VIEWS, EXAMPLES = 32, 5, 3
 

@@ -22,9 +22,9 @@ from hoigen.editing.synthesis import make_room
 from hoigen.editing.views import random_views
 from hoigen.geometry.shading import draw
 from hoigen.geometry.transforms import rigid
+from hoigen.learning.checkpoint import TrainingError
+from hoigen.learning.loop import Hardware
 from hoigen.records import Camera, MeshAsset
-from hoigen.training.checkpoint import TrainingError
-from hoigen.training.loop import Hardware
 
 SIZE = 32
 CAMERA = Camera(np.array([[60.0, 0, 15.5], [0, 60, 15.5], [0, 0, 1]]), SIZE, SIZE, np.eye(4))

@@ -19,8 +19,8 @@ from diffusers.training_utils import EMAModel
 from torch import Tensor
 from torch.utils.data import default_collate
 
-from hoigen.training.checkpoint import State, TrainingError, last_checkpoint, save_checkpoint
-from hoigen.training.curves import Curves
+from hoigen.learning.checkpoint import State, TrainingError, last_checkpoint, save_checkpoint
+from hoigen.learning.curves import Curves
 
 Batch = dict[str, Tensor]
 
