@@ -12,6 +12,8 @@ import tyro
 from rich.console import Console
 from rich.text import Text
 
+from hoigen.ros.graph import pairs
+
 
 @dataclass(frozen=True)
 class Verb:
@@ -19,56 +21,34 @@ class Verb:
 
     module: str
     config: str
+    """'' where the class is that of the defaults."""
     function: str
     says: str
     example: str
     defaults: str = ''
-    """A function of the module that makes the configuration's defaults from the arguments, where they depend on one."""
+    """A function of the module that makes the configuration's defaults from the command line, if they depend on it."""
 
 
 VERBS = {
-    'up sim_to_video': Verb(
+    'up': Verb(
         'hoigen.ros.up',
-        'SimToVideoConfig',
+        '',
         'run',
-        'run a graph of nodes, from simulator to bag and report',
-        'hoigen up sim_to_video --episodes 3 --seed 7 --out out/demo',
+        'run a graph of nodes: a source of scenes and a maker of video or edits, to bags and report',
+        'hoigen up --source sim --maker video --episodes 3',
+        'job_of',
     ),
-    'up video_to_video': Verb(
-        'hoigen.ros.up',
-        'VideoToVideoConfig',
-        'run',
-        'run a graph of nodes, from a recording to bag and report',
-        'hoigen up video_to_video --video my.mp4 --out out/mine',
-    ),
-    'up pose_edit': Verb(
-        'hoigen.ros.up',
-        'PoseEditConfig',
-        'run',
-        'run a graph of nodes that puts an object into simulated scenes at a 6DoF pose',
-        'hoigen up pose_edit --episodes 1 --object cup.glb --at "0.1 0.1 0.05"',
-    ),
-    'up pose_edit_video': Verb(
-        'hoigen.ros.up',
-        'PoseEditVideoConfig',
-        'run',
-        'run a graph of nodes that puts an object into a recording at a 6DoF pose',
-        'hoigen up pose_edit_video --video my.bag --object cup.glb --at "0 0.1 0.6"',
-    ),
-    'up conditions': Verb(
-        'hoigen.ros.up',
-        'ConditionsConfig',
-        'run',
-        'run a graph of nodes, from simulator to bags of 3D conditions, without a video model',
-        'hoigen up conditions --episodes 20 --out out/conditions',
-    ),
-    'up own_source': Verb(
-        'hoigen.ros.up',
-        'OwnSourceConfig',
-        'run',
-        'run a graph of nodes on a scene that a source of your own publishes',
-        'hoigen up own_source --episodes 3 --out out/own',
-    ),
+    **{
+        f'up {name}': Verb(
+            'hoigen.ros.up',
+            '',
+            'run',
+            pair.description,
+            f'hoigen up {name} {pair.example}',
+            'job_of',
+        )
+        for name, pair in pairs().items()
+    },
     'generate': Verb(
         'hoigen.video.generate',
         'GenerateConfig',
@@ -167,7 +147,7 @@ VERBS = {
         'InsertConfig',
         'insert',
         'put an object into a picture or a recorded clip at a 6DoF pose',
-        'hoigen edit insert scene.png --view-deg 60 --mesh mug.glb --caption "a red mug" --at 0 0.1 0.6 --look 30 20 0',
+        'hoigen edit insert scene.png --fov-deg 60 --mesh mug.glb --position 0 0.1 0.6 --view-angles 30 20 0',
     ),
     'edit move': Verb(
         'hoigen.editing.commands.verbs',
@@ -265,8 +245,8 @@ def main(arguments: list[str] | None = None) -> int:
     module = import_module(verb.module)
     run: Callable[..., int | None] = getattr(module, verb.function)
     try:
-        defaults = {'default': getattr(module, verb.defaults)(rest)} if verb.defaults else {}
-        kind = getattr(module, verb.config)
+        defaults = {'default': getattr(module, verb.defaults)(arguments)} if verb.defaults else {}
+        kind = getattr(module, verb.config) if verb.config else type(defaults['default'])
         config = tyro.cli(
             kind,
             args=rest,

@@ -38,13 +38,13 @@ class TrajectoryError(ValueError):
 class PoseOptions:
     """Where an object is put: by numbers, still, or along a trajectory. Object frame: front +x, up +z."""
 
-    at: tuple[float, float, float] | None = None
-    """Place of the object's origin, metres in FRAME."""
-    turn: tuple[float, float, float] | None = None
-    """Degrees about the z, then the turned y, then the turned x axis of FRAME (yaw, pitch, roll)."""
-    look: tuple[float, float, float] | None = None
-    """In place of TURN, how the camera sees the object: degrees of azimuth (0 before its front), elevation (above its
-    horizon) and clockwise rotation in the picture."""
+    position: tuple[float, float, float] | None = None
+    """Position of the object's origin, metres in FRAME."""
+    rotation_ypr: tuple[float, float, float] | None = None
+    """Degrees about the z, then the rotated y, then the rotated x axis of FRAME (yaw, pitch, roll)."""
+    view_angles: tuple[float, float, float] | None = None
+    """In place of ROTATION_YPR, how the camera sees the object: degrees of azimuth (0 before its front), elevation
+    (above its horizon) and clockwise rotation in the image."""
     frame: Frame = 'camera'
     """World, or the first camera's optical frame: x right, y down, z forward."""
     trajectory: Path | None = None
@@ -52,15 +52,15 @@ class PoseOptions:
     t x y z qw qx qy qz, or TUM's text (t x y z qx qy qz qw). Its first line is the first frame of the clip."""
 
     def __post_init__(self) -> None:
-        given = [name for name in ('at', 'turn', 'look') if getattr(self, name) is not None]
-        if (self.at is None) == (self.trajectory is None) or (self.trajectory is not None and given):
+        given = [name for name in ('position', 'rotation_ypr', 'view_angles') if getattr(self, name) is not None]
+        if (self.position is None) == (self.trajectory is None) or (self.trajectory is not None and given):
             raise TrajectoryError(
-                'pose: expected either a place (at) or a trajectory, got '
+                'pose: expected either a position or a trajectory, got '
                 + (' and '.join([*given, *['trajectory'] * (self.trajectory is not None)]) or 'none')
             )
-        if self.turn is not None and self.look is not None:
-            raise TrajectoryError('pose: expected one of turn and look, got both')
-        _refuse_numbers(at=self.at, turn=self.turn, look=self.look)
+        if self.rotation_ypr is not None and self.view_angles is not None:
+            raise TrajectoryError('pose: expected one of rotation_ypr and view_angles, got both')
+        _refuse_numbers(position=self.position, rotation_ypr=self.rotation_ypr, view_angles=self.view_angles)
 
 
 @dataclass(frozen=True)
@@ -69,20 +69,21 @@ class MoveOptions:
 
     by: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """Metres along the axes of FRAME; 3 cm to the left in the picture: -0.03 0 0."""
-    turn: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    rotation_ypr: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """Degrees about the z, y and x axes of FRAME through the object's origin (yaw, pitch, roll)."""
     frame: Frame = 'camera'
     """World, or the first camera's optical frame: x right, y down, z forward."""
     trajectory: Path | None = None
-    """In place of BY and TURN, the object's own poses in FRAME; see `hoigen edit insert`."""
+    """In place of BY and ROTATION_YPR, the object's own poses in FRAME; see `hoigen edit insert`."""
 
     def __post_init__(self) -> None:
-        shifted = any(self.by) or any(self.turn)
+        shifted = any(self.by) or any(self.rotation_ypr)
         if shifted == (self.trajectory is not None):
             raise TrajectoryError(
-                'move: expected either a movement (by, turn) or a trajectory, got ' + ('both' if shifted else 'none')
+                'move: expected either a movement (by, rotation_ypr) or a trajectory, got '
+                + ('both' if shifted else 'none')
             )
-        _refuse_numbers(by=self.by, turn=self.turn)
+        _refuse_numbers(by=self.by, rotation_ypr=self.rotation_ypr)
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,14 +114,14 @@ def poses_of(config: PoseOptions, camera: Camera, stamps_ns: np.ndarray) -> np.n
     T_world_frame = _frame(config.frame, camera)
     if config.trajectory is not None:
         return T_world_frame @ _trajectory_at(config.trajectory, stamps_ns)
-    assert config.at is not None
-    place = apply(T_world_frame, np.array(config.at, float))
-    if config.look is not None:
+    assert config.position is not None
+    place = apply(T_world_frame, np.array(config.position, float))
+    if config.view_angles is not None:
         aimed = look_at(camera.T_world_cam[:3, 3], place, tuple(-camera.T_world_cam[:3, 1]))
-        azimuth, elevation, in_plane = np.radians(config.look)
+        azimuth, elevation, in_plane = np.radians(config.view_angles)
         R = aimed[:3, :3] @ rotation_of(Orientation(float(azimuth), float(elevation), float(in_plane)))
     else:
-        R = T_world_frame[:3, :3] @ _rotation(config.turn or (0.0, 0.0, 0.0))
+        R = T_world_frame[:3, :3] @ _rotation(config.rotation_ypr or (0.0, 0.0, 0.0))
     return np.repeat(rigid(R, place)[None], len(stamps_ns), 0)
 
 
@@ -130,7 +131,7 @@ def moved(config: MoveOptions, camera: Camera, stamps_ns: np.ndarray, T_world_ob
     if config.trajectory is not None:
         return T_world_frame @ _trajectory_at(config.trajectory, stamps_ns)
     R_world_frame = T_world_frame[:3, :3]
-    turn = R_world_frame @ _rotation(config.turn) @ R_world_frame.T
+    turn = R_world_frame @ _rotation(config.rotation_ypr) @ R_world_frame.T
     return np.stack([rigid(turn @ T[:3, :3], T[:3, 3] + R_world_frame @ np.array(config.by)) for T in T_world_object])
 
 
@@ -206,5 +207,5 @@ def _refuse_numbers(**given: tuple[float, float, float] | None) -> None:
     for name, values in given.items():
         if values is not None and not np.isfinite(values).all():
             raise TrajectoryError(f'{name}: expected finite numbers, got {values}')
-        if name in ('at', 'by') and values is not None and np.abs(values).max() > FAR_M:
+        if name in ('position', 'by') and values is not None and np.abs(values).max() > FAR_M:
             raise TrajectoryError(f'{name}: expected metres within {FAR_M:g}, got {values}; they may be millimetres')

@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
+from hoigen.perception import choices
 from hoigen.perception.clip import build_recorded_clip
 from hoigen.perception.flow import measure_flow
 from hoigen.perception.masks.boxes import find_boxes
@@ -35,19 +36,19 @@ PACKAGES = ('hoigen', 'numpy', 'opencv-python-headless', 'scipy', 'torch', 'tran
 class PerceptionConfig:
     """What finds hand and object, and how far away everything is."""
 
-    masks: Literal['auto', 'motion', 'sam2'] = 'auto'
+    masks: choices.MaskSource = 'auto'
     """What finds the masks: motion needs no weights; sam2 is SAM 2.1 with SAMURAI's choice of memories; auto is sam2
     where its weights have been fetched."""
-    boxes: Literal['motion', 'rtdetr', 'dfine', 'grounding-dino'] = 'motion'
+    boxes: choices.BoxSource = 'motion'
     """What finds the boxes that sam2 starts from: what moves, or a detector."""
-    geometry: Literal['auto', 'depth', 'vggt', 'none'] = 'auto'
+    geometry: choices.GeometrySource = 'auto'
     """Where the point maps come from: the recording's depth or VGGT; auto is the depth where there is one, else VGGT
     where its weights have been fetched; none leaves it at boxes, masks and tracks in the picture."""
     sam: str = 'sam2'
     """SAM 2.1's name in `hoigen models list`, or a folder."""
     vggt: str = 'vggt'
     """VGGT's name in `hoigen models list`, or a folder."""
-    tracker: Literal['flow', 'vggt'] = 'flow'
+    tracker: choices.TrackSource = 'flow'
     """What follows points: optical flow, or VGGT's track head."""
     median_depth_m: float | None = None
     """Gives a point map of unknown scale, which VGGT's is, this median depth in metres."""

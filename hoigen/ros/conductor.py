@@ -15,11 +15,13 @@ from lifecycle_msgs.srv import ChangeState
 from rclpy.client import Client
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
+from rich.console import Console
 
 from hoigen.ros import topics
 from hoigen.ros.awaited import Awaited
-from hoigen.ros.graph import SOURCES
+from hoigen.ros.options.conductor import ConductorOptions
 from hoigen.ros.processes import NodeFailed
+from hoigen.ros.progress import ProgressDisplay
 
 SPIN_S = 0.1
 START_S = 120.0
@@ -82,7 +84,8 @@ class Conductor:
         self._values: dict[str, dict[str, str]] = {node: {} for node in nodes}
         self._moved_at = time.monotonic()
         self._unheard: set[str] | None = None
-        self._awaited = None if self._values.keys() & set(SOURCES) else Awaited(self._node, nodes)
+        self._source = topics.source_in(nodes)
+        self._awaited = Awaited(self._node, nodes) if self._source is None else None
         self._node.create_subscription(
             topics.DIAGNOSTICS.type, topics.DIAGNOSTICS.name, self._on_diagnostics, topics.DIAGNOSTICS.qos
         )
@@ -134,7 +137,7 @@ class Conductor:
 
     def _progress(self, planned: int) -> Progress:
         own: dict[str, Any] = {'planned': planned} if planned else {}
-        source = next((self._values[node] for node in SOURCES if node in self._values), own)
+        source = own if self._source is None else self._values[self._source]
         perception, maker, recorder = (
             self._values.get(node, {})
             for node in (
@@ -193,6 +196,14 @@ class Conductor:
     def _spin(self) -> None:
         self._executor.spin_once(timeout_sec=SPIN_S)
         self._check()
+
+
+def conduct(job: ConductorOptions, check: Callable[[], None], console: Console) -> Progress:
+    """Bring the nodes of a job up and show how it goes; where it stands at its end."""
+    with Conductor(job.nodes, job.namespace, check) as conductor:
+        conductor.bring_up()
+        with ProgressDisplay(console) as display:
+            return conductor.follow(display.show, job.episodes)
 
 
 def _work(values: dict[str, Any]) -> dict[str, Any]:

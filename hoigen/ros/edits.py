@@ -15,17 +15,14 @@ from hoigen.messages import decode
 from hoigen.msg import EditedObject
 from hoigen.records import Camera, Contacts, Labels, Provenance
 from hoigen.ros import convert, topics
+from hoigen.ros.options.pose_editor import DEPTHS, INPUTS
 from hoigen.ros.streams import Refused, Tables
 from hoigen.ros.stretches import Instant, fit_together, stamp_of
 
-__all__ = ['PARTS', 'Instant', 'Poses', 'Seen', 'choose_inputs', 'edited_to_msgs', 'seen_of', 'to_world', 'untouched']
+__all__ = ['PARTS', 'Instant', 'Poses', 'Seen', 'edited_to_msgs', 'seen_of', 'to_world', 'untouched']
 
-NEEDED = (topics.IMAGE, topics.CAMERA_INFO)
-DEPTHS = (topics.DEPTH, topics.CONDITION_DEPTH)
-"""Where depth comes from: the first of them that is there."""
-OPTIONAL = (topics.CAMERA_POSE, topics.LABELS)
-PARTS = (*DEPTHS, topics.TRACKS, topics.CAMERA_INFO, topics.IMAGE, *OPTIONAL)
-"""What an instant may consist of."""
+PARTS = tuple({topic.name: topic for topic in topics.TOPICS}[name] for name in INPUTS)
+"""What a frame may consist of."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,15 +42,6 @@ class Seen:
     optical: str
 
 
-def choose_inputs(published: set[str]) -> tuple[str, ...]:
-    """What an instant consists of when these topics are published; () where that is not enough for one."""
-    depth = next((topic.name for topic in DEPTHS if topic.name in published), None)
-    if depth is None:
-        return ()
-    named = (topics.TRACKS,) if depth == topics.CONDITION_DEPTH.name else ()  # they say of which frame it is
-    return (depth, *(topic.name for topic in NEEDED), *(t.name for t in (*named, *OPTIONAL) if t.name in published))
-
-
 def world_of(instant: Instant) -> str:
     """The name of the frame in which an instant's camera is placed."""
     return instant.get(topics.CAMERA_POSE.name, instant[topics.IMAGE.name]).header.frame_id
@@ -63,7 +51,7 @@ def seen_of(instant: Instant) -> Seen:
     """Read an instant; raises :class:`Refused` for messages that cannot be read or do not fit together."""
     image = instant[topics.IMAGE.name]
     fit_together({name: message for name, message in instant.items() if hasattr(message, 'width')})
-    name = next(topic.name for topic in DEPTHS if topic.name in instant)
+    name = next(depth for depth in DEPTHS if depth in instant)
     labels = instant.get(topics.LABELS.name)
     world = world_of(instant)
     if labels is not None and labels.header.frame_id != world:

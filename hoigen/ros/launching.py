@@ -1,5 +1,7 @@
 """What the launch files share: a graph of config/graphs as a launch description. For real ROS installations alone."""
 
+import json
+
 from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable, Shutdown
 from launch.events.process import ProcessExited
@@ -7,8 +9,9 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode, Node
 
 from hoigen.ros import dds
-from hoigen.ros.graph import SOURCES, Graph, load_graph
-from hoigen.ros.refusals import refuse_wrong
+from hoigen.ros.declare import describe as described
+from hoigen.ros.graph import Graph, Option, load_graph
+from hoigen.ros.prepare import prepared
 
 STOP_S = '30'
 """How long a node may take to end an episode or a bag after SIGINT; launch's own 5 s cut both off."""
@@ -20,57 +23,51 @@ def describe(name: str) -> LaunchDescription:
     dds.remove_leftovers()
     return LaunchDescription(
         [
-            *(
-                DeclareLaunchArgument(name, default_value=str(argument.default), description=argument.description)
-                for name, argument in graph.arguments.items()
-            ),
-            DeclareLaunchArgument('namespace', default_value='', description='ROS namespace of the nodes.'),
-            DeclareLaunchArgument(
-                'use_sim_time',
-                default_value=str(graph.has_source).lower(),
-                choices=['true', 'false'],
-                description='Whether the nodes take the time from /clock.',
-            ),
-            DeclareLaunchArgument(
-                'log_level',
-                default_value='info',
-                choices=['debug', 'info', 'warn', 'error'],
-                description='Least severity of what the nodes log.',
-            ),
+            *(argument(option) for option in graph.options.values()),
             *(SetEnvironmentVariable(name, value) for name, value in dds.environment(len(graph.nodes) + 1).items()),
             OpaqueFunction(function=start, args=[graph]),
         ]
     )
 
 
+def argument(option: Option) -> DeclareLaunchArgument:
+    """An option as a launch argument; its value is YAML, arrays are [a, b, c]."""
+    default, choices = option.default, option.field.metadata['choices']
+    return DeclareLaunchArgument(
+        option.name,
+        default_value=default if isinstance(default, str) else json.dumps(default),
+        choices=list(choices) if choices and isinstance(default, str) else None,
+        description=described(option.field),
+    )
+
+
 def start(context: LaunchContext, graph: Graph) -> list[Node]:
     """The nodes with the values of the arguments."""
-    given = {name: LaunchConfiguration(name).perform(context) for name in graph.arguments}
-    namespace, level = (LaunchConfiguration(name).perform(context) for name in ('namespace', 'log_level'))
-    simulated = LaunchConfiguration('use_sim_time').perform(context) == 'true'
-    parameters = graph.parameters(given)
-    refuse_wrong(parameters, namespace)
+    given = {name: LaunchConfiguration(name).perform(context) for name in graph.options}
+    job, parameters = prepared(graph, given)
     nodes: list[Node] = [
         LifecycleNode(
             package='hoigen',
             executable=node,
             name=node,
-            namespace=namespace,
+            namespace=job.namespace,
             output='both',
-            parameters=[{**values, 'use_sim_time': simulated and node not in SOURCES}],
-            ros_arguments=['--log-level', level],
+            parameters=[{name: list(it) if isinstance(it, tuple) else it for name, it in values.items()}],
+            ros_arguments=['--log-level', job.log_level],
             sigterm_timeout=STOP_S,
             on_exit=died,
         )
         for node, values in parameters.items()
     ]
-    own = [] if graph.has_source else ['--episodes', given['episodes']]
     conductor = Node(
         package='hoigen',
         executable='conductor',
         output='both',
         on_exit=finished,
-        arguments=['--graph', graph.name, '--output', given['output'], '--namespace', namespace, *own],
+        arguments=[
+            *('--nodes', *job.nodes),
+            *('--out', job.out, '--namespace', job.namespace, '--episodes', str(job.episodes)),
+        ],
     )
     return [*nodes, conductor]
 

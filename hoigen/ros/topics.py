@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from typing import Any
 
 from rclpy.qos import QoSProfile
@@ -10,11 +12,12 @@ from rclpy.qos import QoSProfile
 from hoigen.messages import topics as rows
 from hoigen.ros import qos
 from hoigen.ros.convert import message_class
-from hoigen.ros.graph import SOURCES
 
+SOURCES = SOURCE, VIDEO = 'sim_source', 'video_source'
+"""The nodes of hoigen's own that frames and time come from."""
 BUILDER, PERCEPTION, RECORDER = 'condition_builder', 'perception', 'episode_recorder'
 SYNTHESIZER, EDITOR = 'synthesizer', 'pose_editor'
-SOURCE, VIDEO = SOURCES
+NODES = (*SOURCES, BUILDER, PERCEPTION, RECORDER, SYNTHESIZER, EDITOR)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,11 +101,39 @@ CLIP_PARTS = (IMAGE, CAMERA_INFO, CAMERA_POSE, LABELS, *CONDITIONS)
 """What makes a row of a clip."""
 
 
+def role_of(node: str) -> str:
+    """The node whose topics a node has; one that the table does not name is a source like sim_source."""
+    return node if node in NODES else SOURCE
+
+
+def source_in(nodes: Collection[str]) -> str | None:
+    """The node of a graph that frames and time come from; None if the source is the user's own."""
+    return next((node for node in nodes if role_of(node) in SOURCES), None)
+
+
 def written_by(node: str) -> tuple[Topic, ...]:
-    """The topics that a node publishes, where it has what they tell."""
-    return tuple(topic for topic in TOPICS if node in topic.writers)
+    """The topics that a node publishes, where it has what they report."""
+    return tuple(topic for topic in TOPICS if role_of(node) in topic.writers)
 
 
 def read_by(node: str) -> tuple[Topic, ...]:
     """The topics that a node hears in the graph."""
-    return tuple(topic for topic in TOPICS if node in topic.readers)
+    return tuple(topic for topic in TOPICS if role_of(node) in topic.readers)
+
+
+def readers_of(topic: Topic, nodes: Collection[str]) -> set[str]:
+    """Those of ``nodes`` that hear a topic."""
+    return {node for node in nodes if role_of(node) in topic.readers}
+
+
+def readers_in(nodes: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """For each node of a graph the others that hear it; in the order of activation, who listens before who speaks."""
+    readers = {
+        node: tuple(sorted({it for topic in written_by(node) for it in readers_of(topic, nodes)} - {node}))
+        for node in nodes
+    }
+    source = source_in(nodes)
+    before = {node: [it for it in heard_by if it != source] for node, heard_by in readers.items()}
+    if source is not None:
+        before[source] = [node for node in nodes if node != source]
+    return {node: readers[node] for node in TopologicalSorter(before).static_order()}

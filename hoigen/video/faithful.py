@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
 
 from hoigen.provenance import versions_of
 from hoigen.records import Conditions, GeneratedClip, Labels, Provenance
-from hoigen.video.sampling import DEFAULT, Sampling
+from hoigen.video.sampling import ACCEPTANCE, DEFAULT, Acceptance, Sampling
 
 __all__ = [
-    'ACCEPTANCE',
-    'Acceptance',
     'Draws',
     'FidelityTooLow',
     'OnStep',
@@ -30,30 +28,6 @@ NOTHING_IN_VIEW = (
 
 OnStep = Callable[[int, int, np.ndarray], None]
 """Called after each denoising step with (done, steps, preview [H,W,3] uint8); raise to stop."""
-
-
-@dataclass(frozen=True)
-class Acceptance:
-    """Which clips are kept.
-
-    min_fidelity: what the mean fidelity of a clip's frames must reach; 0 keeps every clip of which it can be measured.
-    tries: seeds that are drawn before the scene is given up.
-    """
-
-    min_fidelity: float = 0.5
-    tries: int = 3
-
-    def __post_init__(self) -> None:
-        checks = (
-            (0 <= self.min_fidelity <= 1, 'min_fidelity', 'in [0, 1]', self.min_fidelity),
-            (1 <= self.tries <= 100, 'tries', 'in [1, 100]', self.tries),
-        )
-        faults = [f'{name}: expected {expected}, got {got}' for ok, name, expected, got in checks if not ok]
-        if faults:
-            raise ValueError('Acceptance: ' + '; '.join(faults))
-
-
-ACCEPTANCE = Acceptance()
 
 
 class Draws(Protocol):

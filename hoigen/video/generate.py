@@ -20,8 +20,8 @@ from hoigen.provenance import provenance_to_json
 from hoigen.records import Clip, GeneratedClip
 from hoigen.sources.mujoco import MujocoConfig, MujocoSource
 from hoigen.video.configuration import read_config
-from hoigen.video.faithful import ACCEPTANCE, Acceptance, FidelityTooLow, first_accepted
-from hoigen.video.sampling import DEFAULT, Sampling
+from hoigen.video.faithful import FidelityTooLow, first_accepted
+from hoigen.video.sampling import ACCEPTANCE, DEFAULT, Acceptance, Sampling
 from hoigen.video.views import consistency, view_conditions
 from hoigen.whole_files import whole_file
 

@@ -1,4 +1,4 @@
-"""How to sample: the settings of one generation, the same for every model."""
+"""How to sample, and which samples are kept: the settings of one generation, the same for every model."""
 
 from __future__ import annotations
 
@@ -67,3 +67,27 @@ class Sampling:
 
 
 DEFAULT = Sampling()
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """Which clips are kept.
+
+    min_fidelity: what the mean fidelity of a clip's frames must reach; 0 keeps every clip of which it can be measured.
+    tries: seeds that are drawn before the scene is given up.
+    """
+
+    min_fidelity: float = 0.5
+    tries: int = 3
+
+    def __post_init__(self) -> None:
+        checks = (
+            (0 <= self.min_fidelity <= 1, 'min_fidelity', 'in [0, 1]', self.min_fidelity),
+            (1 <= self.tries <= 100, 'tries', 'in [1, 100]', self.tries),
+        )
+        faults = [f'{name}: expected {expected}, got {got}' for ok, name, expected, got in checks if not ok]
+        if faults:
+            raise ValueError('Acceptance: ' + '; '.join(faults))
+
+
+ACCEPTANCE = Acceptance()

@@ -25,7 +25,9 @@ FRAMES = (0, 9, 16)
 def test_the_bag_holds_what_the_model_gives_of_the_scene(real_job: Callable[..., Job]) -> None:
     """One episode through all processes: no step on the way (messages, order, processes) changes a bit, the object is
     before the table and behind the hand, and its mask is where the picture has changed."""
-    job = real_job('--episodes', '1', '--seed', str(SEED), '--model', MODEL, '--at', AT, graph='pose_edit')
+    job = real_job(
+        '--episodes', '1', '--seed', str(SEED), '--model', MODEL, '--position', *AT.split(), graph='pose_edit'
+    )
     assert job.status() == 0, job.printed
     with EpisodeReader(job.out / 'episode_0000') as reader:
         assert reader.complete

@@ -32,7 +32,9 @@ def masks(reader: EpisodeReader) -> np.ndarray:
 def test_simulated_episodes_become_bags_with_edited_frames(job: Callable[..., Job]) -> None:
     """Whole bags without generated video: the scene as it is and as it was edited, with labels that the mesh rendered
     again confirms; the report shows both."""
-    running = job('--episodes', '2', '--at', '0.1 0.05 0.04', '--turn', '20 0 0', graph='pose_edit')
+    running = job(
+        '--episodes', '2', '--position', '0.1', '0.05', '0.04', '--rotation-ypr', '20', '0', '0', graph='pose_edit'
+    )
     assert running.status() == 0, running.printed
     assert '2 of 2 episodes recorded' in running.printed
     for episode in (0, 1):
@@ -70,7 +72,7 @@ def test_a_recording_becomes_bags_with_edited_frames(job: Callable[..., Job], tm
     depth = np.full(rgb.shape[:3], 0.8)
     depth[:, :, :30] = 0.3
     video = write_rgbd(tmp_path / 'kitchen', rgb, depth, K, [1 + n / 8 for n in range(len(rgb))])
-    running = job('--video', str(video), '--frames', '5', '--at', '0 0 0.6', graph='pose_edit_video')
+    running = job('--video', str(video), '--frames', '5', '--position', '0', '0', '0.6', graph='pose_edit_video')
     assert running.status() == 0, running.printed
     for episode in (0, 1):
         with EpisodeReader(running.out / f'episode_{episode:04d}') as reader:
@@ -93,8 +95,8 @@ def test_a_recording_becomes_bags_with_edited_frames(job: Callable[..., Job], tm
 @pytest.mark.parametrize(
     ('arguments', 'match'),
     [
-        (('--at', '40 0 0.05'), 'the object is in none of its frames: pose: expected the object'),
-        (('--at', '0 0 500'), 'at: expected metres within 100'),
+        (('--position', '40', '0', '0.05'), 'the object is in none of its frames: pose: expected the object'),
+        (('--position', '0', '0', '500'), 'position: expected metres within 100'),
     ],
 )
 def test_a_job_that_edits_nothing_is_an_error_with_its_reason(

@@ -20,7 +20,7 @@ from hoigen.ros import convert
 from hoigen.ros.nodes.pose_editor import PoseEditor
 
 FRAMES = 5
-CHOSEN = 'camera/image camera/camera_info camera/depth camera/pose labels'
+CHOSEN = ['camera/image', 'camera/camera_info', 'camera/depth', 'camera/pose', 'labels']
 RESULTS = ('edit/image', 'edit/depth', 'edit/mask', 'edit/object', 'edit/labels')
 BEFORE = rigid(np.eye(3), np.array([0.0, 0.0, 0.6]))
 """In a camera's optical frame: before it."""

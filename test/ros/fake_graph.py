@@ -38,8 +38,8 @@ from hoigen.records import (
 )
 from hoigen.ros.nodes import condition_builder, episode_recorder, pose_editor, sim_source, synthesizer, video_source
 from hoigen.ros.nodes.base import spin
-from hoigen.ros.nodes.pose_editor import PoseEditorConfig
-from hoigen.ros.nodes.synthesizer import SynthesizerConfig
+from hoigen.ros.options.pose_editor import PoseEditorOptions
+from hoigen.ros.options.synthesizer import SynthesizerOptions
 from hoigen.video.sampling import DEFAULT, Sampling
 
 FRAMES, WIDTH, HEIGHT = 5, 60, 40
@@ -117,7 +117,7 @@ def fidelity_of(seed: int) -> float:
     return 0.9 if seed % 2 else 0.7
 
 
-def fake_model(config: SynthesizerConfig) -> FakeGenerator:
+def fake_model(config: SynthesizerOptions) -> FakeGenerator:
     """A model that is there, unless the parameters ask for another."""
     if config.model != 'tiny':
         raise FileNotFoundError(f'model {config.model}: expected one of tiny')
@@ -175,7 +175,7 @@ def fake_subject(side_m: float = 0.1) -> Subject:
     return Subject('a red cube', (Reference(np.full((8, 8, 3), 200, np.uint8), None),), cube)
 
 
-def fake_insertion(config: PoseEditorConfig) -> tuple[FakeInserter, Subject]:
+def fake_insertion(config: PoseEditorOptions) -> tuple[FakeInserter, Subject]:
     """A model that is there, unless the parameters ask for another, and a cube."""
     if config.model != 'insertion-tiny':
         raise FileNotFoundError(f'model {config.model}: expected one of insertion-tiny')

@@ -43,9 +43,9 @@ def spinning(bench: Bench) -> Iterator[Bench]:
 
 def graph(bench: Bench, tmp_path: Path, model: Callable[..., FakeGenerator] = FakeGenerator) -> None:
     """A graph without condition_builder, for which the source waits."""
-    bench.add(EpisodeRecorder, output=str(tmp_path))
+    bench.add(EpisodeRecorder, out=str(tmp_path))
     bench.add(Synthesizer, lambda config: model())
-    bench.add(SimSource, lambda config: FakeSource(), wait_for='condition_builder')
+    bench.add(SimSource, lambda config: FakeSource(), wait_for=['condition_builder'])
 
 
 def follow(bench: Bench, nodes: tuple[str, ...] = ORDER) -> list[Progress]:

@@ -144,7 +144,7 @@ class Held(FakeInserter):
 def test_when_it_cannot_keep_up_the_newest_frame_wins_and_a_goal_is_kept(bench: Bench) -> None:
     """A live camera does not wait: old frames are dropped and counted; what somebody asked for is not."""
     held = Held()
-    up(bench, held, at='0 0 0.6', frame='camera', queue=2)
+    up(bench, held, position=[0.0, 0.0, 0.6], frame='camera', queue=2)
     frames = frames_of()
     send(bench, frames[:1])
     bench.until(held.begun.is_set)

@@ -59,7 +59,7 @@ def bag(tmp_path: Path, episode: int) -> Path:
 
 def test_every_episode_becomes_a_whole_bag(bench: Bench, tmp_path: Path) -> None:
     """All topics with equal counts, the mesh table and the provenance; the bytes are those that were sent."""
-    bench.up(EpisodeRecorder, output=str(tmp_path))
+    bench.up(EpisodeRecorder, out=str(tmp_path))
     for episode in (0, 1):
         for part in messages_of(episode):
             send(bench, part)
@@ -91,7 +91,7 @@ def edits_of(seen: list[dict[str, Any]], episode: int) -> list[dict[str, Any]]:
 
 def test_an_edited_episode_is_whole_without_generated_frames(bench: Bench, tmp_path: Path) -> None:
     """Where pose_editor's frames are awaited, what a synthesizer makes is left out, none of its frames is missed."""
-    bench.up(EpisodeRecorder, output=str(tmp_path / 'edited'), made_by='pose_editor')
+    bench.up(EpisodeRecorder, out=str(tmp_path / 'edited'), made_by='pose_editor')
     for episode in (0, 1):
         seen, generated = messages_of(episode)
         for part in (seen, generated[:3], edits_of(seen, episode)):
@@ -106,7 +106,7 @@ def test_an_edited_episode_is_whole_without_generated_frames(bench: Bench, tmp_p
 
 def test_edits_beside_generated_frames_are_left_out(bench: Bench, tmp_path: Path) -> None:
     """A live pose_editor drops frames: a bag of generated video does not depend on it."""
-    bench.up(EpisodeRecorder, output=str(tmp_path))
+    bench.up(EpisodeRecorder, out=str(tmp_path))
     seen, generated = messages_of(0)
     for part in (seen, edits_of(seen, 0)[:2], generated):
         send(bench, part)
@@ -118,7 +118,7 @@ def test_edits_beside_generated_frames_are_left_out(bench: Bench, tmp_path: Path
 
 def test_an_edited_episode_that_lacks_a_frame_is_told(bench: Bench, tmp_path: Path) -> None:
     """It is closed when the next one is whole, and its fault names the topic and the instant."""
-    bench.up(EpisodeRecorder, output=str(tmp_path), made_by='pose_editor')
+    bench.up(EpisodeRecorder, out=str(tmp_path), made_by='pose_editor')
     for episode in (0, 1):
         seen, _ = messages_of(episode)
         edits = edits_of(seen, episode)
@@ -134,7 +134,7 @@ def test_an_edited_episode_that_lacks_a_frame_is_told(bench: Bench, tmp_path: Pa
 
 def test_messages_that_come_before_their_labels_find_their_episode(bench: Bench, tmp_path: Path) -> None:
     """Topics may overtake each other: what comes first waits for the labels of its stamp."""
-    bench.up(EpisodeRecorder, output=str(tmp_path))
+    bench.up(EpisodeRecorder, out=str(tmp_path))
     seen, generated = messages_of(0)
     bench.send({'mesh_assets': seen[0].pop('mesh_assets')})
     late = [{'labels': messages.pop('labels')} for messages in seen]
@@ -146,7 +146,7 @@ def test_messages_that_come_before_their_labels_find_their_episode(bench: Bench,
 def test_a_rejected_episode_is_a_whole_bag_of_its_scene(bench: Bench, tmp_path: Path) -> None:
     """The recorder waits for no generated frame of it, whether the scene or the rejection comes first; it counts it
     apart, and the bag says why."""
-    bench.up(EpisodeRecorder, output=str(tmp_path))
+    bench.up(EpisodeRecorder, out=str(tmp_path))
     told = Provenance(7, {'episode': 0, 'rejected': 'fidelity: expected 0.5 or more, got 0.3'}, '', {}, {}, {})
     for episode in (0, 1):
         of_it = replace(told, config=told.config | {'episode': episode})
@@ -166,7 +166,7 @@ def test_a_rejected_episode_is_a_whole_bag_of_its_scene(bench: Bench, tmp_path: 
 
 def test_an_episode_of_footage_is_whole_without_meshes(bench: Bench, tmp_path: Path) -> None:
     """Its labels come long after its pictures, and the pictures of a stretch without a clip are not waited for."""
-    bench.up(EpisodeRecorder, output=str(tmp_path), waiting=FRAMES)
+    bench.up(EpisodeRecorder, out=str(tmp_path), waiting=FRAMES)
     told = Provenance(0, {'episode': 0}, 'kitchen.mp4', {}, {}, {})
     skipped, (seen, generated) = messages_of(0)[0], messages_of(1)
     stamps = [[decode.stamp_ns(part[row]['labels'].header) for row in (0, -1)] for part in (skipped, seen)]
@@ -198,7 +198,7 @@ def test_an_episode_of_footage_is_whole_without_meshes(bench: Bench, tmp_path: P
 
 def test_an_episode_that_lost_a_frame_is_an_error_that_names_the_topic(bench: Bench, tmp_path: Path) -> None:
     """It is closed when the next one is whole, is readable, and does not stop the recorder."""
-    bench.up(EpisodeRecorder, output=str(tmp_path))
+    bench.up(EpisodeRecorder, out=str(tmp_path))
     seen, generated = messages_of(0)
     del generated[2]['synth/image']
     for part in (seen, generated, *messages_of(1)):
@@ -212,7 +212,7 @@ def test_an_episode_that_lost_a_frame_is_an_error_that_names_the_topic(bench: Be
 
 def test_ended_in_the_middle_the_bag_is_closed_and_readable(bench: Bench, tmp_path: Path) -> None:
     """What was heard before the end is in a bag with its index; the log says what is missing of the episode."""
-    node = bench.up(EpisodeRecorder, output=str(tmp_path))
+    node = bench.up(EpisodeRecorder, out=str(tmp_path))
     errors: list[str] = []
     node.get_logger().error = errors.append
     send(bench, messages_of(0)[0][:3])
@@ -227,7 +227,7 @@ def test_ended_in_the_middle_the_bag_is_closed_and_readable(bench: Bench, tmp_pa
 def test_an_episode_that_is_on_disk_is_never_overwritten(bench: Bench, tmp_path: Path) -> None:
     """The old bag stays as it is, every frame of the new one is refused, the next episode is recorded."""
     bag(tmp_path, 0).mkdir()
-    bench.up(EpisodeRecorder, output=str(tmp_path))
+    bench.up(EpisodeRecorder, out=str(tmp_path))
     for episode in (0, 1):
         for part in messages_of(episode):
             send(bench, part)
@@ -245,7 +245,7 @@ def test_a_disk_that_refuses_to_write_is_one_error(bench: Bench, tmp_path: Path)
                 raise EpisodeWriteFailed('No space left on device')
             super().write(topic, *rest)
 
-    bench.up(EpisodeRecorder, Full, output=str(tmp_path))
+    bench.up(EpisodeRecorder, Full, out=str(tmp_path))
     for part in messages_of(0):
         send(bench, part)
     bench.until(lambda: bench.count('episode_recorder', 'failed') == 1)

@@ -36,9 +36,9 @@ def send(bench: Bench, names: FrameNames) -> None:
 
 def test_a_bag_names_frames_as_its_source_does(bench: Bench, tmp_path: Path) -> None:
     """Conditions, generated frames and transforms, too: a viewer finds all of them in one tree."""
-    bench.up(EpisodeRecorder, output=str(tmp_path))
-    bench.up(Synthesizer, lambda config: FakeGenerator(), wait_for='episode_recorder')
-    bench.up(ConditionBuilder, points=300, tracks=20, wait_for='episode_recorder synthesizer')
+    bench.up(EpisodeRecorder, out=str(tmp_path))
+    bench.up(Synthesizer, lambda config: FakeGenerator(), wait_for=['episode_recorder'])
+    bench.up(ConditionBuilder, points=300, tracks=20, wait_for=['episode_recorder', 'synthesizer'])
     send(bench, FOREIGN)
     bench.until(lambda: bench.count('episode_recorder', 'recorded') == 1)
     found = defaultdict(set)
@@ -56,12 +56,12 @@ def test_edits_and_what_is_perceived_keep_the_names_of_the_camera(bench: Bench) 
     bench.up(
         PoseEditor,
         lambda config: (FakeInserter(), fake_subject()),
-        at='0 0 0.6',
+        position=[0.0, 0.0, 0.6],
         frame='camera',
         queue=64,
-        inputs='camera/image camera/camera_info camera/depth camera/pose labels',
+        inputs=['camera/image', 'camera/camera_info', 'camera/depth', 'camera/pose', 'labels'],
     )
-    perception = bench.add(Perception, lambda config: FakePerceiver(), frames=5, inputs='image camera_info')
+    perception = bench.add(Perception, lambda config: FakePerceiver(), frames=5, inputs=['image', 'camera_info'])
     assert perception.trigger_configure() == TransitionCallbackReturn.SUCCESS
     assert perception.trigger_activate() == TransitionCallbackReturn.SUCCESS
     bench.connect(topics.PERCEPTION)

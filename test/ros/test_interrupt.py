@@ -31,7 +31,7 @@ def until_mapped(process: subprocess.Popen[str], library: str) -> None:
     [
         ('episode_recorder', '_multiarray_umath'),
         ('episode_recorder', '/dev/shm/fast'),
-        ('conductor --graph sim_to_video --output {}', '/dev/shm/fast'),
+        ('conductor --nodes episode_recorder --out {}', '/dev/shm/fast'),
     ],
 )
 def test_an_interrupted_node_ends_in_good_order(tmp_path: Path, node: str, library: str) -> None:

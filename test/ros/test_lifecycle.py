@@ -20,7 +20,7 @@ from hoigen.ros.nodes.base import ManagedNode
 
 
 def make(bench: Bench, name: str, tmp_path: Path) -> ManagedNode[Any]:
-    return bench.add(NODES[name], **({'output': str(tmp_path)} if name == topics.RECORDER else {}))
+    return bench.add(NODES[name], **({'out': str(tmp_path)} if name == topics.RECORDER else {}))
 
 
 def workers() -> list[str]:

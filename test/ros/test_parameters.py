@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,11 +17,12 @@ import rclpy
 from rclpy.parameter import Parameter
 from ros_bench import Bench
 
-from hoigen.ros.parameters import Parameters, param, validate
+from hoigen.ros.declare import NodeOptions, param
+from hoigen.ros.parameters import Parameters
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(NodeOptions):
     """A node's configuration with every kind of parameter."""
 
     distance: float = param(0.5, 'How far.', unit='m', low=0.1, high=2.0)
@@ -29,7 +31,7 @@ class Config:
     device: str = param('cpu', 'Where.', read_only=True)
 
     def __post_init__(self) -> None:
-        validate(self)
+        super().__post_init__()
         if self.mode == 'fast' and self.count > 5:
             raise ValueError('count: expected at most 5 when fast')
 
@@ -116,3 +118,48 @@ def test_all_faults_are_named_at_once() -> None:
     """One error tells everything that is wrong."""
     with pytest.raises(ValueError, match=r'distance: expected \[0.1, 2.0\], got 9.0; count: .*; mode: expected one of'):
         Config(distance=9.0, count=0, mode='loud')
+
+
+@dataclass(frozen=True)
+class Arrays(NodeOptions):
+    """Options that are arrays, empty by default: ROS cannot tell the type of one from its value."""
+
+    position: tuple[float, ...] = param((), 'Where.', unit='m', items='X Y Z')
+    names: tuple[str, ...] = param((), 'Who.', choices=('ann', 'bob'))
+
+
+def test_an_empty_array_has_its_type(bench: Bench) -> None:
+    """DOUBLE_ARRAY and STRING_ARRAY, described as such, and set to numbers and strings later."""
+    live = Parameters(bench.io, Arrays)
+    assert live.value == Arrays((), ())
+    types = [bench.io.describe_parameter(name).type for name in ('position', 'names')]
+    assert types == [Parameter.Type.DOUBLE_ARRAY.value, Parameter.Type.STRING_ARRAY.value]
+    assert bench.io.describe_parameter('position').description == 'Where. [m]'
+    assert all(done.successful for done in change(bench, position=[1.0, 2.0, 3.0], names=['bob']))
+    assert live.value == Arrays((1.0, 2.0, 3.0), ('bob',))
+
+
+@pytest.mark.parametrize(
+    ('given', 'match'),
+    [
+        ({'position': [1.0, 2.0]}, r'position: expected 3 numbers X Y Z, got 2: \(1.0, 2.0\)'),
+        ({'position': '1 2 3'}, "position: expected an array of float, got '1 2 3'"),
+        ({'position': ['1', '2', '3']}, 'position: expected an array of float'),
+        ({'names': ['eve']}, r"names: expected some of \('ann', 'bob'\), got \('eve',\)"),
+    ],
+)
+def test_a_wrong_array_is_refused(bench: Bench, given: dict[str, Any], match: str) -> None:
+    """At the start, with the name."""
+    node = rclpy.create_node('given', parameter_overrides=[Parameter(name, value=it) for name, it in given.items()])
+    with pytest.raises(ValueError, match=match):
+        Parameters(node, Arrays)
+    node.destroy_node()
+
+
+def test_arrays_are_read_from_a_file_of_parameters(bench: Bench, tmp_path: Path) -> None:
+    """As `hoigen up` writes it; whole numbers are floats, an empty list is none."""
+    file = tmp_path / 'parameters.yaml'
+    file.write_text('/**:\n  ros__parameters: {position: [1, 2, 3], names: []}\n')
+    node = rclpy.create_node('from_file', cli_args=['--ros-args', '--params-file', str(file)])
+    assert Parameters(node, Arrays).value == Arrays((1.0, 2.0, 3.0), ())
+    node.destroy_node()

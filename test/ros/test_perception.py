@@ -247,7 +247,7 @@ def test_without_weights_the_node_refuses_to_configure(bench: Bench) -> None:
     [
         ('masks', 'crystal ball', 'masks: expected one of'),
         ('frames', 16, 'frames: expected 4k'),
-        ('inputs', 'depth', 'inputs: expected one of'),
+        ('inputs', ['depth'], 'inputs: expected auto, or image'),
     ],
 )
 def test_parameters_that_make_no_sense_are_refused(bench: Bench, name: str, value: Any, match: str) -> None:

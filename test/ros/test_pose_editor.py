@@ -27,12 +27,13 @@ from hoigen.geometry.transforms import invert, rigid
 from hoigen.messages import decode
 from hoigen.messages.encode import OPTICAL, WORLD
 from hoigen.ros import convert, topics
-from hoigen.ros.nodes.pose_editor import PoseEditor, PoseEditorConfig, chosen_subject
+from hoigen.ros.nodes.pose_editor import PoseEditor, chosen_subject
+from hoigen.ros.options.pose_editor import PoseEditorOptions
 
 
 def test_every_frame_of_a_stream_is_edited_under_its_stamp_with_true_labels(bench: Bench) -> None:
     """Picture, depth and mask agree with the mesh placed in the frame's own camera; the scene's labels stay true."""
-    up(bench, at='0.1 0.05 0.04', turn='30 0 0', seed=7)
+    up(bench, position=[0.1, 0.05, 0.04], rotation_ypr=[30.0, 0.0, 0.0], seed=7)
     sent = [frame for episode in (0, 1) for frame in frames_of(episode)]
     send(bench, sent)
     bench.until(lambda: all(len(bench.heard[name]) == 2 * FRAMES for name in RESULTS))
@@ -63,7 +64,7 @@ def test_every_frame_of_a_stream_is_edited_under_its_stamp_with_true_labels(benc
 
 def test_what_is_nearer_hides_the_object(bench: Bench) -> None:
     """The depth that the camera measures decides what is before what."""
-    up(bench, at='0 0 0.6', frame='camera')
+    up(bench, position=[0.0, 0.0, 0.6], frame='camera')
     send(bench, frames_of(depth_m=0.3))
     bench.until(lambda: len(bench.heard['edit/object']) == FRAMES)
     assert {message.visibility for message in bench.heard['edit/object']} == {0.0}
@@ -72,7 +73,7 @@ def test_what_is_nearer_hides_the_object(bench: Bench) -> None:
 
 def test_an_object_in_a_scene_without_one_becomes_the_labels_object(bench: Bench) -> None:
     """Where nobody tells of a handled object the labels tell of the one that is there now."""
-    up(bench, at='0.1 0.05 0.04')
+    up(bench, position=[0.1, 0.05, 0.04])
     send(bench, [replace(frame, labels=replace(frame.labels, T_world_object=None)) for frame in frames_of()])
     bench.until(lambda: len(bench.heard['edit/labels']) == FRAMES)
     labels = decode.labels(bench.heard['edit/labels'][0])
@@ -121,7 +122,9 @@ def test_a_camera_alone_is_its_own_world(bench: Bench) -> None:
     for topic in (topics.IMAGE, topics.CAMERA_INFO, topics.DEPTH):
         bench._publishers[topic.name] = bench.io.create_publisher(topic.type, topic.name, topic.qos)
     inserter = FakeInserter()
-    node = bench.add(PoseEditor, lambda config: (inserter, fake_subject()), at='0 0 0.6', frame='camera', queue=64)
+    node = bench.add(
+        PoseEditor, lambda config: (inserter, fake_subject()), position=[0.0, 0.0, 0.6], frame='camera', queue=64
+    )
     assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
     assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
     for topic in topics.written_by(topics.EDITOR):
@@ -142,7 +145,9 @@ def test_a_camera_alone_is_its_own_world(bench: Bench) -> None:
 def test_what_a_graph_names_is_awaited_before_its_publisher_is_discovered(bench: Bench) -> None:
     """In pose_edit_video labels come from another node than images: edits without them would end no episode."""
     early, late = (topics.IMAGE, topics.CAMERA_INFO, topics.DEPTH), (topics.CAMERA_POSE, topics.LABELS)
-    node = bench.add(PoseEditor, fake_insertion, at='0.1 0.05 0.04', queue=64, inputs='auto camera/pose labels')
+    node = bench.add(
+        PoseEditor, fake_insertion, position=[0.1, 0.05, 0.04], queue=64, inputs=['auto', 'camera/pose', 'labels']
+    )
     assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
     assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
     bench.io.create_subscription(
@@ -160,7 +165,7 @@ def test_what_a_graph_names_is_awaited_before_its_publisher_is_discovered(bench:
 def test_without_depth_nothing_is_edited_and_the_reason_is_told(bench: Bench) -> None:
     """Depth that nobody measures is not invented."""
     bench._publishers['camera/image'] = bench.io.create_publisher(topics.IMAGE.type, 'camera/image', topics.IMAGE.qos)
-    node = bench.add(PoseEditor, fake_insertion, at='0 0 0.6', frame='camera')
+    node = bench.add(PoseEditor, fake_insertion, position=[0.0, 0.0, 0.6], frame='camera')
     node.trigger_configure()
     node.trigger_activate()
     bench.until(bench.publisher('camera/image').get_subscription_count)
@@ -207,7 +212,7 @@ def test_an_instant_that_does_not_fit_together_is_refused(
 ) -> None:
     """By name, with what was expected; the next good frame is edited."""
     errors: list[str] = []
-    up(bench, at='0 0 0.6', frame='camera')
+    up(bench, position=[0.0, 0.0, 0.6], frame='camera')
     node = editor(bench)
     node.get_logger().error = errors.append
     good, bad, *_ = frames_of()
@@ -221,7 +226,7 @@ def test_an_instant_that_does_not_fit_together_is_refused(
 
 def test_frames_without_the_object_are_published_as_they_are_where_every_frame_is_wanted(bench: Bench) -> None:
     """With visibility 0; an episode that has it in no frame is a failure, with the reason."""
-    up(bench, at='0 0 0.6', frame='camera', unedited=True)
+    up(bench, position=[0.0, 0.0, 0.6], frame='camera', unedited=True)
     node = editor(bench)
     frames = frames_of()
     tell(bench, node, pose(rigid(np.eye(3), np.array([9.0, 0, 0.6])), OPTICAL, frames[3].stamp_ns))
@@ -239,20 +244,20 @@ def test_frames_without_the_object_are_published_as_they_are_where_every_frame_i
 
 def test_the_object_is_a_shape_a_mesh_file_or_a_size_with_pictures(tmp_path: Path) -> None:
     """By the parameters alone; what there is not is refused with what there is."""
-    made = chosen_subject(PoseEditorConfig(object='bottle', seed=2))
+    made = chosen_subject(PoseEditorOptions(object='bottle', seed=2))
     assert made.caption.endswith(' bottle')
-    assert chosen_subject(PoseEditorConfig(object='bottle', caption='my flask')).caption == 'my flask'
+    assert chosen_subject(PoseEditorOptions(object='bottle', caption='my flask')).caption == 'my flask'
     (tmp_path / 'tile.obj').write_text('v 0 0 0\nv 100 0 0\nv 100 50 0\nv 0 50 20\nf 1 2 3\nf 1 3 4\nf 1 4 2\n')
-    tile = chosen_subject(PoseEditorConfig(object=str(tmp_path / 'tile.obj'), scale=0.001, caption='a tile'))
+    tile = chosen_subject(PoseEditorOptions(object=str(tmp_path / 'tile.obj'), scale=0.001, caption='a tile'))
     np.testing.assert_allclose(np.ptp(tile.mesh.vertices, axis=0), [0.1, 0.05, 0.02], atol=1e-6)
     Image.fromarray(np.full((20, 16, 3), 90, np.uint8)).save(tmp_path / 'front.png')
-    sized = chosen_subject(PoseEditorConfig(size='0.1 0.2 0.3', pictures=str(tmp_path / 'front.png')))
+    sized = chosen_subject(PoseEditorOptions(size=(0.1, 0.2, 0.3), images=(str(tmp_path / 'front.png'),)))
     assert not sized.exact
     np.testing.assert_allclose(np.ptp(sized.mesh.vertices, axis=0), [0.1, 0.2, 0.3], atol=1e-6)
     for config, match in (
-        (PoseEditorConfig(object='botle'), "did you mean 'bottle'"),
-        (PoseEditorConfig(object='nowhere.glb'), 'nowhere.glb'),
-        (PoseEditorConfig(size='0.1 0.2 0.3'), 'pictures: expected at least one'),
+        (PoseEditorOptions(object='botle'), "did you mean 'bottle'"),
+        (PoseEditorOptions(object='nowhere.glb'), 'nowhere.glb'),
+        (PoseEditorOptions(size=(0.1, 0.2, 0.3)), 'images: expected at least one'),
     ):
         with pytest.raises(PlacementError, match=match):
             chosen_subject(config)
@@ -261,13 +266,13 @@ def test_the_object_is_a_shape_a_mesh_file_or_a_size_with_pictures(tmp_path: Pat
 @pytest.mark.parametrize(
     ('name', 'value', 'match'),
     [
-        ('size', '1', "size: expected three numbers, got '1'"),
-        ('at', '1 2', "at: expected three numbers, got '1 2'"),
-        ('at', '0 0 600', 'they may be millimetres'),
-        ('turn', '0 0 90', 'expected either a place'),
+        ('size', [1.0], 'size: expected 3 numbers X Y Z, got 1: (1.0,)'),
+        ('position', [1.0, 2.0], 'position: expected 3 numbers X Y Z, got 2'),
+        ('position', [0.0, 0.0, 600.0], 'they may be millimetres'),
+        ('rotation_ypr', [0.0, 0.0, 90.0], 'expected either a position'),
         ('frame', 'base_link', 'frame: expected one of'),
-        ('inputs', 'camera/image camera/camera_info', 'inputs: expected auto or'),
-        ('inputs', 'camera/image camera/camera_info camera/depth condition/depth', 'inputs: expected auto or'),
+        ('inputs', ['camera/image', 'camera/camera_info'], 'inputs: expected auto or'),
+        ('inputs', ['camera/image', 'camera/camera_info', 'camera/depth', 'condition/depth'], 'inputs: expected auto'),
         ('steps', -1, 'steps: expected'),
     ],
 )
@@ -284,7 +289,7 @@ def test_parameters_that_make_no_sense_are_refused(bench: Bench, name: str, valu
     [
         ({'model': 'huge'}, 'pose_editor not configured: model huge: expected one of insertion-tiny'),
         ({'trajectory': 'nowhere.csv'}, 'nowhere.csv: expected a trajectory'),
-        ({'unedited': True}, 'expected a place (at) or a trajectory, so that every frame has one'),
+        ({'unedited': True}, 'expected a position or a trajectory, so that every frame has one'),
     ],
 )
 def test_without_weights_or_pose_the_node_refuses_to_configure(

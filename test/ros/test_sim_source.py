@@ -62,7 +62,7 @@ def test_the_stream_is_the_simulators_frames_with_rising_stamps(bench: Bench) ->
 
 def test_it_waits_for_the_graph_before_it_begins(bench: Bench) -> None:
     """With wait_for nothing is streamed, and the diagnostics say who is missing."""
-    start(bench, episodes=1, wait_for='condition_builder')
+    start(bench, episodes=1, wait_for=['condition_builder'])
     bench.until(lambda: 'condition_builder on mesh_frame' in bench.values('sim_source').get('waiting_for', ''))
     assert not bench.heard['labels']
 

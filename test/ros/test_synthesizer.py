@@ -351,10 +351,10 @@ def test_parameters_say_how_to_sample(bench: Bench) -> None:
     node = bench.up(
         Synthesizer,
         lambda config: generator,
-        conditions='tracking',
+        conditions=['tracking'],
         strength=0.5,
-        start=0.25,
-        end=0.75,
+        control_start=0.25,
+        control_end=0.75,
         steps=2,
         guidance=3.0,
         control_guidance=2.0,
@@ -367,8 +367,8 @@ def test_parameters_say_how_to_sample(bench: Bench) -> None:
         )
     ]
     for name, value, reason in (
-        ('conditions', 'smell', 'names from'),
-        ('end', 0.1, 'start < end'),
+        ('conditions', ['smell'], 'expected some of'),
+        ('control_end', 0.1, 'start < end'),
         ('min_fidelity', 1.5, 'min_fidelity'),
     ):
         [refused] = node.set_parameters([Parameter(name, value=value)])

@@ -74,7 +74,7 @@ def test_the_recorder_hears_every_topic_that_a_bag_must_have() -> None:
 @pytest.mark.parametrize('name', NODES)
 def test_a_node_writes_and_reads_what_the_table_says(bench: Bench, tmp_path: Path, name: str) -> None:
     """Topics, types and both directions, as the ROS graph sees them."""
-    output = {'output': str(tmp_path)} if name == topics.RECORDER else {}
+    output = {'out': str(tmp_path)} if name == topics.RECORDER else {}
     node = bench.add(NODES[name], **output)
     node.trigger_configure()
     node.trigger_activate()

@@ -121,7 +121,7 @@ def test_it_goes_no_further_ahead_than_it_may(bench: Bench, tmp_path: Path) -> N
 
 def test_it_waits_for_the_graph_before_it_begins(bench: Bench, tmp_path: Path) -> None:
     """Only for those who are in the graph and read what there is."""
-    start(bench, video=str(rgbd(tmp_path / 'rgbd')), wait_for='perception sim_source')
+    start(bench, video=str(rgbd(tmp_path / 'rgbd')), wait_for=['perception', 'sim_source'])
     bench.until(lambda: 'perception on camera/image' in bench.values('video_source').get('waiting_for', ''))
     assert 'sim_source' not in bench.values('video_source')['waiting_for']
     assert not bench.heard['camera/image']

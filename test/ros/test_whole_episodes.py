@@ -16,6 +16,7 @@ pytest.importorskip('hoigen.msg', reason='needs the built messages: source insta
 import rclpy
 import slips
 from fake_graph import FRAMES, FakeGenerator
+from rclpy.duration import Duration
 from rclpy.lifecycle import TransitionCallbackReturn
 from ros_bench import START_NS, Bench, scene
 from std_msgs.msg import String
@@ -24,9 +25,11 @@ from synthetic_scene import moving_scene
 from hoigen.episodes import EpisodeReader
 from hoigen.provenance import provenance_from_json, rejection_of
 from hoigen.ros import convert, topics
+from hoigen.ros.nodes.base import ManagedNode
 from hoigen.ros.nodes.condition_builder import ConditionBuilder
 from hoigen.ros.nodes.episode_recorder import EpisodeRecorder
 from hoigen.ros.nodes.synthesizer import Synthesizer
+from hoigen.ros.options.sim_source import SimSourceOptions
 
 
 class Held(FakeGenerator):
@@ -45,9 +48,9 @@ def graph(bench: Bench, output: Path, **synthesizer: Any) -> Held:
     """The nodes of sim_to_video, without its source."""
     model = Held()
     nodes = [
-        bench.add(EpisodeRecorder, output=str(output)),
-        bench.add(Synthesizer, lambda config: model, wait_for='episode_recorder', **synthesizer),
-        bench.add(ConditionBuilder, points=300, tracks=20, wait_for='episode_recorder synthesizer'),
+        bench.add(EpisodeRecorder, out=str(output)),
+        bench.add(Synthesizer, lambda config: model, wait_for=['episode_recorder'], **synthesizer),
+        bench.add(ConditionBuilder, points=300, tracks=20, wait_for=['episode_recorder', 'synthesizer']),
     ]
     for node in nodes:
         assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
@@ -157,8 +160,8 @@ def test_an_episode_without_conditions_is_not_recorded_nor_waited_for(bench: Ben
 def test_of_conditions_alone_the_bag_holds_those_before_a_gap(bench: Bench, tmp_path: Path) -> None:
     """Frame 3 of five is bad: three are recorded, all topics of them; the next episode is recorded whole."""
     for node in (
-        bench.add(EpisodeRecorder, output=str(tmp_path), made_by='condition_builder'),
-        bench.add(ConditionBuilder, alone=True, points=300, tracks=20, wait_for='episode_recorder'),
+        bench.add(EpisodeRecorder, out=str(tmp_path), made_by='condition_builder'),
+        bench.add(ConditionBuilder, alone=True, points=300, tracks=20, wait_for=['episode_recorder']),
     ):
         assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
         assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
@@ -180,9 +183,55 @@ def test_of_conditions_alone_the_bag_holds_those_before_a_gap(bench: Bench, tmp_
         np.testing.assert_array_equal(clip.rgb, np.stack([frame.rgb for frame in scene(episode)[1][:kept]]))
 
 
+class DummySource(ManagedNode[SimSourceOptions]):
+    """A source that the table of topics does not name; ``told``: the episodes of which it hears that they are done."""
+
+    def __init__(self, **node_kwargs: Any) -> None:
+        super().__init__('dummy_source', SimSourceOptions, **node_kwargs)
+        self.told: list[int] = []
+
+    def open(self) -> None:
+        for topic in topics.written_by(self.get_name()):
+            self.advertise(topic)
+        self.subscribe(topics.CONDITION_PROVENANCE, lambda message: self.told.append(episode_of(message)))
+
+    def start(self) -> None:
+        self.work(self._stream, limit=1)
+        self.hand_over(4, 'episode 4')
+
+    def _stream(self, episode: int) -> None:
+        self.wait_for_readers(self.config.wait_for)
+        assets, frames = scene(episode)
+        self.publish({topics.MESH_ASSETS.name: convert.ENCODER.assets(assets, START_NS, episode)})
+        self.publisher(topics.MESH_ASSETS).wait_for_all_acked(Duration(seconds=10))
+        for frame in frames:
+            self.publish(convert.ENCODER.frame(frame, START_NS + frame.stamp_ns))
+
+
+def episode_of(message: String) -> int:
+    return int(provenance_from_json(message.data).config['episode'])
+
+
+def test_a_source_that_no_table_names_is_awaited_and_recorded(bench: Bench, tmp_path: Path) -> None:
+    """It takes the place of sim_source: who waits for whom holds for it, and it hears what becomes of its episodes."""
+    makers = (
+        bench.add(EpisodeRecorder, out=str(tmp_path), made_by='condition_builder'),
+        bench.add(ConditionBuilder, alone=True, points=300, tracks=20, wait_for=['dummy_source', 'episode_recorder']),
+    )
+    source = bench.add(DummySource, wait_for=['condition_builder', 'episode_recorder'])
+    for node in (*makers, source):
+        assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+        assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
+    bench.until(lambda: bench.count('episode_recorder', 'recorded') == 1)
+    bench.until(lambda: source.told == [4])
+    with EpisodeReader(tmp_path / 'episode_0004') as reader:
+        assert reader.faults() == ()
+        assert len(reader.clip().rgb) == FRAMES
+
+
 def test_two_publishers_on_a_topic_are_named(bench: Bench, tmp_path: Path) -> None:
     """In diagnostics, once for each topic."""
-    bench.up(EpisodeRecorder, output=str(tmp_path))
+    bench.up(EpisodeRecorder, out=str(tmp_path))
     other = rclpy.create_node('isaac', namespace=bench.namespace)
     bench.executor.add_node(other)
     publisher = other.create_publisher(topics.IMAGE.type, topics.IMAGE.name, topics.IMAGE.qos)

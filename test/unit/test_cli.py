@@ -68,7 +68,7 @@ for name, verb in VERBS.items():
 check('generate', '--episodes', 'many', status=2)
 check('generate', '--model', 'none', status=1)
 check('generate', '--clips', 'none', status=1)
-check('edit', 'insert', 'none.png', '--at', '0', '0', '1', '--mesh', 'none.glb', status=1)
+check('edit', 'insert', 'none.png', '--position', '0', '0', '1', '--mesh', 'none.glb', status=1)
 check('edit', 'move', 'none', '--by', '0', '0', '1', status=1)
 check('edit', 'reference', 'none.glb', '--caption', 'a mug', status=1)
 """

@@ -55,8 +55,8 @@ class PictureOptions:
     nothing hides the object."""
     calibration: Path | None = None
     """File with K: JSON or YAML (camera_info), or text with K's nine numbers or fx fy cx cy."""
-    view_deg: float | None = None
-    """In place of a calibration, how wide the picture's view is, degrees."""
+    fov_deg: float | None = None
+    """In place of a calibration, the horizontal field of view in degrees."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,9 @@ class SubjectOptions:
     scale: float = 1.0
     """Metres for one unit of the mesh (millimetres: 0.001)."""
     size: tuple[float, float, float] | None = None
-    """In place of a mesh, metres along x, y and z; then PICTURES are needed."""
-    pictures: tuple[Path, ...] = ()
-    """Pictures of the object alone on white, square. Of a mesh, its own look is drawn where none are given."""
+    """In place of a mesh, metres along x, y and z; then IMAGES are needed."""
+    images: tuple[Path, ...] = ()
+    """Images of the object alone on white, square. A mesh is rendered where none are given."""
     caption: str = ''
     """A few words: 'a red mug'."""
 
@@ -81,8 +81,8 @@ class SubjectOptions:
             )
         if self.size is not None and not (np.isfinite(self.size).all() and min(self.size) > 0):
             raise PlacementError(f'size: expected metres > 0 along x, y and z, got {self.size}')
-        if self.size is not None and not self.pictures:
-            raise PlacementError('pictures: expected at least one picture of an object that has no mesh, got none')
+        if self.size is not None and not self.images:
+            raise PlacementError('images: expected at least one image of an object that has no mesh, got none')
 
 
 def is_picture(path: Path) -> bool:
@@ -134,7 +134,7 @@ def read_mask(path: Path, size: tuple[int, int]) -> np.ndarray:
 
 def subject_of(options: SubjectOptions, seed: int) -> Subject:
     """The object that is asked for."""
-    references = tuple(_reference(path) for path in options.pictures)
+    references = tuple(_reference(path) for path in options.images)
     if options.size is not None:
         half = np.array(options.size, np.float32) / 2
         corners = np.stack([-half, half, half * np.array([1, -1, 1], np.float32)])
@@ -203,17 +203,17 @@ def _share(mesh: MeshAsset, pose: np.ndarray, camera: Camera, mask: np.ndarray) 
 
 
 def _camera(options: PictureOptions, width: int, height: int) -> Camera:
-    if (options.calibration is None) == (options.view_deg is None):
+    if (options.calibration is None) == (options.fov_deg is None):
         raise PlacementError(
-            'camera: expected either a calibration or how wide the view is (view_deg), got '
+            'camera: expected either a calibration or a field of view (fov_deg), got '
             + ('none' if options.calibration is None else 'both')
         )
     if options.calibration is not None:
         return camera_of(read_calibration(options.calibration), width, height)
-    assert options.view_deg is not None
-    if not 1 <= options.view_deg <= 170:
-        raise PlacementError(f'view_deg: expected degrees in [1, 170], got {options.view_deg:g}')
-    focal = width / 2 / np.tan(np.radians(options.view_deg) / 2)
+    assert options.fov_deg is not None
+    if not 1 <= options.fov_deg <= 170:
+        raise PlacementError(f'fov_deg: expected degrees in [1, 170], got {options.fov_deg:g}')
+    focal = width / 2 / np.tan(np.radians(options.fov_deg) / 2)
     return Camera(
         np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1]]), width, height, np.eye(4)
     )

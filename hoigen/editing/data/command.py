@@ -42,7 +42,7 @@ class DataConfig:
     """Makes scene files for training of the insertion model, with a manifest and a sheet to look at.
 
     By default things are made and dropped on a table, and every label is exact. With ``--meshes`` some of the things
-    are a user's. With ``--pictures`` there is no simulation: labels of real pictures are files beside them or by
+    are a user's. With ``--images`` there is no simulation: labels of real pictures are files beside them or by
     models. What is there already is kept: a stopped run goes on where it was, a larger ``--count`` only adds.
     """
 
@@ -58,8 +58,8 @@ class DataConfig:
     """Metres for one unit of the meshes."""
     mesh_share: float = 0.5
     """How often a thing is one of the meshes."""
-    pictures: Path | None = None
-    """Folder with a folder of pictures for each object, whose name tells what it is; see docs/editing.md."""
+    images: Path | None = None
+    """Folder with a folder of images for each object, whose name tells what it is; see docs/editing.md."""
     labels: LabelOptions = field(default_factory=LabelOptions)
     simulation: Annotated[SimulationConfig, tyro.conf.arg(name='')] = field(default_factory=SimulationConfig)
     filters: Annotated[FilterOptions, tyro.conf.arg(name='')] = field(default_factory=FilterOptions)
@@ -69,8 +69,8 @@ class DataConfig:
     """Processes that work at the same time."""
 
     def __post_init__(self) -> None:
-        if self.meshes is not None and self.pictures is not None:
-            raise DataError('meshes, pictures: expected at most one of them, got both')
+        if self.meshes is not None and self.images is not None:
+            raise DataError('meshes, images: expected at most one of them, got both')
         if self.count < 1 or self.workers < 1 or self.mesh_scale <= 0 or not 0 < self.mesh_share <= 1:
             raise DataError(
                 'expected count >= 1, workers >= 1, mesh-scale > 0 and mesh-share in (0, 1], got '
@@ -82,7 +82,7 @@ def make_data(config: DataConfig) -> int:
     """Make what is not there yet; NOTHING if not one example was good enough."""
     console = Console(highlight=False, markup=False)
     with Ledger(config.out, _provenance(config)) as ledger:
-        if config.pictures is None:
+        if config.images is None:
             job = SceneJob(
                 config.out,
                 config.seed,
@@ -94,7 +94,7 @@ def make_data(config: DataConfig) -> int:
             )
             work, numbers = partial(make_scene, job), range(config.count)
         else:
-            folders = object_folders(config.pictures)
+            folders = object_folders(config.images)
             work, numbers = partial(make_pictures, _picture_job(config), folders), range(len(folders))
         _run(work, [n for n in numbers if n not in ledger.outcomes], ledger, config, console)
         totals, files = ledger.totals(), ledger.files
@@ -116,7 +116,7 @@ def _run(
         bars(console) as progress,
         ProcessPoolExecutor(min(config.workers, max(1, len(numbers))), mp_context=context) as pool,
     ):
-        bar = progress.add_task('scenes' if config.pictures is None else 'objects', total=len(numbers), note='')
+        bar = progress.add_task('scenes' if config.images is None else 'objects', total=len(numbers), note='')
         waiting = [pool.submit(work, number) for number in numbers]
         try:
             for done in as_completed(waiting):
@@ -150,7 +150,7 @@ def _provenance(config: DataConfig) -> Provenance:
     """How a set is made: what of the configuration tells the files' content, and the models that may label it. A set
     may be enlarged, and made by any number of processes."""
     unused = {'out', 'count', 'workers', 'seed'}
-    unused |= {'labels'} if config.pictures is None else {'mesh_scale', 'mesh_share', 'simulation'}
+    unused |= {'labels'} if config.images is None else {'mesh_scale', 'mesh_share', 'simulation'}
     unused |= {'mesh_scale', 'mesh_share'} if config.meshes is None else set()
     told = {
         name: str(value) if isinstance(value, Path) else value
@@ -161,15 +161,15 @@ def _provenance(config: DataConfig) -> Provenance:
         told['mesh_files'] = {
             str(path.relative_to(config.meshes)): sha256_of(path) for path in mesh_files(config.meshes)
         }
-    if config.pictures is not None:
+    if config.images is not None:
         told |= {'size': config.simulation.size, 'views': config.simulation.views}
     names = [config.filters.dino]
-    names += [] if config.pictures is None else [getattr(config.labels, name) for name in MODELS]
+    names += [] if config.images is None else [getattr(config.labels, name) for name in MODELS]
     weights, licences = _models([name for name in names if name])
     return Provenance(
         config.seed,
         {**told, 'seed': config.seed},
-        'simulation' if config.pictures is None else 'pictures',
+        'simulation' if config.images is None else 'pictures',
         weights,
         versions_of(),
         licences,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any, Generic, TypeVar
 
@@ -18,13 +18,14 @@ from rclpy.subscription import MessageInfo, Subscription
 
 from hoigen import notices
 from hoigen.ros import topics
+from hoigen.ros.declare import NodeOptions
 from hoigen.ros.diagnostics import Diagnostics
 from hoigen.ros.pairing import origin_of
 from hoigen.ros.parameters import Parameters
 from hoigen.ros.streams import Refused
 from hoigen.ros.worker import Worker
 
-C = TypeVar('C')
+C = TypeVar('C', bound=NodeOptions)
 READERS_POLL_S = 0.05
 
 
@@ -134,10 +135,10 @@ class ManagedNode(LifecycleNode, Generic[C]):
         if self.worker is not None and not self.worker.put(item):
             self.diagnostics.refuse('queue is full', what)
 
-    def wait_for_readers(self, nodes: str) -> None:
+    def wait_for_readers(self, nodes: Collection[str]) -> None:
         """Wait, on the worker's thread, until those of ``nodes`` (names) that read our topics listen to them."""
         awaited = {
-            topic: set(topic.readers) & set(nodes.split())
+            topic: topics.readers_of(topic, nodes)
             for topic in topics.written_by(self.get_name())
             if topic.name in self._publishers_by_topic
         }

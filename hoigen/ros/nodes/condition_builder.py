@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -17,62 +17,19 @@ from hoigen.records import MeshAsset, Provenance, RecordError, SceneFrame
 from hoigen.ros import convert, topics
 from hoigen.ros.beside import Beside
 from hoigen.ros.nodes.base import ManagedNode, spin
+from hoigen.ros.options.condition_builder import ConditionBuilderOptions
 from hoigen.ros.pairing import Origin, name_source
-from hoigen.ros.parameters import param, validate
 from hoigen.ros.streams import EpisodeOrder, Refused, Tables
 from hoigen.ros.sync import ExactSync
 
 Build = Callable[[Sequence[MeshAsset], ConditioningConfig], ClipBuilder]
 
 
-@dataclass(frozen=True)
-class ConditionBuilderConfig:
-    """Parameters of condition_builder."""
-
-    points: int = param(8192, 'Surface points that are followed.', low=1, high=1_000_000)
-    tracks: int = param(1024, 'How many of them are published as tracks.', low=1, high=1_000_000)
-    points_seed: int = param(0, 'Chooses the surface points.', low=0, high=2**31 - 1)
-    contact_distance: float = param(0.005, 'Hand and object are in contact below it.', unit='m', low=1e-4, high=0.1)
-    min_agreement: float = param(
-        ConditioningConfig.min_agreement,
-        'An episode is refused when a smaller part of the '
-        "pixels of hand or object has the meshes' depth, or when its images show a known "
-        'slip; 0 refuses none.',
-        low=0.0,
-        high=1.0,
-    )
-    max_frames: int = param(300, 'Frames of an episode; further ones are refused.', low=1, high=100_000)
-    queue: int = param(64, 'Frames that may wait; further ones are refused.', low=1, high=10_000, read_only=True)
-    input_reliability: str = param(
-        'reliable', 'Asked of publishers; best_effort hears any.', choices=('reliable', 'best_effort'), read_only=True
-    )
-    alone: bool = param(
-        False,
-        'Also report each episode that has its conditions, on condition/provenance: for a graph '
-        'in which nothing is made of them.',
-    )
-    wait_for: str = param('', 'Nodes of the graph that must listen before it begins, by name.')
-
-    def __post_init__(self) -> None:
-        validate(self)
-        self.conditioning()
-
-    def conditioning(self) -> ConditioningConfig:
-        """What of it concerns the core."""
-        return ConditioningConfig(
-            points=self.points,
-            tracks=self.tracks,
-            seed=self.points_seed,
-            contact_distance_m=self.contact_distance,
-            min_agreement=self.min_agreement,
-        )
-
-
-class ConditionBuilder(ManagedNode[ConditionBuilderConfig]):
+class ConditionBuilder(ManagedNode[ConditionBuilderOptions]):
     """Callbacks put the messages of an instant together; the worker owns the builder of the present episode."""
 
     def __init__(self, build: Build = ClipBuilder, **node_kwargs: Any) -> None:
-        super().__init__(topics.BUILDER, ConditionBuilderConfig, **node_kwargs)
+        super().__init__(topics.BUILDER, ConditionBuilderOptions, **node_kwargs)
         self._build = build
 
     def open(self) -> None:

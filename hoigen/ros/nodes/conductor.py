@@ -2,43 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import tyro
 from rclpy.utilities import remove_ros_args
 from rich.console import Console
 
-from hoigen.ros.conductor import Conductor
-from hoigen.ros.graph import load_graph
+from hoigen.ros.command_line import CommandOption, command_of
+from hoigen.ros.conductor import conduct
+from hoigen.ros.declare import kinds_of
+from hoigen.ros.options.conductor import ConductorOptions
 from hoigen.ros.processes import NodeFailed, interrupt_once
-from hoigen.ros.progress import ProgressDisplay, conclude
+from hoigen.ros.progress import conclude
 
 
-@dataclass(frozen=True)
-class ConductorConfig:
-    """A job whose nodes somebody else has started."""
-
-    graph: str
-    """Graph that runs: a name in config/graphs."""
-    output: Path
-    """Folder of the bags; gets the report."""
-    namespace: str = ''
-    """ROS namespace of the nodes."""
-    episodes: int = 0
-    """Episodes of a source of the user's own; 0 goes on until it is interrupted."""
-
-
-def conduct(config: ConductorConfig) -> int:
+def run(job: ConductorOptions) -> int:
     """Bring the nodes up, follow the job and report; 0 when it is done, 1 when nothing was recorded."""
     console = Console(highlight=False, markup=False)
     try:
-        with Conductor(list(load_graph(config.graph).nodes), config.namespace, lambda: None) as conductor:
-            conductor.bring_up()
-            with ProgressDisplay(console) as display:
-                progress = conductor.follow(display.show, config.episodes)
-        return conclude(progress, config.output, console)
+        return conclude(conduct(job, lambda: None, console), Path(job.out), console)
     except NodeFailed as error:
         console.print(f'conductor: {error}', style='bold red', markup=False)
         return 1
@@ -48,4 +33,11 @@ def conduct(config: ConductorConfig) -> int:
 
 def main() -> int:
     interrupt_once()
-    return conduct(tyro.cli(ConductorConfig, args=remove_ros_args(sys.argv)[1:], prog='conductor'))
+    kinds = kinds_of(ConductorOptions)
+    options = [CommandOption(it.name, it, kinds[it.name], it.default) for it in dataclasses.fields(ConductorOptions)]
+    given: Any = tyro.cli(
+        command_of('Command', 'Conducts nodes that are started already.', options),
+        args=remove_ros_args(sys.argv)[1:],
+        prog='conductor',
+    )
+    return run(ConductorOptions(**dataclasses.asdict(given)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,52 +11,29 @@ from hoigen.episodes import EpisodeError, EpisodeSummary, EpisodeWriter
 from hoigen.ros import topics
 from hoigen.ros.graph import episode_folder
 from hoigen.ros.nodes.base import ManagedNode, spin
+from hoigen.ros.options.episode_recorder import EpisodeRecorderOptions
 from hoigen.ros.pairing import Origin
-from hoigen.ros.parameters import param, validate
-from hoigen.ros.recordings import PROVENANCE_OF, EpisodeNotAdmitted, Recordings
+from hoigen.ros.recordings import EpisodeNotAdmitted, Recordings
 from hoigen.ros.streams import Refused
 from hoigen.ros.topics import Topic
 
 Item = tuple[Topic, bytes, Origin | None]
 
 
-@dataclass(frozen=True)
-class EpisodeRecorderConfig:
-    """Parameters of episode_recorder."""
-
-    output: str = param('out/demo', 'Folder for the bags, one folder for each episode.')
-    made_by: str = param(
-        topics.SYNTHESIZER,
-        'Node whose messages complete an episode; what others make of its conditions is left out.',
-        choices=tuple(PROVENANCE_OF),
-        read_only=True,
-    )
-    queue: int = param(
-        1024, 'Messages that may wait for the disk; further ones are refused.', low=1, high=1_000_000, read_only=True
-    )
-    waiting: int = param(128, 'Frames that may wait for their labels; further ones are refused.', low=1, high=100_000)
-    input_reliability: str = param(
-        'reliable', 'Asked of publishers; best_effort hears any.', choices=('reliable', 'best_effort'), read_only=True
-    )
-
-    def __post_init__(self) -> None:
-        validate(self)
-
-
-class EpisodeRecorder(ManagedNode[EpisodeRecorderConfig]):
+class EpisodeRecorder(ManagedNode[EpisodeRecorderOptions]):
     """Callbacks hand serialized messages over; the worker sorts and writes them."""
 
     def __init__(self, make: Callable[[Path], EpisodeWriter] = EpisodeWriter, **node_kwargs: Any) -> None:
-        super().__init__(topics.RECORDER, EpisodeRecorderConfig, **node_kwargs)
+        super().__init__(topics.RECORDER, EpisodeRecorderOptions, **node_kwargs)
         self._make = make
 
     def open(self) -> None:
-        output = Path(self.config.output)
-        output.mkdir(parents=True, exist_ok=True)
+        out = Path(self.config.out)
+        out.mkdir(parents=True, exist_ok=True)
         self._recorded = self._rejected = self._not_admitted = 0
         self._bag = ''
         self._recordings = Recordings(
-            lambda episode: self._make(episode_folder(output, episode)),
+            lambda episode: self._make(episode_folder(out, episode)),
             self._on_closed,
             self.report,
             self.config.waiting,

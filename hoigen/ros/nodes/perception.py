@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
@@ -14,13 +14,13 @@ from rclpy.duration import Duration
 
 from hoigen.messages import decode
 from hoigen.messages.encode import FrameNames
-from hoigen.perception.perceive import Perceived, Perceiver, PerceptionConfig
+from hoigen.perception.perceive import Perceived, Perceiver
 from hoigen.records import Clip, Footage, Provenance
 from hoigen.ros import convert, topics
 from hoigen.ros.clips import LEAST_FRAMES
 from hoigen.ros.nodes.base import ManagedNode, spin
+from hoigen.ros.options.perception import PerceptionOptions
 from hoigen.ros.pairing import Origin, name_source
-from hoigen.ros.parameters import param, validate
 from hoigen.ros.streams import Refused
 from hoigen.ros.stretches import Stretch, StretchCollector, footage_of
 from hoigen.ros.sync import ExactSync
@@ -31,84 +31,22 @@ PARTS = (topics.DEPTH, topics.CAMERA_INFO, topics.IMAGE)
 POLL_S = 0.25
 ACK_S = 10.0
 
-_CHOICES = {name: get_args(kind) for name, kind in get_type_hints(PerceptionConfig).items()}
-
-
-@dataclass(frozen=True)
-class PerceptionNodeConfig:
-    """Parameters of perception."""
-
-    frames: int = param(17, 'Frames of a stretch, which becomes one clip; 4k+1.', low=LEAST_FRAMES, high=1000)
-    pause: float = param(
-        2.0,
-        "A stretch ends where the next frame's stamp is so much later, or where none comes for "
-        "so long, by the node's clock and in fact.",
-        unit='s',
-        low=0.01,
-        high=3600.0,
-    )
-    inputs: str = param(
-        'auto',
-        'What an instant consists of; auto takes what somebody publishes.',
-        choices=('auto', 'image', 'image camera_info', 'image depth camera_info'),
-    )
-    masks: str = param('auto', 'What finds hand and object.', choices=_CHOICES['masks'])
-    boxes: str = param('motion', 'What sam2 starts from.', choices=_CHOICES['boxes'])
-    geometry: str = param('auto', 'Where point maps come from.', choices=_CHOICES['geometry'])
-    sam: str = param('sam2', 'SAM 2.1: its name in `hoigen models list`, or a folder.')
-    vggt: str = param('vggt', 'VGGT: its name in `hoigen models list`, or a folder.')
-    tracker: str = param('flow', 'What follows points.', choices=_CHOICES['tracker'])
-    median_depth: float = param(
-        0.0,
-        'Median depth that gives a point map of unknown scale its metres; 0 is unknown.',
-        unit='m',
-        low=0.0,
-        high=1000.0,
-    )
-    task: str = param('', 'What is done in the recording, in a sentence.')
-    seed: int = param(0, 'Everything random is derived from it.', low=0, high=2**31 - 1)
-    first_episode: int = param(0, 'Number of the first stretch as an episode.', low=0, high=1_000_000)
-    source: str = param('', 'What the provenance calls the recording; empty: the nodes that publish it.')
-    queue: int = param(
-        2, 'Stretches that may wait; when one more comes the oldest is dropped.', low=1, high=1000, read_only=True
-    )
-    waiting: int = param(128, 'Instants that may wait for their parts; further ones are refused.', low=1, high=100_000)
-    input_reliability: str = param(
-        'reliable', 'Asked of publishers; best_effort hears any.', choices=('reliable', 'best_effort'), read_only=True
-    )
-    wait_for: str = param('', 'Nodes of the graph that must listen before it publishes, by name.')
-
-    def __post_init__(self) -> None:
-        validate(self)
-        if self.frames % 4 != 1:
-            raise ValueError(f'frames: expected 4k+1, got {self.frames}')
-        self.perception()
-
-    def perception(self) -> PerceptionConfig:
-        """What of it concerns the core."""
-        same: dict[str, Any] = {
-            name: getattr(self, name)
-            for name in ('masks', 'boxes', 'geometry', 'sam', 'vggt', 'tracker', 'task', 'seed')
-        }
-        return PerceptionConfig(**same, median_depth_m=self.median_depth or None)
-
-
 Perceive = Callable[[Footage, str], Perceived]
 
 
-def perceiver(config: PerceptionNodeConfig) -> Perceive:
+def perceiver(config: PerceptionOptions) -> Perceive:
     """The back-ends that the parameters name; raises and says what to do if weights are not there."""
     return Perceiver(config.perception())
 
 
-class Perception(ManagedNode[PerceptionNodeConfig]):
+class Perception(ManagedNode[PerceptionOptions]):
     """Callbacks cut what comes into stretches; the worker perceives one after the other, and publishes its clip.
 
     A stretch of which there is no clip is told in condition/provenance, with the reason, and passed over.
     """
 
-    def __init__(self, build: Callable[[PerceptionNodeConfig], Perceive] = perceiver, **node_kwargs: Any) -> None:
-        super().__init__(topics.PERCEPTION, PerceptionNodeConfig, **node_kwargs)
+    def __init__(self, build: Callable[[PerceptionOptions], Perceive] = perceiver, **node_kwargs: Any) -> None:
+        super().__init__(topics.PERCEPTION, PerceptionOptions, **node_kwargs)
         self._build = build
 
     def open(self) -> None:
@@ -151,7 +89,7 @@ class Perception(ManagedNode[PerceptionNodeConfig]):
         chosen = tuple(
             topic.name
             for topic in PARTS
-            if (self._published(topic) if asked == 'auto' else topic.name.split('/')[1] in asked.split())
+            if (self._published(topic) if 'auto' in asked else topic.name.split('/')[1] in asked)
         )
         if chosen != self._inputs:
             self._inputs = chosen
@@ -211,7 +149,7 @@ class Perception(ManagedNode[PerceptionNodeConfig]):
             self._send(stretch, seen.clip, seen.provenance, estimated=footage.K is None)
 
     def _source(self) -> str:
-        return self.config.source or self.publishers_of(topics.IMAGE)
+        return self.config.video or self.publishers_of(topics.IMAGE)
 
     def _send(self, stretch: Stretch, clip: Clip, provenance: Provenance, *, estimated: bool) -> None:
         """Publish a clip; the camera's lens only where it was ``estimated``, else its source tells it."""

@@ -5,113 +5,27 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Protocol
 
 import numpy as np
 
 from hoigen.editing.placement import PlacementError
 from hoigen.editing.records import Edited, Subject
-from hoigen.geometry.trajectory import PoseOptions, read_trajectory
+from hoigen.geometry.trajectory import read_trajectory
 from hoigen.messages import decode
 from hoigen.records import Camera, Provenance
 from hoigen.ros import convert, topics
-from hoigen.ros.edits import PARTS, Instant, Poses, Seen, choose_inputs, edited_to_msgs, seen_of, untouched
+from hoigen.ros.edits import PARTS, Instant, Poses, Seen, edited_to_msgs, seen_of, untouched
 from hoigen.ros.nodes.base import ManagedNode, spin
 from hoigen.ros.nodes.pose_editing import CancelledEdit, EditPoseServer, Job, Made
+from hoigen.ros.options.pose_editor import PoseEditorOptions, choose_inputs
 from hoigen.ros.pairing import Origin
-from hoigen.ros.parameters import param, validate
 from hoigen.ros.streams import Refused
 from hoigen.ros.stretches import stamp_of
 from hoigen.ros.sync import ExactSync
-
-_INPUTS = tuple(topic.name for topic in PARTS)
-
-
-@dataclass(frozen=True)
-class PoseEditorConfig:
-    """Parameters of pose_editor."""
-
-    object: str = param(
-        'mug',
-        "What is put in: a mesh file (GLB, glTF, OBJ, PLY, STL; front +x, up +z) or one of the simulator's shapes.",
-    )
-    scale: float = param(1.0, 'Metres for one unit of the mesh file; millimetres: 0.001.', low=1e-6, high=1000.0)
-    size: str = param(
-        '', 'In place of a mesh, how large the object is along its x, y and z; then pictures are needed.', unit='m'
-    )
-    pictures: str = param(
-        '',
-        'Pictures of the object alone on white, separated by colons; of a mesh, its own look is '
-        'drawn where there are none.',
-    )
-    caption: str = param('', "The object in a few words; one of the simulator's shapes says its own.")
-    at: str = param('', "Place of the object's origin, x y z; empty: frames are edited where edit/pose says.", unit='m')
-    turn: str = param('', 'Its rotation about z, y and x: yaw pitch roll.', unit='degrees')
-    look: str = param('', 'In place of turn, how the camera sees it: azimuth elevation rotation.', unit='degrees')
-    frame: str = param(
-        'world',
-        'Frame of at, turn and trajectory; camera is the one of the first frame of an episode.',
-        choices=('world', 'camera'),
-    )
-    trajectory: str = param(
-        '', 'In place of at, turn and look, a file of poses over the time of an episode.', read_only=True
-    )
-    model: str = param('insertion-tiny', 'Model; a name in config/editing or the folder of a trained one.')
-    steps: int = param(0, 'Denoising steps; 0 takes what the model says.', low=0, high=1000)
-    seed: int = param(0, 'Every frame begins from the noise of this seed.', low=0, high=2**31 - 1)
-    automatic: bool = param(True, 'Edit every frame for which there is a pose.')
-    unedited: bool = param(
-        False,
-        'Publish a frame in which the object cannot be placed as it is, with visibility 0; '
-        'else it is left out; true asks for a pose by parameters.',
-    )
-    inputs: str = param(
-        'auto',
-        'Topics of which an instant consists; auto takes camera/image, camera/camera_info, '
-        'camera/depth, else condition/depth, and camera/pose and labels where they are published; '
-        'topics named beside auto are expected before their publisher is discovered.',
-    )
-    keep: int = param(16, 'Frames that are kept for the edit_pose action.', low=1, high=1000)
-    queue: int = param(
-        1, 'Frames that may wait; when one more comes the oldest is dropped.', low=1, high=10_000, read_only=True
-    )
-    waiting: int = param(128, 'Instants that may wait for their parts; further ones are refused.', low=1, high=100_000)
-    input_reliability: str = param(
-        'reliable', 'Asked of publishers; best_effort hears any.', choices=('reliable', 'best_effort'), read_only=True
-    )
-    wait_for: str = param('', 'Nodes of the graph that must listen before it publishes, by name.')
-
-    def __post_init__(self) -> None:
-        validate(self)
-        self.pose()
-        _three('size', self.size)
-        named = set(self.inputs.split())
-        complete = 'auto' in named or set(choose_inputs(named)) == named
-        if not (complete and named <= {'auto', *_INPUTS}):
-            raise ValueError(
-                f'inputs: expected auto or camera/image, camera/camera_info, one depth of {_INPUTS}, '
-                f'and what else there is, got {self.inputs!r}'
-            )
-
-    def pose(self) -> PoseOptions | None:
-        """The pose that the parameters give, None if none."""
-        frame = cast(Literal['world', 'camera'], self.frame)
-        if self.trajectory:
-            return PoseOptions(frame=frame, trajectory=Path(self.trajectory))
-        if not (self.at or self.turn or self.look):
-            return None
-        return PoseOptions(_three('at', self.at), _three('turn', self.turn), _three('look', self.look), frame)
-
-
-def _three(name: str, text: str) -> tuple[float, float, float] | None:
-    try:
-        x, y, z = map(float, text.split()) if text else (0.0, 0.0, 0.0)
-    except ValueError:
-        raise ValueError(f'{name}: expected three numbers, got {text!r}') from None
-    return (x, y, z) if text else None
 
 
 class Inserts(Protocol):
@@ -133,44 +47,45 @@ class Inserts(Protocol):
     def provenance(self, seed: int, steps: int | None = None) -> Provenance: ...
 
 
-def insertion(config: PoseEditorConfig) -> tuple[Inserts, Subject]:
+def insertion(config: PoseEditorOptions) -> tuple[Inserts, Subject]:
     """The model and the object that the parameters name; raises and says what to do if weights are not there."""
     from hoigen.editing.flux_insertion.inserter import load_inserter  # torch takes seconds: not before it configures
 
     return load_inserter(config.model), chosen_subject(config)
 
 
-def chosen_subject(config: PoseEditorConfig) -> Subject:
+def chosen_subject(config: PoseEditorOptions) -> Subject:
     """The object that the parameters name; raises PlacementError for one that there is not."""
     from hoigen.editing.commands.inputs import SubjectOptions, subject_of
     from hoigen.editing.meshes.things import made_thing
     from hoigen.editing.subjects import mesh_subject
 
-    size, pictures = _three('size', config.size), tuple(map(Path, filter(None, config.pictures.split(':'))))
+    size: Any = config.size or None
+    images = tuple(map(Path, config.images))
     if size is None and not Path(config.object).suffix:
         mesh, caption = made_thing(config.object, config.seed)
         return mesh_subject(mesh, config.caption or caption, config.seed)
     mesh_file = Path(config.object) if size is None else None
-    return subject_of(SubjectOptions(mesh_file, config.scale, size, pictures, config.caption), config.seed)
+    return subject_of(SubjectOptions(mesh_file, config.scale, size, images, config.caption), config.seed)
 
 
-class PoseEditor(ManagedNode[PoseEditorConfig]):
+class PoseEditor(ManagedNode[PoseEditorOptions]):
     """Callbacks put the messages of an instant together and pair it with a pose; the worker edits the newest."""
 
     def __init__(
-        self, build: Callable[[PoseEditorConfig], tuple[Inserts, Subject]] = insertion, **node_kwargs: Any
+        self, build: Callable[[PoseEditorOptions], tuple[Inserts, Subject]] = insertion, **node_kwargs: Any
     ) -> None:
-        super().__init__(topics.EDITOR, PoseEditorConfig, **node_kwargs)
+        super().__init__(topics.EDITOR, PoseEditorOptions, **node_kwargs)
         self._build = build
         self._server: EditPoseServer | None = None
 
     def open(self) -> None:
         options = self.config.pose()
         if self.config.unedited and options is None:
-            raise ValueError('pose: expected a place (at) or a trajectory, so that every frame has one, got none')
+            raise ValueError('pose: expected a position or a trajectory, so that every frame has one, got none')
         self._trajectory = read_trajectory(options.trajectory) if options and options.trajectory else None
         self._inserter, self._subject = self._build(self.config)
-        self._about = {name: getattr(self.config, name) for name in ('object', 'scale', 'size', 'pictures')}
+        self._about = {name: getattr(self.config, name) for name in ('object', 'scale', 'size', 'images')}
         self._about['caption'] = self._subject.caption
         self._progress: dict[str, object] = {}
         self._edited = 0
@@ -217,7 +132,7 @@ class PoseEditor(ManagedNode[PoseEditorConfig]):
 
     def _choose_inputs(self) -> None:
         """What the next instant consists of: what was asked for, or what somebody publishes."""
-        names = set(self.config.inputs.split())
+        names = set(self.config.inputs)
         if 'auto' in names:
             names |= {topic.name for topic in PARTS if self.count_publishers(self.resolve_topic_name(topic.name))}
         chosen = choose_inputs(names)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
@@ -14,50 +13,12 @@ from hoigen.provenance import provenance_from_json, rejection_of
 from hoigen.records import MeshAsset, SceneFrame
 from hoigen.ros import convert, topics
 from hoigen.ros.nodes.base import ManagedNode, spin
-from hoigen.ros.parameters import param, validate
-from hoigen.sources.mujoco import MujocoConfig, MujocoSource
+from hoigen.ros.options.sim_source import SimSourceOptions
+from hoigen.sources.mujoco import MujocoSource
 
 ACK_S = 10.0
 PAUSE_NS = 1_000_000_000
 POLL_S = 0.05
-
-
-@dataclass(frozen=True)
-class SimSourceConfig:
-    """Parameters of sim_source."""
-
-    episodes: int = param(3, 'Episodes to stream.', low=1, high=1_000_000)
-    first_episode: int = param(0, 'Number of the first one.', low=0, high=1_000_000)
-    seed: int = param(0, 'Seed; an episode depends on it and on its number only.', low=0, high=2**31 - 1)
-    task: str = param('any', 'Interaction to simulate, or any.')
-    camera: str = param('front', 'Camera to render from.')
-    width: int = param(720, 'Width of the image.', unit='pixels', low=16, high=4096)
-    height: int = param(480, 'Height of the image.', unit='pixels', low=16, high=4096)
-    frames: int = param(17, 'Frames of an episode.', low=1, high=1000)
-    frame_rate: float = param(8.0, 'Frames for a second of the scene.', unit='Hz', low=0.1, high=1000.0)
-    rate: float = param(1.0, 'Pace relative to real time; 0 is as fast as the simulator can.', low=0.0, high=1000.0)
-    ahead: int = param(
-        0,
-        'Episodes streamed before the first of them is generated, edited or, alone, '
-        'conditioned; 0 does not wait for any.',
-        low=0,
-        high=1000,
-    )
-    wait_for: str = param('', 'Nodes of the graph that must listen before it begins, by name.')
-
-    def __post_init__(self) -> None:
-        validate(self)
-
-    def simulation(self) -> MujocoConfig:
-        """What of it concerns the core; raises ConfigError for names that it does not know."""
-        return MujocoConfig(
-            width=self.width,
-            height=self.height,
-            frames=self.frames,
-            rate_hz=self.frame_rate,
-            camera=self.camera,
-            task=self.task,
-        )
 
 
 class Episode(Protocol):
@@ -75,16 +36,16 @@ class Source(Protocol):
     def episode(self, seed: int, index: int) -> Episode: ...
 
 
-def mujoco(config: SimSourceConfig) -> Source:
+def mujoco(config: SimSourceOptions) -> Source:
     """The simulator with the node's parameters."""
     return MujocoSource(config.simulation())
 
 
-class SimSource(ManagedNode[SimSourceConfig]):
+class SimSource(ManagedNode[SimSourceOptions]):
     """Simulates and streams in its worker; deactivating it ends the episode in progress where it is."""
 
-    def __init__(self, build: Callable[[SimSourceConfig], Source] = mujoco, **node_kwargs: Any) -> None:
-        super().__init__(topics.SOURCE, SimSourceConfig, **node_kwargs)
+    def __init__(self, build: Callable[[SimSourceOptions], Source] = mujoco, **node_kwargs: Any) -> None:
+        super().__init__(topics.SOURCE, SimSourceOptions, **node_kwargs)
         self._build = build
 
     def open(self) -> None:
@@ -152,7 +113,7 @@ class SimSource(ManagedNode[SimSourceConfig]):
             self._frames += 1
 
 
-def first_stamp_ns(index: int, config: SimSourceConfig) -> int:
+def first_stamp_ns(index: int, config: SimSourceOptions) -> int:
     """When an episode begins: episodes follow each other with a pause, whichever of them is streamed first."""
     return (index + 1) * PAUSE_NS + round(index * config.frames / config.frame_rate * 1e9)
 

@@ -17,8 +17,8 @@ from hoigen.records import GeneratedClip
 from hoigen.ros import convert, topics
 from hoigen.ros.clips import Rows
 from hoigen.ros.nodes.base import ManagedNode
-from hoigen.video.faithful import Acceptance, FidelityTooLow
-from hoigen.video.sampling import Sampling
+from hoigen.video.faithful import FidelityTooLow
+from hoigen.video.sampling import Acceptance, Sampling
 
 ACTION = 'synthesize'
 

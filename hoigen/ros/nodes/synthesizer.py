@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -22,70 +22,13 @@ from hoigen.ros import convert, topics
 from hoigen.ros.clips import ClipCollector, Ended, Rows, clip_of
 from hoigen.ros.nodes.base import ManagedNode, spin
 from hoigen.ros.nodes.synthesis import CancelledJob, Job, SynthesizeServer
+from hoigen.ros.options.synthesizer import SynthesizerOptions
 from hoigen.ros.pairing import Origin
-from hoigen.ros.parameters import param, validate
 from hoigen.ros.streams import Refused
 from hoigen.ros.sync import ExactSync
-from hoigen.video.faithful import ACCEPTANCE, Acceptance, Draws, FidelityTooLow, generate_faithful
-from hoigen.video.sampling import CONDITIONS, Sampling
+from hoigen.video.faithful import Draws, FidelityTooLow, generate_faithful
 
 POLL_S = 0.25
-
-
-@dataclass(frozen=True)
-class SynthesizerConfig:
-    """Parameters of synthesizer."""
-
-    model: str = param('tiny', 'Model; a name in config/models or the folder of a trained one.')
-    seed: int = param(0, 'Seed; a clip depends on it and on its episode.', low=0, high=2**31 - 1)
-    steps: int = param(0, 'Denoising steps; 0 takes what the model says.', low=0, high=1000)
-    conditions: str = param(' '.join(CONDITIONS), 'What the control branch reads; none is the backbone alone.')
-    strength: float = param(1.0, 'Scale of what the control branch adds.', low=0.0, high=100.0)
-    start: float = param(0.0, 'Part of the steps after which the control branch begins to add.', low=0.0, high=1.0)
-    end: float = param(1.0, 'Part of the steps after which it ends.', low=0.0, high=1.0)
-    control_guidance: float = param(1.0, 'Guidance on the conditions; 1 is off.', low=1.0, high=100.0)
-    guidance: float = param(1.0, 'Classifier-free guidance on the text; 1 is off.', low=1.0, high=100.0)
-    dynamic_guidance: bool = param(False, 'Let the guidance on the text grow over the steps.')
-    min_fidelity: float = param(
-        ACCEPTANCE.min_fidelity,
-        'A clip whose mean fidelity is below it is rejected and the next seed drawn; 0 keeps every clip.',
-        low=0.0,
-        high=1.0,
-    )
-    tries: int = param(ACCEPTANCE.tries, 'Seeds that are drawn before an episode is given up.', low=1, high=100)
-    automatic: bool = param(True, 'Generate every episode when its last frame has come.')
-    keep: int = param(4, 'Episodes that are kept for the synthesize action.', low=1, high=1000)
-    queue: int = param(4, 'Clips that may wait, and goals; further ones are refused.', low=1, high=1000, read_only=True)
-    waiting: int = param(128, 'Instants that may wait for their parts; further ones are refused.', low=1, high=100_000)
-    max_frames: int = param(300, 'Frames of an episode; further ones are refused.', low=1, high=100_000)
-    pause: float = param(
-        30.0, 'An episode without a last frame ends where nothing comes for so long.', unit='s', low=0.01, high=3600.0
-    )
-    input_reliability: str = param(
-        'reliable', 'Asked of publishers; best_effort hears any.', choices=('reliable', 'best_effort'), read_only=True
-    )
-    wait_for: str = param('', 'Nodes of the graph that must listen before it publishes, by name.')
-
-    def __post_init__(self) -> None:
-        validate(self)
-        self.sampling()
-
-    def sampling(self) -> Sampling:
-        """How to sample."""
-        return Sampling(
-            steps=self.steps or None,
-            conditions=tuple(self.conditions.split()),
-            strength=self.strength,
-            start=self.start,
-            end=self.end,
-            control_guidance=self.control_guidance,
-            guidance=self.guidance,
-            dynamic_guidance=self.dynamic_guidance,
-        )
-
-    def acceptance(self) -> Acceptance:
-        """Which clips are kept."""
-        return Acceptance(self.min_fidelity, self.tries)
 
 
 class Generator(Draws, Protocol):
@@ -95,18 +38,18 @@ class Generator(Draws, Protocol):
     height: int
 
 
-def video_model(config: SynthesizerConfig) -> Generator:
+def video_model(config: SynthesizerOptions) -> Generator:
     """The model that the parameters name; raises and says what to do if its weights are not there."""
     from hoigen.video import load_generator  # torch and diffusers take seconds: not before the node configures
 
     return load_generator(config.model)
 
 
-class Synthesizer(ManagedNode[SynthesizerConfig]):
+class Synthesizer(ManagedNode[SynthesizerOptions]):
     """Callbacks collect episodes; the worker generates one clip after the other, and publishes it."""
 
-    def __init__(self, build: Callable[[SynthesizerConfig], Generator] = video_model, **node_kwargs: Any) -> None:
-        super().__init__(topics.SYNTHESIZER, SynthesizerConfig, **node_kwargs)
+    def __init__(self, build: Callable[[SynthesizerOptions], Generator] = video_model, **node_kwargs: Any) -> None:
+        super().__init__(topics.SYNTHESIZER, SynthesizerOptions, **node_kwargs)
         self._build = build
         self._server: SynthesizeServer | None = None
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,60 +15,12 @@ from hoigen.provenance import provenance_from_json, rejection_of
 from hoigen.records import Camera, Footage, Provenance
 from hoigen.ros import convert, topics
 from hoigen.ros.nodes.base import ManagedNode, spin
-from hoigen.ros.parameters import param, validate
-from hoigen.sources.recording import RecordingError, RecordingOptions, open_recording
+from hoigen.ros.options.video_source import VideoSourceOptions
+from hoigen.sources.recording import RecordingError, open_recording
 
 POLL_S = 0.05
 AFTER_S, AFTER_NS = 0.2, 500_000_000
 """When all is streamed the time goes on in steps, so that who waits for a further frame learns that none comes."""
-
-
-@dataclass(frozen=True)
-class VideoSourceConfig:
-    """Parameters of video_source."""
-
-    video: str = param('', 'Recording: a video file, a folder of frames, an RGB-D folder or a ROS bag.')
-    frames: int = param(17, 'Frames of a stretch, which becomes one clip; 4k+1, as in perception.', low=1, high=1000)
-    frame_rate: float = param(
-        0.0, 'Frames taken for a second of the recording; 0 takes every one.', unit='Hz', low=0.0, high=1000.0
-    )
-    start: float = param(0.0, 'Where to begin, after the first frame.', unit='s', low=0.0, high=1e6)
-    duration: float = param(0.0, 'How much to stream; 0 goes to the end.', unit='s', low=0.0, high=1e6)
-    width: int = param(
-        0, 'Width of the image; 0 leaves the recording its aspect, at most 640 wide.', unit='pixels', low=0, high=4096
-    )
-    height: int = param(0, 'Height of the image; 0 where width is.', unit='pixels', low=0, high=4096)
-    image: str = param('', 'Topic or subfolder of the pictures, where several could be meant.')
-    depth: str = param('', 'Topic or subfolder of the depth, where several could be meant.')
-    calibration: str = param('', "File with K; empty takes the recording's own.")
-    rate: float = param(
-        1.0, 'Pace relative to real time; 0 is as fast as the recording can be read.', low=0.0, high=1000.0
-    )
-    ahead: int = param(
-        0,
-        'Stretches streamed before the first of them is generated, edited or given up; 0 does not wait for any.',
-        low=0,
-        high=1000,
-    )
-    wait_for: str = param('', 'Nodes of the graph that must listen before it begins, by name.')
-
-    def __post_init__(self) -> None:
-        validate(self)
-        if bool(self.width) != bool(self.height):
-            raise ValueError(f'width, height: expected both or none, got {self.width}, {self.height}')
-        self.options()
-
-    def options(self) -> RecordingOptions:
-        """What of it concerns the core."""
-        return RecordingOptions(
-            size=(self.width, self.height) if self.width else None,
-            rate_hz=self.frame_rate or None,
-            start_s=self.start,
-            duration_s=self.duration or None,
-            image=self.image,
-            depth=self.depth,
-            calibration=Path(self.calibration) if self.calibration else None,
-        )
 
 
 class Recording(Protocol):
@@ -85,18 +36,17 @@ class Recording(Protocol):
     def close(self) -> None: ...
 
 
-def recording_of(config: VideoSourceConfig) -> Recording:
+def recording_of(config: VideoSourceOptions) -> Recording:
     """The recording that the parameters name."""
-    if not config.video:
-        raise RecordingError('video: expected the path of a recording, got none')
-    return open_recording(Path(config.video), config.options())
+    config.check()
+    return open_recording(Path(config.video), config.recording())
 
 
-class VideoSource(ManagedNode[VideoSourceConfig]):
+class VideoSource(ManagedNode[VideoSourceOptions]):
     """Reads and streams in its worker; deactivating it ends the stretch in progress where it is."""
 
-    def __init__(self, build: Callable[[VideoSourceConfig], Recording] = recording_of, **node_kwargs: Any) -> None:
-        super().__init__(topics.VIDEO, VideoSourceConfig, **node_kwargs)
+    def __init__(self, build: Callable[[VideoSourceOptions], Recording] = recording_of, **node_kwargs: Any) -> None:
+        super().__init__(topics.VIDEO, VideoSourceOptions, **node_kwargs)
         self._build = build
         self._recording: Recording | None = None
 

@@ -35,10 +35,10 @@ STAMPS = np.array([7_000_000_000, 7_250_000_000, 7_500_000_000, 8_000_000_000])
 
 
 def test_a_place_is_in_the_frame_that_is_named() -> None:
-    world = poses_of(PoseOptions(at=(0.1, 0.2, 0.3), frame='world'), CAMERA, STAMPS)
+    world = poses_of(PoseOptions(position=(0.1, 0.2, 0.3), frame='world'), CAMERA, STAMPS)
     assert world.shape == (4, 4, 4)
     np.testing.assert_allclose(world[3], rigid(np.eye(3), np.array([0.1, 0.2, 0.3])))
-    seen = poses_of(PoseOptions(at=(0.0, 0.0, 0.5)), CAMERA, STAMPS)
+    seen = poses_of(PoseOptions(position=(0.0, 0.0, 0.5)), CAMERA, STAMPS)
     pixels, depth = project(CAMERA, seen[0, :3, 3])
     np.testing.assert_allclose([*pixels, depth], [79.5, 59.5, 0.5], atol=1e-9)
 
@@ -55,7 +55,7 @@ def test_the_camera_sees_the_look_that_was_asked_for(
     azimuth: float, elevation: float, in_plane: float, x: float, y: float
 ) -> None:
     """Wherever in the picture the object is, and whichever way the camera looks."""
-    pose = poses_of(PoseOptions(at=(x, y, 0.6), look=(azimuth, elevation, in_plane)), CAMERA, STAMPS)[0]
+    pose = poses_of(PoseOptions(position=(x, y, 0.6), view_angles=(azimuth, elevation, in_plane)), CAMERA, STAMPS)[0]
     got = apparent(CAMERA, pose)
     wanted = np.radians([azimuth, elevation, in_plane])
     apart = (np.array([got.azimuth, got.elevation, got.in_plane]) - wanted + np.pi) % (2 * np.pi) - np.pi
@@ -64,10 +64,10 @@ def test_the_camera_sees_the_look_that_was_asked_for(
 
 def test_a_turn_is_about_the_axes_of_the_frame() -> None:
     """Yaw of 90 degrees in the world brings the object's front from +x to +y and leaves its up."""
-    pose = poses_of(PoseOptions(at=(0, 0, 0), turn=(90, 0, 0), frame='world'), CAMERA, STAMPS)[0]
+    pose = poses_of(PoseOptions(position=(0, 0, 0), rotation_ypr=(90, 0, 0), frame='world'), CAMERA, STAMPS)[0]
     np.testing.assert_allclose(pose[:3, 0], [0, 1, 0], atol=1e-12)
     np.testing.assert_allclose(pose[:3, 2], [0, 0, 1], atol=1e-12)
-    roll = poses_of(PoseOptions(at=(0, 0, 0), turn=(0, 0, 90), frame='world'), CAMERA, STAMPS)[0]
+    roll = poses_of(PoseOptions(position=(0, 0, 0), rotation_ypr=(0, 0, 90), frame='world'), CAMERA, STAMPS)[0]
     np.testing.assert_allclose(roll[:3, 0], [1, 0, 0], atol=1e-12)
 
 
@@ -111,7 +111,7 @@ def test_a_movement_keeps_what_it_does_not_name() -> None:
     np.testing.assert_allclose(now[:, 1], was[:, 1], atol=1e-9)
     np.testing.assert_allclose(far, still)
     assert (now[:, 0] < was[:, 0] - 5).all()
-    turned = moved(MoveOptions(turn=(90, 0, 0), frame='world'), CAMERA, STAMPS, before)
+    turned = moved(MoveOptions(rotation_ypr=(90, 0, 0), frame='world'), CAMERA, STAMPS, before)
     np.testing.assert_allclose(turned[:, :3, 3], before[:, :3, 3])
     np.testing.assert_allclose(
         turned[0, :3, 0], np.cross([0, 0, 1], before[0, :3, 0]) + before[0, 2, 0] * np.array([0, 0, 1]), atol=1e-12
@@ -158,10 +158,10 @@ def test_one_pose_is_for_one_instant() -> None:
     ('wrong', 'says'),
     [
         ({}, 'got none'),
-        ({'at': (0, 0, 1), 'trajectory': Path('a.csv')}, 'got at and trajectory'),
-        ({'at': (0, 0, 1), 'turn': (0, 0, 0), 'look': (0, 0, 0)}, 'got both'),
-        ({'at': (0, 0, np.nan)}, 'finite'),
-        ({'at': (0, 0, 600)}, 'millimetres'),
+        ({'position': (0, 0, 1), 'trajectory': Path('a.csv')}, 'got position and trajectory'),
+        ({'position': (0, 0, 1), 'rotation_ypr': (0, 0, 0), 'view_angles': (0, 0, 0)}, 'got both'),
+        ({'position': (0, 0, np.nan)}, 'finite'),
+        ({'position': (0, 0, 600)}, 'millimetres'),
     ],
 )
 def test_contradictions_of_a_pose_are_refused(wrong: dict, says: str) -> None:

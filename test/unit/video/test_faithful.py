@@ -8,8 +8,8 @@ import pytest
 
 from hoigen.provenance import provenance_from_json, provenance_to_json, rejection_of
 from hoigen.records import Camera, Contacts, Fidelity, GeneratedClip, Labels, Provenance
-from hoigen.video.faithful import Acceptance, FidelityTooLow, first_accepted, generate_faithful, seed_of_try
-from hoigen.video.sampling import Sampling
+from hoigen.video.faithful import FidelityTooLow, first_accepted, generate_faithful, seed_of_try
+from hoigen.video.sampling import Acceptance, Sampling
 
 CAMERA = Camera(np.array([[8.0, 0, 3.5], [0, 8, 3.5], [0, 0, 1]]), 8, 8, np.eye(4))
 LABELS = Labels((), np.zeros(0, np.float32), np.zeros(0, np.float32), np.eye(4), Contacts(), 'lift', 0, 0, True)

@@ -105,7 +105,7 @@ def test_depth_of_one_image_follows_the_same_rule(tmp_path: Path, capsys: pytest
     np.save(tmp_path / 'd.npy', SCENE_M * 1000)
 
     def depth(file: str, unit_m: float | None) -> np.ndarray:
-        options = inputs.PictureOptions(depth=tmp_path / file, depth_unit_m=unit_m, view_deg=60)
+        options = inputs.PictureOptions(depth=tmp_path / file, depth_unit_m=unit_m, fov_deg=60)
         return inputs.read_scene(tmp_path / 'scene.png', options).clip.depth_m[0]
 
     with pytest.raises(RecordingError, match=r'd\.npy: .*looks like millimetres; say --depth-unit-m 0\.001'):

@@ -1,0 +1,8 @@
+"""The back-ends of perception, by name."""
+
+from typing import Literal
+
+MaskSource = Literal['auto', 'motion', 'sam2']
+BoxSource = Literal['motion', 'rtdetr', 'dfine', 'grounding-dino']
+GeometrySource = Literal['auto', 'depth', 'vggt', 'none']
+TrackSource = Literal['flow', 'vggt']
