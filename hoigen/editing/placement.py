@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hoigen.editing.records import Placement
-from hoigen.geometry.camera import crop_camera, pixel_grid, project, unproject
+from hoigen.geometry.camera import crop_camera, project, unproject
 from hoigen.geometry.orientation import apparent
 from hoigen.geometry.raster import NEAR_M, rasterise
 from hoigen.geometry.transforms import apply, invert
@@ -17,6 +17,8 @@ LARGEST_M, SMALLEST_M = 5.0, 0.002
 """An object larger or smaller than these across was given in another unit."""
 HANDLED_M = 0.01, 1.0
 """An object that hands move is between that across."""
+ROWS = 128
+"""Rows of a depth map that are looked at together."""
 FAR_M = 20.0
 """A pose farther than that that shows nothing was likely given in another unit."""
 UNITS = (('millimetres', 1e-3), ('centimetres', 1e-2), ('inches', 0.0254))
@@ -106,10 +108,16 @@ def refuse_size(mesh: MeshAsset) -> None:
 
 def refuse_larger(mesh: MeshAsset, depth_m: np.ndarray, camera: Camera) -> None:
     """PlacementError for a mesh that is larger than all of the scene whose depth [H,W] float32 is known."""
-    known = np.isfinite(depth_m)
-    if not known.any():
+    bounds = []
+    for top in range(0, camera.height, ROWS):  # not all at once: 12 megapixels would take a gigabyte
+        v, u = np.nonzero(np.isfinite(depth_m[top : top + ROWS]))
+        if len(v):
+            v += top
+            points = unproject(camera, np.stack([u, v], -1), depth_m[v, u])
+            bounds += [points.min(0), points.max(0)]
+    if not bounds:
         return
-    scene = _across(unproject(camera, pixel_grid(camera.width, camera.height)[known], depth_m[known]))
+    scene = _across(np.array(bounds))
     across = _across(mesh.vertices)
     if across > scene > 0:
         hint = f'; it may be in {_likely(across)}' if _likely(across) else ''
