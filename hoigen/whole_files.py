@@ -9,7 +9,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-__all__ = ['whole_file']
+__all__ = ['whole_file', 'write_text']
 
 
 @contextmanager
@@ -28,3 +28,9 @@ def whole_file(path: Path) -> Iterator[Path]:
         raise OSError(f'{path}: cannot be written: {error}') from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text in UTF-8, whole or not at all."""
+    with whole_file(path) as file:
+        file.write_text(text, encoding='utf-8')

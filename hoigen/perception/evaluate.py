@@ -15,6 +15,7 @@ from hoigen.conditioning import ConditioningConfig, build_clip
 from hoigen.conventions import HAND, OBJECT, ROLE_CODE
 from hoigen.geometry.alignment import Similarity, align
 from hoigen.geometry.camera import pixel_grid, project, unproject
+from hoigen.look.images import write_image
 from hoigen.metrics.perception import TRACK_PX, absrel, average_jaccard, camera_errors, mask_iou, place_errors_mm
 from hoigen.metrics.statistics import summarise
 from hoigen.metrics.tables import Rows, markdown, said
@@ -25,6 +26,7 @@ from hoigen.perception.truth import true_tracks
 from hoigen.provenance import strict_json
 from hoigen.records import Clip, Footage
 from hoigen.sources.mujoco import CAMERAS, SHAPES, MujocoConfig, MujocoSource
+from hoigen.whole_files import write_text
 
 HELDOUT_SEED = 2_000_000
 WIDTH, HEIGHT, FRAMES, RATE_HZ = 640, 360, 33, 16.0
@@ -118,7 +120,7 @@ def evaluate(config: EvaluatePerceptionConfig) -> None:
                 continue
             rows[name].append(measure(perceived, truth))
             picture = config.out / f'{index:02d} {name}.png'
-            cv2.imwrite(str(picture), overview(perceived)[..., ::-1])
+            write_image(picture, overview(perceived))
     _write(config, rows)
 
 
@@ -223,9 +225,9 @@ def _onto_truth(found: np.ndarray, true: np.ndarray) -> Similarity:
 
 def _write(config: EvaluatePerceptionConfig, rows: dict[str, list[dict[str, float]]]) -> None:
     table = table_of(rows)
-    (config.out / 'table.md').write_text(markdown(table))
+    write_text(config.out / 'table.md', markdown(table))
     told = {name: {'clips': of, 'means': {m: asdict(s) for m, s in summarise(of).items()}} for name, of in rows.items()}
-    (config.out / 'results.json').write_text(strict_json(told, indent=1))
+    write_text(config.out / 'results.json', strict_json(told, indent=1))
     Console(markup=False).print(markdown(table))
     print(f'table, results and pictures: {config.out}')
 

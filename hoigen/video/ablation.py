@@ -33,6 +33,7 @@ from hoigen.video.training.latents import latent_mask
 from hoigen.video.training.stages import recipe
 from hoigen.video.training.stages import run as train
 from hoigen.video.transformer import BACKBONE
+from hoigen.whole_files import write_text
 
 MODEL = 'tiny'
 
@@ -117,7 +118,7 @@ def ablate(config: AblateConfig) -> None:
     given = {name: measured(shipped, name, conditions, clips, config.seed) for name, conditions in GIVEN.items()}
     text = told(config, trained, given)
     config.table.parent.mkdir(parents=True, exist_ok=True)
-    config.table.write_text(text)
+    write_text(config.table, text)
     Console(markup=False).print(text, highlight=False)
 
 

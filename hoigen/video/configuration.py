@@ -11,6 +11,7 @@ import yaml
 from hoigen.models.configuration import CONFIG, Memory, config_of
 from hoigen.resources import ResourceError, find
 from hoigen.weights.catalogue import ModelError
+from hoigen.whole_files import write_text
 
 if TYPE_CHECKING:
     pass
@@ -63,4 +64,4 @@ def read_config(model: str) -> ModelConfig:
 def save_config(config: ModelConfig, folder: Path) -> None:
     """Write ``model.yaml``, so that the folder is a model by itself."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / CONFIG).write_text(yaml.safe_dump(asdict(config), sort_keys=False))
+    write_text(folder / CONFIG, yaml.safe_dump(asdict(config), sort_keys=False))

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 from rich.console import Console
 from rich.markup import escape
@@ -14,6 +13,7 @@ from rich.progress import track
 from rich.table import Table
 
 from hoigen.conditioning import pasted_baseline
+from hoigen.look.images import write_image
 from hoigen.metrics.distribution import Distribution
 from hoigen.metrics.learned import Comparison, LearnedConfig, LearnedMeasures
 from hoigen.metrics.measures import CONTACT_FOUND, higher_is_better, measure
@@ -25,6 +25,7 @@ from hoigen.video.generator import Generator, load_generator, to_uint8
 from hoigen.video.heldout import SHAPES, HeldOut, heldout_clips
 from hoigen.video.inputs import Appearance, reference_video
 from hoigen.video.sampling import DEFAULT, Sampling
+from hoigen.whole_files import write_text
 
 FIRST, PASTED, GIVEN, MODEL, OTHER, NO_LATENT = (
     'first frame repeated',
@@ -77,7 +78,7 @@ def evaluate(config: EvaluateConfig) -> int:
     }
     faults = missed_bounds({name: summarise(of.rows) for name, of in results.items()})
     _write(config, results, faults, learned.weights)
-    cv2.imwrite(str(config.out / 'sheet.png'), sheet(list(zip(clips, pictures, strict=False)))[..., ::-1])
+    write_image(config.out / 'sheet.png', sheet(list(zip(clips, pictures, strict=False))))
     return 1 if faults else 0
 
 
@@ -199,7 +200,7 @@ def _write(config: EvaluateConfig, results: dict[str, Measures], faults: list[st
         console.print(_rich(rows, f'{config.model}: {config.clips} held-out clips, without frame 0'))
     for fault in faults:
         console.print(f'missed: {fault}', style='red', soft_wrap=True)
-    (config.out / 'table.md').write_text('\n'.join(markdown(rows) for rows in filter(None, tables)))
+    write_text(config.out / 'table.md', '\n'.join(markdown(rows) for rows in filter(None, tables)))
     told = {
         'means': {name: {m: asdict(s) for m, s in of.items()} for name, of in summaries.items()},
         'clips': {name: of.rows for name, of in results.items()},
@@ -207,7 +208,7 @@ def _write(config: EvaluateConfig, results: dict[str, Measures], faults: list[st
         'weights': weights,
         'missed': faults,
     }
-    (config.out / 'results.json').write_text(strict_json(told, indent=1))
+    write_text(config.out / 'results.json', strict_json(told, indent=1))
     console.print(f'table, results and picture sheet: {config.out}', soft_wrap=True)
 
 

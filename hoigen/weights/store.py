@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from hoigen.weights.catalogue import MissingWeights, ModelError, catalogue, entry
+from hoigen.whole_files import write_text
 
 MANIFEST = 'manifest.json'
 """Lies beside the files and is written last: a folder without it is not whole."""
@@ -25,7 +26,7 @@ class Manifest:
     files: dict[str, tuple[int, str]]
 
     def write(self, folder: Path) -> None:
-        (folder / MANIFEST).write_text(json.dumps(asdict(self), indent=2))
+        write_text(folder / MANIFEST, json.dumps(asdict(self), indent=2))
 
 
 def home() -> Path:

@@ -19,6 +19,7 @@ from hoigen.editing.subjects import load_mesh
 from hoigen.editing.views import view_of
 from hoigen.geometry.orientation import Orientation
 from hoigen.geometry.shading import draw
+from hoigen.look.images import write_image
 from hoigen.look.progress import bars
 from hoigen.look.sheets import marked, sheet
 from hoigen.models.configuration import Memory
@@ -104,7 +105,7 @@ def reference(config: ReferenceConfig) -> None:
             pictures.append(_picture(config, generator, mesh, seed, tell))
             bar.advance(task)
     path = config.out / f'{config.mesh.stem}.png'
-    _sheet(mesh, pictures, range(config.seed, config.seed + config.count)).save(path)
+    write_image(path, _sheet(mesh, pictures, range(config.seed, config.seed + config.count)))
     print(path)
 
 

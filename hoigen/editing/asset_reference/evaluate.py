@@ -17,6 +17,7 @@ from hoigen.editing.asset_reference.look import looked_up
 from hoigen.editing.views import view_of
 from hoigen.geometry.orientation import Orientation, apparent
 from hoigen.geometry.shading import draw
+from hoigen.look.images import write_image
 from hoigen.look.sheets import sheet
 from hoigen.metrics.statistics import Summary, summarise
 from hoigen.metrics.tables import Rows, markdown, said
@@ -24,6 +25,7 @@ from hoigen.provenance import strict_json
 from hoigen.records import Camera, MeshAsset
 from hoigen.sources.mujoco.clutter import Look, draw_looks
 from hoigen.sources.mujoco.draws import Draws
+from hoigen.whole_files import write_text
 
 __all__ = ['EvaluateReferenceConfig', 'evaluate', 'measure']
 
@@ -130,10 +132,10 @@ def _write(config: EvaluateReferenceConfig, rows: list[dict[str, float]], pictur
     config.out.mkdir(parents=True, exist_ok=True)
     summaries = summarise(rows)
     table = markdown(_table(summaries))
-    (config.out / 'table.md').write_text(table)
+    write_text(config.out / 'table.md', table)
     told = {'means': {name: asdict(summary) for name, summary in summaries.items()}, 'assets': rows}
-    (config.out / 'results.json').write_text(strict_json(told, indent=1))
-    pictures.save(config.out / 'sheet.png')
+    write_text(config.out / 'results.json', strict_json(told, indent=1))
+    write_image(config.out / 'sheet.png', pictures)
     Console(markup=False).print(table, f'table, results and picture sheet: {config.out}', sep='\n', soft_wrap=True)
 
 

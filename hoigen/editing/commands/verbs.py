@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import tyro
-from PIL import Image
 from rich.console import Console
 
 from hoigen.editing.clips.edit import edit_clip
@@ -38,6 +37,7 @@ from hoigen.editing.commands.inputs import (
 from hoigen.editing.placement import PlacementError
 from hoigen.episodes import save_clip
 from hoigen.geometry.trajectory import MoveOptions, PoseOptions, moved, poses_of
+from hoigen.look.images import write_image
 from hoigen.look.movies import write_movie
 from hoigen.look.progress import bars
 from hoigen.look.sheets import marked, sheet
@@ -167,7 +167,7 @@ def _remove_from_picture(config: RemoveConfig) -> None:
             f'{1 - changed:.0%} of its pixels'
         )
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(made).save(path)
+    write_image(path, made)
     print(f'{changed:.0%} of the pixels of the mask have another colour now\n{path}')
 
 
@@ -191,7 +191,7 @@ def _run(recorded: Recorded, edit: ClipEdit, how: ModelOptions, config: Any, sin
         store.finish()  # other settings may be tried in the same folder
         raise
     if single:
-        Image.fromarray(edited.frames[0].rgb).save(how.out / f'{name}.png')
+        write_image(how.out / f'{name}.png', edited.frames[0].rgb)
     else:
         shutil.rmtree(how.out / name, ignore_errors=True)  # of a run that ended before the arrays were written
         save_clip(edited.clip, edited.provenance, how.out / name)
@@ -228,7 +228,7 @@ def _draw(recorded: Recorded, edited: EditedClip, path: Path, single: bool) -> P
     times = (recorded.clip.stamps_ns - recorded.clip.stamps_ns[0]) / 1e9
     notes = [f'{time:.2f} s   {note}' for time, note in zip(times.tolist(), notes_of(edited), strict=True)]
     file = path.with_name(f'{path.name}_sheet.png')
-    sheet(columns, notes).save(file)
+    write_image(file, sheet(columns, notes))
     if not single:
         write_movie(path.with_name(f'{path.name}.mp4'), np.concatenate([before, after], 2), recorded.clip.stamps_ns)
     return file

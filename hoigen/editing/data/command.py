@@ -23,6 +23,7 @@ from hoigen.editing.data.library import LibraryMesh, mesh_files, prepare_library
 from hoigen.editing.data.pictures import PictureJob, make_pictures, object_folders
 from hoigen.editing.data.records import DataError, Outcome
 from hoigen.editing.data.simulated import SceneJob, make_scene
+from hoigen.look.images import write_image
 from hoigen.look.progress import bars
 from hoigen.provenance import sha256_of, versions_of
 from hoigen.records import Provenance
@@ -101,7 +102,7 @@ def make_data(config: DataConfig) -> int:
     console.print(_sentence(config.out, totals), markup=False, soft_wrap=True)
     if not files:
         return NOTHING
-    draw_contact_sheet(files).save(config.out / SHEET)
+    write_image(config.out / SHEET, draw_contact_sheet(files))
     console.print(str(config.out / SHEET), markup=False, soft_wrap=True)
     return COMPLETE
 

@@ -29,6 +29,7 @@ from hoigen.editing.evaluation.rows import (
 from hoigen.editing.evaluation.scenes import Insertion, heldout_insertions
 from hoigen.editing.flux_insertion.inserter import Inserter, load_inserter
 from hoigen.editing.views import nearest
+from hoigen.look.images import write_image
 from hoigen.metrics.editing import (
     background_error,
     colour_error,
@@ -43,6 +44,7 @@ from hoigen.metrics.image import psnr
 from hoigen.metrics.statistics import Summary, summarise
 from hoigen.metrics.tables import Rows, markdown, said
 from hoigen.provenance import strict_json
+from hoigen.whole_files import write_text
 
 __all__ = ['EvaluateEditConfig', 'evaluate', 'measure', 'missed_bounds', 'table_of']
 
@@ -212,7 +214,7 @@ def _write(
         f'{TURNED}: {len(results.chance)} of {len(results.names)} insertions tell their orientation; one drawn by '
         f'chance is right in {np.mean(results.chance or [np.nan]):.2f}.'
     )
-    (config.out / 'table.md').write_text(f'{table}\n{note}\n')
+    write_text(config.out / 'table.md', f'{table}\n{note}\n')
     told = {
         'means': {name: {m: asdict(s) for m, s in of.items()} for name, of in summaries.items()},
         'insertions': {
@@ -223,8 +225,8 @@ def _write(
         'weights': dict(weights),
         'missed': list(faults),
     }
-    (config.out / 'results.json').write_text(strict_json(told, indent=1))
-    sheet(results.pictures).save(config.out / 'sheet.png')
+    write_text(config.out / 'results.json', strict_json(told, indent=1))
+    write_image(config.out / 'sheet.png', sheet(results.pictures))
     console = Console(markup=False)
     console.print(table, note, sep='\n', soft_wrap=True)
     for fault in faults:

@@ -11,6 +11,7 @@ import yaml
 from hoigen.models.configuration import CONFIG, Memory, config_of
 from hoigen.resources import ResourceError, find
 from hoigen.weights import ModelError
+from hoigen.whole_files import write_text
 
 __all__ = ['CONFIG', 'EditConfig', 'Memory', 'ModelError', 'read_config', 'save_config']
 
@@ -108,4 +109,4 @@ def read_config(model: str) -> EditConfig:
 def save_config(config: EditConfig, folder: Path) -> None:
     """Write ``model.yaml``, so that the folder is a model by itself."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / CONFIG).write_text(yaml.safe_dump(asdict(config), sort_keys=False))
+    write_text(folder / CONFIG, yaml.safe_dump(asdict(config), sort_keys=False))
