@@ -16,7 +16,6 @@ __all__ = [
     'provenance_from_json',
     'provenance_of',
     'provenance_to_json',
-    'rejection_of',
     'sha256_of',
     'strict_json',
     'versions_of',
@@ -60,11 +59,6 @@ def provenance_of(
         versions_of(packages),
         dict(licences),
     )
-
-
-def rejection_of(provenance: Provenance) -> str:
-    """Why there are no frames for this provenance: their fidelity was too low; '' where there are."""
-    return str(provenance.config.get('rejected', ''))
 
 
 def provenance_to_json(provenance: Provenance) -> str:

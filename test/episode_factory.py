@@ -15,7 +15,7 @@ from hoigen.episodes import EpisodeSummary, EpisodeWriter
 from hoigen.geometry.transforms import look_at
 from hoigen.messages.definitions import typestore
 from hoigen.messages.encode import Encoder
-from hoigen.records import MeshAsset
+from hoigen.records import EpisodeState, EpisodeStatus, MeshAsset
 
 WORLD, OPTICAL = 'world', 'camera_optical'
 HAND = np.array([[-0.05, 0.02, 0.03], [0.05, 0.02, 0.03], [-0.03, -0.045, 0.02], [0.02, -0.05, 0.03], [0, 0, 0.085]])
@@ -295,7 +295,7 @@ def fidelity(scene: Scene, frame: int) -> float:
 
 
 def provenance(scene: Scene) -> str:
-    rejected = {'rejected': scene.rejected, 'tries': [{'seed': 7, 'fidelity': 0.3}]} if scene.rejected else {}
+    rejected = {'tries': [{'seed': 7, 'fidelity': 0.3}]} if scene.rejected else {}
     return json.dumps(
         {
             'seed': scene.seed,
@@ -372,6 +372,17 @@ def messages(scene: Scene) -> Iterator[Message]:
         'std_msgs/msg/String',
         scene.stamp_ns(scene.frames - 1),
         build.cdr('std_msgs/msg/String', text),
+        'latched',
+    )
+    state = EpisodeState.REJECTED if scene.rejected else EpisodeState.ACCEPTED
+    stamps = scene.stamp_ns(0), scene.stamp_ns(scene.frames - 1)
+    status = EpisodeStatus('synthesizer', scene.episode, state, stamps, scene.frames, scene.rejected)
+    message = Encoder(build.make).episode_status(status)
+    yield (
+        'episode_status',
+        'hoigen/msg/EpisodeStatus',
+        stamps[0],
+        build.cdr('hoigen/msg/EpisodeStatus', message),
         'latched',
     )
 

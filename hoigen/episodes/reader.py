@@ -18,6 +18,7 @@ from hoigen.episodes.topics import (
     CONDITION_PROVENANCE,
     EDIT_MASK,
     EDIT_PROVENANCE,
+    EPISODE_STATUS,
     PER_FRAME,
     REFERENCE,
     TF,
@@ -28,8 +29,8 @@ from hoigen.episodes.topics import (
 )
 from hoigen.messages import decode
 from hoigen.messages.header import header_of
-from hoigen.provenance import provenance_from_json, rejection_of
-from hoigen.records import Clip, GeneratedClip, Labels, MeshAsset, Provenance
+from hoigen.provenance import provenance_from_json
+from hoigen.records import Clip, EpisodeState, EpisodeStatus, GeneratedClip, Labels, MeshAsset, Provenance
 
 __all__ = ['EpisodeReader']
 
@@ -136,10 +137,16 @@ class EpisodeReader:
             texts = [message.data for _, message in self.messages(topic)]
             return provenance_from_json(texts[-1]) if texts else None
 
+    def status(self) -> EpisodeStatus | None:
+        """What became of the episode, by the node that made its frames; None if none reported."""
+        with self._decoding():
+            statuses = [decode.episode_status(message) for _, message in self.messages(EPISODE_STATUS)]
+            return statuses[-1] if statuses else None
+
     def rejection(self) -> str:
         """Why the episode has no generated frames, where their fidelity was too low; '' for every other one."""
-        provenance = self.provenance()
-        return '' if provenance is None else rejection_of(provenance)
+        status = self.status()
+        return status.reason if status is not None and status.state is EpisodeState.REJECTED else ''
 
     def stamps(self) -> dict[str, list[int]]:
         """Header stamps in ns of every per-frame topic, in the order of recording."""

@@ -12,6 +12,7 @@ __all__ = [
     'EDIT_IMAGE',
     'EDIT_MASK',
     'EDIT_PROVENANCE',
+    'EPISODE_STATUS',
     'MESH_ASSETS',
     'PER_FRAME',
     'REFERENCE',
@@ -34,6 +35,9 @@ TF = '/tf'
 EDIT_IMAGE, EDIT_MASK = in_bag(topics.EDIT_IMAGE.name), in_bag(topics.EDIT_MASK.name)
 """The pose-edited frames in place of generated ones, and their object."""
 EDIT_PROVENANCE = in_bag(topics.EDIT_PROVENANCE.name)
+
+EPISODE_STATUS = in_bag(topics.EPISODE_STATUS.name)
+"""What became of the episode, by the node that made its frames."""
 
 CONDITION_PROVENANCE, MESH_ASSETS = in_bag(topics.CONDITION_PROVENANCE.name), in_bag(topics.MESH_ASSETS.name)
 """How the conditions were made, of an episode that need not have generated frames; and the meshes that they were made

@@ -15,7 +15,7 @@ from scipy.spatial.transform import Rotation
 from hoigen.conventions import ROLE_CODE
 from hoigen.messages.layout import CLOUD_FIELDS, ENCODINGS, POINT_TYPES
 from hoigen.provenance import provenance_to_json
-from hoigen.records import Camera, ClipFrame, GeneratedClip, Labels, MeshAsset, Provenance, SceneFrame
+from hoigen.records import Camera, ClipFrame, EpisodeStatus, GeneratedClip, Labels, MeshAsset, Provenance, SceneFrame
 
 __all__ = ['OPTICAL', 'WORLD', 'Encoder', 'FrameNames', 'Make', 'frame_names']
 
@@ -270,6 +270,19 @@ class Encoder:
     def provenance(self, provenance: Provenance) -> Any:
         """How a clip was made, as JSON in a std_msgs/String."""
         return self._make('std_msgs/msg/String', data=provenance_to_json(provenance))
+
+    def episode_status(self, status: EpisodeStatus) -> Any:
+        """What became of an episode."""
+        return self._make(
+            'hoigen/msg/EpisodeStatus',
+            header=self.header(status.stamps_ns[0], ''),
+            last=self._time(status.stamps_ns[1]),
+            frames=status.frames or 0,
+            episode=status.episode,
+            node=status.node,
+            state=int(status.state),
+            reason=status.reason,
+        )
 
     def _headers(self, stamp_ns: int, names: FrameNames) -> tuple[Any, Any]:
         """Of the world and of the camera."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal['frame', 'table', 'command', 'clock', 'diagnostics']
+Kind = Literal['frame', 'table', 'status', 'command', 'clock', 'diagnostics']
 
 
 @dataclass(frozen=True, eq=False)
@@ -13,7 +13,7 @@ class Topic:
     """One topic. type_name: as in ``sensor_msgs/msg/Image``.
 
     kind: ``frame``, one message per frame, all of a frame with one header stamp; ``table``, latched, once per episode;
-    ``command``, the user's to write. optional: a source may leave it out.
+    ``status``, latched, of several nodes; ``command``, the user's to write. optional: a source may leave it out.
     """
 
     name: str
@@ -49,6 +49,7 @@ EDIT_MASK = Topic('edit/mask', IMAGE_TYPE)
 EDIT_OBJECT = Topic('edit/object', 'hoigen/msg/EditedObject')
 EDIT_LABELS = Topic('edit/labels', LABELS_TYPE)
 EDIT_PROVENANCE = Topic('edit/provenance', TEXT_TYPE, 'table')
+EPISODE_STATUS = Topic('episode_status', 'hoigen/msg/EpisodeStatus', 'status')
 DIAGNOSTICS = Topic('diagnostics', 'diagnostic_msgs/msg/DiagnosticArray', 'diagnostics')
 
 TOPICS = tuple(value for value in globals().values() if isinstance(value, Topic))

@@ -8,6 +8,7 @@ from hoigen.records.camera import Camera
 from hoigen.records.check import Check, RecordError
 from hoigen.records.clip import Clip, ClipFrame
 from hoigen.records.conditions import Conditions
+from hoigen.records.episode_status import EpisodeState, EpisodeStatus
 from hoigen.records.footage import Footage
 from hoigen.records.generated_clip import Fidelity, GeneratedClip
 from hoigen.records.labels import Contacts, Labels
@@ -22,6 +23,8 @@ __all__ = [
     'ClipFrame',
     'Conditions',
     'Contacts',
+    'EpisodeState',
+    'EpisodeStatus',
     'Fidelity',
     'Footage',
     'GeneratedClip',

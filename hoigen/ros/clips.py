@@ -22,12 +22,12 @@ Rows = tuple[Mapping[str, Any], ...]
 class Ended:
     """An episode that has ended. rows: its frames from the first on, 4k+1 of them, () where there are too few.
 
-    note: what is left out of it and why; '' where it is whole.
+    stamps_ns: of the first and the last frame that is known of. note: what is left out of it and why; '' if nothing.
     """
 
     episode: int
     rows: Rows
-    left_out: int
+    stamps_ns: tuple[int, int]
     note: str
 
 
@@ -53,7 +53,9 @@ class ClipCollector:
         except Refused:
             if self._order.episode != labels.episode != self._without_beginning:
                 self._without_beginning = labels.episode
-                self._on_ended(Ended(labels.episode, (), 0, 'expected its frame 0 before the others'))
+                self._on_ended(
+                    Ended(labels.episode, (), (stamp_ns, stamp_ns), 'expected its frame 0 before the others')
+                )
             raise
         if begins:
             self._finish()
@@ -88,16 +90,19 @@ class ClipCollector:
         whole = next((row for row, one in enumerate(labels) if one.frame != row), len(rows))
         taken = (whole - 1) // 4 * 4 + 1 if whole else 0
         if taken == frames and labels[-1].last:
-            self._on_ended(Ended(labels[0].episode, rows, 0, ''))
+            self._on_ended(Ended(labels[0].episode, rows, stamps_of(rows), ''))
             return
         note = f'expected 4k+1 frames in a row, got {whole} of {frames}'
         note += '' if labels[-1].last else ' and then none with `last`'
-        if taken < LEAST_FRAMES:
-            self._on_ended(Ended(labels[0].episode, (), frames, f'{note}: too few'))
-        else:
-            self._on_ended(
-                Ended(labels[0].episode, rows[:taken], frames - taken, f'{note}: left out at its end: {frames - taken}')
-            )
+        note += f': left out at its end: {frames - taken}' if taken >= LEAST_FRAMES else ': too few'
+        kept = rows[:taken] if taken >= LEAST_FRAMES else ()
+        self._on_ended(Ended(labels[0].episode, kept, stamps_of(rows), note))
+
+
+def stamps_of(rows: Rows) -> tuple[int, int]:
+    """Of the first and the last frame."""
+    first, last = (decode.stamp_ns(rows[row][topics.LABELS.name].header) for row in (0, -1))
+    return first, last
 
 
 def clip_of(rows: Rows) -> Clip:

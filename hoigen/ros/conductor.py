@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -15,8 +16,11 @@ from lifecycle_msgs.srv import ChangeState
 from rclpy.client import Client
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
+from rclpy.subscription import MessageInfo
 from rich.console import Console
 
+from hoigen.messages import decode
+from hoigen.records import EpisodeState, EpisodeStatus
 from hoigen.ros import topics
 from hoigen.ros.awaited import Awaited
 from hoigen.ros.options.conductor import ConductorOptions
@@ -83,11 +87,16 @@ class Conductor:
         }
         self._values: dict[str, dict[str, str]] = {node: {} for node in nodes}
         self._moved_at = time.monotonic()
-        self._unheard: set[str] | None = None
+        self._ended: dict[str, list[EpisodeStatus]] = {topics.RECORDER: [], topics.PERCEPTION: []}
+        self._ended_at = 0
+        self._heard_at = dict.fromkeys(nodes, 0)
         self._source = topics.source_in(nodes)
         self._awaited = Awaited(self._node, nodes) if self._source is None else None
         self._node.create_subscription(
             topics.DIAGNOSTICS.type, topics.DIAGNOSTICS.name, self._on_diagnostics, topics.DIAGNOSTICS.qos
+        )
+        self._node.create_subscription(
+            topics.EPISODE_STATUS.type, topics.EPISODE_STATUS.name, self._on_status, topics.EPISODE_STATUS.qos
         )
 
     def __enter__(self) -> Conductor:
@@ -127,35 +136,29 @@ class Conductor:
                     raise NodeFailed(node, f'failed: {values["message"]}')
             progress = self._progress(planned)
             show(progress)
-            if progress.planned is not None and progress.done >= progress.planned:
-                if self._unheard is None:  # a node's work for the last episode may have failed: each reports once more
-                    self._unheard = set(self._values)
-                if not self._unheard:
-                    return progress
+            done = progress.planned is not None and progress.done >= progress.planned
+            if done and all(heard_at > self._ended_at for heard_at in self._heard_at.values()):
+                return progress  # a node's work for the last episode may have failed: each has reported after it
             if self._awaited is None and time.monotonic() - self._moved_at > STALL_S:
                 raise NodeFailed('the graph', f'has done nothing for {STALL_S:.0f} s: {self._values}')
 
     def _progress(self, planned: int) -> Progress:
         own: dict[str, Any] = {'planned': planned} if planned else {}
         source = own if self._source is None else self._values[self._source]
-        perception, maker, recorder = (
-            self._values.get(node, {})
-            for node in (
-                topics.PERCEPTION,
-                next((node for node in MAKERS if node in self._values), ''),
-                topics.RECORDER,
-            )
-        )
+        maker = next((self._values[node] for node in MAKERS if node in self._values), {})
+        recorder, skipped = self._ended[topics.RECORDER], self._ended[topics.PERCEPTION]
+        count = Counter(status.state for status in recorder)
+        bags = [status.reason for status in recorder if status.state is EpisodeState.RECORDED]
         return Progress(
             planned=int(source['planned']) if 'planned' in source else None,
-            skipped=int(perception.get('skipped', 0)),
-            reason=perception.get('reason', ''),
+            skipped=len(skipped),
+            reason=skipped[-1].reason if skipped else '',
             fault=source.get('fault', ''),
-            recorded=int(recorder.get('recorded', 0)),
-            rejected=int(recorder.get('rejected', 0)),
-            not_admitted=int(recorder.get('not_admitted', 0)),
+            recorded=count[EpisodeState.RECORDED],
+            rejected=count[EpisodeState.REJECTED],
+            not_admitted=count[EpisodeState.SKIPPED],
             streamed=int(source.get('episodes', 0)),
-            bag=recorder.get('bag', ''),
+            bag=bags[-1] if bags else '',
             episode=int(maker.get('episode', 0)),
             step=int(maker.get('step', 0)),
             steps=int(maker.get('steps', 0)),
@@ -166,13 +169,23 @@ class Conductor:
             ),
         )
 
-    def _on_diagnostics(self, array: DiagnosticArray) -> None:
+    def _on_status(self, message: Any, info: MessageInfo) -> None:
+        """The recorder has the last word on an episode, but on a stretch of which there is no clip."""
+        try:
+            status = decode.episode_status(message)
+        except ValueError:  # no node of ours; these refuse it with a line in their logs
+            return
+        if status.node in self._ended:
+            self._ended[status.node].append(status)
+            self._ended_at = max(self._ended_at, info['source_timestamp'])
+            self._moved_at = time.monotonic()
+
+    def _on_diagnostics(self, array: DiagnosticArray, info: MessageInfo) -> None:
         for status in array.status:
             node = status.name.rsplit('/', 1)[-1]
             values = {entry.key: entry.value for entry in status.values} | {'message': status.message}
             if node in self._values:
-                if self._unheard:
-                    self._unheard.discard(node)
+                self._heard_at[node] = info['source_timestamp']
                 if _work(values) != _work(self._values[node]):
                     self._moved_at = time.monotonic()
                 self._values[node] = values

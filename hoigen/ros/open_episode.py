@@ -8,13 +8,12 @@ from contextlib import suppress
 from typing import Any
 
 from hoigen.episodes import EpisodeError, EpisodeMismatch, EpisodeSummary, EpisodeWriter, cut_episode
-from hoigen.provenance import rejection_of
-from hoigen.records import Provenance
+from hoigen.records import EpisodeState, EpisodeStatus
 from hoigen.ros import topics
 from hoigen.ros.streams import Refused
 from hoigen.ros.topics import Topic
 
-__all__ = ['PROVENANCE_OF', 'OpenEpisode', 'admitted']
+__all__ = ['PROVENANCE_OF', 'OpenEpisode']
 
 PROVENANCE_OF = {
     topics.BUILDER: topics.CONDITION_PROVENANCE,
@@ -25,24 +24,23 @@ PROVENANCE_OF = {
 PER_FRAME = tuple(topic for topic in topics.read_by(topics.RECORDER) if not topic.latched)
 
 
-def admitted(made: Provenance) -> bool:
-    """Whether the node took the episode, of which it then made frames or rejected what it made."""
-    return bool(made.config.get('admitted', True))
-
-
 class OpenEpisode:
     """A bag that is being written. ``made_by``: the node whose frames complete it; ``seen``: all topics that came."""
 
     def __init__(self, writer: EpisodeWriter, made_by: str, begun_ns: int, seen: Set[Topic]) -> None:
         self.writer, self._made_by, self.begun_ns = writer, made_by, begun_ns
-        self.rejected = False
         self._seen = seen
         self._frames: int | None = None
         self._span: tuple[int, int] | None = None
-        self._told = False
+        self._told: EpisodeStatus | None = None
         self._begun: set[Topic] = set()
         self._stamps: dict[Topic, set[int]] = defaultdict(set)
         self._labels: dict[Topic, dict[int, tuple[Any, ...]]] = defaultdict(dict)
+
+    @property
+    def rejected(self) -> bool:
+        """Whether none of its generated clips may be kept."""
+        return self._told is not None and self._told.state is EpisodeState.REJECTED
 
     @property
     def generated(self) -> bool:
@@ -76,14 +74,19 @@ class OpenEpisode:
         self.writer.write(topic.name, topic.type_name, stamp_ns, cdr, 'latched' if topic.latched else 'stream')
         self._stamps[topic].add(stamp_ns)
 
-    def tell(self, made: Provenance) -> None:
-        """How the frames that complete the episode were made; ``frames`` and ``stamps_ns`` say of which of its own."""
-        if self._told:
-            raise Refused('made again', 'provenance: expected one for each episode, its bag has it')
-        self._told, self.rejected = True, bool(rejection_of(made))
-        if 'frames' in made.config and 'stamps_ns' in made.config:
-            self._frames = int(made.config['frames'])
-            self._span = int(made.config['stamps_ns'][0]), int(made.config['stamps_ns'][1])
+    def tell(self, status: EpisodeStatus) -> None:
+        """What became of it, by the node whose frames complete it; ``frames`` where these are a part of it."""
+        if self._told is not None:
+            raise Refused('made again', f'episode {status.episode}: expected one status, its bag has it')
+        self._told = status
+        if status.frames is not None:
+            self._frames, self._span = status.frames, status.stamps_ns
+
+    @property
+    def stamps_ns(self) -> tuple[int, int]:
+        """Of the first and the last of its frames."""
+        stamps = [stamp for stamp in self._stamps[topics.LABELS] if self._wants(stamp)] or [self.begun_ns]
+        return min(stamps), max(stamps)
 
     @property
     def complete(self) -> bool:
@@ -91,7 +94,7 @@ class OpenEpisode:
 
         Of an episode whose generated clip was rejected no generated frame is awaited, of footage no mesh.
         """
-        if not self._told or self._frames is None:
+        if self._told is None or self._frames is None or not self._stamps[PROVENANCE_OF[self._made_by]]:
             return False
         wanted = {stamp for stamp in self._stamps[topics.LABELS] if self._wants(stamp)}
         return len(wanted) == self._frames and all(wanted <= self._stamps[topic] for topic in self._awaited())

@@ -6,7 +6,7 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, LivelinessPolicy, QoSProf
 
 from hoigen.messages.topics import Kind
 
-__all__ = ['CLOCK', 'DIAGNOSTICS', 'LATCHED', 'LATCHED_READER', 'OFFERED', 'STREAM', 'STREAM_BEST_EFFORT']
+__all__ = ['CLOCK', 'DIAGNOSTICS', 'LATCHED', 'LATCHED_READER', 'OFFERED', 'STATUS', 'STREAM', 'STREAM_BEST_EFFORT']
 
 
 def _profile(
@@ -36,6 +36,9 @@ before a busy reader took it."""
 LATCHED_READER = _profile(64, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 """The reader's side of LATCHED: a foreign publisher's past tables, which all come at once, must not overwrite ours."""
 
+STATUS = _profile(1000, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+"""What became of episodes: a reader that hears late or is busy misses none of them."""
+
 CLOCK = _profile(1, ReliabilityPolicy.BEST_EFFORT)
 """Simulated time, as rclpy's time source reads it: the newest is what counts."""
 
@@ -44,6 +47,7 @@ DIAGNOSTICS = _profile(10)
 OFFERED: Mapping[Kind, QoSProfile] = {
     'frame': STREAM,
     'table': LATCHED,
+    'status': STATUS,
     'command': STREAM,
     'clock': CLOCK,
     'diagnostics': DIAGNOSTICS,

@@ -10,17 +10,19 @@ from typing import Any, NamedTuple
 
 from rclpy.serialization import deserialize_message
 
-from hoigen.episodes import EpisodeError, EpisodeSummary, EpisodeWriteFailed, EpisodeWriter
+from hoigen.episodes import EpisodeError, EpisodeWriteFailed, EpisodeWriter
+from hoigen.messages import decode
 from hoigen.messages.header import header_of
-from hoigen.provenance import provenance_from_json, rejection_of
+from hoigen.provenance import provenance_from_json
+from hoigen.records import EpisodeState, EpisodeStatus
 from hoigen.ros import topics
 from hoigen.ros.frames import Found, Frames
-from hoigen.ros.open_episode import PROVENANCE_OF, OpenEpisode, admitted
+from hoigen.ros.open_episode import PROVENANCE_OF, OpenEpisode
 from hoigen.ros.pairing import Origin
 from hoigen.ros.streams import EpisodeOrder, Refused, Tables
 from hoigen.ros.topics import Topic
 
-__all__ = ['PROVENANCE_OF', 'EpisodeNotAdmitted', 'Recordings']
+__all__ = ['PROVENANCE_OF', 'Recordings']
 
 OPEN_EPISODES = 32
 """More than a node has in its queue by default: what it admits must find its bag open."""
@@ -28,13 +30,11 @@ EARLY_LABELS = 1000
 """Labels of made frames that may wait for their episode to begin."""
 DONE_EPISODES = 10_000
 """Closed episodes whose late messages are known as such."""
+TOLD = 3 * OPEN_EPISODES
+"""Provenances and statuses that may wait for their episode to begin."""
 PROVENANCES = tuple(PROVENANCE_OF.values())
 LABELLED = (topics.LABELS, topics.SYNTH_LABELS, topics.EDIT_LABELS)
 """The topics that say of which episode a frame is, each for what is published together with it."""
-
-
-class EpisodeNotAdmitted(EpisodeError):
-    """The node that makes an episode's frames did not take it; nothing of it is kept."""
 
 
 class _Labels(NamedTuple):
@@ -49,17 +49,17 @@ class Recordings:
     """Writes each message into the bag of its episode. One thread calls it.
 
     Labels say which episode a frame is of, those of the scene for it and its conditions, synth/labels and edit/labels
-    for what was made of it; a message waits until the labels of its frame have come (:class:`Frames`), and provenance,
-    which has no stamp, until those of its episode. A bag is closed when it is complete, or as it is when a later one is
-    complete; while too many are open, no further one is begun. An episode that the making node did not admit leaves
-    nothing behind. ``on_closed`` gets the episode and its summary, or what is wrong.
+    for what was made of it; a message waits until the labels of its frame have come (:class:`Frames`), and what is told
+    of the episode as a whole, provenance and status, until those of its first. A bag is closed when it is complete, or
+    as it is when a later one is complete; while too many are open, no further one is begun. An episode that is skipped
+    leaves nothing behind. ``on_closed`` gets what became of each: recorded, rejected, skipped or failed.
     ``waiting``: frames that may wait for their labels. ``made_by``: the node whose frames are recorded and awaited.
     """
 
     def __init__(
         self,
         make: Callable[[int], EpisodeWriter],
-        on_closed: Callable[[int, EpisodeSummary | EpisodeError], None],
+        on_closed: Callable[[EpisodeStatus], None],
         on_refused: Callable[[Refused], None],
         waiting: int,
         made_by: str = topics.SYNTHESIZER,
@@ -74,7 +74,7 @@ class Recordings:
         self._open: dict[int, OpenEpisode] = {}
         self._done: OrderedDict[int, bool] = OrderedDict()  # whether it was discarded
         self._early: OrderedDict[tuple[Topic, int], list[_Labels]] = OrderedDict()
-        self._provenance: OrderedDict[tuple[Topic, Any], bytes] = OrderedDict()
+        self._told: OrderedDict[tuple[Topic, Any], bytes] = OrderedDict()
         self._tables: Tables[bytes] = Tables()
         self._seen: set[Topic] = set()
 
@@ -93,6 +93,9 @@ class Recordings:
             return
         if topic in PROVENANCES:
             self._add_provenance(topic, cdr)
+            return
+        if topic is topics.EPISODE_STATUS:
+            self._add_status(cdr)
             return
         stamp_ns = header_of(cdr)[0]
         self._seen.add(topic)
@@ -128,9 +131,10 @@ class Recordings:
         finally:  # what comes with refused labels is refused with them
             found = self._families[labels.topic].label(labels.stamp_ns, labels.origin, episode if taken else None)
         self._write(episode, labels.topic, labels.stamp_ns, labels.cdr)
-        for told in PROVENANCES if not made else ():
-            if (told, episode) in self._provenance:
-                self._write_provenance(told, episode, self._provenance.pop((told, episode)))
+        for told in (*PROVENANCES, topics.EPISODE_STATUS) if not made else ():
+            early_cdr = self._told.pop((told, episode), None)
+            if early_cdr is not None and episode in self._open:
+                self._write_told(told, episode, early_cdr)
         self._write_found(found)
         for topic in LABELLED if not made else ():
             for early in self._early.pop((topic, episode), []):
@@ -173,33 +177,44 @@ class Recordings:
         if table is not None:
             self._write(episode, topics.MESH_ASSETS, stamp_ns, table)
 
+    def _add_told(self, topic: Topic, episode: Any, cdr: bytes) -> None:
+        """What is told of an episode waits for its bag."""
+        if episode in self._open:
+            self._write_told(topic, episode, cdr)
+        elif episode not in self._done:
+            self._told[topic, episode] = cdr
+            if len(self._told) > TOLD:
+                (oldest, unknown), _ = self._told.popitem(last=False)
+                if oldest is not topics.EPISODE_STATUS:  # a recorder that was started late hears those of all before
+                    raise Refused('provenance of no episode', f'expected one of {self.open_episodes}, got {unknown!r}')
+        elif not self._done[episode]:
+            raise Refused('episode is closed', f'{topic.name} of episode {episode}')
+
     def _add_provenance(self, topic: Topic, cdr: bytes) -> None:
         try:
             made = provenance_from_json(deserialize_message(cdr, topic.type).data)
         except ValueError as error:
             raise Refused('bad message', error) from error
-        episode: Any = made.config.get('episode')
-        if topic is topics.CONDITION_PROVENANCE and rejection_of(made) and admitted(made):
-            stamps = made.config.get('stamps_ns')
-            if stamps:
-                self._families[topics.LABELS].drop(int(stamps[0]), int(stamps[1]))
-        elif episode in self._open:
-            self._write_provenance(topic, episode, cdr)
-        elif episode in self._done:
-            raise Refused('episode is closed', f'{topic.name} of episode {episode}')
-        else:
-            self._provenance[topic, episode] = cdr
-            if len(self._provenance) > 2 * OPEN_EPISODES:
-                self._provenance.popitem(last=False)
-                raise Refused('provenance of no episode', f'expected one of {self.open_episodes}, got {episode!r}')
+        self._add_told(topic, made.config.get('episode'), cdr)
 
-    def _write_provenance(self, topic: Topic, episode: int, cdr: bytes) -> None:
-        made, bag = provenance_from_json(deserialize_message(cdr, topic.type).data), self._open[episode]
-        if not admitted(made):
-            self._discard(episode, rejection_of(made))
-            return
-        if topic is PROVENANCE_OF.get(self._made_by):
-            bag.tell(made)
+    def _add_status(self, cdr: bytes) -> None:
+        status = _status_of(cdr)
+        skipped = status.state is EpisodeState.SKIPPED
+        if skipped and status.node == topics.PERCEPTION:  # its frames have no labels
+            self._families[topics.LABELS].drop(*status.stamps_ns)
+        elif (skipped and status.node == topics.BUILDER) or (
+            status.node == self._made_by and status.state is not EpisodeState.FAILED  # a goal may still make it
+        ):
+            self._add_told(topics.EPISODE_STATUS, status.episode, cdr)
+
+    def _write_told(self, topic: Topic, episode: int, cdr: bytes) -> None:
+        bag = self._open[episode]
+        if topic is topics.EPISODE_STATUS:
+            status = _status_of(cdr)
+            if status.state is EpisodeState.SKIPPED:
+                self._discard(episode, status.reason)
+                return
+            bag.tell(status)
         self._write(episode, topic, bag.begun_ns, cdr)
 
     def _write_found(self, found: Sequence[Found]) -> None:
@@ -217,8 +232,7 @@ class Recordings:
         try:
             bag.write(topic, stamp_ns, cdr)
         except EpisodeWriteFailed as error:
-            self._forget(episode)
-            self._on_closed(episode, error)
+            self._report(episode, self._forget(episode), EpisodeState.FAILED, str(error))
         except Refused as error:
             self._on_refused(error)
         except EpisodeError as error:
@@ -230,23 +244,39 @@ class Recordings:
                     break
 
     def _discard(self, episode: int, reason: str) -> None:
-        """Leave nothing of an episode that was not admitted."""
+        """Leave nothing of an episode that was skipped."""
         bag = self._forget(episode)
         self._done[episode] = True
         with suppress(EpisodeError):
             bag.writer.close(generated=False)
         shutil.rmtree(bag.writer.folder, ignore_errors=True)
-        self._on_closed(episode, EpisodeNotAdmitted(reason))
+        self._report(episode, bag, EpisodeState.SKIPPED, reason)
 
     def _close(self, episode: int) -> None:
         bag = self._forget(episode)
         try:
-            self._on_closed(episode, bag.close())
+            made = bag.close()
         except EpisodeError as error:
-            self._on_closed(episode, error)
+            self._report(episode, bag, EpisodeState.FAILED, str(error))
+        else:
+            whole = made.generated or self._made_by == topics.BUILDER
+            state = EpisodeState.RECORDED if whole else EpisodeState.REJECTED
+            self._report(episode, bag, state, str(made.folder), made.frames or None)
+
+    def _report(
+        self, episode: int, bag: OpenEpisode, state: EpisodeState, reason: str, frames: int | None = None
+    ) -> None:
+        self._on_closed(EpisodeStatus(topics.RECORDER, episode, state, bag.stamps_ns, frames, reason))
 
     def _forget(self, episode: int) -> OpenEpisode:
         self._done[episode] = False
         if len(self._done) > DONE_EPISODES:
             self._done.popitem(last=False)
         return self._open.pop(episode)
+
+
+def _status_of(cdr: bytes) -> EpisodeStatus:
+    try:
+        return decode.episode_status(deserialize_message(cdr, topics.EPISODE_STATUS.type))
+    except ValueError as error:
+        raise Refused('bad message', error) from error

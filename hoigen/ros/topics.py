@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from typing import Any
@@ -24,8 +24,8 @@ NODES = (*SOURCES, BUILDER, PERCEPTION, RECORDER, SYNTHESIZER, EDITOR)
 class Topic:
     """One topic: a writer offers ``qos``; ``readers`` are the nodes that must hear it where they are in the graph.
 
-    No graph has two of its ``writers``, but for camera/camera_info: perception tells it where video_source cannot.
-    edit/pose is the user's to write.
+    No graph has two of its ``writers``, but for episode_status and camera/camera_info, which perception publishes where
+    video_source cannot. edit/pose is the user's to write.
     """
 
     row: rows.Topic
@@ -46,7 +46,7 @@ class Topic:
 
     @property
     def latched(self) -> bool:
-        return self.row.kind == 'table'
+        return self.row.kind in ('table', 'status')
 
     @property
     def qos(self) -> QoSProfile:
@@ -54,7 +54,7 @@ class Topic:
 
     def reader_qos(self, reliability: str) -> QoSProfile:
         """What a subscription asks for; ``best_effort`` also connects to a publisher that offers no more."""
-        if self.latched:
+        if self.row.kind == 'table':
             return qos.LATCHED_READER
         return qos.STREAM_BEST_EFFORT if reliability == 'best_effort' and self.qos is qos.STREAM else self.qos
 
@@ -71,19 +71,24 @@ POINTS = Topic(rows.POINTS, (BUILDER, PERCEPTION), (SYNTHESIZER, RECORDER))
 TRACKS = Topic(rows.TRACKS, (BUILDER, PERCEPTION), (SYNTHESIZER, EDITOR, RECORDER))
 MASK = Topic(rows.MASK, (BUILDER, PERCEPTION), (SYNTHESIZER, RECORDER))
 CONDITION_DEPTH = Topic(rows.CONDITION_DEPTH, (BUILDER, PERCEPTION), (SYNTHESIZER, EDITOR, RECORDER))
-CONDITION_PROVENANCE = Topic(rows.CONDITION_PROVENANCE, (BUILDER, PERCEPTION), (*SOURCES, SYNTHESIZER, RECORDER))
+CONDITION_PROVENANCE = Topic(rows.CONDITION_PROVENANCE, (BUILDER, PERCEPTION), (RECORDER,))
 SYNTH_IMAGE = Topic(rows.SYNTH_IMAGE, (SYNTHESIZER,), (RECORDER,))
 SYNTH_CAMERA_INFO = Topic(rows.SYNTH_CAMERA_INFO, (SYNTHESIZER,), (RECORDER,))
 SYNTH_FIDELITY = Topic(rows.SYNTH_FIDELITY, (SYNTHESIZER,), (RECORDER,))
-SYNTH_LABELS = Topic(rows.SYNTH_LABELS, (SYNTHESIZER,), (*SOURCES, RECORDER))
-PROVENANCE = Topic(rows.PROVENANCE, (SYNTHESIZER,), (*SOURCES, RECORDER))
+SYNTH_LABELS = Topic(rows.SYNTH_LABELS, (SYNTHESIZER,), (RECORDER,))
+PROVENANCE = Topic(rows.PROVENANCE, (SYNTHESIZER,), (RECORDER,))
 EDIT_POSE = Topic(rows.EDIT_POSE, (), (EDITOR,))
 EDIT_IMAGE = Topic(rows.EDIT_IMAGE, (EDITOR,), (RECORDER,))
 EDIT_DEPTH = Topic(rows.EDIT_DEPTH, (EDITOR,), (RECORDER,))
 EDIT_MASK = Topic(rows.EDIT_MASK, (EDITOR,), (RECORDER,))
 EDIT_OBJECT = Topic(rows.EDIT_OBJECT, (EDITOR,), (RECORDER,))
-EDIT_LABELS = Topic(rows.EDIT_LABELS, (EDITOR,), (*SOURCES, RECORDER))
+EDIT_LABELS = Topic(rows.EDIT_LABELS, (EDITOR,), (RECORDER,))
 EDIT_PROVENANCE = Topic(rows.EDIT_PROVENANCE, (EDITOR,), (RECORDER,))
+EPISODE_STATUS = Topic(
+    rows.EPISODE_STATUS,
+    (BUILDER, PERCEPTION, SYNTHESIZER, EDITOR, RECORDER),
+    (*SOURCES, SYNTHESIZER, RECORDER),
+)
 
 DIAGNOSTICS = Topic(rows.DIAGNOSTICS)
 """Every node writes them."""
@@ -127,13 +132,21 @@ def readers_of(topic: Topic, nodes: Collection[str]) -> set[str]:
 
 
 def readers_in(nodes: Collection[str]) -> dict[str, tuple[str, ...]]:
-    """For each node of a graph the others that hear it; in the order of activation, who listens before who speaks."""
+    """For each node of a graph the others that hear it; in the order of activation, who listens before who speaks.
+
+    Nobody waits for the readers of episode_status: they hear late what was published before.
+    """
     readers = {
-        node: tuple(sorted({it for topic in written_by(node) for it in readers_of(topic, nodes)} - {node}))
+        node: tuple(
+            sorted(
+                {it for topic in written_by(node) if topic is not EPISODE_STATUS for it in readers_of(topic, nodes)}
+                - {node}
+            )
+        )
         for node in nodes
     }
     source = source_in(nodes)
-    before = {node: [it for it in heard_by if it != source] for node, heard_by in readers.items()}
+    before: dict[str, Sequence[str]] = dict(readers)
     if source is not None:
         before[source] = [node for node in nodes if node != source]
     return {node: readers[node] for node in TopologicalSorter(before).static_order()}

@@ -47,14 +47,12 @@ class Draws(Protocol):
 class FidelityTooLow(RuntimeError):
     """No seed gave a clip that may be kept.
 
-    ``fidelity``: of the best one, NaN if it cannot be measured. ``provenance``: how that was made, with every try, and
-    ``rejected``: why.
+    ``fidelity``: of the best one, NaN if it cannot be measured. ``provenance``: how that was made, with every try.
     """
 
     def __init__(self, reason: str, fidelity: float, provenance: Provenance) -> None:
         super().__init__(reason)
-        self.fidelity = fidelity
-        self.provenance = replace(provenance, config=provenance.config | {'rejected': reason})
+        self.fidelity, self.provenance = fidelity, provenance
 
 
 def generate_faithful(

@@ -16,7 +16,7 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.signals import SignalHandlerOptions
 
-from hoigen.records import MeshAsset, SceneFrame
+from hoigen.records import EpisodeState, EpisodeStatus, MeshAsset, SceneFrame
 from hoigen.ros import convert, topics
 from hoigen.ros.nodes.base import ManagedNode
 
@@ -148,6 +148,20 @@ class Bench:
     def _on_diagnostics(self, message: Any) -> None:
         for status in message.status:
             self.status[status.name.rsplit('/', 1)[-1]] = status
+
+
+def ended(
+    episode: int,
+    state: EpisodeState = EpisodeState.ACCEPTED,
+    stamps_ns: tuple[int, int] = (0, 0),
+    *,
+    node: str = topics.SYNTHESIZER,
+    frames: int | None = None,
+    reason: str = '',
+) -> dict[str, Any]:
+    """What a node reports of an episode, by topic."""
+    status = EpisodeStatus(node, episode, state, stamps_ns, frames, reason)
+    return {topics.EPISODE_STATUS.name: convert.ENCODER.episode_status(status)}
 
 
 def scene(episode: int = 0, frames: int = FRAMES) -> tuple[tuple[MeshAsset, ...], list[SceneFrame]]:

@@ -11,10 +11,12 @@ import pytest
 pytest.importorskip('rclpy', reason='needs ROS 2: source install/setup.bash')
 pytest.importorskip('hoigen.msg', reason='needs the built messages: source install/setup.bash')
 
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from fake_graph import FakeGenerator, FakeSource
-from ros_bench import Bench
+from ros_bench import Bench, ended
 
 from hoigen import notices
+from hoigen.records import EpisodeState
 from hoigen.ros import conductor, topics
 from hoigen.ros.conductor import Conductor, Progress
 from hoigen.ros.nodes.episode_recorder import EpisodeRecorder
@@ -110,3 +112,34 @@ def test_a_job_that_stands_still_is_given_up_with_what_everyone_waits_for(
 
         with pytest.raises(NodeFailed, match=r'the graph has done nothing for 0 s.*condition_builder on mesh_frame'):
             waiting.follow(lose_patience)
+
+
+def test_a_job_is_done_when_every_node_has_reported_after_its_last_episode(bench: Bench) -> None:
+    """What a node reported before that episode was recorded, and came late, does not tell of a failure since."""
+
+    def report(node: str, at: int, **values: object) -> None:
+        entries = [KeyValue(key=key, value=str(value)) for key, value in values.items()]
+        array = DiagnosticArray(status=[DiagnosticStatus(name=f'{bench.namespace}/{node}', values=entries)])
+        job._on_diagnostics(array, {'source_timestamp': at})
+
+    def end(episode: int, state: EpisodeState, node: str, at: int) -> None:
+        [message] = ended(episode, state, node=node, reason=f'episode_{episode}').values()
+        job._on_status(message, {'source_timestamp': at})
+
+    steps = iter(
+        (
+            lambda: report(topics.SOURCE, 1, planned=2),
+            lambda: end(0, EpisodeState.REJECTED, topics.SYNTHESIZER, 2),  # its bag is not closed yet
+            lambda: end(0, EpisodeState.REJECTED, topics.RECORDER, 3),
+            lambda: report(topics.RECORDER, 4),
+            lambda: report(topics.SOURCE, 5, planned=2),
+            lambda: end(1, EpisodeState.RECORDED, topics.RECORDER, 7),
+            lambda: report(topics.SOURCE, 6, planned=2),
+            lambda: report(topics.RECORDER, 8),
+            lambda: report(topics.SOURCE, 8, planned=2),
+        )
+    )
+    with Conductor((topics.SOURCE, topics.RECORDER), bench.namespace, lambda: None) as job:
+        progress = job.follow(lambda _: next(steps)())
+    assert (progress.recorded, progress.rejected, progress.bag) == (1, 1, 'episode_1')
+    assert next(steps, None) is None

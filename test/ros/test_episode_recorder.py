@@ -14,12 +14,12 @@ pytest.importorskip('hoigen.msg', reason='needs the built messages: source insta
 
 from fake_graph import FakeGenerator
 from rclpy.duration import Duration
-from ros_bench import START_NS, Bench, scene
+from ros_bench import START_NS, Bench, ended, scene
 
 from hoigen.conditioning import ClipBuilder, ConditioningConfig, build_conditions
 from hoigen.episodes import EpisodeReader, EpisodeWriteFailed, EpisodeWriter
 from hoigen.messages import decode
-from hoigen.records import Clip, Provenance
+from hoigen.records import Clip, EpisodeState, Provenance
 from hoigen.ros import convert, topics
 from hoigen.ros.edits import PARTS, edited_to_msgs, seen_of, untouched
 from hoigen.ros.nodes.episode_recorder import EpisodeRecorder
@@ -42,6 +42,7 @@ def messages_of(episode: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]
     named = replace(made.provenance, config={'episode': episode})
     generated = [convert.ENCODER.generated(made, row) for row in range(FRAMES)]
     generated[0]['provenance'] = convert.ENCODER.provenance(named)
+    generated[0] |= ended(episode, frames=FRAMES, stamps_ns=(int(made.stamps_ns[0]), int(made.stamps_ns[-1])))
     return seen, generated
 
 
@@ -86,6 +87,7 @@ def edits_of(seen: list[dict[str, Any]], episode: int) -> list[dict[str, Any]]:
         edited = untouched(frame, np.eye(4), Provenance(0, {'episode': episode}, '', {}, {}, {}))
         made.append(edited_to_msgs(frame, edited, 'a cup'))
     made[0]['edit/provenance'] = convert.ENCODER.provenance(edited.provenance)
+    made[-1] |= ended(episode, node='pose_editor')
     return made
 
 
@@ -147,11 +149,12 @@ def test_a_rejected_episode_is_a_whole_bag_of_its_scene(bench: Bench, tmp_path: 
     """The recorder waits for no generated frame of it, whether the scene or the rejection comes first; it counts it
     apart, and the bag says why."""
     bench.up(EpisodeRecorder, out=str(tmp_path))
-    told = Provenance(7, {'episode': 0, 'rejected': 'fidelity: expected 0.5 or more, got 0.3'}, '', {}, {}, {})
+    why = 'fidelity: expected 0.5 or more, got 0.3'
     for episode in (0, 1):
-        of_it = replace(told, config=told.config | {'episode': episode})
-        rejection = [{'provenance': convert.ENCODER.provenance(of_it)}]
+        told = {'provenance': convert.ENCODER.provenance(Provenance(7, {'episode': episode}, '', {}, {}, {}))}
         seen = messages_of(episode)[0]
+        stamps_ns = decode.stamp_ns(seen[0]['labels'].header), decode.stamp_ns(seen[-1]['labels'].header)
+        rejection = [told | ended(episode, EpisodeState.REJECTED, stamps_ns, frames=FRAMES, reason=why)]
         for part in (seen, rejection) if episode else (seen[:3], rejection, seen[3:]):
             send(bench, part)
     bench.until(lambda: bench.count('episode_recorder', 'rejected') == 2)
@@ -160,30 +163,27 @@ def test_a_rejected_episode_is_a_whole_bag_of_its_scene(bench: Bench, tmp_path: 
         with EpisodeReader(bag(tmp_path, episode)) as reader:
             assert reader.complete
             assert not reader.faults()
-            assert reader.rejection() == 'fidelity: expected 0.5 or more, got 0.3'
+            assert reader.rejection() == why
             assert reader.counts['/condition/points'] == FRAMES
 
 
 def test_an_episode_of_footage_is_whole_without_meshes(bench: Bench, tmp_path: Path) -> None:
     """Its labels come long after its pictures, and the pictures of a stretch without a clip are not waited for."""
     bench.up(EpisodeRecorder, out=str(tmp_path), waiting=FRAMES)
-    told = Provenance(0, {'episode': 0}, 'kitchen.mp4', {}, {}, {})
+    found = {
+        'condition/provenance': convert.ENCODER.provenance(Provenance(0, {'episode': 1}, 'kitchen.mp4', {}, {}, {}))
+    }
     skipped, (seen, generated) = messages_of(0)[0], messages_of(1)
-    stamps = [[decode.stamp_ns(part[row]['labels'].header) for row in (0, -1)] for part in (skipped, seen)]
-
-    def found(episode: int, **more: Any) -> dict[str, Any]:
-        config = {'episode': episode, 'stamps_ns': stamps[episode]} | more
-        return {'condition/provenance': convert.ENCODER.provenance(replace(told, config=config))}
-
+    stamps_ns = decode.stamp_ns(skipped[0]['labels'].header), decode.stamp_ns(skipped[-1]['labels'].header)
     send(bench, [{'camera/image': messages['camera/image']} for messages in skipped])
     bench.until(lambda: bench.count('episode_recorder', 'received') == FRAMES)
-    send(bench, [found(0, rejected='no hand in view')])
+    send(bench, [ended(0, EpisodeState.SKIPPED, stamps_ns, node='perception', reason='no hand in view')])
     bench.until(lambda: bench.count('episode_recorder', 'received') == FRAMES + 1)
     pictures = [{'camera/image': messages.pop('camera/image')} for messages in seen]
     seen[0].pop('mesh_assets')
     for messages in seen:
         del messages['mesh_frame']
-    for part in (pictures, [found(1)], seen, generated):
+    for part in (pictures, [found], seen, generated):
         send(bench, part)
     bench.until(lambda: bench.count('episode_recorder', 'recorded') == 1)
     assert bench.count('episode_recorder', 'refused') == 0

@@ -19,7 +19,7 @@ from recorded import shades
 from ros_bench import Bench
 
 from hoigen.messages import decode
-from hoigen.records import Footage
+from hoigen.records import EpisodeState, Footage
 from hoigen.ros import convert, qos, topics
 from hoigen.ros.nodes.perception import PARTS, Perception
 from hoigen.ros.nodes.video_source import messages_of
@@ -128,7 +128,11 @@ def test_a_pause_ends_a_stretch_which_is_cut_to_what_the_models_take(bench: Benc
     send(bench, footage(3, start_ns=9 * SECOND))
     bench.until(lambda: bench.count('perception', 'refused: short stretch') == 1)
     assert len(core.asked) == 1
-    assert provenances(bench)[1]['rejected'] == 'expected at least 5 frames, got 3'
+    bench.until(lambda: bench.heard['episode_status'])
+    [told] = map(decode.episode_status, bench.heard['episode_status'])
+    assert (told.episode, told.state) == (1, EpisodeState.SKIPPED)
+    assert told.stamps_ns == (9 * SECOND, int(footage(3, start_ns=9 * SECOND).stamps_ns[-1]))
+    assert told.reason == 'expected at least 5 frames, got 3'
 
 
 @pytest.mark.parametrize(
@@ -150,7 +154,8 @@ def test_a_stretch_without_a_clip_is_told_and_the_next_one_works(
     values = bench.values('perception')
     assert (values['skipped'], values['clips'], values['reason']) == ('1', '1', reason)
     assert bench.count('perception', 'failed') == 0
-    assert [told.get('rejected') for told in provenances(bench)] == [reason, None]
+    assert [(told.episode, told.reason) for told in bench.heard['episode_status']] == [(0, reason)]
+    assert [told['episode'] for told in provenances(bench)] == [1]
 
 
 def test_frames_without_their_depth_are_refused_and_the_clip_goes_on(bench: Bench) -> None:
@@ -209,7 +214,7 @@ def test_when_it_cannot_keep_up_the_newest_stretch_wins(bench: Bench) -> None:
     go_on.set()
     bench.until(lambda: len(bench.heard['labels']) == 10)
     assert {message.episode for message in bench.heard['labels']} == {0, 3}
-    assert [told['episode'] for told in provenances(bench) if 'rejected' in told] == [1, 2]
+    assert [told.episode for told in bench.heard['episode_status']] == [1, 2]
 
 
 def test_a_live_camera_with_sensor_data_qos_is_heard_when_asked_for(bench: Bench) -> None:

@@ -26,6 +26,7 @@ from hoigen.editing.placement import PlacementError, place
 from hoigen.geometry.transforms import invert, rigid
 from hoigen.messages import decode
 from hoigen.messages.encode import OPTICAL, WORLD
+from hoigen.records import EpisodeState, EpisodeStatus
 from hoigen.ros import convert, topics
 from hoigen.ros.nodes.pose_editor import PoseEditor, chosen_subject
 from hoigen.ros.options.pose_editor import PoseEditorOptions
@@ -59,6 +60,11 @@ def test_every_frame_of_a_stream_is_edited_under_its_stamp_with_true_labels(benc
     assert [(p['seed'], p['config']['episode'], p['source']) for p in made] == [
         (7, 0, 'node bench'),
         (7, 1, 'node bench'),
+    ]
+    bench.until(lambda: len(bench.heard['episode_status']) == 2)
+    assert [decode.episode_status(message) for message in bench.heard['episode_status']] == [
+        EpisodeStatus('pose_editor', row // FRAMES, EpisodeState.ACCEPTED, (sent[row].stamp_ns, sent[row + 4].stamp_ns))
+        for row in (0, FRAMES)
     ]
 
 

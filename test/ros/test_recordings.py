@@ -19,10 +19,11 @@ pytest.importorskip('hoigen.msg', reason='needs the built messages: source insta
 
 from publications import LUCK, STEP_NS, Frame, Publication, delivered, episodes, published
 from rclpy.serialization import serialize_message
+from ros_bench import ended
 
 from hoigen.episodes import EpisodeError, EpisodeMismatch
 from hoigen.msg import Labels, PointTracks
-from hoigen.records import Provenance
+from hoigen.records import EpisodeState, EpisodeStatus, Provenance
 from hoigen.ros import convert, topics
 from hoigen.ros.pairing import Origin, name_source
 from hoigen.ros.recordings import EARLY_LABELS, OPEN_EPISODES, Recordings
@@ -32,7 +33,6 @@ from hoigen.ros.topics import Topic
 SCENE = [topics.MESH_FRAME, topics.IMAGE, topics.CAMERA_INFO, topics.CAMERA_POSE, topics.LABELS]
 CONDITIONS = list(topics.CONDITIONS)
 MADE = [topics.SYNTH_IMAGE, topics.SYNTH_CAMERA_INFO, topics.SYNTH_FIDELITY, topics.SYNTH_LABELS]
-BY_NAME = {topic.name: topic for topic in (*SCENE, *CONDITIONS, *MADE, topics.PROVENANCE, topics.CONDITION_PROVENANCE)}
 
 
 def cdr_of(topic: Topic, frame: Frame, labels: Origin | None = None) -> bytes:
@@ -46,9 +46,16 @@ def cdr_of(topic: Topic, frame: Frame, labels: Origin | None = None) -> bytes:
     return serialize_message(message)
 
 
-def provenance(episode: int, **config: Any) -> bytes:
-    told = Provenance(0, {'episode': episode} | config, '', {}, {}, {})
-    return serialize_message(convert.ENCODER.provenance(told))
+def provenance(episode: int) -> bytes:
+    return serialize_message(convert.ENCODER.provenance(Provenance(0, {'episode': episode}, '', {}, {}, {})))
+
+
+def status(episode: int, state: EpisodeState = EpisodeState.ACCEPTED, **more: Any) -> bytes:
+    return serialize_message(ended(episode, state, **more)[topics.EPISODE_STATUS.name])
+
+
+TOLD = {topics.PROVENANCE: provenance, topics.EPISODE_STATUS: status}
+BY_NAME = {topic.name: topic for topic in (*SCENE, *CONDITIONS, *MADE, *TOLD, topics.CONDITION_PROVENANCE)}
 
 
 @dataclass
@@ -65,7 +72,7 @@ class Bag:
         counts = {topic: len(messages) for topic, messages in self.messages.items() if BY_NAME[topic] in PER_FRAME}
         if len(set(counts.values())) != 1 or len(counts) != len(PER_FRAME):
             raise EpisodeMismatch(self.folder, ())
-        return SimpleNamespace(folder=self.folder, generated=generated)
+        return SimpleNamespace(folder=self.folder, generated=generated, frames=len(self.messages['labels']))
 
 
 PER_FRAME = (*SCENE, *CONDITIONS, *MADE)
@@ -76,16 +83,19 @@ class Bench:
 
     def __init__(self, **options: Any) -> None:
         self.bags: dict[int, Bag] = {}
-        self.closed: dict[int, Any] = {}
+        self.closed: dict[int, EpisodeStatus] = {}
         self.refused: Counter[str] = Counter()
         self.told: list[str] = []
-        self.recordings = Recordings(self._make, self.closed.__setitem__, self._refuse, **{'waiting': 1000} | options)
+        self.recordings = Recordings(self._make, self._close, self._refuse, **{'waiting': 1000} | options)
 
     def _make(self, episode: int) -> Any:
         if episode in self.bags:
             raise EpisodeError('it exists')
         self.bags[episode] = Bag(Path(f'/nowhere/episode_{episode}'))
         return self.bags[episode]
+
+    def _close(self, status: EpisodeStatus) -> None:
+        self.closed[status.episode] = status
 
     def _refuse(self, error: Refused) -> None:
         self.refused[error.reason] += 1
@@ -99,7 +109,7 @@ class Bench:
 
     def recorded(self) -> list[int]:
         """The episodes that are called whole."""
-        return sorted(episode for episode, result in self.closed.items() if not isinstance(result, EpisodeError))
+        return sorted(episode for episode, told in self.closed.items() if told.state is EpisodeState.RECORDED)
 
 
 def graph_of(
@@ -118,15 +128,15 @@ def graph_of(
     ]
     streams |= published(whole, [topic.name for topic in MADE], synthesizer)
     told = [frame for frame in whole if frame.frame == 0]
-    return streams | published(told, [topics.PROVENANCE.name], synthesizer)
+    return streams | published(told, [topic.name for topic in TOLD], synthesizer)
 
 
 def record(bench: Bench, order: list[Publication], streams: dict[str, list[Publication]]) -> None:
     labels = {one.frame: one.origin for one in streams['labels']}
     for one in order:
         topic = BY_NAME[one.topic]
-        if topic is topics.PROVENANCE:
-            bench.add(topic, provenance(one.frame.episode), one.origin)
+        if topic in TOLD:
+            bench.add(topic, TOLD[topic](one.frame.episode), one.origin)
         else:
             bench.add(topic, cdr_of(topic, one.frame, labels.get(one.frame)), one.origin)
 
@@ -136,7 +146,7 @@ def names_in(bag: Bag) -> dict[str, list[str]]:
     return {
         topic: [cdr[16 : 16 + int.from_bytes(cdr[12:16], 'little') - 1].decode() for cdr in messages]
         for topic, messages in bag.messages.items()
-        if topic != topics.PROVENANCE.name
+        if BY_NAME[topic] not in TOLD
     }
 
 
@@ -223,7 +233,7 @@ def test_a_refused_beginning_refuses_the_rest_of_the_episode() -> None:
     first, second = whole(0), whole(0, start_ns=50, process=7)
     record(bench, in_turn(first, without=tuple(MADE)), first)
     record(bench, in_turn(second, without=tuple(MADE)), second)
-    record(bench, [one for topic in (*MADE, topics.PROVENANCE) for one in first[topic.name]], first)
+    record(bench, [one for topic in (*MADE, *TOLD) for one in first[topic.name]], first)
     assert bench.recorded() == [0]
     assert bench.refused['episode begins again'] == 1
     assert all(len(names) == 3 for names in names_in(bench.bags[0]).values())
@@ -245,16 +255,16 @@ def test_an_episode_that_is_not_admitted_leaves_nothing_behind(tmp_path: Path) -
     bench = Bench()
     for episode in range(3):
         scene = whole(episode, process=1 + 3 * episode)
-        record(bench, in_turn(scene, without=(*MADE, topics.PROVENANCE)), scene)
+        record(bench, in_turn(scene, without=(*MADE, *TOLD)), scene)
         if episode == 1:
             bench.bags[1].folder = tmp_path / 'bag'
             bench.bags[1].folder.mkdir()
-            bench.add(topics.PROVENANCE, provenance(1, admitted=False, rejected='too many'))
+            bench.add(topics.EPISODE_STATUS, status(1, EpisodeState.SKIPPED, reason='too many'))
     for episode in (0, 2):
         scene = whole(episode, process=1 + 3 * episode)
-        record(bench, [one for topic in (topics.PROVENANCE, *MADE) for one in scene[topic.name]], scene)
+        record(bench, [one for topic in (*TOLD, *MADE) for one in scene[topic.name]], scene)
     assert bench.recorded() == [0, 2]
-    assert str(bench.closed[1]) == 'too many'
+    assert (bench.closed[1].state, bench.closed[1].reason) == (EpisodeState.SKIPPED, 'too many')
     assert not list(tmp_path.iterdir())
 
 
@@ -267,7 +277,7 @@ def test_open_episodes_are_bounded_and_the_oldest_are_kept() -> None:
             bench,
             [
                 one._replace(origin=one.origin._replace(number=one.origin.number + 3 * episode))
-                for one in in_turn(scene, without=(*MADE, topics.PROVENANCE))
+                for one in in_turn(scene, without=(*MADE, *TOLD))
             ],
             scene,
         )
@@ -281,11 +291,7 @@ def test_labels_of_generated_frames_must_be_those_of_the_scene() -> None:
     scene = whole(0)
     for one in in_turn(scene):
         topic = BY_NAME[one.topic]
-        cdr = (
-            provenance(0)
-            if topic is topics.PROVENANCE
-            else cdr_of(topic, one.frame, scene['labels'][one.frame.frame].origin)
-        )
+        cdr = TOLD[topic](0) if topic in TOLD else cdr_of(topic, one.frame, scene['labels'][one.frame.frame].origin)
         if topic is topics.SYNTH_LABELS:
             message = Labels(
                 header=convert.ENCODER.header(one.frame.stamp_ns, 'e0'),
@@ -297,7 +303,7 @@ def test_labels_of_generated_frames_must_be_those_of_the_scene() -> None:
             )
             cdr = serialize_message(message)
         bench.add(topic, cdr, one.origin)
-    assert 'synth/labels at 0 ns: expected what labels says' in str(bench.closed[0])
+    assert 'synth/labels at 0 ns: expected what labels says' in bench.closed[0].reason
 
 
 def test_conditions_alone_complete_an_episode() -> None:
@@ -307,5 +313,8 @@ def test_conditions_alone_complete_an_episode() -> None:
     record(bench, in_turn(scene), scene)
     assert not bench.closed  # how they were made is a part of it
     bench.add(topics.CONDITION_PROVENANCE, provenance(0))
+    assert not bench.closed  # and that they are whole
+    bench.add(topics.EPISODE_STATUS, status(0, node=topics.BUILDER))
     assert list(bench.closed) == [0]
-    assert set(bench.bags[0].messages) == {topic.name for topic in (*SCENE, *CONDITIONS, topics.CONDITION_PROVENANCE)}
+    told = (topics.CONDITION_PROVENANCE, topics.EPISODE_STATUS)
+    assert set(bench.bags[0].messages) == {topic.name for topic in (*SCENE, *CONDITIONS, *told)}

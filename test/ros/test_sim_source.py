@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,12 +14,11 @@ pytest.importorskip('hoigen.msg', reason='needs the built messages: source insta
 from fake_graph import FakeSource
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
-from ros_bench import Bench, scene
-from std_msgs.msg import String
+from ros_bench import Bench, ended, scene
 
 from hoigen.messages import decode
-from hoigen.records import Provenance
-from hoigen.ros import convert, topics
+from hoigen.records import EpisodeState
+from hoigen.ros import topics
 from hoigen.ros.nodes.sim_source import SimSource, first_stamp_ns
 
 FRAMES = 5
@@ -72,34 +70,24 @@ def test_it_goes_no_further_ahead_than_it_may(bench: Bench) -> None:
     start(bench, episodes=4, ahead=2)
     bench.until(lambda: episodes(bench) == [0, 1])
     bench.until(lambda: bench.count('sim_source', 'episodes') == 2)
-    done = bench.heard['labels'][FRAMES - 1]
-    bench.send({'synth/labels': done})
+    bench.send(ended(0))
     bench.until(lambda: episodes(bench) == [0, 1, 2])
-    bench.send({'synth/labels': done})  # once more: an episode ends once
-    bench.send({'synth/labels': bench.heard['labels'][2 * FRAMES - 1]})
+    bench.send(ended(0))  # once more: an episode ends once
+    bench.send(ended(1))
     bench.until(lambda: episodes(bench) == [0, 1, 2, 3])
 
 
-def test_a_rejected_episode_holds_up_no_other(bench: Bench) -> None:
-    """Its generated labels never come: that it was rejected is what ends it. Provenance that is none is refused."""
-    start(bench, episodes=3, ahead=1)
-    bench.until(lambda: episodes(bench) == [0])
-    made = Provenance(0, {'episode': 0}, '', {}, {}, {})
-    bench.send({'provenance': convert.ENCODER.provenance(made)})  # of a clip that was kept: its labels will come
-    bench.send({'provenance': String(data='{}')})
-    bench.until(lambda: bench.count('sim_source', 'refused: bad message') == 1)
-    assert episodes(bench) == [0]
-    bench.send({'provenance': convert.ENCODER.provenance(replace(made, config={'episode': 0, 'rejected': 'why'}))})
-    bench.until(lambda: episodes(bench) == [0, 1])
-
-
-@pytest.mark.parametrize('config', [{}, {'admitted': False, 'rejected': 'why'}], ids=['conditioned', 'rejected'])
-def test_what_condition_builder_reports_ends_an_episode(bench: Bench, config: dict[str, Any]) -> None:
-    """It has its conditions and nothing more is made of it, or it has none."""
+@pytest.mark.parametrize('state', [EpisodeState.REJECTED, EpisodeState.SKIPPED, EpisodeState.FAILED])
+def test_an_episode_of_which_nothing_is_made_holds_up_no_other(bench: Bench, state: EpisodeState) -> None:
+    """Whoever reports that it has ended. A status that is none is refused."""
     start(bench, episodes=2, ahead=1)
     bench.until(lambda: episodes(bench) == [0])
-    made = Provenance(0, {'episode': 0} | config, '', {}, {}, {})
-    bench.send({'condition/provenance': convert.ENCODER.provenance(made)})
+    unknown = ended(0)
+    unknown['episode_status'].state = 99
+    bench.send(unknown)
+    bench.until(lambda: bench.count('sim_source', 'refused: bad message') == 1)
+    assert episodes(bench) == [0]
+    bench.send(ended(0, state))
     bench.until(lambda: episodes(bench) == [0, 1])
 
 

@@ -24,6 +24,7 @@ from ros_bench import START_NS, Bench, scene
 from hoigen.action import Synthesize
 from hoigen.conditioning import ClipBuilder, ConditioningConfig
 from hoigen.messages import decode
+from hoigen.records import EpisodeState, EpisodeStatus
 from hoigen.ros import convert
 from hoigen.ros.nodes.synthesizer import Synthesizer, clip_seed
 from hoigen.video.faithful import seed_of_try
@@ -31,6 +32,10 @@ from hoigen.video.sampling import Sampling
 
 FRAMES = 5
 PER_FRAME = ('synth/image', 'synth/camera_info', 'synth/fidelity', 'synth/labels')
+
+
+def statuses(bench: Bench) -> list[EpisodeStatus]:
+    return [decode.episode_status(message) for message in bench.heard['episode_status']]
 
 
 def send_conditioned(
@@ -151,10 +156,10 @@ def test_an_episode_that_is_too_short_is_refused_whole_and_the_next_is_generated
     """Up to its hole it has 2 frames: nothing is generated, the others are told, and it is no failure of the node."""
     bench.up(Synthesizer, lambda config: FakeGenerator())
     send_conditioned(bench, 0, skip=[2])
-    bench.until(lambda: bench.heard['provenance'])
-    told = json.loads(bench.heard['provenance'][0].data)['config']
-    assert (told['episode'], told['admitted']) == (0, False)
-    assert told['rejected'] == 'incomplete episode: expected 4k+1 frames in a row, got 2 of 5: too few'
+    bench.until(lambda: statuses(bench))
+    [told] = statuses(bench)
+    assert (told.episode, told.state) == (0, EpisodeState.SKIPPED)
+    assert told.reason == 'incomplete episode: expected 4k+1 frames in a row, got 2 of 5: too few'
     send_conditioned(bench, 1)
     bench.until(lambda: {message.episode for message in bench.heard['synth/labels']} == {1})
     bench.until(lambda: bench.count('synthesizer', 'not_admitted') == 1)
@@ -177,7 +182,10 @@ def test_an_episode_of_any_length_is_cut_to_its_longest_beginning(
     assert [(m.episode, m.frame) for m in bench.heard['synth/labels'][:taken]] == [(0, row) for row in range(taken)]
     told = json.loads(bench.heard['provenance'][0].data)['config']
     assert told['frames'] == taken
-    assert told['stamps_ns'] == [decode.stamp_ns(bench.heard['synth/image'][row].header) for row in (0, taken - 1)]
+    stamps = [decode.stamp_ns(bench.heard['synth/image'][row].header) for row in (0, taken - 1)]
+    assert told['stamps_ns'] == stamps
+    bench.until(lambda: statuses(bench))
+    assert statuses(bench)[0] == EpisodeStatus('synthesizer', 0, EpisodeState.ACCEPTED, tuple(stamps), taken)
     assert 'left out at its end' in told['left_out']
     bench.until(lambda: bench.count('synthesizer', 'refused: frames left out') == 1)
 
@@ -207,8 +215,8 @@ def test_more_episodes_than_may_wait_are_refused_whole(bench: Bench) -> None:
     bench.until(lambda: bench.count('synthesizer', 'refused: too many clips wait') == 3)
     held.set()
     bench.until(lambda: len(bench.heard['synth/labels']) == 2 * FRAMES)
-    told = [json.loads(message.data)['config'] for message in bench.heard['provenance']]
-    assert [one['episode'] for one in told if not one.get('admitted', True)] == [2, 3, 4]
+    bench.until(lambda: len(statuses(bench)) == 5)
+    assert [one.episode for one in statuses(bench) if one.state is EpisodeState.SKIPPED] == [2, 3, 4]
     assert bench.count('synthesizer', 'failed') == 0
 
 
@@ -224,6 +232,7 @@ def test_a_generator_that_raises_fails_its_episode_only(bench: Bench) -> None:
     bench.up(Synthesizer, lambda config: Picky())
     send_conditioned(bench, 0)
     bench.until(lambda: bench.message('synthesizer') == 'episode 0 not generated: no memory left')
+    bench.until(lambda: [one.state for one in statuses(bench)] == [EpisodeState.FAILED])
     send_conditioned(bench, 1)
     bench.until(lambda: len(bench.heard['synth/image']) == FRAMES)
 
@@ -264,8 +273,10 @@ def test_an_episode_that_no_seed_gives_a_good_clip_is_told_as_rejected_and_the_n
     assert {message.episode for message in bench.heard['synth/labels']} == {1}
     rejected, made = (json.loads(message.data) for message in bench.heard['provenance'])
     assert (rejected['config']['episode'], fidelities(rejected)) == (0, [0.25, 0.375])
-    assert 'expected 0.5 or more, got 0.375 at best' in rejected['config']['rejected']
-    assert 'rejected' not in made['config']
+    assert made['config']['episode'] == 1
+    bench.until(lambda: len(statuses(bench)) == 2)
+    assert [one.state for one in statuses(bench)] == [EpisodeState.REJECTED, EpisodeState.ACCEPTED]
+    assert 'expected 0.5 or more, got 0.375 at best' in statuses(bench)[0].reason
     bench.until(lambda: bench.count('synthesizer', 'refused: fidelity too low') == 1)
     assert bench.count('synthesizer', 'failed') == 0
 
@@ -281,7 +292,7 @@ def test_an_episode_with_hand_and_object_in_no_frame_is_rejected_undrawn(bench: 
     assert len(generator.asked) == 1
     rejected = json.loads(bench.heard['provenance'][0].data)['config']
     assert (rejected['episode'], rejected['tries']) == (0, [])
-    assert 'is camera/pose the optical frame (x right, y down, z forward)?' in rejected['rejected']
+    assert 'is camera/pose the optical frame (x right, y down, z forward)?' in statuses(bench)[0].reason
     bench.until(lambda: bench.count('synthesizer', 'refused: fidelity too low') == 1)
     assert bench.count('synthesizer', 'failed') == 0
 

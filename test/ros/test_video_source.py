@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,11 @@ pytest.importorskip('hoigen.msg', reason='needs the built messages: source insta
 
 from rclpy.lifecycle import TransitionCallbackReturn
 from recorded import shades, write_rgbd, write_video
-from ros_bench import Bench
-from std_msgs.msg import String
+from ros_bench import Bench, ended
 
 from hoigen.messages import decode
-from hoigen.records import Contacts, Footage, Labels, Provenance
-from hoigen.ros import convert, topics
+from hoigen.records import EpisodeState, Footage
+from hoigen.ros import topics
 from hoigen.ros.nodes.video_source import VideoSource
 from hoigen.sources.recording import RecordingError
 
@@ -92,31 +90,16 @@ def test_pictures_have_the_size_and_pace_that_was_asked_for(bench: Bench, tmp_pa
     np.testing.assert_allclose(decode.intrinsics(bench.heard['camera/camera_info'][0])[0], [52.5, 0, 14.5])
 
 
-def ended(stamp_ns: int) -> Any:
-    nothing = np.zeros(0, np.float32)
-    labels = Labels((), nothing, nothing, None, Contacts(), '', 0, 4, True)
-    return convert.ENCODER.labels(labels, convert.ENCODER.header(stamp_ns, 'world'))
-
-
 def test_it_goes_no_further_ahead_than_it_may(bench: Bench, tmp_path: Path) -> None:
     """The next stretch begins when an earlier one is generated, or rejected, or there is no clip of it."""
     start(bench, video=str(rgbd(tmp_path / 'rgbd', 20)), ahead=1)
-    made = Provenance(0, {'episode': 7}, '', {}, {}, {})
-
-    def told(topic: str, **more: Any) -> None:
-        bench.send({topic: convert.ENCODER.provenance(replace(made, config=made.config | more))})
-
-    bench.until(lambda: len(bench.heard['camera/image']) == 5)
-    bench.until(lambda: bench.count('video_source', 'episodes') == 1)
-    bench.send({'synth/labels': ended(stamps(bench)[4])})
-    bench.until(lambda: len(bench.heard['camera/image']) == 10)
-    told('condition/provenance', stamps_ns=[stamps(bench)[5], stamps(bench)[9]], rejected='no hand in view')
-    bench.until(lambda: len(bench.heard['camera/image']) == 15)
-    told('condition/provenance', stamps_ns=[stamps(bench)[10], stamps(bench)[14]])
-    told('provenance', rejected='fidelity too low')
+    states = (EpisodeState.ACCEPTED, EpisodeState.SKIPPED, EpisodeState.REJECTED)
+    for stretch, state in enumerate(states):
+        bench.until(lambda frames=5 * (stretch + 1): len(bench.heard['camera/image']) == frames)
+        bench.until(lambda count=stretch + 1: bench.count('video_source', 'episodes') == count)
+        first, last = stamps(bench)[5 * stretch], stamps(bench)[5 * stretch + 4]
+        bench.send(ended(7 + stretch, state, (first, last)))
     bench.until(lambda: len(bench.heard['camera/image']) == 20)
-    bench.send({'provenance': String(data='{}')})
-    bench.until(lambda: bench.count('video_source', 'refused: bad message') == 1)
 
 
 def test_it_waits_for_the_graph_before_it_begins(bench: Bench, tmp_path: Path) -> None:

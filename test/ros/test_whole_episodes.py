@@ -19,11 +19,10 @@ from fake_graph import FRAMES, FakeGenerator
 from rclpy.duration import Duration
 from rclpy.lifecycle import TransitionCallbackReturn
 from ros_bench import START_NS, Bench, scene
-from std_msgs.msg import String
 from synthetic_scene import moving_scene
 
 from hoigen.episodes import EpisodeReader
-from hoigen.provenance import provenance_from_json, rejection_of
+from hoigen.records import EpisodeState
 from hoigen.ros import convert, topics
 from hoigen.ros.nodes.base import ManagedNode
 from hoigen.ros.nodes.condition_builder import ConditionBuilder
@@ -126,10 +125,9 @@ def test_of_an_episode_that_is_cut_the_bag_holds_what_was_generated(bench: Bench
 def test_an_episode_without_conditions_is_not_recorded_nor_waited_for(bench: Bench, tmp_path: Path) -> None:
     """Its images do not show its meshes, its table or every frame is bad; the next episode is recorded whole."""
     graph(bench, tmp_path).go.set()
-    bench.until(lambda: bench.io.count_subscribers('condition/provenance') == 2)
-    told: list[str] = []
+    told: list[Any] = []
     bench.io.create_subscription(
-        String, 'condition/provenance', lambda message: told.append(message.data), topics.CONDITION_PROVENANCE.qos
+        topics.EPISODE_STATUS.type, topics.EPISODE_STATUS.name, told.append, topics.EPISODE_STATUS.qos
     )
     upside_down = slips.image_upside_down(*moving_scene(5, 0.05, 96, 64))
     no_mesh, unknown = scene(), scene()
@@ -148,11 +146,12 @@ def test_an_episode_without_conditions_is_not_recorded_nor_waited_for(bench: Ben
     bench.until(lambda: bench.count('episode_recorder', 'not_admitted') == 3)
     check(tmp_path / 'episode_0003', 3)
     assert [bag.name for bag in tmp_path.glob('*episode*')] == ['episode_0003']
-    bench.until(lambda: len(told) == 3)
-    for episode, (text, why) in enumerate(zip(told, ('upside down', 'triangles', 'spoon'), strict=True)):
-        made = provenance_from_json(text)
-        assert made.config['episode'] == episode
-        assert why in rejection_of(made)
+    bench.until(lambda: len(told) == 8)
+    for node in (topics.BUILDER, topics.RECORDER):
+        skipped = [one for one in told if one.node == node and one.state == EpisodeState.SKIPPED]
+        for episode, (one, why) in enumerate(zip(skipped, ('upside down', 'triangles', 'spoon'), strict=True)):
+            assert one.episode == episode
+            assert why in one.reason
     assert bench.count('episode_recorder', 'refused') == 0
     bench.until(lambda: bench.values('synthesizer').get('held') == '[3]')
 
@@ -188,12 +187,12 @@ class DummySource(ManagedNode[SimSourceOptions]):
 
     def __init__(self, **node_kwargs: Any) -> None:
         super().__init__('dummy_source', SimSourceOptions, **node_kwargs)
-        self.told: list[int] = []
+        self.told: set[int] = set()
 
     def open(self) -> None:
         for topic in topics.written_by(self.get_name()):
             self.advertise(topic)
-        self.subscribe(topics.CONDITION_PROVENANCE, lambda message: self.told.append(episode_of(message)))
+        self.subscribe_to_statuses(lambda status: self.told.add(status.episode))
 
     def start(self) -> None:
         self.work(self._stream, limit=1)
@@ -208,10 +207,6 @@ class DummySource(ManagedNode[SimSourceOptions]):
             self.publish(convert.ENCODER.frame(frame, START_NS + frame.stamp_ns))
 
 
-def episode_of(message: String) -> int:
-    return int(provenance_from_json(message.data).config['episode'])
-
-
 def test_a_source_that_no_table_names_is_awaited_and_recorded(bench: Bench, tmp_path: Path) -> None:
     """It takes the place of sim_source: who waits for whom holds for it, and it hears what becomes of its episodes."""
     makers = (
@@ -223,7 +218,7 @@ def test_a_source_that_no_table_names_is_awaited_and_recorded(bench: Bench, tmp_
         assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
         assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
     bench.until(lambda: bench.count('episode_recorder', 'recorded') == 1)
-    bench.until(lambda: source.told == [4])
+    bench.until(lambda: source.told == {4})
     with EpisodeReader(tmp_path / 'episode_0004') as reader:
         assert reader.faults() == ()
         assert len(reader.clip().rgb) == FRAMES

@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from hoigen.geometry.transforms import rigid
 
-__all__ = ['MessageError', 'columns', 'once', 'pose', 'poses', 'stamp_ns']
+__all__ = ['MessageError', 'columns', 'once', 'pose', 'poses', 'stamp_ns', 'time_ns']
 
 QUATERNION_TOLERANCE = 1e-3
 """How far from 1 a quaternion's norm may be; publishers round to float32 and more."""
@@ -25,7 +25,12 @@ class MessageError(ValueError):
 
 def stamp_ns(header: Any) -> int:
     """The stamp of a std_msgs/Header."""
-    return int(header.stamp.sec) * 1_000_000_000 + int(header.stamp.nanosec)
+    return time_ns(header.stamp)
+
+
+def time_ns(time: Any) -> int:
+    """Nanoseconds of a builtin_interfaces/Time."""
+    return int(time.sec) * 1_000_000_000 + int(time.nanosec)
 
 
 def pose(message: Any, name: str = 'pose') -> np.ndarray:

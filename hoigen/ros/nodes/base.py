@@ -17,7 +17,9 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.subscription import MessageInfo, Subscription
 
 from hoigen import notices
-from hoigen.ros import topics
+from hoigen.messages import decode
+from hoigen.records import EpisodeStatus
+from hoigen.ros import convert, topics
 from hoigen.ros.declare import NodeOptions
 from hoigen.ros.diagnostics import Diagnostics
 from hoigen.ros.pairing import origin_of
@@ -117,6 +119,21 @@ class ManagedNode(LifecycleNode, Generic[C]):
         else:
             self._listen.append(listen)
 
+    def publish_status(self, status: EpisodeStatus) -> None:
+        """Report what became of an episode, from any thread."""
+        self.publish({topics.EPISODE_STATUS.name: convert.ENCODER.episode_status(status)})
+
+    def subscribe_to_statuses(self, callback: Callable[[EpisodeStatus], None]) -> None:
+        """Hear what other nodes report of episodes."""
+
+        def decoded(message: Any) -> None:
+            try:
+                callback(decode.episode_status(message))
+            except ValueError as error:
+                self.diagnostics.refuse('bad message', error)
+
+        self.subscribe(topics.EPISODE_STATUS, decoded)
+
     def work(self, process: Callable[[Any], None], limit: int) -> None:
         """Start the node's worker; ``stopping`` tells a long ``process`` to return early."""
         self.worker = Worker(f'{self.get_name()}-worker', process, self.report, limit)
@@ -184,7 +201,7 @@ class ManagedNode(LifecycleNode, Generic[C]):
 
     def _look_for_rivals(self) -> None:
         """Report topics on which two publish: messages of both would make no episode."""
-        for topic in self._heard:
+        for topic in self._heard - {topics.EPISODE_STATUS}:
             name = self.resolve_topic_name(topic.name)
             if not self.active or not topic.writers or self.count_publishers(name) < 2:
                 self._rivals.pop(topic.name, None)

@@ -13,7 +13,7 @@ from hoigen.conditioning import ClipBuilder, ConditioningConfig, SourceMismatch
 from hoigen.conditioning.warm import compile_kernels
 from hoigen.messages import decode
 from hoigen.messages.encode import frame_names
-from hoigen.records import MeshAsset, Provenance, RecordError, SceneFrame
+from hoigen.records import EpisodeState, EpisodeStatus, MeshAsset, Provenance, RecordError, SceneFrame
 from hoigen.ros import convert, topics
 from hoigen.ros.beside import Beside
 from hoigen.ros.nodes.base import ManagedNode, spin
@@ -97,7 +97,7 @@ class ConditionBuilder(ManagedNode[ConditionBuilderOptions]):
             self._publish_conditions(stamp_ns, messages, origin)
         except Refused as error:
             if self._builder is None or self._builder.source_check.refused or (labels.last and not self._whole):
-                self._report(labels.episode, admitted=False, rejected=str(error))
+                self._skip(str(error))
             raise
         finally:
             if labels.last:
@@ -149,32 +149,39 @@ class ConditionBuilder(ManagedNode[ConditionBuilderOptions]):
             self._builder = self._build(assets, self.config.conditioning())
         except ValueError as error:
             self.diagnostics.refuse('bad assets', f'mesh_assets of episode {episode}: {error}')
-            self._report(episode, admitted=False, rejected=f'mesh_assets: {error}')
+            self._skip(f'mesh_assets: {error}')
 
     def _finish(self, episode: int) -> None:
         """An episode has ended; what follows a gap is left out of it."""
         if not self._whole:
-            self._report(episode, admitted=False, rejected='expected conditions of its first frame, got none')
-        elif self.config.alone and self._builder is not None:
-            self._report(
-                episode,
-                frames=len(self._whole),
-                stamps_ns=[self._whole[0], self._whole[-1]],
-                points=self.config.points,
-                contact_distance=self.config.contact_distance,
-                source_check=self._builder.source_check.summary(),
-            )
+            self._skip('expected conditions of its first frame, got none')
+        elif self.config.alone and self._builder is not None and not self._reported:
+            found = {
+                'episode': episode,
+                'frames': len(self._whole),
+                'stamps_ns': [self._whole[0], self._whole[-1]],
+                'points': self.config.points,
+                'contact_distance': self.config.contact_distance,
+                'source_check': self._builder.source_check.summary(),
+            }
+            made = Provenance(self.config.points_seed, found, self.publishers_of(topics.IMAGE), {}, {}, {})
+            self.wait_for_readers(self.config.wait_for)
+            self.publish({topics.CONDITION_PROVENANCE.name: convert.ENCODER.provenance(made)})
+            self._report(EpisodeState.ACCEPTED, frames=len(self._whole))
 
-    def _report(self, episode: int, **found: object) -> None:
-        """Publish once how an episode's conditions were made, or that it has none and is not recorded."""
+    def _skip(self, reason: str) -> None:
+        """The episode has no conditions, and is not recorded."""
+        self._report(EpisodeState.SKIPPED, reason=reason)
+
+    def _report(self, state: EpisodeState, *, frames: int | None = None, reason: str = '') -> None:
+        """Publish once what became of the episode."""
         if self._reported:
             return
         self._reported = True
-        made = Provenance(
-            self.config.points_seed, {'episode': episode} | found, self.publishers_of(topics.IMAGE), {}, {}, {}
-        )
-        self.wait_for_readers(self.config.wait_for)
-        self.publish({topics.CONDITION_PROVENANCE.name: convert.ENCODER.provenance(made)})
+        assert self._begun is not None
+        begun_ns, episode = self._begun
+        stamps_ns = (begun_ns, max([begun_ns, *self._whole]))
+        self.publish_status(EpisodeStatus(self.get_name(), episode, state, stamps_ns, frames, reason))
 
 
 def main() -> int:

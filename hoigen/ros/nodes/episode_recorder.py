@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hoigen.episodes import EpisodeError, EpisodeSummary, EpisodeWriter
+from hoigen.episodes import EpisodeWriter
+from hoigen.records import EpisodeState, EpisodeStatus
 from hoigen.ros import topics
 from hoigen.ros.graph import episode_folder
 from hoigen.ros.nodes.base import ManagedNode, spin
 from hoigen.ros.options.episode_recorder import EpisodeRecorderOptions
 from hoigen.ros.pairing import Origin
-from hoigen.ros.recordings import EpisodeNotAdmitted, Recordings
+from hoigen.ros.recordings import Recordings
 from hoigen.ros.streams import Refused
 from hoigen.ros.topics import Topic
 
@@ -30,7 +32,7 @@ class EpisodeRecorder(ManagedNode[EpisodeRecorderOptions]):
     def open(self) -> None:
         out = Path(self.config.out)
         out.mkdir(parents=True, exist_ok=True)
-        self._recorded = self._rejected = self._not_admitted = 0
+        self._closed: Counter[EpisodeState] = Counter()
         self._bag = ''
         self._recordings = Recordings(
             lambda episode: self._make(episode_folder(out, episode)),
@@ -40,6 +42,8 @@ class EpisodeRecorder(ManagedNode[EpisodeRecorderOptions]):
             self.config.made_by,
         )
         self.work(self._take, limit=self.config.queue)
+        for topic in topics.written_by(topics.RECORDER):
+            self.advertise(topic)
         for topic in topics.read_by(topics.RECORDER):
             self.subscribe(
                 topic, partial(self._on_message, topic), self.config.input_reliability, raw=True, origin=True
@@ -56,9 +60,9 @@ class EpisodeRecorder(ManagedNode[EpisodeRecorderOptions]):
 
     def values(self) -> dict[str, object]:
         return {
-            'recorded': self._recorded,
-            'rejected': self._rejected,
-            'not_admitted': self._not_admitted,
+            'recorded': self._closed[EpisodeState.RECORDED],
+            'rejected': self._closed[EpisodeState.REJECTED],
+            'not_admitted': self._closed[EpisodeState.SKIPPED],
             'bag': self._bag,
             'open': self._recordings.open_episodes,
             'waiting': self._recordings.waiting,
@@ -73,21 +77,19 @@ class EpisodeRecorder(ManagedNode[EpisodeRecorderOptions]):
         except Refused as error:
             self.report(error)
 
-    def _on_closed(self, episode: int, result: EpisodeSummary | EpisodeError) -> None:
-        if isinstance(result, EpisodeNotAdmitted):
-            self._not_admitted += 1
-            self.get_logger().warning(f'episode {episode}: not recorded: {result}')
-            return
-        if isinstance(result, EpisodeError):
-            self.diagnostics.fail(f'episode {episode} is not whole: {result}')
-            return
-        if self.config.made_by != topics.BUILDER and not result.generated:
-            self._rejected += 1
-            self.get_logger().warning(f'episode {episode}: rejected; {result.folder} holds its scene alone')
-            return
-        self._recorded += 1
-        self._bag = str(result.folder)
-        self.get_logger().info(f'episode {episode}: {result.frames} frames in {result.folder}')
+    def _on_closed(self, status: EpisodeStatus) -> None:
+        self._closed[status.state] += 1
+        episode, reason = status.episode, status.reason
+        if status.state is EpisodeState.FAILED:
+            self.diagnostics.fail(f'episode {episode} is not whole: {reason}')
+        elif status.state is EpisodeState.SKIPPED:
+            self.get_logger().warning(f'episode {episode}: not recorded: {reason}')
+        elif status.state is EpisodeState.REJECTED:
+            self.get_logger().warning(f'episode {episode}: rejected; {reason} holds its scene alone')
+        else:
+            self._bag = reason
+            self.get_logger().info(f'episode {episode}: {status.frames} frames in {reason}')
+        self.publish_status(status)
 
 
 def main() -> int:

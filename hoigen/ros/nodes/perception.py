@@ -15,7 +15,7 @@ from rclpy.duration import Duration
 from hoigen.messages import decode
 from hoigen.messages.encode import FrameNames
 from hoigen.perception.perceive import Perceived, Perceiver
-from hoigen.records import Clip, Footage, Provenance
+from hoigen.records import Clip, EpisodeState, EpisodeStatus, Footage, Provenance
 from hoigen.ros import convert, topics
 from hoigen.ros.clips import LEAST_FRAMES
 from hoigen.ros.nodes.base import ManagedNode, spin
@@ -42,7 +42,7 @@ def perceiver(config: PerceptionOptions) -> Perceive:
 class Perception(ManagedNode[PerceptionOptions]):
     """Callbacks cut what comes into stretches; the worker perceives one after the other, and publishes its clip.
 
-    A stretch of which there is no clip is told in condition/provenance, with the reason, and passed over.
+    A stretch of which there is no clip is skipped, and reported with the reason.
     """
 
     def __init__(self, build: Callable[[PerceptionOptions], Perceive] = perceiver, **node_kwargs: Any) -> None:
@@ -144,7 +144,7 @@ class Perception(ManagedNode[PerceptionOptions]):
         for note in seen.notes:
             self.get_logger().info(f'stretch {stretch.number}: {note}')
         if seen.clip is None:
-            self._reject(stretch, 'no clip', seen.reason, seen.provenance)
+            self._reject(stretch, 'no clip', seen.reason)
         else:
             self._send(stretch, seen.clip, seen.provenance, estimated=footage.K is None)
 
@@ -153,9 +153,11 @@ class Perception(ManagedNode[PerceptionOptions]):
 
     def _send(self, stretch: Stretch, clip: Clip, provenance: Provenance, *, estimated: bool) -> None:
         """Publish a clip; the camera's lens only where it was ``estimated``, else its source tells it."""
-        self._tell(stretch, provenance)
+        episode, frames = self._episode(stretch), len(clip.labels)
+        told = {'episode': episode, 'stamps_ns': stretch.stamps_ns}
+        message = convert.ENCODER.provenance(replace(provenance, config=provenance.config | told))
+        self.publish({topics.CONDITION_PROVENANCE.name: message})
         self.publisher(topics.CONDITION_PROVENANCE).wait_for_all_acked(Duration(seconds=ACK_S))
-        episode, frames = self.config.first_episode + stretch.number, len(clip.labels)
         names = FrameNames(optical=stretch.instants[0][topics.IMAGE.name].header.frame_id)
         for row in range(frames):
             labels = replace(clip.labels[row], episode=episode, frame=row, last=row == frames - 1)
@@ -166,18 +168,18 @@ class Perception(ManagedNode[PerceptionOptions]):
             self.publish(messages)
         self._clips += 1
 
-    def _reject(self, stretch: Stretch, kind: str, reason: str, provenance: Provenance | None = None) -> None:
-        """Say that there is no clip of a stretch, in the log and to those who wait for it."""
+    def _reject(self, stretch: Stretch, kind: str, reason: str) -> None:
+        """Report that there is no clip of a stretch."""
         self._skipped, self._reason = self._skipped + 1, reason
         self.diagnostics.refuse(kind, f'stretch {stretch.number}: {reason}')
-        told = provenance or Provenance(self.config.seed, {}, self._source(), {}, {}, {})
-        self._tell(stretch, replace(told, config=told.config | {'rejected': reason}))
+        self.publish_status(
+            EpisodeStatus(
+                self.get_name(), self._episode(stretch), EpisodeState.SKIPPED, stretch.stamps_ns, reason=reason
+            )
+        )
 
-    def _tell(self, stretch: Stretch, provenance: Provenance) -> None:
-        """Publish how the conditions of a stretch were found, before them; ``stamps_ns`` says of which frames."""
-        told = {'episode': self.config.first_episode + stretch.number, 'stamps_ns': stretch.stamps_ns}
-        message = convert.ENCODER.provenance(replace(provenance, config=provenance.config | told))
-        self.publish({topics.CONDITION_PROVENANCE.name: message})
+    def _episode(self, stretch: Stretch) -> int:
+        return self.config.first_episode + stretch.number
 
 
 def main() -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,11 +15,12 @@ from hoigen.editing.placement import PlacementError
 from hoigen.editing.records import Edited, Subject
 from hoigen.geometry.trajectory import read_trajectory
 from hoigen.messages import decode
-from hoigen.records import Camera, Provenance
+from hoigen.records import Camera, EpisodeState, EpisodeStatus, Provenance
 from hoigen.ros import convert, topics
 from hoigen.ros.edits import PARTS, Instant, Poses, Seen, edited_to_msgs, seen_of, untouched
+from hoigen.ros.goals import Cancelled
 from hoigen.ros.nodes.base import ManagedNode, spin
-from hoigen.ros.nodes.pose_editing import CancelledEdit, EditPoseServer, Job, Made
+from hoigen.ros.nodes.pose_editing import EditPoseServer, Job, Made
 from hoigen.ros.options.pose_editor import PoseEditorOptions, choose_inputs
 from hoigen.ros.pairing import Origin
 from hoigen.ros.streams import Refused
@@ -102,7 +102,7 @@ class PoseEditor(ManagedNode[PoseEditorOptions]):
         self._poses = Poses(self._trajectory)
         self._kept: OrderedDict[int, Instant] = OrderedDict()
         self._placed_in: int | None = None
-        self._told_of: tuple[int | None] | None = None
+        self._begun: tuple[int | None, int] | None = None
         self.work(self._edit, limit=self.config.queue)
 
     def stop(self) -> None:
@@ -187,7 +187,7 @@ class PoseEditor(ManagedNode[PoseEditorOptions]):
             except PlacementError as error:
                 edited = self._unplaced(job, seen, error)
             self._send(job, seen, edited)
-        except CancelledEdit:
+        except Cancelled:
             job.end('cancelled' if job.cancelled else 'the node stopped')
         except Exception as error:
             job.end(str(error) or type(error).__name__)
@@ -199,15 +199,8 @@ class PoseEditor(ManagedNode[PoseEditorOptions]):
             self._progress = {}
 
     def _insert(self, job: Job, seen: Seen) -> Edited:
-        begun_at = time.monotonic()
-
-        def on_step(step: int, steps: int, preview: np.ndarray) -> None:
-            if self.stopping.is_set() or job.cancelled:
-                raise CancelledEdit
-            eta_s = (time.monotonic() - begun_at) / step * (steps - step)
-            self._progress = {'step': step, 'steps': steps, 'eta_s': f'{eta_s:.1f}'}
-            self._progress |= {'episode': seen.labels.episode} if seen.labels else {}
-            job.report(step, steps, eta_s, preview)
+        def show(progress: dict[str, object]) -> None:
+            self._progress = progress | ({'episode': seen.labels.episode} if seen.labels else {})
 
         with self.diagnostics.stage('edit'):
             edited = self._inserter.insert(
@@ -218,7 +211,7 @@ class PoseEditor(ManagedNode[PoseEditorOptions]):
                 job.T_world_object,
                 seed=job.seed,
                 steps=job.steps,
-                on_step=on_step,
+                on_step=job.follow(self.stopping, show),
             )
         if seen.labels is not None:
             self._placed_in = seen.labels.episode
@@ -239,13 +232,21 @@ class PoseEditor(ManagedNode[PoseEditorOptions]):
             self.wait_for_readers(self.config.wait_for)
         provenance = convert.ENCODER.provenance(self._provenance(seen, edited.provenance))
         episode = None if seen.labels is None else seen.labels.episode
-        if job.automatic and self._told_of != (episode,):
-            self._told_of = (episode,)
+        if job.automatic and (self._begun is None or self._begun[0] != episode):
+            self._begun = episode, seen.stamp_ns
             self.publish({topics.EDIT_PROVENANCE.name: provenance})
         messages = edited_to_msgs(seen, edited, self._subject.caption)
         self.publish(messages)
         self._edited += 1
+        if seen.labels is not None and seen.labels.last:
+            self._report(seen.labels.episode, seen.stamp_ns)
         job.end(Made(messages, provenance.data))
+
+    def _report(self, episode: int, last_ns: int) -> None:
+        """The last frame of an episode is published."""
+        begun, begun_ns = self._begun or (None, last_ns)
+        first_ns = min(begun_ns, last_ns) if begun == episode else last_ns
+        self.publish_status(EpisodeStatus(self.get_name(), episode, EpisodeState.ACCEPTED, (first_ns, last_ns)))
 
     def _provenance(self, seen: Seen, made: Provenance) -> Provenance:
         """With what the node knows: of whose scene, with which object."""

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from functools import partial
 from typing import Any, Protocol
 
 from rclpy.duration import Duration
 
-from hoigen.provenance import provenance_from_json, rejection_of
-from hoigen.records import MeshAsset, SceneFrame
+from hoigen.records import EpisodeStatus, MeshAsset, SceneFrame
 from hoigen.ros import convert, topics
 from hoigen.ros.nodes.base import ManagedNode, spin
 from hoigen.ros.options.sim_source import SimSourceOptions
@@ -54,10 +52,7 @@ class SimSource(ManagedNode[SimSourceOptions]):
         self._unfinished: set[int] = set()
         for topic in topics.written_by(topics.SOURCE):
             self.advertise(topic)
-        for topic in (topics.SYNTH_LABELS, topics.EDIT_LABELS):
-            self.subscribe(topic, self._on_made)
-        for topic in (topics.CONDITION_PROVENANCE, topics.PROVENANCE):
-            self.subscribe(topic, partial(self._on_provenance, topic))
+        self.subscribe_to_statuses(self._on_status)
 
     def start(self) -> None:
         self.work(self._stream, limit=self.config.episodes)
@@ -74,18 +69,8 @@ class SimSource(ManagedNode[SimSourceOptions]):
             'planned': self.config.episodes,
         }
 
-    def _on_made(self, message: Any) -> None:
-        if message.last:
-            self._unfinished.discard(message.episode)
-
-    def _on_provenance(self, topic: topics.Topic, message: Any) -> None:
-        try:
-            made = provenance_from_json(message.data)
-        except ValueError as error:
-            self.diagnostics.refuse('bad message', error)
-            return
-        if rejection_of(made) or topic is topics.CONDITION_PROVENANCE:
-            self._unfinished.discard(made.config.get('episode'))
+    def _on_status(self, status: EpisodeStatus) -> None:
+        self._unfinished.discard(status.episode)
 
     def _stream(self, index: int) -> None:  # worker thread
         self.wait_for_readers(self.config.wait_for)

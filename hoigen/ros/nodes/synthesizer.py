@@ -16,12 +16,12 @@ from rclpy.clock_type import ClockType
 from hoigen.conditioning import build_conditions
 from hoigen.messages import decode
 from hoigen.messages.encode import frame_names
-from hoigen.provenance import provenance_from_json, rejection_of
-from hoigen.records import GeneratedClip, Provenance
+from hoigen.records import EpisodeState, EpisodeStatus, GeneratedClip, Provenance
 from hoigen.ros import convert, topics
-from hoigen.ros.clips import ClipCollector, Ended, Rows, clip_of
+from hoigen.ros.clips import ClipCollector, Ended, Rows, clip_of, stamps_of
+from hoigen.ros.goals import Cancelled
 from hoigen.ros.nodes.base import ManagedNode, spin
-from hoigen.ros.nodes.synthesis import CancelledJob, Job, SynthesizeServer
+from hoigen.ros.nodes.synthesis import Job, SynthesizeServer
 from hoigen.ros.options.synthesizer import SynthesizerOptions
 from hoigen.ros.pairing import Origin
 from hoigen.ros.streams import Refused
@@ -65,8 +65,8 @@ class Synthesizer(ManagedNode[SynthesizerOptions]):
             self.advertise(topic)
         for topic in topics.CLIP_PARTS:
             self.subscribe(topic, partial(self._on_part, topic.name), self.config.input_reliability, origin=True)
-        self.subscribe(topics.CONDITION_PROVENANCE, self._on_conditioned)
-        self._server = SynthesizeServer(self, self._episodes, self.enqueue)
+        self.subscribe_to_statuses(self._on_status)
+        self._server = SynthesizeServer(self, self._episodes, self._enqueue_goal)
         self._timer = self.create_timer(POLL_S, self._on_time, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def start(self) -> None:
@@ -105,15 +105,10 @@ class Synthesizer(ManagedNode[SynthesizerOptions]):
         except Refused as error:
             self.report(error)
 
-    def _on_conditioned(self, message: Any) -> None:
-        """Drop the episode in progress that its conditions' maker rejects; it has let the others know."""
-        try:
-            made = provenance_from_json(message.data)
-        except ValueError as error:
-            self.diagnostics.refuse('bad message', error)
-            return
-        if self.active and rejection_of(made):
-            self._collector.drop(made.config.get('episode'))
+    def _on_status(self, status: EpisodeStatus) -> None:
+        """Drop the episode in progress that its conditions' maker skips."""
+        if self.active and status.node == topics.BUILDER and status.state is EpisodeState.SKIPPED:
+            self._collector.drop(status.episode)
 
     def _on_time(self) -> None:
         """End an episode after which nothing comes."""
@@ -123,15 +118,15 @@ class Synthesizer(ManagedNode[SynthesizerOptions]):
     def _on_ended(self, ended: Ended) -> None:
         """Admit an episode whole, or refuse it whole and let the others know."""
         if not ended.rows:
-            self._refuse(ended.episode, 'incomplete episode', ended.note)
+            self._skip(ended.episode, ended.stamps_ns, 'incomplete episode', ended.note)
             return
         if ended.note:
             self.diagnostics.refuse('frames left out', f'episode {ended.episode}: {ended.note}')
         self._episodes[ended.episode] = ended.rows
         while len(self._episodes) > self.config.keep:
-            forgotten, _ = self._episodes.popitem(last=False)
+            forgotten, rows = self._episodes.popitem(last=False)
             if forgotten not in self._admitted:
-                self._refuse(forgotten, 'not asked for', 'newer episodes took its place')
+                self._skip(forgotten, stamps_of(rows), 'not asked for', 'newer episodes took its place')
         job = Job(
             ended.episode,
             ended.rows,
@@ -143,15 +138,20 @@ class Synthesizer(ManagedNode[SynthesizerOptions]):
         )
         if self.config.automatic and not self.enqueue(job):
             self._admitted.add(ended.episode)  # what becomes of it is decided
-            self._refuse(ended.episode, 'too many clips wait', f'{self.config.queue} wait already')
+            self._skip(ended.episode, ended.stamps_ns, 'too many clips wait', f'{self.config.queue} wait already')
 
-    def _refuse(self, episode: int, reason: str, detail: str) -> None:
+    def _skip(self, episode: int, stamps_ns: tuple[int, int], reason: str, detail: str) -> None:
         """Of an episode that is not admitted nothing is generated, and nothing recorded."""
         self._not_admitted += 1
         self.diagnostics.refuse(reason, f'episode {episode} not generated: {detail}')
-        config = {'episode': episode, 'admitted': False, 'rejected': f'{reason}: {detail}'}
-        told = Provenance(self.config.seed, config, self.publishers_of(topics.IMAGE), {}, {}, {})
-        self.publish({topics.PROVENANCE.name: convert.ENCODER.provenance(told)})
+        self.publish_status(
+            EpisodeStatus(self.get_name(), episode, EpisodeState.SKIPPED, stamps_ns, reason=f'{reason}: {detail}')
+        )
+
+    def _report(self, job: Job, state: EpisodeState, reason: str = '') -> None:
+        self.publish_status(
+            EpisodeStatus(self.get_name(), job.episode, state, stamps_of(job.rows), len(job.rows), reason)
+        )
 
     def enqueue(self, job: Job) -> bool:
         """Give the worker a clip to generate; False if too many wait: of goals, or of the graph's own."""
@@ -160,20 +160,27 @@ class Synthesizer(ManagedNode[SynthesizerOptions]):
             self._admitted.add(job.episode)
         return admitted
 
+    def _enqueue_goal(self, job: Job) -> None:
+        if not self.enqueue(job):
+            job.end('too many clips wait already')
+
     def _synthesize(self, job: Job) -> None:  # worker thread
         try:
             with self.diagnostics.stage('synthesize'):
                 clip = self._generate(job)
             self._send(job, clip)
             job.end(clip)
-        except CancelledJob:
+        except Cancelled:
             job.end('cancelled')
         except FidelityTooLow as error:
             self._reject(job, error)
         except Exception as error:
             job.end(str(error) or type(error).__name__)
             what = f'episode {job.episode} not generated: {error}'
-            raise (RuntimeError(what) if job.automatic else Refused('goal not done', what)) from error
+            if not job.automatic:
+                raise Refused('goal not done', what) from error
+            self._report(job, EpisodeState.FAILED, what)
+            raise RuntimeError(what) from error
         finally:
             self._progress = {}
 
@@ -182,14 +189,9 @@ class Synthesizer(ManagedNode[SynthesizerOptions]):
         conditions = build_conditions(clip, width=self._generator.width, height=self._generator.height)
         if job.prompt:
             conditions = replace(conditions, prompt=job.prompt)
-        begun_at = time.monotonic()
 
-        def on_step(step: int, steps: int, preview: np.ndarray | None) -> None:
-            if self.stopping.is_set() or job.cancelled:
-                raise CancelledJob
-            eta_s = (time.monotonic() - begun_at) / step * (steps - step)
-            self._progress = {'episode': job.episode, 'step': step, 'steps': steps, 'eta_s': f'{eta_s:.1f}'}
-            job.report(step, steps, eta_s, preview)
+        def show(progress: dict[str, object]) -> None:
+            self._progress = {'episode': job.episode} | progress
 
         made = generate_faithful(
             self._generator,
@@ -198,21 +200,20 @@ class Synthesizer(ManagedNode[SynthesizerOptions]):
             seed=clip_seed(job.seed, job.episode),
             sampling=job.sampling,
             acceptance=job.acceptance,
-            on_step=on_step,
+            on_step=job.follow(self.stopping, show),
         )
         return replace(made, provenance=self._told(job, made.provenance))
 
     def _told(self, job: Job, made: Provenance) -> Provenance:
         """Provenance with what the node knows: for which episode, asked for how, of whose scene."""
         prompt = job.prompt or job.rows[0][topics.LABELS.name].task
-        stamps = [decode.stamp_ns(job.rows[row][topics.LABELS.name].header) for row in (0, -1)]
         config = {
             **made.config,
             'episode': job.episode,
             'seed': job.seed,
             'prompt': prompt,
             'frames': len(job.rows),
-            'stamps_ns': stamps,
+            'stamps_ns': stamps_of(job.rows),
             'left_out': job.left_out,
         }
         return replace(made, config=config, source=self.publishers_of(topics.IMAGE))
@@ -224,6 +225,7 @@ class Synthesizer(ManagedNode[SynthesizerOptions]):
         self.diagnostics.refuse('fidelity too low', f'episode {job.episode} not generated: {error}')
         if job.automatic:
             self._publish_provenance(error.provenance)
+            self._report(job, EpisodeState.REJECTED, str(error))
 
     def _publish_provenance(self, provenance: Provenance) -> None:
         self.wait_for_readers(self.config.wait_for)
@@ -233,6 +235,7 @@ class Synthesizer(ManagedNode[SynthesizerOptions]):
         self._publish_provenance(clip.provenance)
         for row in range(len(clip.frames)):
             self.publish(convert.ENCODER.generated(clip, row, frame_names(job.rows[row])))
+        self._report(job, EpisodeState.ACCEPTED)
         self._generated += 1
 
 

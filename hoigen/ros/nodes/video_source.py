@@ -9,10 +9,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from hoigen.messages import decode
 from hoigen.messages.encode import OPTICAL
-from hoigen.provenance import provenance_from_json, rejection_of
-from hoigen.records import Camera, Footage, Provenance
+from hoigen.records import Camera, EpisodeStatus, Footage
 from hoigen.ros import convert, topics
 from hoigen.ros.nodes.base import ManagedNode, spin
 from hoigen.ros.options.video_source import VideoSourceOptions
@@ -60,15 +58,11 @@ class VideoSource(ManagedNode[VideoSourceOptions]):
         self._now_ns = int(self._first.stamps_ns[0])
         self._finished, self._fault = False, ''
         self._unfinished: set[int] = set()
-        self._last_of: dict[Any, int] = {}
         absent = {topics.DEPTH: self._first.depth_m is None, topics.CAMERA_INFO: self._first.K is None}
         for topic in topics.written_by(topics.VIDEO):
             if not absent.get(topic):
                 self.advertise(topic)
-        for topic in (topics.SYNTH_LABELS, topics.EDIT_LABELS):
-            self.subscribe(topic, self._on_made)
-        self.subscribe(topics.CONDITION_PROVENANCE, self._on_perceived)
-        self.subscribe(topics.PROVENANCE, self._on_generated)
+        self.subscribe_to_statuses(self._on_status)
         self.get_logger().info(self._recording.describe())
 
     def start(self) -> None:
@@ -87,35 +81,10 @@ class VideoSource(ManagedNode[VideoSourceOptions]):
         planned = {'planned': self._count} if self._finished else {}
         return {'episodes': self._count, 'frames': self._frames, 'fault': self._fault} | planned
 
-    def _on_made(self, message: Any) -> None:
-        if message.last:
-            self._end(decode.stamp_ns(message.header))
-
-    def _on_perceived(self, message: Any) -> None:
-        made = self._read(message)
-        stamps = made.config.get('stamps_ns') if made is not None else None
-        if made is None or not stamps:
-            return
-        if rejection_of(made):
-            self._end(stamps[1])
-        self._last_of[made.config.get('episode')] = stamps[1]
-
-    def _on_generated(self, message: Any) -> None:
-        made = self._read(message)
-        if made is not None and rejection_of(made) and made.config.get('episode') in self._last_of:
-            self._end(self._last_of[made.config.get('episode')])
-
-    def _read(self, message: Any) -> Provenance | None:
-        try:
-            return provenance_from_json(message.data)
-        except ValueError as error:
-            self.diagnostics.refuse('bad message', error)
-            return None
-
-    def _end(self, stamp_ns: int) -> None:
-        """All stretches that begin no later than ``stamp_ns`` are done with."""
+    def _on_status(self, status: EpisodeStatus) -> None:
+        """All stretches that begin no later than the last frame of an episode are done with."""
         for first_ns in tuple(self._unfinished):
-            if first_ns <= stamp_ns:
+            if first_ns <= status.stamps_ns[1]:
                 self._unfinished.discard(first_ns)
 
     def _stream(self, recording: Recording) -> None:  # worker thread

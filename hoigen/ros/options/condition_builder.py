@@ -30,8 +30,8 @@ class ConditionBuilderOptions(AwaitsReaders, ReadsStreams):
     queue: int = param(64, 'Frames that may wait; further ones are refused.', low=1, high=10_000, read_only=True)
     alone: bool = param(
         False,
-        'Also report each episode that has its conditions, on condition/provenance: for a graph in which nothing is '
-        'made of them.',
+        'Report each episode that has its conditions, and how they were made: for a graph in which nothing is made '
+        'of them.',
     )
 
     def __post_init__(self) -> None:

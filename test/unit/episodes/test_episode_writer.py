@@ -26,6 +26,7 @@ from hoigen.episodes.topics import PER_FRAME
 from hoigen.messages.definitions import typestore
 
 WRITTEN = [topic for topic in PER_FRAME if not topic.startswith('/edit/')]
+ONCE = {'/mesh_assets', '/provenance', '/episode_status'}
 
 
 def record(folder: Path, chosen: list[Message]) -> EpisodeWriter:
@@ -53,7 +54,7 @@ def test_opens_with_rosbags_from_its_own_definitions(episode: Path, scene: Scene
     """Somebody without hoigen decodes our message types from the bag alone."""
     with AnyReader([episode]) as reader:
         counts = {topic: info.msgcount for topic, info in reader.topics.items()}
-        assert counts == dict.fromkeys(WRITTEN, scene.frames) | {'/mesh_assets': 1, '/provenance': 1}
+        assert counts == dict.fromkeys(WRITTEN, scene.frames) | dict.fromkeys(ONCE, 1)
         labels = [
             reader.deserialize(raw, c.msgtype)
             for c, _, raw in reader.messages([c for c in reader.connections if c.topic == '/labels'])
@@ -66,7 +67,7 @@ def test_opens_with_mcap(episode: Path, scene: Scene) -> None:
     """The file is a sound MCAP file: index, statistics and definitions serve a foreign reader."""
     with (episode / 'episode_0000.mcap').open('rb') as file:
         reader = make_reader(file, decoder_factories=[DecoderFactory()], validate_crcs=True)
-        assert reader.get_summary().statistics.message_count == scene.frames * len(WRITTEN) + 2
+        assert reader.get_summary().statistics.message_count == scene.frames * len(WRITTEN) + len(ONCE)
         forces = [message.value for _, _, _, message in reader.iter_decoded_messages(topics=['/synth/fidelity'])]
     assert len(forces) == scene.frames
     assert all(0 < value <= 1 for value in forces)
@@ -80,7 +81,7 @@ def test_latched_topics_are_offered_transient_local(episode: Path) -> None:
             for c in reader.connections
             if c.ext.offered_qos_profiles[0].durability is QosDurability.TRANSIENT_LOCAL
         }
-    assert latched == {'/mesh_assets', '/provenance'}
+    assert latched == ONCE
 
 
 def test_chunks_are_small_and_hold_no_topic_twice(tmp_path: Path) -> None:

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pytest
 from episode_factory import T_WORLD_CAM, Messages, Scene, frame_messages
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -17,6 +19,8 @@ from hoigen.episodes import EpisodeError, EpisodeReader
 from hoigen.episodes.storage import BagWriter
 from hoigen.messages import decode
 from hoigen.messages.definitions import typestore
+from hoigen.messages.encode import Encoder
+from hoigen.records import EpisodeState, EpisodeStatus, RecordError
 
 SCENE = Scene(size=(8, 6), frames=2, points=6, tracks=3)
 Row = dict[str, Any]
@@ -196,3 +200,25 @@ def test_the_messages_themselves_are_taken() -> None:
     _, assets, instants = of_graph(rows())
     assert [asset.texture is not None for asset in assets] == [False] * 5 + [True]
     assert len(instants) == SCENE.frames
+
+
+@pytest.mark.parametrize('state', EpisodeState)
+def test_a_status_is_read_as_it_was_written(state: EpisodeState) -> None:
+    """The states are those of the message's definition; with and without a number of frames."""
+    encoder = Encoder(lambda name, /, **values: typestore().types[name](**values))
+    assert getattr(typestore().types['hoigen/msg/EpisodeStatus'], state.name) == state
+    for frames in (5, None):
+        status = EpisodeStatus('synthesizer', 3, state, (1_500_000_000, 2_000_000_001), frames, 'why')
+        assert decode.episode_status(encoder.episode_status(status)) == status
+
+
+def test_a_status_of_an_unknown_state_or_with_falling_stamps_is_refused() -> None:
+    """It is not taken for one of the known."""
+    status = EpisodeStatus('synthesizer', 3, EpisodeState.FAILED, (1, 2))
+    message = Encoder(lambda name, /, **values: SimpleNamespace(**values)).episode_status(status)
+    message.state = 5
+    with pytest.raises(decode.MessageError, match=r'episode_status.state: expected one of \[0, 1, 2, 3, 4\], got 5'):
+        decode.episode_status(message)
+    message.state, message.last.nanosec = 0, 0
+    with pytest.raises(RecordError, match='stamps_ns: expected rising stamps'):
+        decode.episode_status(message)
