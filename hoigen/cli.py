@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
+from typing import Any
 
 import tyro
 from rich.console import Console
@@ -224,6 +225,16 @@ def verb_of(arguments: list[str]) -> str | None:
     return next((name for name in (' '.join(arguments[:2]), arguments[0]) if name in VERBS), None)
 
 
+def configuration_of(name: str, arguments: list[str]) -> tuple[type, dict[str, Any]]:
+    """The configuration class of a verb and, where they depend on the command line, ``default`` with its defaults."""
+    verb = VERBS[name]
+    module = import_module(verb.module)
+    if not verb.defaults:
+        return getattr(module, verb.config), {}
+    default = getattr(module, verb.defaults)(arguments)
+    return getattr(module, verb.config) if verb.config else type(default), {'default': default}
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one verb; the exit status is what its function returns, 2 on wrong use, 1 on an error."""
     arguments = sys.argv[1:] if arguments is None else arguments
@@ -242,11 +253,8 @@ def main(arguments: list[str] | None = None) -> int:
         )
         return 2
     verb, rest = VERBS[name], arguments[name.count(' ') + 1 :]
-    module = import_module(verb.module)
-    run: Callable[..., int | None] = getattr(module, verb.function)
     try:
-        defaults = {'default': getattr(module, verb.defaults)(arguments)} if verb.defaults else {}
-        kind = getattr(module, verb.config) if verb.config else type(defaults['default'])
+        kind, defaults = configuration_of(name, arguments)
         config = tyro.cli(
             kind,
             args=rest,
@@ -254,6 +262,7 @@ def main(arguments: list[str] | None = None) -> int:
             **defaults,
             description=f'{verb.says}.\n\nexample: {verb.example}\n\n{inspect.getdoc(kind)}',
         )
+        run: Callable[..., int | None] = getattr(import_module(verb.module), verb.function)
         return run(config) or 0
     except EXPECTED as error:
         words = Text.assemble((f'hoigen {name}:', 'bold red'), f' {error}')

@@ -13,23 +13,25 @@ class ConditioningError(ValueError):
 
 @dataclass(frozen=True)
 class ConditioningConfig:
-    """Settings of the surface samples and their labels.
-
-    points: samples N in all. tracks: how many M of them are published as tracks. seed: chooses the samples.
-    contact_distance_m: hand and object are in contact below it. visibility_tolerance_m: a sample this far behind the
-    drawn surface is still on it. min_agreement: an episode is refused when a smaller part of the pixels of hand or
-    object has the meshes' depth, or when its images show a known slip; 0 refuses none. hand_share, object_share: parts
-    of N on each role, the rest on the scene; a role that a scene lacks leaves its part to the others.
-    """
+    """Settings of the surface samples and their labels."""
 
     points: int = 8192
+    """Surface samples N in all."""
     tracks: int = 1024
+    """Samples M that are published as tracks, 1 to N."""
     seed: int = 0
+    """Seed that chooses the samples."""
     contact_distance_m: float = 0.005
+    """Hand and object are in contact below this distance, metres."""
     visibility_tolerance_m: float = 0.001
+    """A sample at most this far behind the drawn surface counts as visible, metres."""
     min_agreement: float = 0.5
+    """Fraction of the pixels of hand or object that must have the meshes' depth, 0 to 1; an episode below it, or
+    whose images show a known slip, is refused. 0 refuses none."""
     hand_share: float = 0.45
+    """Fraction of the samples on hands; a role that a scene lacks leaves its samples to the others."""
     object_share: float = 0.30
+    """Fraction of the samples on objects; hands and objects together below 1, the rest on the scene."""
 
     def __post_init__(self) -> None:
         checks = (

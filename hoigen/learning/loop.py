@@ -27,24 +27,30 @@ Batch = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class LoopConfig:
-    """How long and how fast to train, for any stage; the defaults are the paper's.
-
-    steps: optimiser steps; None takes as many as ``epochs`` passes over the clips need. batch: clips in a step, over
-    all processes. The learning rate rises over ``warmup`` steps and then stays (constant) or falls to zero on a half
-    cosine at the last step (cosine). ema: decay of the averaged weights, which the run leaves; 0 for none.
-    """
+    """How long and how fast to train, for any stage; the defaults are the paper's."""
 
     steps: int | None = None
+    """Optimiser steps; none: as many as the epochs need."""
     epochs: float = 20
+    """Passes over the training set, where no steps are given."""
     batch: int = 4
+    """Examples in a step, over all processes."""
     learning_rate: float = 1e-4
+    """Highest learning rate."""
     schedule: Literal['constant', 'cosine'] = 'constant'
+    """Learning rate after the warm-up: constant, or a half cosine to zero at the last step."""
     warmup: int = 100
+    """Steps over which the learning rate rises."""
     weight_decay: float = 1e-3
+    """Weight decay of AdamW."""
     gradient_clip: float = 1.0
+    """Largest norm of the gradient; larger ones are scaled down to it."""
     ema: float = 0.0
+    """Decay of the averaged weights, which the run leaves, 0 to below 1; 0: no average."""
     checkpoint_every: int = 200
+    """Steps between checkpoints."""
     seed: tyro.conf.Suppress[int] = 0
+    """Seed of what is drawn in training; of a run, not of a stage."""
 
     def __post_init__(self) -> None:
         if not (
@@ -63,16 +69,14 @@ class LoopConfig:
 
 @dataclass(frozen=True)
 class Hardware:
-    """How the work is done. What is learnt does not depend on it, float noise apart.
-
-    micro_batch: clips in one pass of one process, the rest of its share follows in further passes (gradient
-    accumulation); None takes its whole share at once. precision: bf16 (autocast over float32 weights) or no.
-    checkpointing: compute activations again in the backward pass instead of keeping them.
-    """
+    """How the work is done. What is learnt does not depend on it, float noise apart."""
 
     micro_batch: int | None = None
+    """Examples in one pass of a process, which accumulates gradients over its passes; none: all at once."""
     precision: Literal['bf16', 'no'] = 'bf16'
+    """Precision of the forward pass: bf16 (autocast over float32 weights), or no for float32."""
     checkpointing: bool = False
+    """Compute activations again in the backward pass instead of keeping them."""
 
     def accelerator(self) -> Accelerator:
         """Processes and devices as ``accelerate launch`` set them up; alone, the GPU if there is one, else the CPU."""

@@ -34,17 +34,16 @@ NAMES = {'clip': 'C-FID (CLIP)', 'fid': 'FID (Inception v3)', 'fvd': 'FVD (Video
 
 @dataclass(frozen=True)
 class LearnedConfig:
-    """Where the weights of learned measures lie; a measure without weights is left out.
-
-    lpips: AlexNet's published weights (alexnet-owt-7be5be79.pth). clip: folder of a CLIP model (config.json,
-    model.safetensors, preprocessor_config.json), for CLIP similarity and C-FID. fid: the FID's Inception v3
-    (pt_inception-2015-12-05-6726825d.pth). fvd: folder of a VideoMAE model, laid out as CLIP's. Mind their licences.
-    """
+    """Where the weights of learned measures lie; a measure without weights is left out. Mind their licences."""
 
     lpips: Path | None = None
+    """For LPIPS: AlexNet's published weights (alexnet-owt-7be5be79.pth)."""
     clip: Path | None = None
+    """For CLIP similarity and C-FID: folder of a CLIP model (config, model.safetensors, preprocessor_config)."""
     fid: Path | None = None
+    """For FID: its Inception v3 (pt_inception-2015-12-05-6726825d.pth)."""
     fvd: Path | None = None
+    """For FVD: folder of a VideoMAE model, with the same files as CLIP's."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -30,19 +30,17 @@ KINDS = {'str': str, 'int': int, 'dict[str, Any]': dict}
 
 @dataclass(frozen=True)
 class Memory:
-    """Trade time for memory.
-
-    device: cpu, cuda, cuda:1; auto is the GPU where there is one. weights: the type in which the transformer's weights
-    are held; int8 halves its blocks, which still compute in bfloat16. offload: model keeps in the GPU's memory only the
-    part that is at work (transformer or autoencoder); group only the block that is at work. With both, prompts are
-    embedded on the CPU, each once. tiling: the autoencoder works on overlapping tiles, which changes the picture a
-    little at their seams.
-    """
+    """Trade time for memory."""
 
     device: str = 'cpu'
+    """Device of the model: cpu, cuda, cuda:1, ...; auto: the GPU if there is one, else the CPU."""
     weights: Literal['float32', 'bfloat16', 'int8'] = 'bfloat16'
+    """Type in which the transformer's weights are held; int8 halves its blocks, which still compute in bfloat16."""
     offload: Literal['none', 'model', 'group'] = 'none'
+    """What the GPU's memory holds: none: all; model: only the part at work (transformer or autoencoder); group: only
+    the block at work. With both of the latter, prompts are embedded on the CPU, each once."""
     tiling: bool = False
+    """Let the autoencoder work on overlapping tiles, which changes the image a little at their seams."""
 
     def __post_init__(self) -> None:
         for name, known in (('weights', ('float32', 'bfloat16', 'int8')), ('offload', ('none', 'model', 'group'))):

@@ -90,13 +90,15 @@ WITHOUT_WEIGHTS = ('RGB-D', 'RGB-D, noisy', 'RGB')
 class EvaluatePerceptionConfig:
     """Measure perception on simulated clips whose seeds, sizes, textures and proportions are held out.
 
-    backends: what the recordings have and what looks at them; those with VGGT or SAM 2.1 need the fetched weights.
-    Writes table.md, results.json and a picture of each clip to ``out``.
+    Writes table.md, results.json and an image of each clip to ``out``.
     """
 
     clips: int = 12
+    """Held-out clips to simulate."""
     backends: tuple[str, ...] = WITHOUT_WEIGHTS
+    """What the recordings have and what perceives them; those with VGGT or SAM 2.1 need the fetched weights."""
     out: Path = Path('out/evaluate_perception')
+    """Folder of the table, the results and the images."""
 
     def __post_init__(self) -> None:
         if unknown := [name for name in self.backends if name not in BACKENDS]:

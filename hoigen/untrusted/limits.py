@@ -12,15 +12,14 @@ MB = 1 << 20
 
 @dataclass(frozen=True)
 class Limits:
-    """What the child process may use before it is ended.
-
-    memory_mb: address space, and the size of any file it writes. timeout_s: time for one frame, and for the opening.
-    pixels: of one image as it is stored.
-    """
+    """What the child process may use before it is ended."""
 
     memory_mb: int = 4096
+    """Address space of the process and size of any file it writes, MB, at least 1024."""
     timeout_s: float = 60.0
+    """Time for one frame, and for opening the recording, seconds."""
     pixels: int = 64_000_000
+    """Pixels of one image as it is stored."""
 
     def __post_init__(self) -> None:
         for name, least in (('memory_mb', 1024), ('timeout_s', 1e-3), ('pixels', 1)):

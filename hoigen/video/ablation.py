@@ -92,17 +92,23 @@ GIVEN: dict[str, Conditions] = {
 
 @dataclass(frozen=True)
 class AblateConfig:
-    """Train every variant and measure all on the same held-out clips; writes ablation.md to ``table``.
+    """Train every variant and measure all on the same held-out clips.
 
-    Run it again with the same arguments to go on where it was. clips: folders of training clips (``hoigen clips``).
+    Run it again with the same arguments to go on where it was.
     """
 
     clips: tuple[Path, ...]
+    """Folders of training clips (`hoigen clips`)."""
     out: Path = Path('runs/ablation')
+    """Folder of the variants, one run folder each."""
     steps: int = 150
+    """Training steps of each variant."""
     heldout: int = 24
+    """Held-out clips to measure on."""
     seed: int = 0
+    """Seed of training, and of the first generation."""
     table: Path = Path('docs/ablation.md')
+    """Markdown file for the tables."""
 
 
 def ablate(config: AblateConfig) -> None:

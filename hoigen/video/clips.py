@@ -26,24 +26,33 @@ CAMERAS = ('front', 'front', 'side', 'over', 'corner', 'shoulder', 'ego')
 
 @dataclass(frozen=True)
 class ClipsConfig:
-    """A set of clips for training, simulated or, with ``from_bags``, of recorded episodes: a bag, its .mcap file, or a
-    folder that holds bags at any depth.
+    """A set of clips for training, simulated or of recorded episodes.
 
     A simulated clip is named by its seed, one of an episode by folder, episode and first frame, so a stopped run goes
     on where it was and a longer one only adds. An episode longer than ``frames`` gives several clips, the last one up
-    to its end. points: kept of each cloud; a model needs as many as its ``cloud`` (tiny 512, cogvideox-5b 8192).
+    to its end.
     """
 
     out: Path
+    """Folder of the clips."""
     from_bags: Path | None = None
+    """Recorded episodes instead of simulated ones: a bag, its .mcap file, or a folder with bags at any depth."""
     count: int = 1000
+    """Clips to simulate, from as many seeds."""
     split: Literal['train', 'heldout'] = 'train'
+    """Textures, colours, sizes and proportions to draw from; those of heldout are in no training clip."""
     first_seed: int = 0
+    """Seed of the first simulated clip; the next ones follow."""
     width: int = 192
+    """Width of the images, pixels, divisible by 16."""
     height: int = 128
+    """Height of the images, pixels, divisible by 16."""
     frames: int = 17
+    """Frames of a clip, 4k+1."""
     points: int = STORED_POINTS
+    """Points kept of each point cloud; a model needs as many as its `cloud` (tiny 512, cogvideox-5b 8192)."""
     workers: int = 2
+    """Processes that make clips."""
 
     def __post_init__(self) -> None:
         if self.frames % 4 != 1 or self.height % 16 or self.width % 16:

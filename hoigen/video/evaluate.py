@@ -51,11 +51,17 @@ class EvaluateConfig:
     """
 
     model: str = 'tiny'
+    """Model to measure; a name in config/models or the folder of a trained one."""
     clips: int = 36
+    """Held-out clips to simulate."""
     seed: int = 0
+    """Seed of the first generation; clip i is generated with seed + i."""
     out: Path = Path('out/evaluate')
+    """Folder of the table, the results and the sheet."""
     sampling: Sampling = DEFAULT
+    """How to sample."""
     learned: LearnedConfig = field(default_factory=LearnedConfig)
+    """Weights of learned measures."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -33,24 +33,32 @@ if TYPE_CHECKING:
 class GenerateConfig:
     """For each episode, EPISODE.mp4 (scene | coloured points | generated) and EPISODE.npz (frames, labels, provenance).
 
-    An episode that is there already is kept, so a stopped run goes on where it was. frames: of a clip, 4k+1, by default
-    the model's; longer clips are made in windows. camera: one name or several; several see the same episode, write
-    EPISODE_CAMERA files and are compared. clips: bags of recorded clips (`hoigen extract`), their .mcap files, or
-    folders that hold such at any depth, to be rendered instead of simulated episodes. An episode of which no seed gives
+    An episode that is there already is kept, so a stopped run goes on where it was. An episode of which no seed gives
     clips that may be kept is not written, and the exit status is 1 when none is; so it is when a bag cannot be read.
     """
 
     episodes: int = 3
+    """Simulated episodes to generate; each bag of `--clips` is one episode instead."""
     seed: int = 0
+    """Base of the seeds: episode N of seed S is drawn with 10000 S + N."""
     model: str = 'tiny'
+    """Model that generates; a name in config/models or the folder of a trained one."""
     frames: int | None = None
+    """Frames of a clip, 4k+1; none: the model's. Longer clips are made in windows."""
     task: str = 'any'
+    """Task of the simulated episodes; a name, or 'any', drawn for each."""
     shape: str = 'any'
+    """Shape of the simulated object; a name, or 'any', drawn for each episode."""
     camera: tuple[str, ...] = ('front',)
+    """Simulated cameras; several see the same episode, write EPISODE_CAMERA files and are compared."""
     clips: tuple[Path, ...] = ()
+    """Recorded clips to render instead of simulated ones: bags, .mcap files, or folders with bags at any depth."""
     out: Path = Path('out/clips')
+    """Folder of the videos and arrays."""
     sampling: Sampling = DEFAULT
+    """How to sample."""
     acceptance: Acceptance = ACCEPTANCE
+    """Which clips are kept."""
 
     def __post_init__(self) -> None:
         if self.frames is not None and self.frames % 4 != 1:

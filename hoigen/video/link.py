@@ -12,18 +12,18 @@ from hoigen.weights.catalogue import ModelError
 
 @dataclass(frozen=True)
 class LinkConfig:
-    """Make a model folder, for every ``--model``, of published weights that lie in folders of your choice.
-
-    base: CogVideoX-5b-I2V, its folder or the name of what `hoigen models fetch` fetched. control: the branch, a folder
-    that training left, or Diffusion-as-Shader's; by default what the model names. memory: how to use the device's
-    memory.
-    """
+    """Make a model folder, for every ``--model``, of published weights that lie in folders of your choice."""
 
     out: Path
+    """Model folder to write."""
     model: str = 'cogvideox-5b'
+    """Model whose configuration it takes; a name in config/models or a folder."""
     base: str | None = None
+    """CogVideoX-5b-I2V: its folder, or its name in `hoigen models list`; none: what the model names."""
     control: str | None = None
+    """The control branch: a folder that training left, or Diffusion-as-Shader's; none: what the model names."""
     memory: Memory = field(default_factory=lambda: Memory(device='auto'))
+    """How to use the device's memory."""
 
 
 def link(config: LinkConfig) -> None:

@@ -17,17 +17,21 @@ from hoigen.video.training_needs import TrainingNeeds, training_needs
 
 @dataclass(frozen=True)
 class PlanConfig:
-    """Tell what generating and training with a model need, from its configuration alone; no weights are read.
+    """Report what generating and training with a model need, from its configuration alone; no weights are read.
 
-    memory: gigabytes of the device, by default the GPU's if there is one; exits with status 1 when nothing fits.
-    training: count training too, for ``gpus`` GPUs that share weights and optimiser (FSDP), ``batch`` clips on each.
+    Exits with status 1 when nothing fits.
     """
 
     model: str = 'cogvideox-5b'
+    """Model to plan for; a name in config/models or a folder."""
     memory: float | None = None
+    """Memory of the device, GB; none: the GPU's, if there is one."""
     training: bool = False
+    """Count training too."""
     gpus: int = 1
+    """GPUs that share weights and optimiser in training (FSDP)."""
     batch: int = 1
+    """Clips on each GPU in a step of training."""
 
 
 def plan(config: PlanConfig) -> int:

@@ -11,25 +11,26 @@ CONDITIONS: tuple[Literal['points', 'tracking', 'coloured'], ...] = ('points', '
 
 @dataclass(frozen=True)
 class Sampling:
-    """How to sample.
-
-    steps: denoising steps, by default what the model says. guidance: classifier-free guidance on the text, 1 is off;
-    dynamic_guidance: change it from step to step, as diffusers' CogVideoX pipelines can. conditions: what the control
-    branch reads; none at all is the backbone alone. strength: scale of what the branch adds. start, end: the share of
-    the steps during which it adds. control_guidance: guidance on the conditions, 1 is off; above it they are followed
-    more closely. overlap: latents (4 frames each) that a window of a long clip takes over from the window before, by
-    default a quarter of a window.
-    """
+    """How to sample."""
 
     steps: int | None = None
+    """Denoising steps, >= 1; none: the model's."""
     guidance: float = 1.0
+    """Classifier-free guidance scale on the text, >= 1; 1: off."""
     dynamic_guidance: bool = False
+    """Change the guidance on the text from step to step, as diffusers' CogVideoX pipelines can."""
     conditions: tuple[Literal['points', 'tracking', 'coloured'], ...] = CONDITIONS
+    """What the control branch reads of the scene; none: the backbone alone."""
     strength: float = 1.0
+    """Scale of what the control branch adds, >= 0."""
     start: float = 0.0
+    """Fraction of the steps after which the control branch begins to add, 0 to 1."""
     end: float = 1.0
+    """Fraction of the steps after which the control branch ends, 0 to 1."""
     control_guidance: float = 1.0
+    """Guidance scale on the conditions, >= 1; 1: off. Higher values follow them more closely."""
     overlap: int | None = None
+    """Latents (4 frames each) that windows of a long clip share, >= 1; none: a quarter of a window."""
 
     def __post_init__(self) -> None:
         unknown = [c for c in self.conditions if c not in CONDITIONS]
@@ -71,14 +72,12 @@ DEFAULT = Sampling()
 
 @dataclass(frozen=True)
 class Acceptance:
-    """Which clips are kept.
-
-    min_fidelity: what the mean fidelity of a clip's frames must reach; 0 keeps every clip of which it can be measured.
-    tries: seeds that are drawn before the scene is given up.
-    """
+    """Which clips are kept."""
 
     min_fidelity: float = 0.5
+    """Least mean fidelity of a clip's frames, 0 to 1; 0 keeps every clip of which it can be measured."""
     tries: int = 3
+    """Seeds that are drawn before the scene is given up, 1 to 100."""
 
     def __post_init__(self) -> None:
         checks = (

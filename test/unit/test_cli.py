@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, is_dataclass
+from itertools import pairwise
+from textwrap import dedent
+from typing import get_args, get_type_hints
 
 import pytest
 
-from hoigen.cli import VERBS, main, verb_of
+from hoigen.cli import VERBS, configuration_of, main, verb_of
 
 
 @pytest.mark.parametrize(
@@ -44,6 +51,51 @@ def test_half_a_verb_with_help_shows_its_verbs(capsys):
     shown = capsys.readouterr().out
     assert 'edit insert' in shown
     assert 'hoigen extract' not in shown
+
+
+def without_help(kind: type, group: str = '') -> Iterator[str]:
+    """Options of a configuration, and of those nested in it, of which neither field docstring nor tyro says a word."""
+    kinds = get_type_hints(kind, include_extras=True)
+    for field in fields(kind):
+        of, *notes = get_args(kinds[field.name]) if hasattr(kinds[field.name], '__metadata__') else [kinds[field.name]]
+        if is_dataclass(of):
+            yield from without_help(of, f'{group}{field.name}.')
+        elif not any(getattr(note, 'help', None) for note in notes) and field.name not in documented(kind):
+            yield f'{group}{field.name}'
+
+
+def documented(kind: type) -> set[str]:
+    """Fields of a dataclass, its bases' among them, on which a string follows in the source."""
+    bodies = [ast.parse(dedent(inspect.getsource(base))).body[0].body for base in kind.__mro__ if is_dataclass(base)]
+    return {
+        field.target.id
+        for body in bodies
+        for field, after in pairwise(body)
+        if isinstance(field, ast.AnnAssign) and isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
+    }
+
+
+@pytest.mark.parametrize('verb', VERBS)
+def test_every_option_has_help(verb):
+    """An option without a line of help can only be used by whoever reads the source."""
+    assert not list(without_help(configuration_of(verb, verb.split())[0]))
+
+
+@dataclass
+class _Inner:
+    said: int = 0
+    """What it is."""
+    bare: int = 0
+
+
+@dataclass
+class _Outer:
+    inner: _Inner
+    bare: int = 0
+
+
+def test_an_option_without_help_is_found():
+    assert list(without_help(_Outer)) == ['inner.bare', 'bare']
 
 
 AT_ONCE = """

@@ -57,9 +57,13 @@ class EvaluateReferenceConfig:
     """
 
     model: str = 'asset-tiny'
+    """Asset-referenced model to measure; a name in config/editing or the folder of a trained one."""
     assets: int = 40
+    """Held-out assets, one image of each, at least 1."""
     seed: int = 0
+    """Seed of the assets and of the directions that are asked for."""
     out: Path = Path('out/evaluate_reference')
+    """Folder of the table, the results and the sheet."""
 
     def __post_init__(self) -> None:
         if self.assets < 1:

@@ -80,13 +80,17 @@ class EvaluateEditConfig:
     """
 
     model: str = 'insertion-tiny'
+    """Insertion model to measure; a name in config/editing or the folder of a trained one."""
     without_stage_1: str | None = None
     """Folder of the same model trained without stage 1, for the paper's ablation; left out if not given."""
     examples: int = 60
     """Insertions; every other one has something before the object."""
     seed: int = 0
+    """Seed of the first insertion; the next ones follow."""
     identity: IdentityConfig = field(default_factory=IdentityConfig)
+    """Weights of the networks that compare objects."""
     out: Path = Path('out/evaluate_edit')
+    """Folder of the table, the results and the sheet."""
 
     def __post_init__(self) -> None:
         if self.examples < 2:

@@ -23,14 +23,12 @@ MARGIN = 0.08
 
 @dataclass(frozen=True)
 class IdentityConfig:
-    """Networks that tell objects apart; a measure without weights is left out.
-
-    dino: a DINOv2 model, 'dinov2' once it is fetched, or a folder. clip: folder of a CLIP model (config.json,
-    model.safetensors, preprocessor_config.json). Mind their licences.
-    """
+    """Networks that tell objects apart; a measure without weights is left out. Mind their licences."""
 
     dino: str | None = None
+    """DINOv2 model: 'dinov2' once it is fetched, or a folder."""
     clip: Path | None = None
+    """Folder of a CLIP model (config.json, model.safetensors, preprocessor_config.json)."""
 
 
 class Identity:

@@ -20,13 +20,15 @@ __all__ = ['FollowConfig', 'Tracker', 'follow']
 class FollowConfig:
     """How many points are followed.
 
-    points: so many in all, if anything can be followed. hand_share, object_share: parts of them on each role, the rest
-    on the scene; a role that is never seen leaves its part to the others.
+    A role that is never seen leaves its points to the others.
     """
 
     points: int = 8192
+    """Points in all, if anything can be followed."""
     hand_share: float = 0.45
+    """Fraction of the points on hands, above 0; hands and objects together below 1, the rest on the scene."""
     object_share: float = 0.30
+    """Fraction of the points on objects, above 0."""
 
     def __post_init__(self) -> None:
         if self.points < 1:

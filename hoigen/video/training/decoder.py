@@ -26,11 +26,14 @@ from hoigen.video.training.latents import LatentSet
 
 @dataclass(frozen=True)
 class DecoderLoss:
-    """ssim: weight of structural dissimilarity. window: latents decoded per clip. drop_latent: as in training."""
+    """Weights of the decoder's loss on generated latents."""
 
     ssim: float = 0.3
+    """Weight of structural dissimilarity (1 - SSIM) beside the L1 loss."""
     window: int = 3
+    """Consecutive latents of a clip that are decoded; n are 4n - 3 frames."""
     drop_latent: float = 0.1
+    """Fraction of examples that are decoded without latents, 0 to 1."""
 
 
 class DecoderObjective(Objective):

@@ -27,23 +27,24 @@ IMAGE_NOISE = (-3.0, 0.5)
 
 @dataclass(frozen=True)
 class DiffusionLoss:
-    """What the diffusion stage learns from; the defaults are the paper's, with dropout so that guidance works.
-
-    conditions: those that the branch is given at all. mask_weight: w of the mask loss' (1 + w M), 0 for the plain
-    loss. drop_condition: chance to leave out each condition of a clip; drop_control: the whole branch; drop_text: the
-    prompt. terminal: share of clips at the last, pure-noise timestep, where few-step sampling starts. image_noise:
-    noise of deviation exp(N(-3, 0.5)) on the first picture. train_backbone: learn the backbone too, for one without
-    pre-training.
-    """
+    """What the diffusion stage learns from; the defaults are the paper's, with dropout so that guidance works."""
 
     conditions: tuple[Literal['points', 'tracking', 'coloured'], ...] = CONDITIONS
+    """Conditions that the control branch is given at all."""
     mask_weight: float = 1.0
+    """Weight w of the mask loss' (1 + w M), >= 0; 0: the plain loss."""
     drop_condition: float = 0.1
+    """Chance to leave out each condition of a clip, 0 to 1."""
     drop_control: float = 0.1
+    """Chance to leave out the whole control branch, 0 to 1."""
     drop_text: float = 0.1
+    """Chance to leave out the prompt, 0 to 1."""
     terminal: float = 0.0
+    """Fraction of clips at the last, pure-noise timestep, where few-step sampling starts, 0 to 1."""
     image_noise: bool = True
+    """Add noise of deviation exp(N(-3, 0.5)) to the first image."""
     train_backbone: bool = False
+    """Train the backbone too, for one without pre-training."""
 
     def __post_init__(self) -> None:
         shares = (self.drop_condition, self.drop_control, self.drop_text, self.terminal)

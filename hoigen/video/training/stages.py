@@ -48,27 +48,39 @@ class TrainConfig:
 
     Run it again with the same arguments to go on from the last checkpoint. The run folder ends as a model that every
     ``--model`` takes. Settings are by default those of the model's recipe, which --help shows; with ``--model MODEL
-    --help`` that of another model. clips: one or several folders of clips (``hoigen clips``); weights: how often each
-    is drawn from against the others, by default every clip equally often. start: train on from this model's or
-    folder's weights; at full size from a branch (ours or Diffusion-as-Shader's), by default from the bare backbone.
-    cache: where the clips' latents are kept, by default beside the clips.
+    --help`` that of another model.
     """
 
     clips: tuple[Path, ...]
+    """One or several folders of clips (`hoigen clips`)."""
     out: Path
+    """Run folder: checkpoints, curves, and the trained model."""
     weights: tuple[float, ...] = ()
+    """How often each folder of clips is drawn from against the others; none: every clip equally often."""
     model: str = 'cogvideox-5b'
+    """Model to train; a name in config/models or a folder."""
     start: str | None = None
+    """Model or folder whose weights to train on from; a published backbone takes a branch, none: a new one."""
     stage: Stage | Literal['all'] = 'all'
+    """Stage to train; all: those that the model has, in order."""
     seed: int = 0
+    """Seed of the initial weights and of everything drawn in training."""
     cache: Path | None = None
+    """Folder where the clips' latents are kept; none: beside the clips."""
     hardware: Hardware = field(default_factory=lambda: Hardware(checkpointing=True))
+    """How the work is done."""
     autoencoder: LoopConfig = field(default_factory=LoopConfig)
+    """Training of the autoencoder."""
     diffusion: LoopConfig = field(default_factory=LoopConfig)
+    """Training of the diffusion model or of its branch."""
     decoder: LoopConfig = field(default_factory=LoopConfig)
+    """Training of the decoder on generated latents."""
     autoencoder_loss: AutoencoderLoss = field(default_factory=AutoencoderLoss)
+    """The autoencoder's loss."""
     diffusion_loss: DiffusionLoss = field(default_factory=DiffusionLoss)
+    """What the diffusion stage learns from."""
     decoder_loss: DecoderLoss = field(default_factory=DecoderLoss)
+    """The decoder's loss."""
 
 
 def recipe(model: str = 'tiny', **given: Any) -> TrainConfig:

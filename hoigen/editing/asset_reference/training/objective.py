@@ -26,18 +26,18 @@ BLACK = -1.0
 
 @dataclass(frozen=True)
 class AssetLoss:
-    """What is learnt from.
-
-    drop_text, drop_views: shares of examples without a caption, and without views. terminal: share at pure noise, where
-    few-step sampling starts. recolour: share with permuted colours, so that they are taken from the views and not from
-    the caption. object: weight of what shows the object over what does not, less one.
-    """
+    """What is learnt from."""
 
     drop_text: float = 0.1
+    """Fraction of examples without a caption, 0 to 1."""
     drop_views: float = 0.1
+    """Fraction of examples without views of the asset, 0 to 1."""
     terminal: float = 0.2
+    """Fraction of examples at pure noise, where few-step sampling starts, 0 to 1."""
     recolour: float = 0.5
+    """Fraction of examples with permuted colours, so that colours come from the views, not the caption, 0 to 1."""
     object: float = 3.0
+    """Weight of what shows the object, relative to the rest, less one."""
 
 
 class AssetObjective(Objective):

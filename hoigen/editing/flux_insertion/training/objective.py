@@ -27,28 +27,30 @@ WHITE = 250
 
 @dataclass(frozen=True)
 class InsertionLoss:
-    """What a stage learns from.
-
-    box: share of examples of which only the box about the object is known. guided: share of the others in which the
-    mesh's own look is given, drawn at the pose; erased: share of these in which a part of it is not known. nearest:
-    share whose first reference is the view that is turned most alike, as in use; all others are any views. removal:
-    share in which a thing is taken away. outline: share of stage 1 in which the view's outline is given. terminal:
-    share at pure noise, where few-step sampling starts. paint: weight of what is painted over what is not, less one.
-    recolour: share with permuted colours. drop_text: share without a caption. times: how the noise's share is drawn
-    (FLUX was trained with logit_normal).
-    """
+    """What a stage learns from."""
 
     box: float = 0.3
+    """Fraction of examples of which only the box about the object is known, 0 to 1."""
     guided: float = 0.5
+    """Fraction of the other examples that are given the mesh's own appearance, drawn at the pose, 0 to 1."""
     erased: float = 0.4
+    """Fraction of the guided examples in which a part of that appearance is unknown, 0 to 1."""
     nearest: float = 0.5
+    """Fraction of examples whose first reference is the view of the most similar rotation, as in use, 0 to 1."""
     removal: float = 0.1
+    """Fraction of examples in which an object is removed, 0 to 1."""
     outline: float = 0.4
+    """Fraction of stage 1's examples in which the view's outline is given, 0 to 1."""
     terminal: float = 0.3
+    """Fraction of examples at pure noise, where few-step sampling starts, 0 to 1."""
     paint: float = 3.0
+    """Weight of painted pixels, relative to the rest, less one."""
     recolour: float = 0.5
+    """Fraction of examples with permuted colours, 0 to 1."""
     drop_text: float = 0.1
+    """Fraction of examples without a caption, 0 to 1."""
     times: Literal['uniform', 'logit_normal'] = 'uniform'
+    """Distribution of the noise level; FLUX was trained with logit_normal."""
 
 
 class Learner(Protocol):

@@ -21,10 +21,12 @@ __all__ = ['RefinerLoss', 'RefinerObjective']
 
 @dataclass(frozen=True)
 class RefinerLoss:
-    """Weights of structure (SSIM of the grey picture), and of what is painted over what is not, less one."""
+    """Weights of the refiner's loss."""
 
     ssim: float = 0.3
+    """Weight of structural dissimilarity (1 - SSIM of the grey image) beside the L1 loss."""
     paint: float = 4.0
+    """Weight of painted pixels, relative to the rest, less one."""
 
 
 class RefinerObjective(Objective):

@@ -35,23 +35,35 @@ class TrainInsertionConfig:
     Stage 0 is the pre-trained FLUX with UNO's LoRA (full size) or the autoencoder (tiny); views is the paper's stage 1:
     novel views of objects alone; insertion its stage 2; the refiner (tiny) mends what that paints. Run it again with
     the same arguments to go on from the last checkpoint. The run folder ends as a model that every ``--model`` takes.
-    data: a folder of scenes (``hoigen edit data``). Without the stage views, insertion starts from nothing (the paper's
-    ablation).
+    Without the stage views, insertion starts from nothing (the paper's ablation).
     """
 
     data: Path
+    """Folder of scenes (`hoigen edit data`)."""
     out: Path
+    """Run folder: checkpoints, curves, and the trained model."""
     model: str = 'insertion-tiny'
+    """Model to train; a name in config/editing or a folder."""
     stage: Stage | Literal['all'] = 'all'
+    """Stage to train; all: those that the model has, in order."""
     seed: int = 0
+    """Seed of the initial weights and of everything drawn in training."""
     hardware: Hardware = field(default_factory=Hardware)
+    """How the work is done."""
     autoencoder: LoopConfig = field(default_factory=LoopConfig)
+    """Training of the autoencoder."""
     views: LoopConfig = field(default_factory=LoopConfig)
+    """Training of stage views."""
     insertion: LoopConfig = field(default_factory=LoopConfig)
+    """Training of stage insertion."""
     refiner: LoopConfig = field(default_factory=LoopConfig)
+    """Training of the refiner."""
     autoencoder_loss: AutoencoderLoss = field(default_factory=AutoencoderLoss)
+    """The autoencoder's loss."""
     loss: InsertionLoss = field(default_factory=InsertionLoss)
+    """What views and insertion learn from."""
     refiner_loss: RefinerLoss = field(default_factory=RefinerLoss)
+    """The refiner's loss."""
 
 
 def recipe(model: str = 'insertion-tiny', **given: Any) -> TrainInsertionConfig:
