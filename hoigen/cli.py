@@ -54,7 +54,7 @@ VERBS = {
         'hoigen.video.generate',
         'GenerateConfig',
         'generate',
-        'simulate and generate clips without ROS',
+        'make episodes of simulated or recorded scenes without ROS',
         'hoigen generate --episodes 2 --camera ego --out out/clips',
     ),
     'extract': Verb(
@@ -198,6 +198,13 @@ VERBS = {
         'report',
         'make report.html and preview.mp4 of recorded bags',
         'hoigen report out/demo',
+    ),
+    'episode export': Verb(
+        'hoigen.episodes.export',
+        'ExportConfig',
+        'export',
+        'make arrays or videos of recorded bags',
+        'hoigen episode export out/demo --format arrays',
     ),
     'recover': Verb(
         'hoigen.episodes.commands',

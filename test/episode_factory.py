@@ -387,7 +387,7 @@ def messages(scene: Scene) -> Iterator[Message]:
     )
 
 
-def write_episode(folder: Path, scene: Scene) -> EpisodeSummary:
+def write_scene(folder: Path, scene: Scene) -> EpisodeSummary:
     writer = EpisodeWriter(folder)
     for topic, msgtype, stamp_ns, cdr, qos in messages(scene):
         writer.write(topic, msgtype, stamp_ns, cdr, qos)  # type: ignore[arg-type]

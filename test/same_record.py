@@ -17,6 +17,10 @@ def same_record(got: Any, want: Any, name: str = '') -> None:
     elif isinstance(want, tuple):
         for t, pair in enumerate(zip(got, want, strict=True)):
             same_record(*pair, f'{name}[{t}]')
+    elif isinstance(want, dict):
+        assert got.keys() == want.keys(), name
+        for key in want:
+            same_record(got[key], want[key], f'{name}[{key!r}]')
     elif isinstance(want, np.ndarray):
         assert got.dtype == want.dtype, name
         np.testing.assert_array_equal(got, want, err_msg=name)

@@ -1,7 +1,7 @@
 """Scene frames -> clip -> conditions, without ROS and without knowing any simulator."""
 
-from hoigen.conditioning.builder import ClipBuilder, build_clip
-from hoigen.conditioning.conditions import build_conditions, draw_points, pasted_baseline
+from hoigen.conditioning.builder import ClipBuilder, build_clip, build_episode
+from hoigen.conditioning.conditions import build_conditions, draw_points, pasted_baseline, scene_images
 from hoigen.conditioning.config import ConditioningConfig, ConditioningError
 from hoigen.conditioning.source_check import SourceMismatch
 from hoigen.conditioning.window import window
@@ -13,7 +13,9 @@ __all__ = [
     'SourceMismatch',
     'build_clip',
     'build_conditions',
+    'build_episode',
     'draw_points',
     'pasted_baseline',
+    'scene_images',
     'window',
 ]

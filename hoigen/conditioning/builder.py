@@ -15,9 +15,9 @@ from hoigen.conditioning.visibility import point_visibility
 from hoigen.geometry.meshes import mesh_table
 from hoigen.geometry.raster import rasterise
 from hoigen.geometry.transforms import apply, invert
-from hoigen.records import Clip, ClipFrame, MeshAsset, SceneFrame
+from hoigen.records import Clip, ClipFrame, Episode, MeshAsset, MeshFrame, SceneFrame
 
-__all__ = ['ClipBuilder', 'build_clip']
+__all__ = ['ClipBuilder', 'build_clip', 'build_episode']
 
 
 class ClipBuilder:
@@ -122,6 +122,20 @@ def build_clip(
     """The clip of an episode's assets and frames: :class:`ClipBuilder` over all of them."""
     builder = ClipBuilder(assets, config)
     return Clip.of([builder.add(frame) for frame in frames])
+
+
+def build_episode(
+    assets: Sequence[MeshAsset], frames: Iterable[SceneFrame], config: ConditioningConfig | None = None
+) -> Episode:
+    """The episode of a scene whose meshes are known, of which nothing has been made yet."""
+    frames = tuple(frames)
+    depths = [frame.depth_m for frame in frames if frame.depth_m is not None]
+    return Episode(
+        build_clip(assets, frames, config),
+        assets=tuple(assets),
+        mesh_frames=tuple(MeshFrame(frame.poses, frame.vertices) for frame in frames),
+        depth_m=np.stack(depths) if depths else None,
+    )
 
 
 def _size(frame: SceneFrame) -> tuple[int, int]:

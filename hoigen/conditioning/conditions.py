@@ -17,7 +17,7 @@ from hoigen.geometry.transforms import apply, invert
 from hoigen.geometry.view import View, centre_view
 from hoigen.records import Camera, Clip, Conditions
 
-__all__ = ['DrawnPoints', 'build_conditions', 'draw_points', 'pasted_baseline']
+__all__ = ['DrawnPoints', 'build_conditions', 'draw_points', 'pasted_baseline', 'scene_images']
 
 PERCENTILES = (2, 98)
 """The part of frame 0's points whose places use the whole range of the tracking colours."""
@@ -92,6 +92,12 @@ def pasted_baseline(conditions: Conditions) -> np.ndarray:
     pasted = np.where((conditions.coloured_state == 2)[..., None], conditions.coloured, conditions.background)
     pasted[0] = conditions.image
     return pasted
+
+
+def scene_images(clip: Clip, width: int, height: int) -> np.ndarray:
+    """The clip's own images [T,height,width,3] uint8, as conditions of that size show the scene."""
+    view = centre_view(clip.cameras[0], width, height)
+    return np.stack([view.picture(rgb) for rgb in clip.rgb])
 
 
 def _normalisation(points: np.ndarray, role: np.ndarray) -> tuple[np.ndarray, float]:

@@ -1,7 +1,6 @@
 """Episodes as files: one rosbag2 (MCAP) folder each, read and written without ROS; recovery, report."""
 
-from hoigen.episodes.bags import find_bags, one_bag
-from hoigen.episodes.clips import load_clip, save_clip
+from hoigen.episodes.bags import episode_folder, find_bags, one_bag
 from hoigen.episodes.cut import cut_episode
 from hoigen.episodes.errors import (
     EpisodeDamaged,
@@ -12,6 +11,7 @@ from hoigen.episodes.errors import (
 )
 from hoigen.episodes.reader import EpisodeReader
 from hoigen.episodes.recovery import recover
+from hoigen.episodes.whole import load_clip, write_episode
 from hoigen.episodes.writer import EpisodeSummary, EpisodeWriter
 
 __all__ = [
@@ -24,9 +24,10 @@ __all__ = [
     'EpisodeWriteFailed',
     'EpisodeWriter',
     'cut_episode',
+    'episode_folder',
     'find_bags',
     'load_clip',
     'one_bag',
     'recover',
-    'save_clip',
+    'write_episode',
 ]

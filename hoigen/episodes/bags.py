@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from hoigen.episodes.errors import EpisodeDamaged, EpisodeError
 
-__all__ = ['Bag', 'bag_name', 'find_bags', 'mcap_files', 'one_bag', 'recovered_folder']
+__all__ = ['Bag', 'bag_name', 'episode_folder', 'find_bags', 'mcap_files', 'one_bag', 'recovered_folder']
 
 
 class Bag(NamedTuple):
@@ -60,6 +60,11 @@ def mcap_files(bag: Path) -> list[Path]:
     if not files:
         raise EpisodeDamaged(f'{bag}: expected a rosbag2 folder with an .mcap file, or the file, got {_what(bag)}')
     return files
+
+
+def episode_folder(output: Path, episode: int) -> Path:
+    """Where a job puts the bag of an episode."""
+    return output / f'episode_{episode:04d}'
 
 
 def bag_name(bag: Path) -> str:

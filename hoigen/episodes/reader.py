@@ -30,7 +30,17 @@ from hoigen.episodes.topics import (
 from hoigen.messages import decode
 from hoigen.messages.header import header_of
 from hoigen.provenance import provenance_from_json
-from hoigen.records import Clip, EpisodeState, EpisodeStatus, GeneratedClip, Labels, MeshAsset, Provenance
+from hoigen.records import (
+    Clip,
+    Episode,
+    EpisodeState,
+    EpisodeStatus,
+    GeneratedClip,
+    Labels,
+    MeshAsset,
+    MeshFrame,
+    Provenance,
+)
 
 __all__ = ['EpisodeReader']
 
@@ -177,6 +187,23 @@ class EpisodeReader:
             return None
         with self._decoding():
             return decode.generated(self._columns(_GENERATED, whole), provenance)
+
+    def episode(self) -> Episode:
+        """All of a whole bag: the scene with its conditions and meshes, and what was made of it."""
+        self.require_whole()
+        clip, provenance = self.clip(), self.provenance()
+        stamps, placed = clip.stamps_ns.tolist(), self.mesh_frames()
+        depth = dict(self.images('/camera/depth')) if '/camera/depth' in self.counts else {}
+        with self._decoding():
+            return Episode(
+                clip,
+                self.provenance(CONDITION_PROVENANCE),
+                self.assets(),
+                tuple(MeshFrame(*placed[stamp]) for stamp in stamps if stamp in placed),
+                np.stack([depth[stamp] for stamp in stamps if stamp in depth]) if depth else None,
+                self.generated(),
+                provenance if provenance is not None and rejection_of(provenance) else None,
+            )
 
     def _columns(self, topics: tuple[str, ...], whole: bool) -> dict[str, list[Any]]:
         """The messages of ``topics`` by topic, as the graph names it, at the stamps that all have, rising."""

@@ -9,9 +9,9 @@ import numpy as np
 
 from hoigen.conventions import ROLE_CODE
 from hoigen.geometry.transforms import apply
-from hoigen.records import MeshAsset
+from hoigen.records import MeshAsset, MeshFrame
 
-__all__ = ['MeshTable', 'mesh_table']
+__all__ = ['MeshTable', 'mesh_table', 'world_vertices']
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +36,12 @@ class MeshTable:
             rows = slice(self.starts[index], self.starts[index + 1])
             world[rows] = vertices[name] if name in vertices else apply(poses[name], self.vertices[rows])
         return world
+
+
+def world_vertices(asset: MeshAsset, places: MeshFrame) -> np.ndarray:
+    """World vertices [V,3] of one asset."""
+    known = places.vertices.get(asset.id)
+    return apply(places.poses[asset.id], asset.vertices) if known is None else known
 
 
 def mesh_table(assets: Sequence[MeshAsset]) -> MeshTable:

@@ -15,7 +15,17 @@ from scipy.spatial.transform import Rotation
 from hoigen.conventions import ROLE_CODE
 from hoigen.messages.layout import CLOUD_FIELDS, ENCODINGS, POINT_TYPES
 from hoigen.provenance import provenance_to_json
-from hoigen.records import Camera, ClipFrame, EpisodeStatus, GeneratedClip, Labels, MeshAsset, Provenance, SceneFrame
+from hoigen.records import (
+    Camera,
+    ClipFrame,
+    EpisodeStatus,
+    GeneratedClip,
+    Labels,
+    MeshAsset,
+    MeshFrame,
+    Provenance,
+    SceneFrame,
+)
 
 __all__ = ['OPTICAL', 'WORLD', 'Encoder', 'FrameNames', 'Make', 'frame_names']
 
@@ -148,7 +158,7 @@ class Encoder:
             texture=self.image(texture, self.header(0, '')),
         )
 
-    def mesh_frame(self, frame: SceneFrame, head: Any) -> Any:
+    def mesh_frame(self, frame: SceneFrame | MeshFrame, head: Any) -> Any:
         """Where the frame's assets are."""
         return self._make(
             'hoigen/msg/MeshFrame',

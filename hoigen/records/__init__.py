@@ -8,11 +8,13 @@ from hoigen.records.camera import Camera
 from hoigen.records.check import Check, RecordError
 from hoigen.records.clip import Clip, ClipFrame
 from hoigen.records.conditions import Conditions
+from hoigen.records.episode import Episode
 from hoigen.records.episode_status import EpisodeState, EpisodeStatus
 from hoigen.records.footage import Footage
 from hoigen.records.generated_clip import Fidelity, GeneratedClip
 from hoigen.records.labels import Contacts, Labels
 from hoigen.records.mesh_asset import MeshAsset
+from hoigen.records.mesh_frame import MeshFrame
 from hoigen.records.provenance import Provenance
 from hoigen.records.scene_frame import SceneFrame
 
@@ -23,6 +25,7 @@ __all__ = [
     'ClipFrame',
     'Conditions',
     'Contacts',
+    'Episode',
     'EpisodeState',
     'EpisodeStatus',
     'Fidelity',
@@ -30,6 +33,7 @@ __all__ = [
     'GeneratedClip',
     'Labels',
     'MeshAsset',
+    'MeshFrame',
     'Provenance',
     'RecordError',
     'SceneFrame',

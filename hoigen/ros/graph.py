@@ -196,8 +196,3 @@ def next_episode(output: Path) -> int:
         if path.name.removeprefix('episode_').isdecimal()
     ]
     return max(numbers, default=-1) + 1
-
-
-def episode_folder(output: Path, episode: int) -> Path:
-    """Where the bag of an episode lies."""
-    return output / f'episode_{episode:04d}'

@@ -9,13 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 from rich.progress import track
 
-from hoigen.conditioning import ConditioningConfig, build_clip, build_conditions, window
+from hoigen.conditioning import ConditioningConfig, build_clip, build_conditions, scene_images, window
 from hoigen.episodes import load_clip
 from hoigen.episodes.bags import Bag, find_bags
-from hoigen.geometry.view import centre_view
 from hoigen.records import Clip
 from hoigen.sources.mujoco import MujocoConfig, MujocoSource
 from hoigen.video.data import STORED_POINTS, DataError, write_clip
@@ -132,6 +130,5 @@ def starts(length: int, frames: int) -> list[int]:
 
 def _write(config: ClipsConfig, path: Path, clip: Clip, info: dict) -> None:
     conditions = build_conditions(clip, width=config.width, height=config.height)
-    view = centre_view(clip.cameras[0], config.width, config.height)
-    rgb = np.stack([view.picture(rgb) for rgb in clip.rgb])
+    rgb = scene_images(clip, config.width, config.height)
     write_clip(path, rgb, conditions, {**info, 'prompt': conditions.prompt}, config.points)

@@ -16,6 +16,7 @@ __all__ = [
     'Draws',
     'FidelityTooLow',
     'OnStep',
+    'clip_seed',
     'first_accepted',
     'generate_faithful',
     'seed_of_try',
@@ -127,6 +128,11 @@ def _least(clips: list[GeneratedClip]) -> float:
 def seed_of_try(seed: int, number: int) -> int:
     """The seed of a try: first the one that was asked for, then others that follow from it."""
     return seed if number == 0 else int(np.random.SeedSequence((seed, number)).generate_state(1)[0])
+
+
+def clip_seed(seed: int, episode: int) -> int:
+    """The generator's seed: of every episode another, whichever of them is generated first."""
+    return int(np.random.SeedSequence((seed, episode)).generate_state(1)[0])
 
 
 def _counting(on_step: OnStep | None, number: int) -> OnStep | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -252,11 +252,6 @@ def _reporter(
 def load_generator(model: str = 'tiny') -> Generator:
     """A generator by the name or folder of its model; ModelError says what to do where weights are missing."""
     return Generator(load(model))
-
-
-def with_source(clip: GeneratedClip, source: str) -> GeneratedClip:
-    """The clip, its provenance naming where its scene came from."""
-    return replace(clip, provenance=replace(clip.provenance, source=source))
 
 
 def to_uint8(video: Tensor) -> np.ndarray:

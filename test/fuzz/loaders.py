@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import trimesh
-from episode_factory import Scene, write_episode
+from episode_factory import Scene, write_scene
 from footage_factory import MADE, footage_clip
 from PIL import Image
 from recording_files import BagFile, picture, write_rgbd, write_video
@@ -23,9 +23,10 @@ from hoigen.editing.clips.store import FrameStore
 from hoigen.editing.commands.inputs import read_mask
 from hoigen.editing.flux.configuration import read_config as read_edit_config
 from hoigen.editing.subjects import load_mesh
-from hoigen.episodes.clips import load_clip, save_clip
+from hoigen.episodes import load_clip, write_episode
 from hoigen.episodes.commands import ReportConfig, report
 from hoigen.episodes.recovery import recover
+from hoigen.records import Episode
 from hoigen.resources import find
 from hoigen.sources.recording.calibration import read_calibration
 from hoigen.sources.recording.recording import open_recording
@@ -145,7 +146,7 @@ def compressed_bag(folder: Path) -> Path:
 
 
 def own_clip(folder: Path) -> Path:
-    save_clip(footage_clip(), MADE, folder / 'clip_0000')
+    write_episode(folder / 'clip_0000', Episode(footage_clip(), MADE))
     return next((folder / 'clip_0000').glob('*.mcap'))
 
 
@@ -155,7 +156,7 @@ def own_metadata(folder: Path) -> Path:
 
 
 def own_episode(folder: Path) -> Path:
-    write_episode(folder / 'episode_0000', Scene(size=(96, 64), synth=(48, 32), frames=FRAMES, points=200, tracks=40))
+    write_scene(folder / 'episode_0000', Scene(size=(96, 64), synth=(48, 32), frames=FRAMES, points=200, tracks=40))
     return next((folder / 'episode_0000').glob('*.mcap'))
 
 

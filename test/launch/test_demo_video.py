@@ -17,10 +17,10 @@ from up_job import Job
 from hoigen.conditioning import build_conditions
 from hoigen.episodes import EpisodeReader
 from hoigen.perception.perceive import Perceiver, PerceptionConfig
-from hoigen.ros.nodes.synthesizer import clip_seed
 from hoigen.sources.mujoco import MujocoConfig, MujocoSource
 from hoigen.sources.recording import open_recording
 from hoigen.video import load_generator
+from hoigen.video.faithful import clip_seed
 
 SEED, FRAMES, TASK = 2, 13, 'pick it up'
 

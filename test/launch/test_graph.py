@@ -18,9 +18,10 @@ pytest.importorskip('rclpy', reason='needs ROS 2: source install/setup.bash')
 pytest.importorskip('hoigen.msg', reason='needs the built messages: source install/setup.bash')
 
 import hoigen.ros.graph
+from hoigen.episodes import episode_folder
 from hoigen.ros import options, topics
 from hoigen.ros.declare import describe, kinds_of, options_of
-from hoigen.ros.graph import COMMON, CONDUCTOR, GraphError, compose, episode_folder, load_graph, next_episode, pairs
+from hoigen.ros.graph import COMMON, CONDUCTOR, GraphError, compose, load_graph, next_episode, pairs
 from hoigen.ros.prepare import prepared
 from hoigen.ros.up import job_of
 

@@ -27,7 +27,7 @@ from hoigen.episodes import EpisodeReader
 from hoigen.messages.encode import WORLD
 from hoigen.msg import DeformedMesh, MeshAsset, MeshAssets, MeshFrame
 from hoigen.ros import convert, dds, topics
-from hoigen.ros.nodes.synthesizer import clip_seed
+from hoigen.video.faithful import clip_seed
 
 
 @pytest.fixture

@@ -6,9 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import maximum_filter, minimum_filter
+from scipy.spatial.transform import Rotation
 from synthetic_scene import ball, box, frame_of, labels, moving_scene
 
 from hoigen.conditioning import ConditioningConfig, build_clip
@@ -16,7 +18,7 @@ from hoigen.conditioning.visibility import SLOPE_FOOTPRINTS, point_visibility
 from hoigen.geometry.camera import crop_camera, project, resize_camera, unproject
 from hoigen.geometry.meshes import MeshTable, mesh_table
 from hoigen.geometry.raster import Raster, rasterise
-from hoigen.geometry.transforms import apply, invert, rigid
+from hoigen.geometry.transforms import apply, as_carried, invert, quaternions, rigid
 from hoigen.records import Camera, SceneFrame
 
 FEW = ConditioningConfig(points=300, tracks=40)
@@ -188,3 +190,23 @@ def test_tracks_are_exact(move: np.ndarray) -> None:
     clip = build_clip((asset, other), [camera, later], replace(FEW, min_agreement=0.0))  # the image is that of before
     rows = clip.point_role == 2
     np.testing.assert_allclose(apply(invert(move), clip.points[1, rows]), clip.points[0, rows], atol=1e-6)
+
+
+@given(rigids())
+def test_a_pose_that_was_carried_is_carried_exactly(T: np.ndarray) -> None:
+    """What a message carries differs by less than 1e-12 from what it was made of, and no more when it is sent on."""
+    carried = as_carried(T)
+    np.testing.assert_allclose(carried, T, rtol=0, atol=1e-12)
+    np.testing.assert_array_equal(as_carried(carried), carried)
+    both = quaternions(np.stack([T, carried])[:, :3, :3])
+    np.testing.assert_array_equal(both[0], both[1])
+    assert np.linalg.norm(both[0]) == pytest.approx(1, abs=1e-15)
+
+
+@pytest.mark.parametrize('degrees', [0, 45, 90, 135, 180, 270])
+@pytest.mark.parametrize('axes', ['x', 'y', 'z', 'xyz'])
+def test_right_angles_are_carried_exactly(axes: str, degrees: float) -> None:
+    """Where components of a quaternion are equal or zero, which of them is rounded and its sign must not change."""
+    R = Rotation.from_euler(axes, [degrees] * len(axes), degrees=True).as_matrix().reshape(1, 3, 3)
+    once = quaternions(R)
+    np.testing.assert_array_equal(quaternions(Rotation.from_quat(once).as_matrix()), once)

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from chromium import Chromium, find_chromium
-from episode_factory import Scene, fidelity, render, write_episode
+from episode_factory import Scene, fidelity, render, write_scene
 from footage_factory import MADE, footage_clip
 from PIL import Image
 
-from hoigen.episodes import save_clip, webpage
+from hoigen.episodes import webpage, write_episode
 from hoigen.episodes.report import write_report
+from hoigen.records import Episode
 
 SCENE = Scene(size=(360, 240), synth=(96, 64), frames=9, points=3000, tracks=40)
 PANELS = ('source', 'tracking', 'coloured', 'generated')
@@ -36,7 +37,7 @@ PIXELS = """(async () => {
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp('demo')
     for number in range(3):
-        write_episode(
+        write_scene(
             folder / f'episode_{number:04d}',
             Scene(
                 **vars(SCENE)
@@ -205,7 +206,7 @@ def test_images_beside_the_page_come_when_they_are_in_view(
 ) -> None:
     """Of a long run: the same frames as those in the page; without the files, the page says which are missing."""
     monkeypatch.setattr(webpage, 'INSIDE_BYTES', 0)
-    write_episode(tmp_path / 'episode_0000', SCENE)
+    write_scene(tmp_path / 'episode_0000', SCENE)
     page = write_report(tmp_path)
     assert len(page.read_text()) < 100_000
     browser.problems.clear()
@@ -228,7 +229,7 @@ def test_images_beside_the_page_come_when_they_are_in_view(
 
 def test_footage_is_shown_without_what_nobody_measured(browser: Chromium, tmp_path: Path) -> None:
     """No force, no height: how far the object went, and how the conditions were found."""
-    save_clip(footage_clip(), MADE, tmp_path / 'clip_0000')
+    write_episode(tmp_path / 'clip_0000', Episode(footage_clip(), MADE))
     write_report(tmp_path)
     browser.problems.clear()
     browser.open(tmp_path / 'report.html', width=1280, height=900)

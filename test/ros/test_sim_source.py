@@ -19,7 +19,8 @@ from ros_bench import Bench, ended, scene
 from hoigen.messages import decode
 from hoigen.records import EpisodeState
 from hoigen.ros import topics
-from hoigen.ros.nodes.sim_source import SimSource, first_stamp_ns
+from hoigen.ros.nodes.sim_source import SimSource
+from hoigen.sources.mujoco import first_stamp_ns
 
 FRAMES = 5
 PER_FRAME = tuple(
@@ -46,7 +47,11 @@ def test_the_stream_is_the_simulators_frames_with_rising_stamps(bench: Bench) ->
     """Every per-frame topic has every frame under one stamp; the mesh table of an episode carries its first."""
     node = start(bench, episodes=2, first_episode=3)
     bench.until(lambda: all(len(bench.heard[name]) == 2 * FRAMES for name in PER_FRAME))
-    want = [first_stamp_ns(index, node.config) + frame.stamp_ns for index in (3, 4) for frame in scene()[1]]
+    want = [
+        first_stamp_ns(index, node.config.frames, node.config.frame_rate) + frame.stamp_ns
+        for index in (3, 4)
+        for frame in scene()[1]
+    ]
     assert want == sorted(want)
     for name in PER_FRAME:
         assert [decode.stamp_ns(message.header) for message in bench.heard[name]] == want

@@ -26,8 +26,8 @@ from hoigen.conditioning import ClipBuilder, ConditioningConfig
 from hoigen.messages import decode
 from hoigen.records import EpisodeState, EpisodeStatus
 from hoigen.ros import convert
-from hoigen.ros.nodes.synthesizer import Synthesizer, clip_seed
-from hoigen.video.faithful import seed_of_try
+from hoigen.ros.nodes.synthesizer import Synthesizer
+from hoigen.video.faithful import clip_seed, seed_of_try
 from hoigen.video.sampling import Sampling
 
 FRAMES = 5

@@ -12,13 +12,13 @@ from hoigen.conditioning import ConditioningConfig, build_clip
 from hoigen.conditioning.lookup import picture_of, point_colours
 from hoigen.conventions import OBJECT, ROLE_CODE, SCENE
 from hoigen.editing.clips.edited import ClipEdit, EditedFrame
-from hoigen.editing.clips.recorded import Instant, Recorded, is_metric, pixels_of
+from hoigen.editing.clips.recorded import Recorded, is_metric, pixels_of
 from hoigen.geometry.meshes import mesh_table
 from hoigen.geometry.raster import rasterise
 from hoigen.geometry.surface import sample_surface, seed_of
 from hoigen.geometry.transforms import apply, invert
 from hoigen.perception.clip import touching
-from hoigen.records import Clip, Contacts, Labels, MeshAsset, SceneFrame
+from hoigen.records import Clip, Contacts, Labels, MeshAsset, MeshFrame, SceneFrame
 
 __all__ = ['has_object', 'relabelled']
 
@@ -77,7 +77,7 @@ def _rebuilt(
 ) -> tuple[Clip, np.ndarray | None]:
     """Built anew from the meshes where they are now."""
     clip = recorded.clip
-    instants = [_instant(recorded, edit, t) for t in range(len(frames))]
+    placed = [_placed(recorded, edit, t) for t in range(len(frames))]
     assets = tuple(asset for asset in recorded.assets if edit.kind != 'remove' or asset.role != OBJECT)
     if edit.kind == 'insert':
         assets = (*assets, _inserted(recorded, edit))
@@ -87,8 +87,8 @@ def _rebuilt(
             clip.cameras[t],
             frame.rgb,
             None,
-            dict(instants[t].poses),
-            dict(instants[t].vertices),
+            dict(placed[t].poses),
+            dict(placed[t].vertices),
             labels[t],
         )
         for t, frame in enumerate(frames)
@@ -101,16 +101,16 @@ def _rebuilt(
     painted = np.stack([frame.mask for frame in frames])  # also where it is as deep as what it touches
     return (
         replace(built, mask=np.where(painted, code, built.mask).astype(np.uint8)),
-        _rendered(assets, instants, clip, names),
+        _rendered(assets, placed, clip, names),
     )
 
 
-def _instant(recorded: Recorded, edit: ClipEdit, t: int) -> Instant:
+def _placed(recorded: Recorded, edit: ClipEdit, t: int) -> MeshFrame:
     """Where everything is in frame t after the edit."""
-    poses, vertices = dict(recorded.instants[t].poses), dict(recorded.instants[t].vertices)
+    poses, vertices = dict(recorded.mesh_frames[t].poses), dict(recorded.mesh_frames[t].vertices)
     if edit.kind == 'insert':
         assert edit.poses is not None
-        return Instant(poses | {INSERTED: edit.poses[t]}, vertices)
+        return MeshFrame(poses | {INSERTED: edit.poses[t]}, vertices)
     for asset in recorded.of_object:
         if edit.kind == 'remove':
             poses.pop(asset.id, None)
@@ -119,7 +119,7 @@ def _instant(recorded: Recorded, edit: ClipEdit, t: int) -> Instant:
             poses[asset.id] = _movement(recorded, edit, t) @ poses[asset.id]
         else:
             vertices[asset.id] = apply(_movement(recorded, edit, t), vertices[asset.id]).astype(np.float32)
-    return Instant(poses, vertices)
+    return MeshFrame(poses, vertices)
 
 
 def _movement(recorded: Recorded, edit: ClipEdit, t: int) -> np.ndarray:
@@ -137,14 +137,14 @@ def _inserted(recorded: Recorded, edit: ClipEdit) -> MeshAsset:
     return replace(edit.subjects[0].mesh, id=INSERTED, role=SCENE if has_object(recorded) else OBJECT)
 
 
-def _rendered(assets: Sequence[MeshAsset], instants: Sequence[Instant], clip: Clip, names: set[str]) -> np.ndarray:
+def _rendered(assets: Sequence[MeshAsset], placed: Sequence[MeshFrame], clip: Clip, names: set[str]) -> np.ndarray:
     """[T,H,W] bool: where some of the assets are seen."""
     table = mesh_table(assets)
     wanted = np.append(np.isin(np.array(table.ids), sorted(names))[table.triangle_asset], False)
     return np.stack(
         [
-            wanted[rasterise(camera, table.posed(instant.poses, instant.vertices), table.triangles).triangle]
-            for camera, instant in zip(clip.cameras, instants, strict=True)
+            wanted[rasterise(camera, table.posed(places.poses, places.vertices), table.triangles).triangle]
+            for camera, places in zip(clip.cameras, placed, strict=True)
         ]
     )
 

@@ -9,6 +9,7 @@ from scipy.spatial import cKDTree
 
 from hoigen.conventions import HAND, ROLE_CODE
 from hoigen.editing.clips.recorded import Recorded
+from hoigen.geometry.meshes import world_vertices
 from hoigen.geometry.surface import sample_surface, seed_of
 from hoigen.geometry.transforms import apply, invert
 from hoigen.records import Clip, MeshAsset
@@ -60,7 +61,11 @@ def gap_m(recorded: Recorded, mesh: MeshAsset, poses: np.ndarray) -> np.ndarray:
                     clip.points[
                         t, (clip.point_role == ROLE_CODE[HAND]) & (clip.point_visible[t] | bool(recorded.assets))
                     ],
-                    *(recorded.instants[t].world(asset) for asset in recorded.assets if asset.role == HAND),
+                    *(
+                        world_vertices(asset, recorded.mesh_frames[t])
+                        for asset in recorded.assets
+                        if asset.role == HAND
+                    ),
                 ]
             ),
         )

@@ -61,7 +61,7 @@ class _OfMeshes:
     def __init__(self, recorded: Recorded) -> None:
         self.clip, self.table = recorded.clip, mesh_table(recorded.assets)
         self.of_object = self.table.roles[self.table.triangle_asset] == ROLE_CODE[OBJECT]
-        self.world = [self.table.posed(instant.poses, instant.vertices) for instant in recorded.instants]
+        self.world = [self.table.posed(places.poses, places.vertices) for places in recorded.mesh_frames]
         self.pictures: dict[int, Raster] = {}
 
     def plate(self, t: int) -> Plate:

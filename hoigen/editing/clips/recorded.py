@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,11 +14,11 @@ from hoigen.episodes import EpisodeReader
 from hoigen.episodes.bags import bag_name, one_bag
 from hoigen.episodes.errors import EpisodeError
 from hoigen.geometry.camera import project
+from hoigen.geometry.meshes import world_vertices
 from hoigen.geometry.transforms import apply, invert
-from hoigen.records import Camera, Clip, MeshAsset, Provenance
+from hoigen.records import Camera, Clip, MeshAsset, MeshFrame, Provenance
 
 __all__ = [
-    'Instant',
     'Recorded',
     'is_metric',
     'object_meshes',
@@ -34,29 +33,16 @@ LEAST_POINTS = 12
 
 
 @dataclass(frozen=True, eq=False)
-class Instant:
-    """Where every asset was: T_world_asset [4,4] by id, or world vertices [V,3] of those that deform."""
-
-    poses: Mapping[str, np.ndarray]
-    vertices: Mapping[str, np.ndarray]
-
-    def world(self, asset: MeshAsset) -> np.ndarray:
-        """World vertices [V,3] of an asset."""
-        known = self.vertices.get(asset.id)
-        return apply(self.poses[asset.id], asset.vertices) if known is None else known
-
-
-@dataclass(frozen=True, eq=False)
 class Recorded:
-    """A clip, and the meshes with their places in each of its T frames; footage has none (assets and instants empty).
+    """A clip, and its meshes with where they are in each of its T frames; footage has none (both empty).
 
-    provenance: how the clip was made, None where nobody told.
+    provenance: how the clip was made, None if unknown.
     """
 
     name: str
     clip: Clip
     assets: tuple[MeshAsset, ...]
-    instants: tuple[Instant, ...]
+    mesh_frames: tuple[MeshFrame, ...]
     provenance: Provenance | None
 
     @property
@@ -78,13 +64,9 @@ def read_recorded(folder: Path) -> Recorded:
         )
     bag = one_bag(folder)
     with EpisodeReader(bag) as reader:
-        reader.require_whole()
-        clip, assets = reader.clip(), reader.assets()
-        found = {stamp: Instant(*frame) for stamp, frame in reader.mesh_frames().items()}
-        provenance = reader.provenance('/condition/provenance') or reader.provenance()
-    instants = tuple(found[stamp] for stamp in clip.stamps_ns.tolist() if stamp in found) if assets else ()
-    whole = len(instants) == len(clip.stamps_ns)
-    return Recorded(bag_name(bag), clip, assets if whole else (), instants if whole else (), provenance)
+        episode = reader.episode()
+    provenance = episode.clip_provenance or episode.provenance
+    return Recorded(bag_name(bag), episode.clip, episode.assets, episode.mesh_frames, provenance)
 
 
 def is_metric(recorded: Recorded) -> bool:
@@ -111,10 +93,10 @@ def object_meshes(recorded: Recorded, poses: np.ndarray) -> tuple[MeshAsset, ...
     poses: ``T_world_object`` [T,4,4].
     """
     found: list[MeshAsset] = []
-    for instant, pose in zip(recorded.instants, poses, strict=True):
+    for places, pose in zip(recorded.mesh_frames, poses, strict=True):
         parts = []
         for asset in recorded.of_object:
-            parts.append(apply(invert(pose), instant.world(asset)).astype(np.float32))
+            parts.append(apply(invert(pose), world_vertices(asset, places)).astype(np.float32))
         vertices = np.concatenate(parts)
         if found and np.allclose(vertices, found[-1].vertices, atol=1e-6):
             found.append(found[-1])

@@ -35,13 +35,13 @@ from hoigen.editing.commands.inputs import (
     subject_of,
 )
 from hoigen.editing.placement import PlacementError
-from hoigen.episodes import save_clip
+from hoigen.episodes import write_episode
 from hoigen.geometry.trajectory import MoveOptions, PoseOptions, moved, poses_of
 from hoigen.look.images import write_image
 from hoigen.look.movies import write_movie
 from hoigen.look.progress import bars
 from hoigen.look.sheets import marked, sheet
-from hoigen.records import Provenance
+from hoigen.records import Episode, Provenance
 from hoigen.sources.recording.stills import read_picture
 from hoigen.untrusted.limits import Limits
 
@@ -194,7 +194,7 @@ def _run(recorded: Recorded, edit: ClipEdit, how: ModelOptions, config: Any, sin
         write_image(how.out / f'{name}.png', edited.frames[0].rgb)
     else:
         shutil.rmtree(how.out / name, ignore_errors=True)  # of a run that ended before the arrays were written
-        save_clip(edited.clip, edited.provenance, how.out / name)
+        write_episode(how.out / name, Episode(edited.clip, edited.provenance))
     write_arrays(path, edited)
     store.finish()
     print('\n'.join([*account(recorded, edit, edited), str(path)]))

@@ -8,10 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hoigen.episodes import EpisodeWriter
+from hoigen.episodes import EpisodeWriter, episode_folder
 from hoigen.records import EpisodeState, EpisodeStatus
 from hoigen.ros import topics
-from hoigen.ros.graph import episode_folder
 from hoigen.ros.nodes.base import ManagedNode, spin
 from hoigen.ros.options.episode_recorder import EpisodeRecorderOptions
 from hoigen.ros.pairing import Origin

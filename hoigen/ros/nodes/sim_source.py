@@ -12,14 +12,13 @@ from hoigen.records import EpisodeStatus, MeshAsset, SceneFrame
 from hoigen.ros import convert, topics
 from hoigen.ros.nodes.base import ManagedNode, spin
 from hoigen.ros.options.sim_source import SimSourceOptions
-from hoigen.sources.mujoco import MujocoSource
+from hoigen.sources.mujoco import MujocoSource, first_stamp_ns
 
 ACK_S = 10.0
-PAUSE_NS = 1_000_000_000
 POLL_S = 0.05
 
 
-class Episode(Protocol):
+class SceneEpisode(Protocol):
     """One simulated episode; stamps of its frames begin at 0."""
 
     @property
@@ -31,7 +30,7 @@ class Episode(Protocol):
 class Source(Protocol):
     """Makes episodes, each from its seed and number alone."""
 
-    def episode(self, seed: int, index: int) -> Episode: ...
+    def episode(self, seed: int, index: int) -> SceneEpisode: ...
 
 
 def mujoco(config: SimSourceOptions) -> Source:
@@ -84,8 +83,8 @@ class SimSource(ManagedNode[SimSourceOptions]):
         self._unfinished.add(index)
         self._send(index, episode)
 
-    def _send(self, index: int, episode: Episode) -> None:
-        begin_ns = first_stamp_ns(index, self.config)
+    def _send(self, index: int, episode: SceneEpisode) -> None:
+        begin_ns = first_stamp_ns(index, self.config.frames, self.config.frame_rate)
         self.publish({topics.MESH_ASSETS.name: convert.ENCODER.assets(episode.assets, begin_ns, index)})
         self.publisher(topics.MESH_ASSETS).wait_for_all_acked(Duration(seconds=ACK_S))  # frames must not overtake it
         begun_at = time.monotonic()
@@ -96,11 +95,6 @@ class SimSource(ManagedNode[SimSourceOptions]):
                 return
             self.publish(convert.ENCODER.frame(frame, begin_ns + frame.stamp_ns))
             self._frames += 1
-
-
-def first_stamp_ns(index: int, config: SimSourceOptions) -> int:
-    """When an episode begins: episodes follow each other with a pause, whichever of them is streamed first."""
-    return (index + 1) * PAUSE_NS + round(index * config.frames / config.frame_rate * 1e9)
 
 
 def main() -> int:

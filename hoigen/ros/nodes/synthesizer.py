@@ -9,7 +9,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
-import numpy as np
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 
@@ -26,7 +25,7 @@ from hoigen.ros.options.synthesizer import SynthesizerOptions
 from hoigen.ros.pairing import Origin
 from hoigen.ros.streams import Refused
 from hoigen.ros.sync import ExactSync
-from hoigen.video.faithful import Draws, FidelityTooLow, generate_faithful
+from hoigen.video.faithful import Draws, FidelityTooLow, clip_seed, generate_faithful
 
 POLL_S = 0.25
 
@@ -237,11 +236,6 @@ class Synthesizer(ManagedNode[SynthesizerOptions]):
             self.publish(convert.ENCODER.generated(clip, row, frame_names(job.rows[row])))
         self._report(job, EpisodeState.ACCEPTED)
         self._generated += 1
-
-
-def clip_seed(seed: int, episode: int) -> int:
-    """The generator's seed: of every episode another, whichever of them is generated first."""
-    return int(np.random.SeedSequence((seed, episode)).generate_state(1)[0])
 
 
 def main() -> int:

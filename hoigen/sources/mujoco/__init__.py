@@ -4,9 +4,9 @@ from hoigen.sources.mujoco.gl import RenderError  # first: it tells what is miss
 
 # isort: split
 from hoigen.sources.mujoco.cameras import CAMERAS
-from hoigen.sources.mujoco.config import ConfigError, MujocoConfig
+from hoigen.sources.mujoco.config import ConfigError, MujocoConfig, first_stamp_ns
 from hoigen.sources.mujoco.objects import SHAPES
-from hoigen.sources.mujoco.source import Episode, EpisodeError, MujocoSource
+from hoigen.sources.mujoco.source import EpisodeError, MujocoSource, SimulatedEpisode
 from hoigen.sources.mujoco.tasks import TASKS
 
 __all__ = [
@@ -14,9 +14,10 @@ __all__ = [
     'SHAPES',
     'TASKS',
     'ConfigError',
-    'Episode',
     'EpisodeError',
     'MujocoConfig',
     'MujocoSource',
     'RenderError',
+    'SimulatedEpisode',
+    'first_stamp_ns',
 ]

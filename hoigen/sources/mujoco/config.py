@@ -11,7 +11,10 @@ from hoigen.sources.mujoco.draws import SPLITS
 from hoigen.sources.mujoco.objects import SHAPES
 from hoigen.sources.mujoco.tasks import ANY, TASKS, shapes_of
 
-__all__ = ['ConfigError', 'MujocoConfig']
+__all__ = ['ConfigError', 'MujocoConfig', 'first_stamp_ns']
+
+PAUSE_NS = 1_000_000_000
+"""Between the last frame of an episode and the first of the next, at least."""
 
 
 class ConfigError(ValueError):
@@ -66,3 +69,8 @@ def _unknown(field: str, name: str, known: Sequence[str]) -> str:
         return ''
     near = difflib.get_close_matches(name, known, 1, 0.0)[0]
     return f'{field}: expected one of {", ".join(known)}, got {name!r}; did you mean {near!r}?'
+
+
+def first_stamp_ns(index: int, frames: int, rate_hz: float) -> int:
+    """When an episode begins: episodes follow each other with a pause, whichever of them is made first."""
+    return (index + 1) * PAUSE_NS + round(index * frames / rate_hz * 1e9)

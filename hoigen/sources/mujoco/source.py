@@ -24,7 +24,7 @@ from hoigen.sources.mujoco.render import Renderer
 from hoigen.sources.mujoco.scene import Scene, build_scene
 from hoigen.sources.mujoco.tasks import ANY, TASKS, shapes_of, tasks_of
 
-__all__ = ['Episode', 'EpisodeError', 'MujocoSource']
+__all__ = ['EpisodeError', 'MujocoSource', 'SimulatedEpisode']
 
 CHECK_HEIGHT = 64  # pixels of the pictures in which visibility is checked
 FIRST_OBJECT, ANY_OBJECT, ANY_HAND, TOGETHER = 0.02, 0.006, 0.03, 0.11  # least shares of the picture
@@ -35,7 +35,7 @@ class EpisodeError(RuntimeError):
 
 
 @dataclass(frozen=True, eq=False)
-class Episode:
+class SimulatedEpisode:
     """One kept clip; its frames are rendered as they are asked for, always the same.
 
     assets: what the frames' poses place. task, shape: names of TASKS and SHAPES; plan.sentence says it in words.
@@ -88,11 +88,11 @@ class MujocoSource:
         self.config = config
         self._renderer = Renderer(config.width, config.height)
 
-    def episode(self, seed: int, index: int = 0) -> Episode:
+    def episode(self, seed: int, index: int = 0) -> SimulatedEpisode:
         """Simulate until the task succeeded and hand and object stay in view; raise after ``attempts`` failures."""
         return self.views(seed, (self.config.camera,), index)[0]
 
-    def views(self, seed: int, cameras: Sequence[str], index: int = 0) -> tuple[Episode, ...]:
+    def views(self, seed: int, cameras: Sequence[str], index: int = 0) -> tuple[SimulatedEpisode, ...]:
         """One physical episode through several cameras, each of which must see hand and object all the time."""
         config, views = self.config, [replace(self.config, camera=name) for name in cameras]
         choice = Draws(config.split, seed, index)
@@ -109,14 +109,14 @@ class MujocoSource:
             f'was good: {", ".join(sorted(set(reasons)))}'
         )
 
-    def attempt(self, shape: str, task: str, seed: int, index: int, attempt: int) -> Episode | str:
+    def attempt(self, shape: str, task: str, seed: int, index: int, attempt: int) -> SimulatedEpisode | str:
         """One simulation; gives why it was not good, if it was not."""
         result = self._attempt(shape, task, [self.config], (seed, index, attempt))
         return result if isinstance(result, str) else result[0]
 
     def _attempt(
         self, shape: str, task: str, views: list[MujocoConfig], key: tuple[int, int, int]
-    ) -> tuple[Episode, ...] | str:
+    ) -> tuple[SimulatedEpisode, ...] | str:
         config, (seed, index, attempt) = self.config, key
         draws = Draws(config.split, seed, index, attempt + 1)
         thing = make_thing(shape, draws)
@@ -133,7 +133,7 @@ class MujocoSource:
             if unseen:
                 return unseen
             episodes.append(
-                Episode(
+                SimulatedEpisode(
                     scene.assets,
                     task,
                     shape,

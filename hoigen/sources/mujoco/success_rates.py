@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import tyro
 
 from hoigen.sources.mujoco.config import MujocoConfig
-from hoigen.sources.mujoco.source import Episode, MujocoSource
+from hoigen.sources.mujoco.source import MujocoSource, SimulatedEpisode
 from hoigen.sources.mujoco.tasks import TASKS, shapes_of
 
 
@@ -30,7 +30,7 @@ def measure(config: RatesConfig) -> None:
                 MujocoConfig(192, 128, camera=config.camera, task=task, shape=shape, split=config.split, depth=False)
             )
             results = [source.attempt(shape, task, seed, 0, 0) for seed in range(config.seeds)]
-            kept = sum(isinstance(r, Episode) for r in results)
+            kept = sum(isinstance(r, SimulatedEpisode) for r in results)
             reasons = [r for r in results if isinstance(r, str)]
             unseen = sum('hidden' in r for r in reasons)
             why = '; '.join(f'{r}: {reasons.count(r)}' for r in sorted(set(reasons)))

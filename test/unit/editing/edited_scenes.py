@@ -8,16 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from hoigen.conditioning import ClipBuilder, ConditioningConfig, build_clip
+from hoigen.conditioning import ConditioningConfig, build_clip, build_episode
 from hoigen.editing.placement import place
 from hoigen.editing.records import Edited, Subject
 from hoigen.editing.synthesis import make_room
-from hoigen.episodes import EpisodeWriter, save_clip
+from hoigen.episodes import write_episode
 from hoigen.geometry.shading import draw
-from hoigen.messages.definitions import typestore
-from hoigen.messages.encode import Encoder
-from hoigen.records import Camera, Clip, Provenance
-from hoigen.sources.mujoco import Episode, MujocoConfig, MujocoSource
+from hoigen.records import Camera, Clip, Episode, Provenance
+from hoigen.sources.mujoco import MujocoConfig, MujocoSource, SimulatedEpisode
 
 CONFIG = ConditioningConfig(points=400, tracks=80)
 MADE = Provenance(0, {'metric': True}, 'a simulated scene', {}, {}, {})
@@ -75,7 +73,7 @@ class Paster:
 
 
 @cache
-def simulated(task: str = 'lift', shape: str = 'mug', camera: str = 'corner', **settings: Any) -> Episode:
+def simulated(task: str = 'lift', shape: str = 'mug', camera: str = 'corner', **settings: Any) -> SimulatedEpisode:
     config = MujocoConfig(
         **{
             'width': 96,
@@ -92,28 +90,15 @@ def simulated(task: str = 'lift', shape: str = 'mug', camera: str = 'corner', **
     return MujocoSource(config).episode(3)
 
 
-def write_episode_bag(episode: Episode, folder: Path) -> Clip:
+def write_episode_bag(simulation: SimulatedEpisode, folder: Path) -> Clip:
     """The bag that a recorder makes of a simulated episode, without generated frames; its clip."""
-    encoder = Encoder(lambda name, /, **fields: typestore().types[name](**fields))
-    writer, builder = EpisodeWriter(folder), ClipBuilder(episode.assets, CONFIG)
-
-    def put(topic: str, stamp_ns: int, message: Any, qos: Any = 'stream') -> None:
-        kind = message.__msgtype__
-        writer.write(topic, kind, stamp_ns, typestore().serialize_cdr(message, kind), qos)
-
-    put('mesh_assets', 0, encoder.assets(episode.assets, 0), 'latched')
-    rows = []
-    for frame in episode.frames():
-        rows.append(builder.add(frame))
-        for topic, message in (encoder.frame(frame, frame.stamp_ns) | encoder.recorded(rows[-1])).items():
-            if topic != '/clock':
-                put(topic, frame.stamp_ns, message)
-    assert writer.close(generated=False).frames == len(rows)
-    return Clip.of(rows)
+    episode = build_episode(simulation.assets, simulation.frames(), CONFIG)
+    write_episode(folder, episode)
+    return episode.clip
 
 
-def write_footage_bag(episode: Episode, folder: Path) -> Clip:
+def write_footage_bag(simulation: SimulatedEpisode, folder: Path) -> Clip:
     """The bag that an extraction makes, of exact geometry: no meshes; its clip."""
-    clip = build_clip(episode.assets, episode.frames(), CONFIG)
-    save_clip(clip, MADE, folder)
+    clip = build_clip(simulation.assets, simulation.frames(), CONFIG)
+    write_episode(folder, Episode(clip, MADE))
     return clip

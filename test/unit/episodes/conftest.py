@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from episode_factory import Message, Scene, messages, write_episode
+from episode_factory import Message, Scene, messages, write_scene
 
 SMALL = Scene(size=(96, 64), synth=(48, 32), frames=5, points=200, tracks=40)
 
@@ -23,5 +23,5 @@ def recorded(scene: Scene) -> list[Message]:
 def episode(tmp_path_factory: pytest.TempPathFactory, scene: Scene) -> Path:
     """A finished bag of the small scene; read only."""
     folder = tmp_path_factory.mktemp('bags') / 'episode_0000'
-    write_episode(folder, scene)
+    write_scene(folder, scene)
     return folder

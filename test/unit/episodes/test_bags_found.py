@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from episode_factory import Scene, write_episode
+from episode_factory import Scene, write_scene
 
 from hoigen.editing.clips.recorded import read_recorded
 from hoigen.episodes import EpisodeError, cut_episode, find_bags, load_clip, one_bag
@@ -20,7 +20,7 @@ TINY = Scene(size=(48, 32), synth=(12, 8), frames=3, points=60, tracks=5)
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     """runs/ with a bag, a nested run of one bag, two loose .mcap files and what is no bag."""
-    write_episode(tmp_path / 'runs' / 'episode_0000', TINY)
+    write_scene(tmp_path / 'runs' / 'episode_0000', TINY)
     shutil.copytree(tmp_path / 'runs' / 'episode_0000', tmp_path / 'runs' / 'night' / 'two' / 'episode_0000')
     file = tmp_path / 'runs' / 'episode_0000' / 'episode_0000.mcap'
     for loose in ('loose/a.mcap', 'loose/b.MCAP', '.unfinished/c/c.mcap', 'other/notes.txt'):

@@ -27,11 +27,11 @@ from hoigen.episodes import (
     EpisodeWriteFailed,
     find_bags,
     load_clip,
-    save_clip,
+    write_episode,
 )
 from hoigen.episodes.report import write_report
 from hoigen.episodes.storage import BagWriter
-from hoigen.records import Clip
+from hoigen.records import Clip, Episode
 from hoigen.video.clips import ClipsConfig, make_clips
 
 
@@ -65,7 +65,7 @@ def same(got: Clip, want: Clip) -> None:
 def test_a_clip_comes_back_as_it_was(tmp_path: Path, points: int, tracks: int) -> None:
     """Also one in which neither hand nor object was found."""
     want = footage_clip(points, tracks)
-    summary = save_clip(want, MADE, tmp_path / 'clips' / 'clip_0006')
+    summary = write_episode(tmp_path / 'clips' / 'clip_0006', Episode(want, MADE))
     assert (summary.folder, summary.frames) == (tmp_path / 'clips' / 'clip_0006', FRAMES)
     same(load_clip(summary.folder), want)
     with EpisodeReader(summary.folder) as reader:
@@ -78,7 +78,7 @@ def test_a_clip_comes_back_as_it_was(tmp_path: Path, points: int, tracks: int) -
 
 def test_somebody_without_hoigen_reads_the_same_topics_as_of_an_episode(tmp_path: Path, clip: Clip) -> None:
     """One message of each topic for each frame, under the clip's stamps; tf places the camera."""
-    save_clip(clip, MADE, tmp_path / 'bag')
+    write_episode(tmp_path / 'bag', Episode(clip, MADE))
     with AnyReader([tmp_path / 'bag']) as reader:
         counts = {topic: info.msgcount for topic, info in reader.topics.items()}
         moved = [
@@ -108,7 +108,7 @@ def test_a_folder_that_is_there_is_never_written_over(tmp_path: Path, clip: Clip
     """Not even an empty one."""
     (tmp_path / 'bag').mkdir()
     with pytest.raises(EpisodeExists, match='bag: expected a new folder for a bag'):
-        save_clip(clip, MADE, tmp_path / 'bag')
+        write_episode(tmp_path / 'bag', Episode(clip, MADE))
 
 
 def test_a_full_disk_is_one_clear_error_and_leaves_nothing(tmp_path: Path, clip: Clip) -> None:
@@ -117,7 +117,7 @@ def test_a_full_disk_is_one_clear_error_and_leaves_nothing(tmp_path: Path, clip:
     resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, unlimited[1]))
     try:
         with pytest.raises(EpisodeWriteFailed, match='bag: cannot write: File too large; nothing of it is left'):
-            save_clip(clip, MADE, tmp_path / 'bag')
+            write_episode(tmp_path / 'bag', Episode(clip, MADE))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
     assert list(tmp_path.iterdir()) == []
@@ -126,7 +126,8 @@ def test_a_full_disk_is_one_clear_error_and_leaves_nothing(tmp_path: Path, clip:
 KILLED = textwrap.dedent("""
     import os, signal, sys
     from pathlib import Path
-    from hoigen.episodes import save_clip
+    from hoigen.episodes import write_episode
+    from hoigen.records import Episode
     from hoigen.episodes.storage import BagWriter
     from footage_factory import MADE, footage_clip
     write = BagWriter.write
@@ -135,7 +136,7 @@ KILLED = textwrap.dedent("""
         if self.counts and stamp_ns > 0 and connection.topic == '/labels':
             os.kill(os.getpid(), signal.SIGKILL)
     BagWriter.write = until_the_end
-    save_clip(footage_clip(), MADE, Path(sys.argv[1]))
+    write_episode(Path(sys.argv[1]), Episode(footage_clip(), MADE))
 """)
 
 
@@ -157,13 +158,13 @@ def test_a_killed_writer_leaves_no_bag(tmp_path: Path) -> None:
 
 def test_a_torn_bag_or_one_that_lacks_a_message_is_refused(tmp_path: Path, clip: Clip) -> None:
     """Not loaded as a shorter clip."""
-    save_clip(clip, MADE, tmp_path / 'torn')
+    write_episode(tmp_path / 'torn', Episode(clip, MADE))
     (tmp_path / 'torn' / 'metadata.yaml').unlink()
     file = tmp_path / 'torn' / 'torn.mcap'
     file.write_bytes(file.read_bytes()[:-100])
     with pytest.raises(EpisodeDamaged, match='torn: expected a finished bag'):
         load_clip(tmp_path / 'torn')
-    save_clip(clip, MADE, tmp_path / 'whole')
+    write_episode(tmp_path / 'whole', Episode(clip, MADE))
     with AnyReader([tmp_path / 'whole']) as reader:
         bag, dropped = BagWriter(tmp_path / 'lacking'), False
         connections = {
@@ -181,7 +182,7 @@ def test_a_torn_bag_or_one_that_lacks_a_message_is_refused(tmp_path: Path, clip:
 
 def test_training_clips_are_made_of_bags_of_footage(tmp_path: Path, clip: Clip) -> None:
     """What a recording shows is trained on like what the simulator shows."""
-    save_clip(clip, MADE, tmp_path / 'bags' / 'clip_0000')
+    write_episode(tmp_path / 'bags' / 'clip_0000', Episode(clip, MADE))
     config = ClipsConfig(
         out=tmp_path / 'train', from_bags=tmp_path / 'bags', width=48, height=32, frames=5, points=64, workers=1
     )
@@ -191,7 +192,7 @@ def test_training_clips_are_made_of_bags_of_footage(tmp_path: Path, clip: Clip) 
 
 def test_the_report_shows_what_is_known_of_footage_and_no_more(tmp_path: Path, clip: Clip) -> None:
     """No force and no height were measured, so none is shown; how the conditions were found is."""
-    save_clip(clip, MADE, tmp_path / 'clip_0000')
+    write_episode(tmp_path / 'clip_0000', Episode(clip, MADE))
     write_report(tmp_path)
     text = re.findall(r'class="episode">(.*?)</script>', (tmp_path / 'report.html').read_text())
     [content] = map(json.loads, text)

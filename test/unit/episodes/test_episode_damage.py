@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from episode_factory import Scene, write_episode
+from episode_factory import Scene, write_scene
 from mcap.reader import make_reader
 from mcap.writer import Writer
 from rosbags.rosbag2 import Reader
@@ -26,7 +26,7 @@ FOOTER = 29 + 8
 @pytest.fixture(scope='module')
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp('whole') / 'bag'
-    write_episode(folder, TINY)
+    write_scene(folder, TINY)
     return folder
 
 

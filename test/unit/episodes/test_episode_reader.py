@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from episode_factory import T_WORLD_CAM, Message, Scene, fidelity, messages, render, write_episode
+from episode_factory import T_WORLD_CAM, Message, Scene, fidelity, messages, render, write_scene
 from mcap.reader import make_reader
 
 from hoigen.episodes import EpisodeError, EpisodeReader, EpisodeWriter, recover
@@ -96,7 +96,7 @@ def test_the_schema_version_is_where_any_reader_of_bags_finds_it(episode: Path) 
 
 def test_a_rejected_episode_is_whole_without_generated_frames_and_says_why(tmp_path: Path, scene: Scene) -> None:
     """Its scene stays to be used, its provenance tells the tries; a topic of the scene that is missing is a fault."""
-    summary = write_episode(tmp_path / 'bag', replace(scene, rejected='fidelity: expected 0.5, got 0.3'))
+    summary = write_scene(tmp_path / 'bag', replace(scene, rejected='fidelity: expected 0.5, got 0.3'))
     assert not summary.generated
     with EpisodeReader(tmp_path / 'bag') as reader:
         assert reader.faults() == ()

@@ -12,7 +12,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from episode_factory import Scene, fidelity, messages, render, write_episode
+from episode_factory import Scene, fidelity, messages, render, write_scene
 from PIL import Image
 
 from hoigen.episodes import EpisodeError, EpisodeWriter, recover
@@ -26,7 +26,7 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with two episodes and their report; read only."""
     folder = tmp_path_factory.mktemp('demo')
     for number in range(2):
-        write_episode(folder / f'episode_{number:04d}', Scene(**vars(SHOWN) | {'seed': number, 'episode': number}))
+        write_scene(folder / f'episode_{number:04d}', Scene(**vars(SHOWN) | {'seed': number, 'episode': number}))
     write_report(folder)
     return folder
 
@@ -110,7 +110,7 @@ def test_preview_is_a_playable_video_that_moves(reported: Path) -> None:
 
 def test_broken_bags_are_named_and_the_others_shown(tmp_path: Path) -> None:
     """One bad episode costs neither the report nor the truth about it."""
-    write_episode(tmp_path / 'episode_0000', SHOWN)
+    write_scene(tmp_path / 'episode_0000', SHOWN)
     killed = EpisodeWriter(tmp_path / 'episode_0001')
     for message in messages(SHOWN):
         if not message[0].startswith(('synth', 'provenance')):
@@ -129,7 +129,7 @@ def test_broken_bags_are_named_and_the_others_shown(tmp_path: Path) -> None:
 
 def test_a_rejected_episode_is_shown_with_its_reason_and_its_tries(tmp_path: Path) -> None:
     """Nobody takes it for a recording that broke; the scene is shown, and what the tries reached."""
-    write_episode(tmp_path / 'episode_0000', Scene(**vars(SHOWN) | {'rejected': 'fidelity: expected 0.5, got 0.3'}))
+    write_scene(tmp_path / 'episode_0000', Scene(**vars(SHOWN) | {'rejected': 'fidelity: expected 0.5, got 0.3'}))
     write_report(tmp_path)
     content = contents(tmp_path)[0]
     assert content['rejection'] == 'fidelity: expected 0.5, got 0.3'
@@ -147,7 +147,7 @@ def test_frames_whose_fidelity_is_not_known_are_shown_as_generated(
     monkeypatch.setattr('episode_factory.fidelity', lambda scene, frame: np.nan if frame == 2 else known(scene, frame))
     captions: list[str] = []
     monkeypatch.setattr('hoigen.episodes.preview._write', lambda pen, place, text, *_: captions.append(text))
-    write_episode(tmp_path / 'episode_0000', SHOWN)
+    write_scene(tmp_path / 'episode_0000', SHOWN)
     write_report(tmp_path)
     content = contents(tmp_path)[0]
     assert [value is None for value in content['fidelity']['value']] == [n == 2 for n in range(SHOWN.frames)]
@@ -159,7 +159,7 @@ def test_frames_whose_fidelity_is_not_known_are_shown_as_generated(
 
 def test_a_recovered_recording_is_shown_once(tmp_path: Path) -> None:
     """The bag that recover made stands for the recording it was made of."""
-    write_episode(tmp_path / 'episode_0000', SHOWN)
+    write_scene(tmp_path / 'episode_0000', SHOWN)
     (tmp_path / 'episode_0000' / 'metadata.yaml').unlink()
     bag = tmp_path / 'episode_0000' / 'episode_0000.mcap'
     bag.write_bytes(bag.read_bytes()[:-100])

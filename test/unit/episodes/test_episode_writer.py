@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from episode_factory import WORLD, Message, Messages, Scene, messages, write_episode
+from episode_factory import WORLD, Message, Messages, Scene, messages, write_scene
 from mcap.reader import make_reader
 from mcap.records import Chunk
 from mcap.stream_reader import StreamReader, breakup_chunk
@@ -86,7 +86,7 @@ def test_latched_topics_are_offered_transient_local(episode: Path) -> None:
 
 def test_chunks_are_small_and_hold_no_topic_twice(tmp_path: Path) -> None:
     """What is not yet handed to the operating system is never more than one message of a topic."""
-    write_episode(tmp_path / 'bag', Scene(frames=3))
+    write_scene(tmp_path / 'bag', Scene(frames=3))
     with (tmp_path / 'bag' / 'bag.mcap').open('rb') as file:
         chunks = [record for record in StreamReader(file, emit_chunks=True).records if isinstance(record, Chunk)]
     for chunk in chunks:

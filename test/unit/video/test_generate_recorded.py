@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from hoigen.conditioning import build_clip
-from hoigen.episodes import save_clip
+from hoigen.episodes import write_episode
 from hoigen.provenance import provenance_of
+from hoigen.records import Episode
 from hoigen.sources.mujoco import MujocoConfig, MujocoSource
 from hoigen.video.generate import GenerateConfig, generate
 
@@ -24,7 +25,7 @@ def bags(tmp_path_factory: pytest.TempPathFactory) -> Path:
     depth = clip.depth_m.copy()
     depth[:, ::5, ::3] = np.nan
     labels = tuple(replace(label, T_world_object=None) for label in clip.labels)
-    save_clip(replace(clip, depth_m=depth, labels=labels), PROVENANCE, folder / 'clip_0000')
+    write_episode(folder / 'clip_0000', Episode(replace(clip, depth_m=depth, labels=labels), PROVENANCE))
     return folder
 
 

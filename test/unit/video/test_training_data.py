@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from episode_factory import Scene, write_episode
+from episode_factory import Scene, write_scene
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 from small_training import SIZE, write_clips
@@ -123,8 +123,8 @@ def test_a_folder_without_clips_says_how_to_make_them(tmp_path):
 def test_recorded_episodes_become_clips(tmp_path, capsys):
     """Training reads what `hoigen up` recorded; a damaged episode is named and the others are used."""
     scene = Scene(frames=7, size=(180, 120), synth=(48, 32), points=256, tracks=16)
-    write_episode(tmp_path / 'run' / 'episode_0000', scene)
-    write_episode(tmp_path / 'run' / 'episode_0001', replace(scene, frames=4))
+    write_scene(tmp_path / 'run' / 'episode_0000', scene)
+    write_scene(tmp_path / 'run' / 'episode_0001', replace(scene, frames=4))
     config = ClipsConfig(out=tmp_path / 'clips', from_bags=tmp_path / 'run', frames=5, points=64, workers=1, **SIZE)
     assert make_clips(config) == 1
     printed = capsys.readouterr().out

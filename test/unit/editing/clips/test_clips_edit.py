@@ -18,19 +18,19 @@ from hoigen.editing.placement import PlacementError, box_of
 from hoigen.editing.records import Reference, Subject
 from hoigen.geometry.transforms import apply, invert, rigid
 from hoigen.records import MeshAsset
-from hoigen.sources.mujoco import Episode
+from hoigen.sources.mujoco import SimulatedEpisode
 
 WHITE = (Reference(np.full((8, 8, 3), 255, np.uint8), None),)
 LEFT = np.array([-0.03, 0.0, 0.0])
 
 
 @pytest.fixture(scope='module')
-def episode() -> Episode:
+def episode() -> SimulatedEpisode:
     return simulated()
 
 
 @pytest.fixture(scope='module')
-def recorded(episode: Episode, tmp_path_factory: pytest.TempPathFactory) -> Recorded:
+def recorded(episode: SimulatedEpisode, tmp_path_factory: pytest.TempPathFactory) -> Recorded:
     folder = tmp_path_factory.mktemp('edit') / 'episode_0000'
     write_episode_bag(episode, folder)
     return read_recorded(folder)
@@ -55,7 +55,7 @@ def test_the_meshes_of_a_bag_say_what_was_seen(recorded: Recorded) -> None:
     mesh = object_meshes(recorded, poses)[0]
     asset = recorded.of_object[0]
     np.testing.assert_allclose(
-        apply(poses[4], mesh.vertices), apply(recorded.instants[4].poses[asset.id], asset.vertices), atol=1e-6
+        apply(poses[4], mesh.vertices), apply(recorded.mesh_frames[4].poses[asset.id], asset.vertices), atol=1e-6
     )
 
 
@@ -170,7 +170,7 @@ def test_inside_is_inside_a_closed_mesh() -> None:
     np.testing.assert_array_equal(inside(points, box), [True, True, False, False, False, False])
 
 
-def test_footage_without_meshes_is_moved_too(tmp_path: Path, recorded: Recorded, episode: Episode) -> None:
+def test_footage_without_meshes_is_moved_too(tmp_path: Path, recorded: Recorded, episode: SimulatedEpisode) -> None:
     """Without meshes masks, depth, points and contact follow from the edit and from what was seen."""
     clip = write_footage_bag(episode, tmp_path / 'clip_0000')
     footage = read_recorded(tmp_path / 'clip_0000')
@@ -191,7 +191,7 @@ def test_footage_without_meshes_is_moved_too(tmp_path: Path, recorded: Recorded,
 
 
 def test_the_shape_that_footage_shows_is_inside_the_true_one(
-    tmp_path: Path, recorded: Recorded, episode: Episode
+    tmp_path: Path, recorded: Recorded, episode: SimulatedEpisode
 ) -> None:
     """The hull of the points that are seen: nowhere beyond the true mesh's hull, and nearly as large."""
     write_footage_bag(episode, tmp_path / 'clip_0000')

@@ -14,11 +14,13 @@ from hoigen.conventions import OBJECT, ROLE_CODE
 from hoigen.editing.clips.edit import edit_clip
 from hoigen.editing.clips.edited import ClipEdit, EditedClip
 from hoigen.editing.clips.overlap import gap_m
-from hoigen.editing.clips.recorded import Instant, Recorded
+from hoigen.editing.clips.recorded import Recorded
 from hoigen.editing.commands.account import account, changed_fraction, notes_of, refuse_without_effect
 from hoigen.editing.placement import PlacementError
 from hoigen.editing.records import Reference, Subject
+from hoigen.geometry.meshes import world_vertices
 from hoigen.geometry.transforms import rigid
+from hoigen.records import MeshFrame
 
 CUBE = Subject(
     'a cube', (Reference(np.full((8, 8, 3), 90, np.uint8), None),), box('cube', 'object', (0.03, 0.03, 0.03))
@@ -31,7 +33,7 @@ def recorded() -> Recorded:
     episode = simulated()
     frames = list(episode.frames())
     clip = build_clip(episode.assets, frames, CONFIG)
-    return Recorded('grasp', clip, episode.assets, tuple(Instant(f.poses, f.vertices) for f in frames), MADE)
+    return Recorded('grasp', clip, episode.assets, tuple(MeshFrame(f.poses, f.vertices) for f in frames), MADE)
 
 
 def inserted(recorded: Recorded, place: np.ndarray) -> tuple[ClipEdit, EditedClip]:
@@ -43,7 +45,7 @@ def inserted(recorded: Recorded, place: np.ndarray) -> tuple[ClipEdit, EditedCli
 def hand_place(recorded: Recorded) -> np.ndarray:
     """[3] of a corner of the hand in the first frame."""
     hand = next(asset for asset in recorded.assets if asset.role == 'hand')
-    return recorded.instants[0].world(hand)[0]
+    return world_vertices(hand, recorded.mesh_frames[0])[0]
 
 
 def test_contact_is_told_of_what_was_put_in(recorded: Recorded) -> None:
@@ -67,7 +69,7 @@ def test_the_gap_is_that_to_the_surface(recorded: Recorded) -> None:
     single = replace(
         recorded,
         assets=(),
-        instants=(),
+        mesh_frames=(),
         clip=replace(
             recorded.clip,
             points=np.tile(np.float32([0.5, 0.004, 0.003]), (*recorded.clip.points.shape[:2], 1)),
@@ -104,7 +106,7 @@ def test_a_removal_tells_how_much_is_gone(recorded: Recorded) -> None:
 def test_an_object_that_masks_miss_is_still_there(recorded: Recorded) -> None:
     """Its points are seen beside them: in one frame that is told, in most it is an error; in all, nothing is begun."""
     edit, mask = ClipEdit('remove'), recorded.clip.mask.copy()
-    missed = replace(recorded, assets=(), instants=(), clip=replace(recorded.clip, mask=mask))
+    missed = replace(recorded, assets=(), mesh_frames=(), clip=replace(recorded.clip, mask=mask))
     mask[2] = 0
     edited = edit_clip(missed, edit, Paster())
     refuse_without_effect(missed, edit, edited, 'sheet.png')
@@ -122,6 +124,6 @@ def test_an_object_that_masks_miss_is_still_there(recorded: Recorded) -> None:
 
 def test_without_metres_no_contact_is_told(recorded: Recorded) -> None:
     """Unknown is not 'in 0 frames'."""
-    footage = replace(recorded, assets=(), instants=(), provenance=None)
+    footage = replace(recorded, assets=(), mesh_frames=(), provenance=None)
     edit, edited = inserted(footage, recorded.clip.labels[0].T_world_object[:3, 3] + [0, 0, 0.1])
     assert 'contact is not known: the lengths of the clip are no metres' in account(footage, edit, edited)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hoigen.records import SceneFrame
-from hoigen.sources.mujoco import Episode, MujocoConfig, MujocoSource
+from hoigen.sources.mujoco import MujocoConfig, MujocoSource, SimulatedEpisode
 
 SMALL = {'width': 96, 'height': 64, 'depth': False}
 
@@ -16,7 +16,7 @@ SMALL = {'width': 96, 'height': 64, 'depth': False}
 class Clip:
     """An episode with its frames rendered."""
 
-    episode: Episode
+    episode: SimulatedEpisode
     frames: list[SceneFrame]
 
     def object_track(self) -> np.ndarray:

@@ -15,7 +15,7 @@ import pytest
 from simulated_clip import SMALL, Clip, simulate
 
 from hoigen.conventions import HAND, OBJECT, SCENE
-from hoigen.sources.mujoco import TASKS, Episode, EpisodeError, MujocoConfig, MujocoSource, source
+from hoigen.sources.mujoco import TASKS, EpisodeError, MujocoConfig, MujocoSource, SimulatedEpisode, source
 from hoigen.sources.mujoco.control import Keyframe, Plan
 from hoigen.sources.mujoco.hand import FINGER_JOINTS, HAND_JOINTS
 from hoigen.sources.mujoco.source import pose_data
@@ -103,7 +103,7 @@ def test_hand_and_object_are_seen_in_every_frame(lifted_ball: Clip) -> None:
         assert sum(shares) > 0.10
 
 
-def digest(episode: Episode) -> tuple:
+def digest(episode: SimulatedEpisode) -> tuple:
     return tuple(
         (
             f.rgb.tobytes(),

@@ -1,0 +1,86 @@
+"""A whole episode as a bag, without ROS, under the topics and message types of the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from hoigen.episodes.reader import EpisodeReader
+from hoigen.episodes.storage import QosName
+from hoigen.episodes.writer import EpisodeSummary, EpisodeWriter, whole_folder
+from hoigen.messages import topics
+from hoigen.messages.definitions import typestore
+from hoigen.messages.encode import OPTICAL, WORLD, Encoder
+from hoigen.records import Clip, ClipFrame, Episode
+
+__all__ = ['load_clip', 'write_episode']
+
+
+def _make(name: str, /, **fields: Any) -> Any:
+    return typestore().types[name](**fields)
+
+
+_ENCODER = Encoder(_make)
+
+
+def write_episode(folder: Path, episode: Episode) -> EpisodeSummary:
+    """Write an episode as the rosbag2 (MCAP) bag ``folder``, which appears whole or not at all.
+
+    Raises :class:`EpisodeExists` if it is there already and :class:`EpisodeWriteFailed` if the operating system refuses
+    (a full disk).
+    """
+    with whole_folder(folder) as unfinished:
+        writer, clip = EpisodeWriter(unfinished), episode.clip
+        begun_ns = int(clip.stamps_ns[0])
+        for topic, message in _tables(episode, begun_ns).items():
+            _put(writer, topic, begun_ns, message, 'latched')
+        for row, frame in enumerate(map(clip.row, range(len(clip.stamps_ns)))):
+            for topic, message in _frame(episode, frame, row):
+                _put(writer, topic, frame.stamp_ns, message, 'stream')
+        summary = writer.close(generated=episode.generated is not None)
+    return EpisodeSummary(Path(folder), summary.frames, summary.counts, summary.size_bytes)
+
+
+def load_clip(folder: Path) -> Clip:
+    """The clip of a bag, bit for bit what :func:`write_episode` was given (camera and object poses to 1e-12).
+
+    Raises :class:`EpisodeDamaged` for a bag that is unfinished or damaged, :class:`EpisodeError` for one that lacks
+    something.
+    """
+    with EpisodeReader(folder) as reader:
+        reader.require_whole()
+        return reader.clip()
+
+
+def _tables(episode: Episode, stamp_ns: int) -> dict[str, Any]:
+    """What is written once, by topic."""
+    tables = {}
+    if episode.assets:
+        number = episode.clip.labels[0].episode
+        tables[topics.MESH_ASSETS.name] = _ENCODER.assets(episode.assets, stamp_ns, number)
+    for topic, made in (
+        (topics.CONDITION_PROVENANCE, episode.clip_provenance),
+        (topics.PROVENANCE, episode.provenance),
+    ):
+        if made is not None:
+            tables[topic.name] = _ENCODER.provenance(made)
+    return tables
+
+
+def _frame(episode: Episode, frame: ClipFrame, row: int) -> Iterator[tuple[str, Any]]:
+    """The messages of one frame with their topics."""
+    world, optical = _ENCODER.header(frame.stamp_ns, WORLD), _ENCODER.header(frame.stamp_ns, OPTICAL)
+    if episode.mesh_frames:
+        yield topics.MESH_FRAME.name, _ENCODER.mesh_frame(episode.mesh_frames[row], world)
+    if episode.depth_m is not None:
+        yield topics.DEPTH.name, _ENCODER.image(episode.depth_m[row], optical)
+    yield topics.IMAGE.name, _ENCODER.image(frame.rgb, optical)
+    yield from _ENCODER.recorded(frame).items()
+    if episode.generated is not None:
+        yield from _ENCODER.generated(episode.generated, row).items()
+
+
+def _put(writer: EpisodeWriter, topic: str, stamp_ns: int, message: Any, qos: QosName) -> None:
+    kind = message.__msgtype__
+    writer.write(topic, kind, stamp_ns, typestore().serialize_cdr(message, kind), qos)

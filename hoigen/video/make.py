@@ -1,0 +1,117 @@
+"""One function makes the episodes of a specification: commands and tests call it, ``hoigen up`` streams its parts."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hoigen.conditioning import build_episode, scene_images
+from hoigen.episodes import EpisodeReader
+from hoigen.episodes.bags import bag_name
+from hoigen.records import Episode, GeneratedClip, Provenance
+from hoigen.sources.mujoco import MujocoConfig, MujocoSource, first_stamp_ns
+from hoigen.video.faithful import FidelityTooLow, clip_seed, first_accepted
+from hoigen.video.sampling import ACCEPTANCE, DEFAULT, Acceptance, Sampling
+from hoigen.video.views import consistency, view_conditions
+
+if TYPE_CHECKING:
+    from hoigen.video.generator import Generator
+
+__all__ = ['EpisodeSpec', 'make_episodes']
+
+
+@dataclass(frozen=True)
+class EpisodeSpec:
+    """What an episode is made of, and how; equal specifications give equal frames.
+
+    scene: the simulator's settings, or the bag of a recorded episode or clip. number: the simulated episode's, from 0.
+    cameras: several names of a simulated scene's give an episode each; none is the one in ``scene``. frames: of a
+    recorded scene, at most; it is cut to 4k+1. model: a name in config/models or a folder.
+    """
+
+    scene: MujocoConfig | Path = field(default_factory=MujocoConfig)
+    number: int = 0
+    seed: int = 0
+    cameras: tuple[str, ...] = ()
+    frames: int | None = None
+    model: str = 'tiny'
+    sampling: Sampling = DEFAULT
+    acceptance: Acceptance = ACCEPTANCE
+
+
+def make_episodes(spec: EpisodeSpec) -> tuple[Episode, ...]:
+    """One episode, or one for each camera, all of them accepted or rejected together.
+
+    Raises :class:`hoigen.episodes.EpisodeError` for a bag that cannot be read, and ``ModelError`` where weights are
+    missing.
+    """
+    generator = _generator(spec.model)
+    scenes, source = _recorded(spec) if isinstance(spec.scene, Path) else _simulated(spec, spec.scene)
+    clips = [scene.clip for scene in scenes]
+    views = view_conditions(clips, width=generator.width, height=generator.height)
+    number = clips[0].labels[0].episode
+    known: dict[str, Any] = {'episode': number, 'seed': spec.seed, 'prompt': clips[0].labels[0].task}
+
+    def draw(drawn: int, _: int) -> list[GeneratedClip]:
+        return [
+            generator.generate(conditions, clip.labels, seed=drawn, sampling=spec.sampling)
+            for conditions, clip in zip(views, clips, strict=True)
+        ]
+
+    def named(made: Provenance) -> Provenance:
+        return replace(made, config=made.config | known, source=source)
+
+    try:
+        made = first_accepted(draw, views, clip_seed(spec.seed, number), spec.acceptance)
+    except FidelityTooLow as error:
+        return tuple(replace(scene, rejected=named(error.provenance)) for scene in scenes)
+    if len(views) > 1:
+        true = [scene_images(clip, generator.width, generator.height) for clip in clips]
+        found = consistency([clip.frames for clip in made], true, views)
+        known |= {'cameras': list(spec.cameras), 'consistency': asdict(found)}
+    return tuple(
+        replace(scene, generated=replace(clip, provenance=named(clip.provenance)))
+        for scene, clip in zip(scenes, made, strict=True)
+    )
+
+
+@lru_cache(maxsize=1)
+def _generator(model: str) -> Generator:
+    from hoigen.video.generator import load_generator  # torch takes seconds: not for --help and wrong arguments
+
+    return load_generator(model)
+
+
+_source = lru_cache(maxsize=1)(MujocoSource)
+
+
+def _simulated(spec: EpisodeSpec, scene: MujocoConfig) -> tuple[list[Episode], str]:
+    """The scene as each camera sees it, and its name."""
+    views = _source(scene).views(spec.seed, spec.cameras or (scene.camera,), spec.number)
+    begin_ns = first_stamp_ns(spec.number, scene.frames, scene.rate_hz)
+    episodes = [
+        build_episode(view.assets, [replace(f, stamp_ns=begin_ns + f.stamp_ns) for f in view.frames()])
+        for view in views
+    ]
+    return episodes, f'mujoco {views[0].task} {views[0].shape} seed {spec.seed}'
+
+
+def _recorded(spec: EpisodeSpec) -> tuple[list[Episode], str]:
+    """The recorded scene, cut to the most frames, 4k+1, that it has."""
+    assert isinstance(spec.scene, Path)
+    with EpisodeReader(spec.scene) as reader:
+        whole = reader.episode()
+    most = len(whole.clip.stamps_ns)
+    frames = min(spec.frames or most, most)
+    frames -= (frames - 1) % 4
+    scene = replace(
+        whole,
+        clip=whole.clip.frames(0, frames),
+        mesh_frames=whole.mesh_frames[:frames],
+        depth_m=None if whole.depth_m is None else whole.depth_m[:frames],
+        generated=None,
+        rejected=None,
+    )
+    return [scene], f'recorded {bag_name(spec.scene)}'
