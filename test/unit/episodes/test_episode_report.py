@@ -191,7 +191,7 @@ def test_nothing_to_show_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
 
 def test_the_page_of_an_extraction_stays(tmp_path: Path) -> None:
     """`hoigen extract` wrote a page of its own there; a clip of it can have one of this kind in its own folder."""
-    write_episode(tmp_path / 'clip_0000', SHOWN)
+    write_scene(tmp_path / 'clip_0000', SHOWN)
     (tmp_path / 'extract.json').write_text('{}')
     (tmp_path / 'report').mkdir()
     (tmp_path / 'report.html').write_text('of the extraction')

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from hoigen.conditioning import build_clip
-from hoigen.episodes import write_episode
+from hoigen.episodes import EpisodeReader, find_bags, write_episode
 from hoigen.provenance import provenance_of
 from hoigen.records import Episode
 from hoigen.sources.mujoco import MujocoConfig, MujocoSource
+from hoigen.video.faithful import Acceptance
 from hoigen.video.generate import GenerateConfig, generate
 
 PROVENANCE = provenance_of(seed=0, config={}, source='test', weights=[], licences={})
@@ -30,17 +31,34 @@ def bags(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_recorded_clips_are_rendered(bags: Path, tmp_path: Path) -> None:
-    """A bag, or the folder that holds it, gives frames with the recording's stamps; what is unknown stays unknown."""
+    """A bag, or the folder that holds it, gives an episode with the recording's stamps; what is unknown stays
+    unknown; a second run keeps what is there."""
     assert generate(GenerateConfig(clips=(bags,), out=tmp_path)) == 0
-    (path,) = tmp_path.glob('*.npz')
-    made = np.load(path)
-    assert made['frames'].shape == (13, 128, 192, 3)  # 15 cut to 4k+1
-    assert made['stamps_ns'][1] == 125_000_000
-    assert np.isnan(made['T_world_object']).all()
-    assert made['fidelity'].mean() > 0.8
-    before = path.stat().st_mtime_ns
+    (bag,) = (found.path for found in find_bags([tmp_path]))
+    with EpisodeReader(bag) as reader:
+        assert not reader.faults()
+        episode = reader.episode()
+    assert episode.generated is not None
+    assert episode.generated.frames.shape == (13, 128, 192, 3)  # 15 cut to 4k+1
+    assert episode.generated.stamps_ns[1] == 125_000_000
+    assert all(labels.T_world_object is None for labels in episode.generated.labels)
+    assert episode.generated.fidelity.mean > 0.8
+    assert episode.clip_provenance == PROVENANCE
+    assert (tmp_path / 'report.html').is_file()
+    before = (bag / 'metadata.yaml').stat().st_mtime_ns
     assert generate(GenerateConfig(clips=(bags / 'clip_0000',), out=tmp_path)) == 0
-    assert path.stat().st_mtime_ns == before
+    assert (bag / 'metadata.yaml').stat().st_mtime_ns == before
+
+
+def test_rejected_scenes_are_recorded_without_frames(bags: Path, tmp_path: Path) -> None:
+    """Status 1 where all are, also of a second run that finds them made."""
+    config = GenerateConfig(clips=(bags,), out=tmp_path, acceptance=Acceptance(min_fidelity=1.0, tries=1))
+    assert [generate(config), generate(config)] == [1, 1]
+    with EpisodeReader(tmp_path / f'{bags.name}_clip_0000') as reader:
+        assert not reader.faults()
+        episode = reader.episode()
+    assert (episode.generated, episode.status) == (None, 'rejected')
+    assert episode.reason.startswith('fidelity: expected 1 or more, got 0.')
 
 
 def test_a_folder_without_bags_is_refused(tmp_path: Path) -> None:

@@ -1,11 +1,14 @@
 """Several cameras of one scene: one physical episode, the same points, and a figure that sees disagreement."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from same_record import same_record
 
 from hoigen.conditioning import ConditioningConfig, build_clip
+from hoigen.episodes import EpisodeReader
 from hoigen.geometry.transforms import apply
 from hoigen.sources.mujoco import ConfigError, MujocoConfig, MujocoSource
 from hoigen.video.generate import GenerateConfig, generate
@@ -96,20 +99,29 @@ def test_consistency_counts_what_views_show_differently(clips):
     assert swapped.true > 2 * same.true, 'the figure is of places, not of whole pictures'
 
 
-def test_generate_writes_a_pair_of_files_for_each_camera(tmp_path, capsys):
-    """The command: one npz and mp4 per camera, the figure printed and recorded; a second run keeps what is there."""
+def test_generate_records_a_bag_for_each_camera(tmp_path, capsys):
+    """The command: the figure is printed and recorded; a second run keeps what is there, and makes what is missing."""
     config = GenerateConfig(episodes=1, camera=('front', 'side'), shape='box', task='lift', out=tmp_path)
+    assert generate(config) == 0
+    assert 'views differ by' in capsys.readouterr().out
+    folders = [tmp_path / f'episode_0000_{camera}' for camera in ('front', 'side')]
+    episodes = []
+    for folder in folders:
+        with EpisodeReader(folder) as reader:
+            episodes.append(reader.episode())
+    front, side = episodes
+    assert 'consistency' in front.generated.provenance.config
+    assert np.array_equal(front.clip.labels[-1].joint_positions, side.clip.labels[-1].joint_positions)
+    assert not np.allclose(front.clip.cameras[0].T_world_cam, side.clip.cameras[0].T_world_cam)
+    shutil.rmtree(folders[1])
+    before = (folders[0] / 'metadata.yaml').stat().st_mtime_ns
+    assert generate(config) == 0
+    assert (folders[0] / 'metadata.yaml').stat().st_mtime_ns == before
+    with EpisodeReader(folders[1]) as reader:
+        made = reader.episode().generated
+    same_record(made.frames, side.generated.frames)
     generate(config)
-    printed = capsys.readouterr().out
-    assert 'views differ by' in printed
-    names = sorted(p.name for p in tmp_path.iterdir())
-    assert names == [f'episode_0000_{camera}.{kind}' for camera in ('front', 'side') for kind in ('mp4', 'npz')]
-    front, side = (np.load(tmp_path / f'episode_0000_{camera}.npz') for camera in ('front', 'side'))
-    assert '"consistency"' in str(front['provenance'])
-    assert np.array_equal(front['joint_positions'], side['joint_positions'])
-    assert not np.allclose(front['T_world_cam'], side['T_world_cam'])
-    generate(config)
-    assert 'views differ' not in capsys.readouterr().out
+    assert capsys.readouterr().out.count('views differ') == 1
 
 
 @pytest.mark.parametrize(

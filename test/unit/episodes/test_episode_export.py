@@ -1,0 +1,109 @@
+"""A bag holds an episode and gives it back; arrays and videos are exports of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from episode_factory import Scene, write_scene
+from footage_factory import MADE, footage_clip
+from same_record import same_record
+
+from hoigen.cli import main
+from hoigen.episodes import EpisodeReader, write_episode
+from hoigen.provenance import provenance_from_json
+from hoigen.records import Episode, RecordError
+
+SCENE = Scene(size=(96, 64), synth=(48, 32), frames=5, points=400, tracks=40)
+
+
+@pytest.fixture(scope='module')
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of one episode that was generated and one that was rejected."""
+    folder = tmp_path_factory.mktemp('exported') / 'run'
+    write_scene(folder / 'episode_0000', SCENE)
+    write_scene(folder / 'episode_0001', replace(SCENE, episode=1, rejected='fidelity: expected 0.5, got 0.3'))
+    return folder
+
+
+@pytest.fixture(scope='module')
+def episodes(run: Path) -> list[Episode]:
+    found = []
+    for bag in sorted(run.glob('episode_*')):
+        with EpisodeReader(bag) as reader:
+            found.append(reader.episode())
+    return found
+
+
+def test_an_episode_comes_back_as_it_was(episodes: list[Episode], tmp_path: Path) -> None:
+    """Scene, meshes, measured depth, conditions, frames, fidelity, provenance; of an accepted and a rejected one."""
+    assert [episode.status for episode in episodes] == ['accepted', 'rejected']
+    for number, want in enumerate(episodes):
+        folder = tmp_path / f'bag_{number}'
+        write_episode(folder, want)
+        with EpisodeReader(folder) as reader:
+            assert not reader.faults()
+            same_record(reader.episode(), want, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ('change', 'says'),
+    [
+        ({'mesh_frames': ()}, 'mesh_frames: expected 5'),
+        ({'assets': ()}, 'mesh_frames: expected 5, or none and no assets'),
+        ({'depth_m': np.zeros((4, 64, 96), np.float32)}, 'depth_m: expected'),
+        ({'rejected': MADE}, 'generated, rejected: expected one of them at most'),
+        ({'rejected': MADE, 'generated': None}, 'the reason under "rejected"'),
+    ],
+)
+def test_an_episode_that_does_not_fit_together_is_refused(
+    episodes: list[Episode], change: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(RecordError, match=says.replace('(', r'\(')):
+        replace(episodes[0], **change)
+
+
+def test_arrays_hold_the_frames_and_what_is_true_of_them(
+    run: Path, episodes: list[Episode], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of every generated episode; the rejected one is named."""
+    assert main(['episode', 'export', str(run), '--format', 'arrays']) == 0
+    printed = capsys.readouterr().out
+    assert 'episode_0001 not exported: fidelity: expected 0.5, got 0.3' in printed
+    assert f'1 of 2 episodes exported to {run / "export"}' in printed
+    want = episodes[0].generated
+    assert want is not None
+    assert [file.name for file in (run / 'export').iterdir()] == ['episode_0000.npz']
+    with np.load(run / 'export' / 'episode_0000.npz') as made:
+        np.testing.assert_array_equal(made['frames'], want.frames)
+        np.testing.assert_array_equal(made['fidelity'], want.fidelity.value)
+        np.testing.assert_array_equal(made['stamps_ns'], want.stamps_ns)
+        np.testing.assert_array_equal(made['K'][0], want.cameras[0].K)
+        np.testing.assert_array_equal(made['action'][3], want.labels[3].action)
+        np.testing.assert_array_equal(made['T_world_object'][3], want.labels[3].T_world_object)
+        assert made['contact_force_n'][-1] > 0
+        assert provenance_from_json(str(made['provenance'])) == want.provenance
+
+
+def test_a_video_shows_scene_points_and_generated_frames(run: Path, tmp_path: Path) -> None:
+    """Side by side, each at twice its size, one frame for each of the episode's; of one bag, in a folder of choice."""
+    bag, out = run / 'episode_0000', tmp_path / 'videos'
+    assert main(['episode', 'export', str(bag), '--format', 'video', '--out', str(out)]) == 0
+    with av.open(str(out / 'episode_0000.mp4')) as movie:
+        frames = [frame.to_ndarray(format='rgb24') for frame in movie.decode(video=0)]
+    assert len(frames) == SCENE.frames
+    assert frames[0].shape == (64, 3 * 96, 3)
+
+
+def test_nothing_to_export_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A clip of a recording has no generated frames; a folder without bags is a mistake."""
+    write_episode(tmp_path / 'clip_0000', Episode(footage_clip(), MADE))
+    assert main(['episode', 'export', str(tmp_path), '--format', 'arrays']) == 1
+    assert 'clip_0000 not exported: it has no generated frames' in capsys.readouterr().out
+    assert main(['episode', 'export', str(tmp_path / 'none'), '--format', 'arrays']) == 1
+    assert 'expected at least one episode' in capsys.readouterr().err
+    assert not (tmp_path / 'export').exists()
