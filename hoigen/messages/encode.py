@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from hoigen.conventions import ROLE_CODE
+from hoigen.geometry.transforms import quaternions
 from hoigen.messages.layout import CLOUD_FIELDS, ENCODINGS, POINT_TYPES
 from hoigen.provenance import provenance_to_json
 from hoigen.records import (
@@ -101,14 +101,13 @@ class Encoder:
 
     def poses(self, Ts: Sequence[np.ndarray]) -> list[Any]:
         """Poses of rigid ``T_world_body``, each [4,4]; quaternions with w >= 0."""
-        quaternions = Rotation.from_matrix(np.reshape(Ts, (-1, 4, 4))[:, :3, :3]).as_quat(canonical=True)
         return [
             self._make(
                 'geometry_msgs/msg/Pose',
                 position=self._vector('Point', T[:3, 3]),
                 orientation=self._make('geometry_msgs/msg/Quaternion', x=x, y=y, z=z, w=w),
             )
-            for T, (x, y, z, w) in zip(Ts, quaternions.tolist(), strict=True)
+            for T, (x, y, z, w) in zip(Ts, quaternions(np.reshape(Ts, (-1, 4, 4))[:, :3, :3]).tolist(), strict=True)
         ]
 
     def camera_info(self, camera: Camera, head: Any) -> Any:

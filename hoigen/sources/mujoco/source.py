@@ -12,7 +12,7 @@ import numpy as np
 
 from hoigen.conventions import HAND, OBJECT
 from hoigen.geometry.camera import resize_camera
-from hoigen.geometry.transforms import apply
+from hoigen.geometry.transforms import apply, as_carried
 from hoigen.records import Camera, Labels, MeshAsset, SceneFrame
 from hoigen.sources.mujoco.cameras import place_cameras
 from hoigen.sources.mujoco.config import MujocoConfig
@@ -36,7 +36,7 @@ class EpisodeError(RuntimeError):
 
 @dataclass(frozen=True, eq=False)
 class SimulatedEpisode:
-    """One kept clip; its frames are rendered as they are asked for, always the same.
+    """One kept clip; its frames are rendered as they are asked for, always the same, with poses as messages carry them.
 
     assets: what the frames' poses place. task, shape: names of TASKS and SHAPES; plan.sentence says it in words.
     attempt: how many simulations came before the one that was kept. steps, cameras: one per frame.
@@ -62,7 +62,8 @@ class SimulatedEpisode:
             pose_data(self.scene, data, step)
             rgb = self.renderer.rgb(self.scene, data, camera)
             depth = self.renderer.depth(self.scene, data, camera) if self.config.depth else None
-            poses = {key: body_pose(data, body) for key, body in self.scene.asset_bodies.items()}
+            poses = {key: as_carried(body_pose(data, body)) for key, body in self.scene.asset_bodies.items()}
+            camera = replace(camera, T_world_cam=as_carried(camera.T_world_cam))
             yield SceneFrame(
                 round(number * 1e9 / self.config.rate_hz), camera, rgb, depth, poses, {}, self._labels(number, step)
             )
@@ -72,7 +73,7 @@ class SimulatedEpisode:
             HAND_JOINTS,
             step.qpos[self.scene.joint_qpos].astype(np.float32),
             step.action.astype(np.float32),
-            step.thing_pose,
+            as_carried(step.thing_pose),
             step.contacts,
             self.plan.sentence,
             self.index,
