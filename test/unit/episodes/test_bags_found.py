@@ -12,7 +12,7 @@ from hoigen.editing.clips.recorded import read_recorded
 from hoigen.episodes import EpisodeError, cut_episode, find_bags, load_clip, one_bag
 from hoigen.episodes.commands import RecoverConfig, recover_episode
 from hoigen.episodes.report import write_report
-from hoigen.video import clips, generate
+from hoigen.video import clips, generate, make
 
 TINY = Scene(size=(48, 32), synth=(12, 8), frames=3, points=60, tracks=5)
 
@@ -82,8 +82,9 @@ def test_every_verb_takes_them(run: Path, given: str, monkeypatch: pytest.Monkey
     assert page.read_text().count('class="episode"') == 1
     monkeypatch.setattr(clips, '_convert', lambda config, bags: [str(found.path) for found in bags])
     assert clips.make_clips(clips.ClipsConfig(out=run.parent / 'train', from_bags=path)) == 1
-    [episode] = generate._recorded(generate.GenerateConfig(clips=(path,)))
-    assert len(episode.make()[0][0].stamps_ns) == 1, '4k+1 of 3 frames'
+    [(_, spec)] = generate._recorded(generate.GenerateConfig(clips=(path,)))
+    [scene], _ = make._recorded(spec)
+    assert len(scene.clip.stamps_ns) == len(scene.mesh_frames) == 1, '4k+1 of 3 frames'
     with pytest.raises(EpisodeError, match='opens as it is'):
         recover_episode(RecoverConfig(path))
     assert [found.path for found in find_bags([path])] == [bag]
