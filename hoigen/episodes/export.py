@@ -58,13 +58,17 @@ def export(config: ExportConfig) -> int:
                 unread += 1
                 continue
             if generated is None:
-                console.print(f'{bag.label} not exported: {episode.reason or "it has no generated frames"}')
+                console.print(f'{bag.label} not exported: {_why_not(episode)}')
                 continue
             file.parent.mkdir(parents=True, exist_ok=True)
             write(file, episode, generated)
             exported += 1
     console.print(f'{exported} of {len(bags)} episodes exported to {folder}')
     return 1 if unread or not exported else 0
+
+
+def _why_not(episode: Episode) -> str:
+    return 'it has no generated frames' if episode.status is None else episode.status.reason
 
 
 def _read(bag: Bag) -> tuple[Episode, GeneratedClip | None]:

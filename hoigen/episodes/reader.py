@@ -191,7 +191,8 @@ class EpisodeReader:
     def episode(self) -> Episode:
         """All of a whole bag: the scene with its conditions and meshes, and what was made of it."""
         self.require_whole()
-        clip, provenance = self.clip(), self.provenance()
+        clip, status = self.clip(), self.status()
+        rejected = status is not None and status.state is EpisodeState.REJECTED
         stamps, placed = clip.stamps_ns.tolist(), self.mesh_frames()
         depth = dict(self.images('/camera/depth')) if '/camera/depth' in self.counts else {}
         with self._decoding():
@@ -202,7 +203,8 @@ class EpisodeReader:
                 tuple(MeshFrame(*placed[stamp]) for stamp in stamps if stamp in placed),
                 np.stack([depth[stamp] for stamp in stamps if stamp in depth]) if depth else None,
                 self.generated(),
-                provenance if provenance is not None and rejection_of(provenance) else None,
+                self.provenance() if rejected else None,
+                status,
             )
 
     def _columns(self, topics: tuple[str, ...], whole: bool) -> dict[str, list[Any]]:

@@ -65,6 +65,8 @@ def _tables(episode: Episode, stamp_ns: int) -> dict[str, Any]:
     ):
         if made is not None:
             tables[topic.name] = _ENCODER.provenance(made)
+    if episode.status is not None:
+        tables[topics.EPISODE_STATUS.name] = _ENCODER.episode_status(episode.status)
     return tables
 
 

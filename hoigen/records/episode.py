@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from hoigen.records.check import Check
 from hoigen.records.clip import Clip
+from hoigen.records.episode_status import EpisodeState, EpisodeStatus
 from hoigen.records.generated_clip import GeneratedClip
 from hoigen.records.mesh_asset import MeshAsset
 from hoigen.records.mesh_frame import MeshFrame
@@ -24,8 +24,8 @@ class Episode:
     clip: the scene with its conditions and labels. clip_provenance: how that was found or edited, None of a simulated
     scene. assets, mesh_frames: the scene's meshes and where they are in each frame; both empty where they are not
     known. depth_m: [T,H,W] float32 as the camera measured it, NaN unknown. generated: frames that a model made of it,
-    with their fidelity and provenance. rejected: how the best frames were made that were not good enough to keep, with
-    the reason under ``rejected``.
+    with their fidelity and provenance. rejected: in their place, how the best frames were made where none may be kept.
+    status: what became of it, None if nothing was to be made.
     """
 
     clip: Clip
@@ -35,6 +35,7 @@ class Episode:
     depth_m: np.ndarray | None = None
     generated: GeneratedClip | None = None
     rejected: Provenance | None = None
+    status: EpisodeStatus | None = None
 
     def __post_init__(self) -> None:
         check, (frames, height, width) = Check('Episode'), self.clip.depth_m.shape
@@ -50,20 +51,12 @@ class Episode:
             check.that(same, 'generated.stamps_ns', "the clip's", 'others')
         both = self.generated is not None and self.rejected is not None
         check.that(not both, 'generated, rejected', 'one of them at most', 'both')
-        named = self.rejected is None or bool(self.reason)
-        check.that(named, 'rejected.config', 'the reason under "rejected"', 'none')
+        state = None if self.status is None else self.status.state
+        agree = (state is EpisodeState.REJECTED) == (self.rejected is not None)
+        check.that(agree, 'status', 'rejected where the frames are, else not', repr(state))
         check.done()
 
     @property
     def provenance(self) -> Provenance | None:
         """How the generated frames were made, or those that were rejected."""
         return self.rejected if self.generated is None else self.generated.provenance
-
-    @property
-    def status(self) -> Literal['accepted', 'rejected']:
-        return 'accepted' if self.rejected is None else 'rejected'
-
-    @property
-    def reason(self) -> str:
-        """Why it was rejected; '' if it was not."""
-        return '' if self.rejected is None else str(self.rejected.config.get('rejected', ''))

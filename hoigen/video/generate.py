@@ -88,9 +88,9 @@ def generate(config: GenerateConfig) -> int:
 
 
 def _print_result(name: str, episode: Episode) -> None:
-    if episode.generated is None:
-        print(f'{name} rejected: {episode.reason}')
-    elif found := episode.generated.provenance.config.get('consistency'):
+    if episode.generated is None and episode.status is not None:
+        print(f'{name} rejected: {episode.status.reason}')
+    elif episode.generated is not None and (found := episode.generated.provenance.config.get('consistency')):
         print(f'{name}: {Consistency(**found)}')
 
 

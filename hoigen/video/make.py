@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hoigen.conditioning import build_episode, scene_images
 from hoigen.episodes import EpisodeReader
 from hoigen.episodes.bags import bag_name
-from hoigen.records import Episode, GeneratedClip, Provenance
+from hoigen.records import Episode, EpisodeState, EpisodeStatus, GeneratedClip, Provenance
 from hoigen.sources.mujoco import MujocoConfig, MujocoSource, first_stamp_ns
 from hoigen.video.faithful import FidelityTooLow, clip_seed, first_accepted
 from hoigen.video.sampling import ACCEPTANCE, DEFAULT, Acceptance, Sampling
@@ -63,16 +63,25 @@ def make_episodes(spec: EpisodeSpec) -> tuple[Episode, ...]:
     def named(made: Provenance) -> Provenance:
         return replace(made, config=made.config | known, source=source)
 
+    def status(state: EpisodeState, reason: str = '') -> EpisodeStatus:
+        stamps = clips[0].stamps_ns
+        return EpisodeStatus('generate', number, state, (int(stamps[0]), int(stamps[-1])), len(stamps), reason)
+
     try:
         made = first_accepted(draw, views, clip_seed(spec.seed, number), spec.acceptance)
     except FidelityTooLow as error:
-        return tuple(replace(scene, rejected=named(error.provenance)) for scene in scenes)
+        rejected = status(EpisodeState.REJECTED, str(error))
+        return tuple(replace(scene, rejected=named(error.provenance), status=rejected) for scene in scenes)
     if len(views) > 1:
         true = [scene_images(clip, generator.width, generator.height) for clip in clips]
         found = consistency([clip.frames for clip in made], true, views)
         known |= {'cameras': list(spec.cameras), 'consistency': asdict(found)}
     return tuple(
-        replace(scene, generated=replace(clip, provenance=named(clip.provenance)))
+        replace(
+            scene,
+            generated=replace(clip, provenance=named(clip.provenance)),
+            status=status(EpisodeState.ACCEPTED),
+        )
         for scene, clip in zip(scenes, made, strict=True)
     )
 
@@ -113,5 +122,6 @@ def _recorded(spec: EpisodeSpec) -> tuple[list[Episode], str]:
         depth_m=None if whole.depth_m is None else whole.depth_m[:frames],
         generated=None,
         rejected=None,
+        status=None,
     )
     return [scene], f'recorded {bag_name(spec.scene)}'

@@ -41,7 +41,7 @@ def episodes(run: Path) -> list[Episode]:
 
 def test_an_episode_comes_back_as_it_was(episodes: list[Episode], tmp_path: Path) -> None:
     """Scene, meshes, measured depth, conditions, frames, fidelity, provenance; of an accepted and a rejected one."""
-    assert [episode.status for episode in episodes] == ['accepted', 'rejected']
+    assert [episode.status and episode.status.state.name for episode in episodes] == ['ACCEPTED', 'REJECTED']
     for number, want in enumerate(episodes):
         folder = tmp_path / f'bag_{number}'
         write_episode(folder, want)
@@ -57,7 +57,7 @@ def test_an_episode_comes_back_as_it_was(episodes: list[Episode], tmp_path: Path
         ({'assets': ()}, 'mesh_frames: expected 5, or none and no assets'),
         ({'depth_m': np.zeros((4, 64, 96), np.float32)}, 'depth_m: expected'),
         ({'rejected': MADE}, 'generated, rejected: expected one of them at most'),
-        ({'rejected': MADE, 'generated': None}, 'the reason under "rejected"'),
+        ({'rejected': MADE, 'generated': None}, 'status: expected rejected where the frames are'),
     ],
 )
 def test_an_episode_that_does_not_fit_together_is_refused(

@@ -9,7 +9,7 @@ import pytest
 from hoigen.conditioning import build_clip
 from hoigen.episodes import EpisodeReader, find_bags, write_episode
 from hoigen.provenance import provenance_of
-from hoigen.records import Episode
+from hoigen.records import Episode, EpisodeState
 from hoigen.sources.mujoco import MujocoConfig, MujocoSource
 from hoigen.video.faithful import Acceptance
 from hoigen.video.generate import GenerateConfig, generate
@@ -57,8 +57,11 @@ def test_rejected_scenes_are_recorded_without_frames(bags: Path, tmp_path: Path)
     with EpisodeReader(tmp_path / f'{bags.name}_clip_0000') as reader:
         assert not reader.faults()
         episode = reader.episode()
-    assert (episode.generated, episode.status) == (None, 'rejected')
-    assert episode.reason.startswith('fidelity: expected 1 or more, got 0.')
+    assert episode.generated is None
+    assert episode.rejected is not None
+    assert episode.status is not None
+    assert episode.status.state is EpisodeState.REJECTED
+    assert episode.status.reason.startswith('fidelity: expected 1 or more, got 0.')
 
 
 def test_a_folder_without_bags_is_refused(tmp_path: Path) -> None:
