@@ -21,9 +21,11 @@ class Verb:
     """Where a verb's configuration class and function live, and how it is used."""
 
     module: str
+    """Of the configuration class; that of the function too, unless ``function`` names another."""
     config: str
     """'' where the class is that of the defaults."""
     function: str
+    """Its name, after its module and a colon where that loads what help should not wait for."""
     says: str
     example: str
     defaults: str = ''
@@ -65,9 +67,9 @@ VERBS = {
         'hoigen extract my_clip.mp4',
     ),
     'clips': Verb(
-        'hoigen.video.clips',
+        'hoigen.video.options',
         'ClipsConfig',
-        'make_clips',
+        'hoigen.video.clips:make_clips',
         'make simulated clips for training',
         'hoigen clips --out data/train --count 2000',
     ),
@@ -79,32 +81,32 @@ VERBS = {
         'hoigen edit data --out data/edit --count 2000 --meshes my_meshes',
     ),
     'train video': Verb(
-        'hoigen.video.training.stages',
+        'hoigen.video.options',
         'TrainConfig',
-        'run',
+        'hoigen.video.training.stages:run',
         'train a video model, resumable',
         'hoigen train video --clips data/train --out runs/mine',
         'recipe_of',
     ),
     'train asset': Verb(
-        'hoigen.editing.asset_reference.training.stages',
+        'hoigen.editing.asset_reference.options',
         'TrainAssetConfig',
-        'run',
+        'hoigen.editing.asset_reference.training.stages:run',
         'train a model that makes pictures of a 3D asset, resumable',
         'hoigen train asset --data data/assets --out runs/asset',
     ),
     'train insertion': Verb(
-        'hoigen.editing.flux_insertion.training.stages',
+        'hoigen.editing.flux_insertion.options',
         'TrainInsertionConfig',
-        'run',
+        'hoigen.editing.flux_insertion.training.stages:run',
         'train a model that puts objects into pictures, resumable',
         'hoigen train insertion --data data/scenes --out runs/insertion',
         'recipe_of',
     ),
     'evaluate': Verb(
-        'hoigen.video.evaluate',
+        'hoigen.video.options',
         'EvaluateConfig',
-        'evaluate',
+        'hoigen.video.evaluate:evaluate',
         'measure a model on held-out clips',
         'hoigen evaluate --model tiny --clips 36',
     ),
@@ -116,23 +118,23 @@ VERBS = {
         'hoigen evaluate perception',
     ),
     'evaluate edit': Verb(
-        'hoigen.editing.evaluation.evaluate',
+        'hoigen.editing.evaluation.options',
         'EvaluateEditConfig',
-        'evaluate',
+        'hoigen.editing.evaluation.evaluate:evaluate',
         'measure object insertion on held-out simulated scenes',
         'hoigen evaluate edit',
     ),
     'evaluate reference': Verb(
-        'hoigen.editing.asset_reference.evaluate',
+        'hoigen.editing.asset_reference.options',
         'EvaluateReferenceConfig',
-        'evaluate',
+        'hoigen.editing.asset_reference.evaluate:evaluate',
         'measure pictures of held-out 3D assets',
         'hoigen evaluate reference',
     ),
     'ablate': Verb(
-        'hoigen.video.ablation',
+        'hoigen.video.options',
         'AblateConfig',
-        'ablate',
+        'hoigen.video.ablation:ablate',
         "train and measure the paper's ablation, small",
         'hoigen ablate --clips data/train --steps 150',
     ),
@@ -186,9 +188,9 @@ VERBS = {
         'hoigen models list',
     ),
     'plan': Verb(
-        'hoigen.video.plan',
+        'hoigen.video.options',
         'PlanConfig',
-        'plan',
+        'hoigen.video.plan:plan',
         'tell the memory and work of a model before it is loaded',
         'hoigen plan --model cogvideox-5b --memory 24 --training --gpus 8',
     ),
@@ -269,7 +271,8 @@ def main(arguments: list[str] | None = None) -> int:
             **defaults,
             description=f'{verb.says}.\n\nexample: {verb.example}\n\n{inspect.getdoc(kind)}',
         )
-        run: Callable[..., int | None] = getattr(import_module(verb.module), verb.function)
+        where, _, function = verb.function.rpartition(':')
+        run: Callable[..., int | None] = getattr(import_module(where or verb.module), function)
         return run(config) or 0
     except EXPECTED as error:
         words = Text.assemble((f'hoigen {name}:', 'bold red'), f' {error}')

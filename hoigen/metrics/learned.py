@@ -23,6 +23,7 @@ from hoigen.metrics.distribution import Distribution, frechet_distance, kernel_d
 from hoigen.metrics.inception import Inception
 from hoigen.metrics.lpips import Lpips
 from hoigen.metrics.measures import FULL, HAND_OBJECT
+from hoigen.metrics.options import LearnedConfig
 from hoigen.metrics.weights import WeightsError, load_network, pretrained, read_tensors
 from hoigen.provenance import sha256_of
 
@@ -30,20 +31,6 @@ Features = Callable[[np.ndarray], Tensor]
 """[T,H,W,3] uint8 to [n,D]: n = T for networks of pictures, 1 for networks of videos."""
 
 NAMES = {'clip': 'C-FID (CLIP)', 'fid': 'FID (Inception v3)', 'fvd': 'FVD (VideoMAE)'}
-
-
-@dataclass(frozen=True)
-class LearnedConfig:
-    """Where the weights of learned measures lie; a measure without weights is left out. Mind their licences."""
-
-    lpips: Path | None = None
-    """For LPIPS: AlexNet's published weights (alexnet-owt-7be5be79.pth)."""
-    clip: Path | None = None
-    """For CLIP similarity and C-FID: folder of a CLIP model (config, model.safetensors, preprocessor_config)."""
-    fid: Path | None = None
-    """For FID: its Inception v3 (pt_inception-2015-12-05-6726825d.pth)."""
-    fvd: Path | None = None
-    """For FVD: folder of a VideoMAE model, with the same files as CLIP's."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from hoigen.metrics.distribution import Distribution
 from hoigen.metrics.measures import higher_is_better
 from hoigen.metrics.statistics import Summary
+
+if TYPE_CHECKING:
+    from hoigen.metrics.distribution import Distribution
 
 Rows = list[list[str]]
 """A table; the first row is its header."""

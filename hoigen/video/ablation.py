@@ -28,9 +28,9 @@ from hoigen.video.evaluate import evaluate_generator
 from hoigen.video.generator import Generator, load_generator
 from hoigen.video.heldout import HeldOut, heldout_clips
 from hoigen.video.model import FILES, WEIGHTS, ModelConfig, build, read_config, save_config
+from hoigen.video.options import AblateConfig, recipe
 from hoigen.video.sampling import CONDITIONS, Sampling
 from hoigen.video.training.latents import latent_mask
-from hoigen.video.training.stages import recipe
 from hoigen.video.training.stages import run as train
 from hoigen.video.transformer import BACKBONE
 from hoigen.whole_files import write_text
@@ -88,27 +88,6 @@ GIVEN: dict[str, Conditions] = {
     'tracking alone': ('tracking',),
     'no condition': (),
 }
-
-
-@dataclass(frozen=True)
-class AblateConfig:
-    """Train every variant and measure all on the same held-out clips.
-
-    Run it again with the same arguments to go on where it was.
-    """
-
-    clips: tuple[Path, ...]
-    """Folders of training clips (`hoigen clips`)."""
-    out: Path = Path('runs/ablation')
-    """Folder of the variants, one run folder each."""
-    steps: int = 150
-    """Training steps of each variant."""
-    heldout: int = 24
-    """Held-out clips to measure on."""
-    seed: int = 0
-    """Seed of training, and of the first generation."""
-    table: Path = Path('docs/ablation.md')
-    """Markdown file for the tables."""
 
 
 def ablate(config: AblateConfig) -> None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from rich.progress import track
 
@@ -16,48 +14,11 @@ from hoigen.episodes import load_clip
 from hoigen.episodes.bags import Bag, find_bags
 from hoigen.records import Clip
 from hoigen.sources.mujoco import MujocoConfig, MujocoSource
-from hoigen.video.data import STORED_POINTS, DataError, write_clip
+from hoigen.video.data import DataError, write_clip
+from hoigen.video.options import ClipsConfig
 
 CAMERAS = ('front', 'front', 'side', 'over', 'corner', 'shoulder', 'ego')
 """The cameras of a set, in turn by seed: the default camera twice as often."""
-
-
-@dataclass(frozen=True)
-class ClipsConfig:
-    """A set of clips for training, simulated or of recorded episodes.
-
-    A simulated clip is named by its seed, one of an episode by folder, episode and first frame, so a stopped run goes
-    on where it was and a longer one only adds. An episode longer than ``frames`` gives several clips, the last one up
-    to its end.
-    """
-
-    out: Path
-    """Folder of the clips."""
-    from_bags: Path | None = None
-    """Recorded episodes instead of simulated ones: a bag, its .mcap file, or a folder with bags at any depth."""
-    count: int = 1000
-    """Clips to simulate, from as many seeds."""
-    split: Literal['train', 'heldout'] = 'train'
-    """Textures, colours, sizes and proportions to draw from; those of heldout are in no training clip."""
-    first_seed: int = 0
-    """Seed of the first simulated clip; the next ones follow."""
-    width: int = 192
-    """Width of the images, pixels, divisible by 16."""
-    height: int = 128
-    """Height of the images, pixels, divisible by 16."""
-    frames: int = 17
-    """Frames of a clip, 4k+1."""
-    points: int = STORED_POINTS
-    """Points kept of each point cloud; a model needs as many as its `cloud` (tiny 512, cogvideox-5b 8192)."""
-    workers: int = 2
-    """Processes that make clips."""
-
-    def __post_init__(self) -> None:
-        if self.frames % 4 != 1 or self.height % 16 or self.width % 16:
-            raise DataError(
-                f'clips: expected 4k+1 frames and a size divisible by 16, '
-                f'got {self.frames} frames of {self.width}x{self.height}'
-            )
 
 
 def make_clips(config: ClipsConfig) -> int:

@@ -39,9 +39,9 @@ from torch import Tensor
 
 from hoigen.records import Conditions
 from hoigen.video.inputs import Appearance, PointInputs, point_inputs, reference_video, video_tensor
+from hoigen.video.options import ClipsConfig
 from hoigen.whole_files import whole_file
 
-STORED_POINTS = 2048
 PIXEL_LIMIT = 60_000
 """Places this far outside the picture are stored as if they were here: float16 holds no more."""
 
@@ -53,7 +53,9 @@ class DataError(ValueError):
     """A clip folder or file does not hold what :mod:`hoigen.video.data` says."""
 
 
-def write_clip(path: Path, rgb: np.ndarray, conditions: Conditions, info: dict, points: int = STORED_POINTS) -> None:
+def write_clip(
+    path: Path, rgb: np.ndarray, conditions: Conditions, info: dict, points: int = ClipsConfig.points
+) -> None:
     """Write one clip; ``rgb [T, H, W, 3]`` at the conditions' size. The file appears whole or not at all.
 
     Of the conditions' cloud ``points`` are kept, evenly over its rows.

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from rich.console import Console
@@ -15,7 +14,7 @@ from rich.table import Table
 from hoigen.conditioning import pasted_baseline
 from hoigen.look.images import write_image
 from hoigen.metrics.distribution import Distribution
-from hoigen.metrics.learned import Comparison, LearnedConfig, LearnedMeasures
+from hoigen.metrics.learned import Comparison, LearnedMeasures
 from hoigen.metrics.measures import CONTACT_FOUND, higher_is_better, measure
 from hoigen.metrics.statistics import Summary, differences, summarise
 from hoigen.metrics.tables import Rows, digits, distribution_table, markdown, measure_table, said
@@ -24,6 +23,7 @@ from hoigen.video.autoencoder import rough_picture
 from hoigen.video.generator import Generator, load_generator, to_uint8
 from hoigen.video.heldout import SHAPES, HeldOut, heldout_clips
 from hoigen.video.inputs import Appearance, reference_video
+from hoigen.video.options import EvaluateConfig
 from hoigen.video.sampling import DEFAULT, Sampling
 from hoigen.whole_files import write_text
 
@@ -41,27 +41,6 @@ PICTURES = 12
 
 Render = Callable[[int], np.ndarray]
 """Frames [T,H,W,3] uint8 of held-out clip i."""
-
-
-@dataclass(frozen=True)
-class EvaluateConfig:
-    """Measure a model on held-out clips: seeds, sizes, textures and proportions that no training clip has.
-
-    Exits with status 1 when the model misses one of its bounds. Writes table.md, results.json and sheet.png to ``out``.
-    """
-
-    model: str = 'tiny'
-    """Model to measure; a name in config/models or the folder of a trained one."""
-    clips: int = 36
-    """Held-out clips to simulate."""
-    seed: int = 0
-    """Seed of the first generation; clip i is generated with seed + i."""
-    out: Path = Path('out/evaluate')
-    """Folder of the table, the results and the sheet."""
-    sampling: Sampling = DEFAULT
-    """How to sample."""
-    learned: LearnedConfig = field(default_factory=LearnedConfig)
-    """Weights of learned measures."""
 
 
 @dataclass(frozen=True, eq=False)

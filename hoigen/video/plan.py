@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from rich.console import Console
@@ -12,26 +12,8 @@ from hoigen.models.configuration import Memory
 from hoigen.models.needs import THRIFT, Needs, gigabytes
 from hoigen.video.configuration import read_config
 from hoigen.video.memory import advice, label, needs
+from hoigen.video.options import PlanConfig
 from hoigen.video.training_needs import TrainingNeeds, training_needs
-
-
-@dataclass(frozen=True)
-class PlanConfig:
-    """Report what generating and training with a model need, from its configuration alone; no weights are read.
-
-    Exits with status 1 when nothing fits.
-    """
-
-    model: str = 'cogvideox-5b'
-    """Model to plan for; a name in config/models or a folder."""
-    memory: float | None = None
-    """Memory of the device, GB; none: the GPU's, if there is one."""
-    training: bool = False
-    """Count training too."""
-    gpus: int = 1
-    """GPUs that share weights and optimiser in training (FSDP)."""
-    batch: int = 1
-    """Clips on each GPU in a step of training."""
 
 
 def plan(config: PlanConfig) -> int:

@@ -6,7 +6,8 @@ import sys
 
 import tyro
 
-from hoigen.video.training.stages import TrainConfig, recipe_of, run
+from hoigen.video.options import TrainConfig, recipe_of
+from hoigen.video.training.stages import run
 
 
 def main() -> int:

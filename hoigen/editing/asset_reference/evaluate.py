@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import asdict, replace
 
 import numpy as np
 from PIL import Image
@@ -14,6 +13,7 @@ from rich.progress import track
 from hoigen.editing.asset_reference.conditions import AssetViews, asset_views, describe, is_asset
 from hoigen.editing.asset_reference.generator import AssetPicture, AssetReference, load_asset_reference
 from hoigen.editing.asset_reference.look import looked_up
+from hoigen.editing.asset_reference.options import EvaluateReferenceConfig
 from hoigen.editing.views import view_of
 from hoigen.geometry.orientation import Orientation, apparent
 from hoigen.geometry.shading import draw
@@ -27,7 +27,7 @@ from hoigen.sources.mujoco.clutter import Look, draw_looks
 from hoigen.sources.mujoco.draws import Draws
 from hoigen.whole_files import write_text
 
-__all__ = ['EvaluateReferenceConfig', 'evaluate', 'measure']
+__all__ = ['evaluate', 'measure']
 
 RIVALS = 4
 """Assets that a picture is compared with, its own among them."""
@@ -43,31 +43,6 @@ POSE, OFF, TURNED, AGREE, LOOK, OWN, SECONDS = (
     'seconds',
 )
 MEASURES = {POSE: '↑', OFF: '↓', TURNED: '↑ (chance 0.17)', AGREE: '↑', LOOK: '↓', OWN: '↑ (chance 0.25)', SECONDS: '↓'}
-
-
-@dataclass(frozen=True)
-class EvaluateReferenceConfig:
-    """Measure pictures of assets whose seeds, sizes, textures and proportions are held out, each asked for from a
-    direction of its own.
-
-    Writes table.md, results.json and sheet.png to ``out``. Pose found: the point map tells one; what follows is of
-    those. Points off: median distance of the map's points from where the pose puts them. Mask IoU: of the map with the
-    mesh drawn at the pose. Look error: of the picture against that mesh, 0 to 255. Own look nearest: of four assets,
-    the colours that the map looks up are nearest to the picture's on the one that was asked for.
-    """
-
-    model: str = 'asset-tiny'
-    """Asset-referenced model to measure; a name in config/editing or the folder of a trained one."""
-    assets: int = 40
-    """Held-out assets, one image of each, at least 1."""
-    seed: int = 0
-    """Seed of the assets and of the directions that are asked for."""
-    out: Path = Path('out/evaluate_reference')
-    """Folder of the table, the results and the sheet."""
-
-    def __post_init__(self) -> None:
-        if self.assets < 1:
-            raise ValueError(f'assets: expected >= 1, got {self.assets}')
 
 
 def evaluate(config: EvaluateReferenceConfig) -> None:

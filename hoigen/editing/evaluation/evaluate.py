@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import asdict, dataclass
 from textwrap import fill
 
 import numpy as np
@@ -13,7 +12,8 @@ from PIL import Image, ImageDraw, ImageFont
 from rich.console import Console
 from rich.progress import track
 
-from hoigen.editing.evaluation.identity import Identity, IdentityConfig
+from hoigen.editing.evaluation.identity import Identity
+from hoigen.editing.evaluation.options import EvaluateEditConfig
 from hoigen.editing.evaluation.rows import (
     BASELINES,
     MODEL,
@@ -46,7 +46,7 @@ from hoigen.metrics.tables import Rows, markdown, said
 from hoigen.provenance import strict_json
 from hoigen.whole_files import write_text
 
-__all__ = ['EvaluateEditConfig', 'evaluate', 'measure', 'missed_bounds', 'table_of']
+__all__ = ['evaluate', 'measure', 'missed_bounds', 'table_of']
 
 OCCLUSION, IOU, ABSREL, TURNED = 'occlusion right', 'object IoU', 'depth AbsRel, %', f'within {ACCURATE_DEG:.0f}°'
 MEASURES = {
@@ -70,31 +70,6 @@ PICTURES = 10
 """Insertions on the sheet of pictures."""
 HEAD, GAP, LETTERS = 76, 4, 20
 """Of the sheet: height of the head, space between pictures, pixels; letters in a line of a column's name."""
-
-
-@dataclass(frozen=True)
-class EvaluateEditConfig:
-    """Measure object insertion on simulated scenes whose seeds, sizes, textures and proportions are held out.
-
-    Exits with status 1 when the model misses one of its bounds. Writes table.md, results.json and sheet.png to ``out``.
-    """
-
-    model: str = 'insertion-tiny'
-    """Insertion model to measure; a name in config/editing or the folder of a trained one."""
-    without_stage_1: str | None = None
-    """Folder of the same model trained without stage 1, for the paper's ablation; left out if not given."""
-    examples: int = 60
-    """Insertions; every other one has something before the object."""
-    seed: int = 0
-    """Seed of the first insertion; the next ones follow."""
-    identity: IdentityConfig = field(default_factory=IdentityConfig)
-    """Weights of the networks that compare objects."""
-    out: Path = Path('out/evaluate_edit')
-    """Folder of the table, the results and the sheet."""
-
-    def __post_init__(self) -> None:
-        if self.examples < 2:
-            raise ValueError(f'examples: expected >= 2, got {self.examples}')
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,32 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 
+from hoigen.editing.evaluation.options import IdentityConfig
 from hoigen.metrics.learned import clip_features
 from hoigen.metrics.weights import WeightsError
 from hoigen.provenance import sha256_of
 from hoigen.weights import weights_of
 
-__all__ = ['Identity', 'IdentityConfig', 'cut_out']
+__all__ = ['Identity', 'cut_out']
 
 MARGIN = 0.08
 """White around an object that is cut out, in parts of its longer side."""
-
-
-@dataclass(frozen=True)
-class IdentityConfig:
-    """Networks that tell objects apart; a measure without weights is left out. Mind their licences."""
-
-    dino: str | None = None
-    """DINOv2 model: 'dinov2' once it is fetched, or a folder."""
-    clip: Path | None = None
-    """Folder of a CLIP model (config.json, model.safetensors, preprocessor_config.json)."""
 
 
 class Identity:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -11,10 +10,12 @@ import torch
 from torch import Tensor
 
 from hoigen.editing.flux.autoencoder import PatchAutoencoder
-from hoigen.learning.loop import Batch, Hardware, LoopConfig, Objective, train
+from hoigen.editing.flux.options import AutoencoderLoss
+from hoigen.learning.loop import Batch, Objective, train
 from hoigen.learning.losses import local_ssim
+from hoigen.learning.options import Hardware, LoopConfig
 
-__all__ = ['AutoencoderLoss', 'Pictures', 'dissimilarity', 'train_autoencoder']
+__all__ = ['Pictures', 'dissimilarity', 'train_autoencoder']
 
 FIRST = 512
 """Pictures of which principal components and variance are taken."""
@@ -30,18 +31,6 @@ class Pictures(Protocol):
     def order(self, seed: int, count: int) -> np.ndarray: ...
 
     def picture(self, index: int, generator: torch.Generator) -> Tensor: ...
-
-
-@dataclass(frozen=True)
-class AutoencoderLoss:
-    """Weights of the small autoencoder's loss."""
-
-    ssim: float = 0.3
-    """Weight of structural dissimilarity (1 - SSIM of the grey image) beside the L1 loss."""
-    small: float = 1e-3
-    """Weight of the latents' mean square, which keeps them small."""
-    noise: float = 0.1
-    """Deviation of the noise on the latents, which makes the decoder robust to a sampler's errors."""
 
 
 class AutoencoderObjective(Objective):

@@ -6,7 +6,8 @@ import sys
 
 import tyro
 
-from hoigen.editing.flux_insertion.training.stages import TrainInsertionConfig, recipe_of, run
+from hoigen.editing.flux_insertion.options import TrainInsertionConfig, recipe_of
+from hoigen.editing.flux_insertion.training.stages import run
 
 
 def main() -> int:

@@ -2,36 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from hoigen.learning.loop import Batch, Hardware, LoopConfig, Objective, train
+from hoigen.learning.loop import Batch, Objective, train
 from hoigen.learning.losses import local_ssim
+from hoigen.learning.options import Hardware, LoopConfig
 from hoigen.video.autoencoder import ReferenceAutoencoder
 from hoigen.video.data import ClipSet
-
-
-@dataclass(frozen=True)
-class AutoencoderLoss:
-    """Weights of the autoencoder's loss, and how often a part of its input is left out.
-
-    Without its latents the decoder learns what the reference alone can give; without its reference the latents learn
-    to carry the whole image, which the image and tracking conditions need.
-    """
-
-    ssim: float = 0.3
-    """Weight of structural dissimilarity (1 - SSIM) beside the L1 loss."""
-    kl: float = 3e-4
-    """Weight of the latents' KL divergence from a unit Gaussian."""
-    drop_latent: float = 0.1
-    """Fraction of examples that are decoded without latents, 0 to 1."""
-    drop_reference: float = 0.05
-    """Fraction of examples that are decoded without the reference, 0 to 1."""
-    window: int = 2
-    """Consecutive latents of a clip that are learnt from at once; n are 4n - 3 frames."""
+from hoigen.video.options import AutoencoderLoss
 
 
 class AutoencoderObjective(Objective):

@@ -7,33 +7,22 @@ generated latents teaches it what to trust in them. Encoder and DiT stay as they
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from hoigen.learning.loop import Batch, Hardware, LoopConfig, Objective, train
+from hoigen.learning.loop import Batch, Objective, train
+from hoigen.learning.options import Hardware, LoopConfig
 from hoigen.video.autoencoder import ReferenceAutoencoder
 from hoigen.video.denoise import sample
 from hoigen.video.model import Model
+from hoigen.video.options import DecoderLoss
 from hoigen.video.sampling import CONDITIONS
 from hoigen.video.training.autoencoder import reconstruction
 from hoigen.video.training.diffusion import control_of
 from hoigen.video.training.latents import LatentSet
-
-
-@dataclass(frozen=True)
-class DecoderLoss:
-    """Weights of the decoder's loss on generated latents."""
-
-    ssim: float = 0.3
-    """Weight of structural dissimilarity (1 - SSIM) beside the L1 loss."""
-    window: int = 3
-    """Consecutive latents of a clip that are decoded; n are 4n - 3 frames."""
-    drop_latent: float = 0.1
-    """Fraction of examples that are decoded without latents, 0 to 1."""
 
 
 class DecoderObjective(Objective):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -13,46 +12,18 @@ import torch
 from diffusers import CogVideoXDPMScheduler
 from torch import Tensor, nn
 
-from hoigen.learning.loop import Batch, Hardware, LoopConfig, Objective, train
+from hoigen.learning.loop import Batch, Objective, train
+from hoigen.learning.options import Hardware, LoopConfig
 from hoigen.video.denoise import predict
 from hoigen.video.inputs import PointInputs
 from hoigen.video.model import Model
+from hoigen.video.options import DiffusionLoss
 from hoigen.video.sampling import CONDITIONS
 from hoigen.video.training.latents import POINT_FIELDS, LatentSet, encode_video
 from hoigen.video.transformer import Control, ControlledCogVideoX, with_first_frame
 
 IMAGE_NOISE = (-3.0, 0.5)
 """Mean and deviation of the logarithm of the noise on the first picture (Diffusion as Shader, CogVideoX)."""
-
-
-@dataclass(frozen=True)
-class DiffusionLoss:
-    """What the diffusion stage learns from; the defaults are the paper's, with dropout so that guidance works."""
-
-    conditions: tuple[Literal['points', 'tracking', 'coloured'], ...] = CONDITIONS
-    """Conditions that the control branch is given at all."""
-    mask_weight: float = 1.0
-    """Weight w of the mask loss' (1 + w M), >= 0; 0: the plain loss."""
-    drop_condition: float = 0.1
-    """Chance to leave out each condition of a clip, 0 to 1."""
-    drop_control: float = 0.1
-    """Chance to leave out the whole control branch, 0 to 1."""
-    drop_text: float = 0.1
-    """Chance to leave out the prompt, 0 to 1."""
-    terminal: float = 0.0
-    """Fraction of clips at the last, pure-noise timestep, where few-step sampling starts, 0 to 1."""
-    image_noise: bool = True
-    """Add noise of deviation exp(N(-3, 0.5)) to the first image."""
-    train_backbone: bool = False
-    """Train the backbone too, for one without pre-training."""
-
-    def __post_init__(self) -> None:
-        shares = (self.drop_condition, self.drop_control, self.drop_text, self.terminal)
-        if not (all(0 <= share <= 1 for share in shares) and self.mask_weight >= 0):
-            raise ValueError(
-                'DiffusionLoss: expected drop_condition, drop_control, drop_text, terminal in [0, 1] and '
-                f'mask_weight >= 0, got {self}'
-            )
 
 
 class DiffusionObjective(Objective):

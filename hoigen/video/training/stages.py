@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
 
 import torch
-import tyro
 from diffusers import CogVideoXDPMScheduler
 from torch import nn
 
 from hoigen.learning.checkpoint import whole
-from hoigen.learning.loop import Hardware, LoopConfig
+from hoigen.learning.options import Hardware
 from hoigen.models.configuration import CONFIG
 from hoigen.models.tensors import load_strictly, save_tensors
 from hoigen.video.check import check_clips
@@ -31,88 +28,13 @@ from hoigen.video.model import (
     save_control,
     start_from,
 )
-from hoigen.video.training.autoencoder import AutoencoderLoss, train_autoencoder
-from hoigen.video.training.decoder import DecoderLoss, train_decoder
-from hoigen.video.training.diffusion import DiffusionLoss, train_diffusion
+from hoigen.video.options import STAGES, Stage, TrainConfig, is_published
+from hoigen.video.training.autoencoder import train_autoencoder
+from hoigen.video.training.decoder import train_decoder
+from hoigen.video.training.diffusion import train_diffusion
 from hoigen.video.training.latents import LatentSet
 from hoigen.video.transformer import BACKBONE
 from hoigen.weights import ModelError
-
-Stage = Literal['autoencoder', 'diffusion', 'decoder']
-STAGES: tuple[Stage, ...] = ('autoencoder', 'diffusion', 'decoder')
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """Train one stage of a model, or all that it has, one after the other.
-
-    Run it again with the same arguments to go on from the last checkpoint. The run folder ends as a model that every
-    ``--model`` takes. Settings are by default those of the model's recipe, which --help shows; with ``--model MODEL
-    --help`` that of another model.
-    """
-
-    clips: tuple[Path, ...]
-    """One or several folders of clips (`hoigen clips`)."""
-    out: Path
-    """Run folder: checkpoints, curves, and the trained model."""
-    weights: tuple[float, ...] = ()
-    """How often each folder of clips is drawn from against the others; none: every clip equally often."""
-    model: str = 'cogvideox-5b'
-    """Model to train; a name in config/models or a folder."""
-    start: str | None = None
-    """Model or folder whose weights to train on from; a published backbone takes a branch, none: a new one."""
-    stage: Stage | Literal['all'] = 'all'
-    """Stage to train; all: those that the model has, in order."""
-    seed: int = 0
-    """Seed of the initial weights and of everything drawn in training."""
-    cache: Path | None = None
-    """Folder where the clips' latents are kept; none: beside the clips."""
-    hardware: Hardware = field(default_factory=lambda: Hardware(checkpointing=True))
-    """How the work is done."""
-    autoencoder: LoopConfig = field(default_factory=LoopConfig)
-    """Training of the autoencoder."""
-    diffusion: LoopConfig = field(default_factory=LoopConfig)
-    """Training of the diffusion model or of its branch."""
-    decoder: LoopConfig = field(default_factory=LoopConfig)
-    """Training of the decoder on generated latents."""
-    autoencoder_loss: AutoencoderLoss = field(default_factory=AutoencoderLoss)
-    """The autoencoder's loss."""
-    diffusion_loss: DiffusionLoss = field(default_factory=DiffusionLoss)
-    """What the diffusion stage learns from."""
-    decoder_loss: DecoderLoss = field(default_factory=DecoderLoss)
-    """The decoder's loss."""
-
-
-def recipe(model: str = 'tiny', **given: Any) -> TrainConfig:
-    """The configuration that a model is trained with: the paper's at full size, ours for models learnt from nothing."""
-    if is_published(read_config(model)):
-        return TrainConfig(**{'clips': tyro.MISSING, 'out': tyro.MISSING, 'model': model, **given})
-    small = LoopConfig(schedule='cosine', ema=0.999)
-    return TrainConfig(
-        **{
-            'clips': tyro.MISSING,
-            'out': tyro.MISSING,
-            'model': model,
-            'hardware': Hardware(),
-            'autoencoder': replace(small, steps=3000, learning_rate=1e-3),
-            'diffusion': replace(small, steps=4000, batch=8, learning_rate=6e-4),
-            'decoder': replace(small, steps=800, learning_rate=4e-4),
-            'diffusion_loss': DiffusionLoss(terminal=0.4, image_noise=False, train_backbone=True),
-            **given,
-        }
-    )
-
-
-def recipe_of(arguments: list[str]) -> TrainConfig:
-    """The recipe of the model that a command line names."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument('--model', default='tiny')
-    return recipe(parser.parse_known_args(arguments)[0].model)
-
-
-def is_published(config: ModelConfig) -> bool:
-    """Whether a model has a published backbone and autoencoder, and so only its branch to learn."""
-    return config.base is not None
 
 
 def run(config: TrainConfig) -> None:

@@ -13,6 +13,7 @@ from hoigen.episodes import EpisodeError, cut_episode, find_bags, load_clip, one
 from hoigen.episodes.commands import RecoverConfig, recover_episode
 from hoigen.episodes.report import write_report
 from hoigen.video import clips, generate, make
+from hoigen.video.options import ClipsConfig
 
 TINY = Scene(size=(48, 32), synth=(12, 8), frames=3, points=60, tracks=5)
 
@@ -81,7 +82,7 @@ def test_every_verb_takes_them(run: Path, given: str, monkeypatch: pytest.Monkey
     assert page == (path if path.is_dir() else path.parent) / 'report.html'
     assert page.read_text().count('class="episode"') == 1
     monkeypatch.setattr(clips, '_convert', lambda config, bags: [str(found.path) for found in bags])
-    assert clips.make_clips(clips.ClipsConfig(out=run.parent / 'train', from_bags=path)) == 1
+    assert clips.make_clips(ClipsConfig(out=run.parent / 'train', from_bags=path)) == 1
     [(_, spec)] = generate._recorded(generate.GenerateConfig(clips=(path,)))
     [scene], _ = make._recorded(spec)
     assert len(scene.clip.stamps_ns) == len(scene.mesh_frames) == 1, '4k+1 of 3 frames'

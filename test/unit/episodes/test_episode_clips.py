@@ -32,7 +32,8 @@ from hoigen.episodes import (
 from hoigen.episodes.report import write_report
 from hoigen.episodes.storage import BagWriter
 from hoigen.records import Clip, Episode
-from hoigen.video.clips import ClipsConfig, make_clips
+from hoigen.video.clips import make_clips
+from hoigen.video.options import ClipsConfig
 
 
 @pytest.fixture(scope='module')

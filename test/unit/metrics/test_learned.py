@@ -17,8 +17,9 @@ from transformers import (
 )
 
 from hoigen.metrics.inception import Inception
-from hoigen.metrics.learned import LearnedConfig, LearnedMeasures
+from hoigen.metrics.learned import LearnedMeasures
 from hoigen.metrics.lpips import Lpips
+from hoigen.metrics.options import LearnedConfig
 from hoigen.metrics.weights import WeightsError, load_network, read_tensors
 from hoigen.provenance import sha256_of
 

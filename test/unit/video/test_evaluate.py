@@ -9,7 +9,7 @@ import pytest
 
 from hoigen.conditioning import pasted_baseline
 from hoigen.metrics.contact import contact_errors
-from hoigen.metrics.learned import LearnedConfig, LearnedMeasures
+from hoigen.metrics.learned import LearnedMeasures
 from hoigen.metrics.measures import (
     CONTACT_FOUND,
     CONTACT_MM,
@@ -21,6 +21,7 @@ from hoigen.metrics.measures import (
     measure,
     regions,
 )
+from hoigen.metrics.options import LearnedConfig
 from hoigen.metrics.statistics import Summary, summarise
 from hoigen.metrics.tables import markdown, measure_table
 from hoigen.video.evaluate import (
@@ -31,7 +32,6 @@ from hoigen.video.evaluate import (
     NO_LATENT,
     OTHER,
     PASTED,
-    EvaluateConfig,
     Measures,
     _write,
     evaluate_frames,
@@ -41,6 +41,7 @@ from hoigen.video.evaluate import (
     sheet,
 )
 from hoigen.video.heldout import heldout_clip
+from hoigen.video.options import EvaluateConfig
 from hoigen.video.sampling import Sampling
 
 

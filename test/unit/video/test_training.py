@@ -13,7 +13,8 @@ from torch import nn
 from hoigen.learning import loop as loop_module
 from hoigen.learning.checkpoint import STATE, TrainingError, last_checkpoint
 from hoigen.learning.curves import CURVES, PICTURE, read_curves
-from hoigen.learning.loop import Hardware, LoopConfig, Objective, train
+from hoigen.learning.loop import Objective, train
+from hoigen.learning.options import Hardware, LoopConfig
 
 PLAIN = Hardware(precision='no')
 

@@ -17,8 +17,9 @@ from synthetic_scene import moving_scene
 from hoigen.conditioning import build_clip, window
 from hoigen.episodes import EpisodeError
 from hoigen.video.check import check_clips
-from hoigen.video.clips import ClipsConfig, make_clips, starts
+from hoigen.video.clips import make_clips, starts
 from hoigen.video.data import ClipSet, DataError
+from hoigen.video.options import ClipsConfig
 
 FITS = {'frames': 5, 'cloud': 32, **SIZE, 'quiet': True}
 

@@ -11,13 +11,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from small_training import small_config, write_clips
 
-from hoigen.learning.loop import Hardware
+from hoigen.learning.options import Hardware
 from hoigen.video.data import ClipSet
 from hoigen.video.model import build, read_config
+from hoigen.video.options import DiffusionLoss, recipe
 from hoigen.video.training import latents as latents_module
-from hoigen.video.training.diffusion import DiffusionLoss, DiffusionObjective, control_of, freeze, masked_velocity_loss
+from hoigen.video.training.diffusion import DiffusionObjective, control_of, freeze, masked_velocity_loss
 from hoigen.video.training.latents import LatentSet, encode_video, latent_mask
-from hoigen.video.training.stages import recipe
 from hoigen.video.transformer import Control
 
 

@@ -20,11 +20,11 @@ from small_training import write_clips, write_model
 from hoigen.cli import main as cli_main
 from hoigen.learning.checkpoint import last_checkpoint
 from hoigen.learning.curves import read_curves
-from hoigen.learning.loop import Hardware
+from hoigen.learning.options import Hardware
 from hoigen.video.model import load
+from hoigen.video.options import STAGES, DecoderLoss, TrainConfig, recipe
 from hoigen.video.train import main as module_main
-from hoigen.video.training.decoder import DecoderLoss
-from hoigen.video.training.stages import STAGES, TrainConfig, recipe, run
+from hoigen.video.training.stages import run
 
 STEPS, BATCH = 8, 2
 

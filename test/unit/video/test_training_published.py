@@ -12,9 +12,10 @@ from safetensors.torch import load_file
 from small_training import write_clips
 
 from hoigen.learning.curves import read_curves
-from hoigen.learning.loop import Hardware
+from hoigen.learning.options import Hardware
 from hoigen.video.model import CONTROL, load, save_config
-from hoigen.video.training.stages import TrainConfig, recipe, run, start_model
+from hoigen.video.options import TrainConfig, recipe
+from hoigen.video.training.stages import run, start_model
 from hoigen.weights import ModelError
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from hoigen.editing.asset_reference.loading import Parts
 from hoigen.editing.asset_reference.model import Layout, Views
+from hoigen.editing.asset_reference.options import AssetLoss
 from hoigen.editing.asset_reference.training.examples import AssetExamples
 from hoigen.editing.conditions import as_signed
 from hoigen.editing.flux.autoencoder import Autoencoder
@@ -18,26 +17,10 @@ from hoigen.editing.flux.tokens import encode
 from hoigen.editing.flux.words import LENGTH
 from hoigen.learning.loop import Batch, Objective
 
-__all__ = ['AssetLoss', 'AssetObjective']
+__all__ = ['AssetObjective']
 
 BLACK = -1.0
 """Views that show nothing."""
-
-
-@dataclass(frozen=True)
-class AssetLoss:
-    """What is learnt from."""
-
-    drop_text: float = 0.1
-    """Fraction of examples without a caption, 0 to 1."""
-    drop_views: float = 0.1
-    """Fraction of examples without views of the asset, 0 to 1."""
-    terminal: float = 0.2
-    """Fraction of examples at pure noise, where few-step sampling starts, 0 to 1."""
-    recolour: float = 0.5
-    """Fraction of examples with permuted colours, so that colours come from the views, not the caption, 0 to 1."""
-    object: float = 3.0
-    """Weight of what shows the object, relative to the rest, less one."""
 
 
 class AssetObjective(Objective):

@@ -12,7 +12,7 @@ from hoigen.editing.asset_reference.training.objective import AssetObjective
 from hoigen.editing.conditions import as_uint8
 from hoigen.editing.flux.codec_training import dissimilarity
 from hoigen.editing.flux.tokens import decode
-from hoigen.editing.flux_insertion.training.refining import RefinerLoss
+from hoigen.editing.flux_insertion.options import RefinerLoss
 from hoigen.learning.loop import Batch, Objective
 
 __all__ = ['AssetRefinerObjective']

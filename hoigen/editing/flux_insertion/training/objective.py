@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
@@ -15,42 +14,15 @@ from hoigen.editing.flux.autoencoder import Autoencoder
 from hoigen.editing.flux.sampling import Velocity
 from hoigen.editing.flux.tokens import encode
 from hoigen.editing.flux_insertion.model import FEATURES, InsertionTransformer, sequence_ids
+from hoigen.editing.flux_insertion.options import InsertionLoss
 from hoigen.editing.flux_insertion.training.examples import ExampleSet, Given, channels_first
 from hoigen.editing.synthesis import GREY, filled
 from hoigen.learning.loop import Batch, Objective
 
-__all__ = ['InsertionLoss', 'InsertionObjective', 'blank']
+__all__ = ['InsertionObjective', 'blank']
 
 WHITE = 250
 """Darker pixels of a view belong to the thing."""
-
-
-@dataclass(frozen=True)
-class InsertionLoss:
-    """What a stage learns from."""
-
-    box: float = 0.3
-    """Fraction of examples of which only the box about the object is known, 0 to 1."""
-    guided: float = 0.5
-    """Fraction of the other examples that are given the mesh's own appearance, drawn at the pose, 0 to 1."""
-    erased: float = 0.4
-    """Fraction of the guided examples in which a part of that appearance is unknown, 0 to 1."""
-    nearest: float = 0.5
-    """Fraction of examples whose first reference is the view of the most similar rotation, as in use, 0 to 1."""
-    removal: float = 0.1
-    """Fraction of examples in which an object is removed, 0 to 1."""
-    outline: float = 0.4
-    """Fraction of stage 1's examples in which the view's outline is given, 0 to 1."""
-    terminal: float = 0.3
-    """Fraction of examples at pure noise, where few-step sampling starts, 0 to 1."""
-    paint: float = 3.0
-    """Weight of painted pixels, relative to the rest, less one."""
-    recolour: float = 0.5
-    """Fraction of examples with permuted colours, 0 to 1."""
-    drop_text: float = 0.1
-    """Fraction of examples without a caption, 0 to 1."""
-    times: Literal['uniform', 'logit_normal'] = 'uniform'
-    """Distribution of the noise level; FLUX was trained with logit_normal."""
 
 
 class Learner(Protocol):

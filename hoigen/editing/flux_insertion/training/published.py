@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from hoigen.editing.flux.configuration import EditConfig
 from hoigen.editing.flux.text import CaptionEncoder
 from hoigen.editing.flux_insertion.model import InsertionTransformer
+from hoigen.editing.flux_insertion.options import InsertionLoss
 from hoigen.editing.flux_insertion.published import (
     TRAINED,
     load_autoencoder,
@@ -21,9 +22,10 @@ from hoigen.editing.flux_insertion.published import (
     trained,
 )
 from hoigen.editing.flux_insertion.training.examples import ExampleSet
-from hoigen.editing.flux_insertion.training.objective import InsertionLoss, InsertionObjective
+from hoigen.editing.flux_insertion.training.objective import InsertionObjective
 from hoigen.learning.checkpoint import whole
-from hoigen.learning.loop import Hardware, LoopConfig, train
+from hoigen.learning.loop import train
+from hoigen.learning.options import Hardware, LoopConfig
 
 __all__ = ['train_published']
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -12,21 +10,12 @@ from hoigen.editing.flux.autoencoder import Autoencoder
 from hoigen.editing.flux.codec_training import dissimilarity
 from hoigen.editing.flux.sampling import sample, schedule
 from hoigen.editing.flux.tokens import decode
+from hoigen.editing.flux_insertion.options import RefinerLoss
 from hoigen.editing.flux_insertion.refiner import Refiner
 from hoigen.editing.flux_insertion.training.objective import InsertionObjective
 from hoigen.learning.loop import Batch, Objective
 
-__all__ = ['RefinerLoss', 'RefinerObjective']
-
-
-@dataclass(frozen=True)
-class RefinerLoss:
-    """Weights of the refiner's loss."""
-
-    ssim: float = 0.3
-    """Weight of structural dissimilarity (1 - SSIM of the grey image) beside the L1 loss."""
-    paint: float = 4.0
-    """Weight of painted pixels, relative to the rest, less one."""
+__all__ = ['RefinerObjective']
 
 
 class RefinerObjective(Objective):

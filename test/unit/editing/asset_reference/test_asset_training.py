@@ -9,20 +9,21 @@ import torch
 from hoigen.editing.asset_reference.conditions import PointCode
 from hoigen.editing.asset_reference.generator import load_asset_reference
 from hoigen.editing.asset_reference.loading import FILES, build_parts
+from hoigen.editing.asset_reference.options import AssetLoss
 from hoigen.editing.asset_reference.pose import find_pose
 from hoigen.editing.asset_reference.training import stages
 from hoigen.editing.asset_reference.training.examples import AssetExamples
-from hoigen.editing.asset_reference.training.objective import AssetLoss, AssetObjective
+from hoigen.editing.asset_reference.training.objective import AssetObjective
 from hoigen.editing.asset_reference.training.refining import AssetRefinerObjective
 from hoigen.editing.asset_reference.training.scenes import ScenesConfig, make_scenes, simulate_assets
 from hoigen.editing.asset_reference.training.start import start_from
 from hoigen.editing.flux.configuration import EditConfig, ModelError
 from hoigen.editing.flux_insertion.loading import build_parts as build_insertion
-from hoigen.editing.flux_insertion.training.refining import RefinerLoss
+from hoigen.editing.flux_insertion.options import RefinerLoss
 from hoigen.editing.meshes.things import made_thing
 from hoigen.geometry.transforms import angle_between, invert, rigid
 from hoigen.learning.checkpoint import TrainingError
-from hoigen.learning.loop import Hardware, LoopConfig
+from hoigen.learning.options import Hardware, LoopConfig
 from hoigen.models.tensors import save_tensors
 from hoigen.sources.mujoco.clutter import Clutter
 from hoigen.sources.mujoco.render import Renderer

@@ -19,13 +19,13 @@ from hoigen.editing.evaluation.evaluate import (
     MEASURES,
     OCCLUSION,
     TURNED,
-    EvaluateEditConfig,
     evaluate,
     measure,
     missed_bounds,
     table_of,
 )
-from hoigen.editing.evaluation.identity import Identity, IdentityConfig
+from hoigen.editing.evaluation.identity import Identity
+from hoigen.editing.evaluation.options import EvaluateEditConfig, IdentityConfig
 from hoigen.editing.evaluation.rows import (
     BASELINES,
     MODEL,

@@ -14,7 +14,8 @@ from transformers import (
 )
 from transformers.models.bit.image_processing_pil_bit import BitImageProcessorPil
 
-from hoigen.editing.evaluation.identity import Identity, IdentityConfig, cut_out
+from hoigen.editing.evaluation.identity import Identity, cut_out
+from hoigen.editing.evaluation.options import IdentityConfig
 from hoigen.metrics.weights import WeightsError
 from hoigen.provenance import sha256_of
 from hoigen.weights import ModelError

@@ -10,9 +10,10 @@ from safetensors.torch import load_file
 
 from hoigen.editing.flux.configuration import ModelError, save_config
 from hoigen.editing.flux_insertion.loading import load_insertion
+from hoigen.editing.flux_insertion.options import recipe
 from hoigen.editing.flux_insertion.published import TRAINED, start_from, trained
-from hoigen.editing.flux_insertion.training.stages import recipe, run
-from hoigen.learning.loop import Hardware, LoopConfig
+from hoigen.editing.flux_insertion.training.stages import run
+from hoigen.learning.options import Hardware, LoopConfig
 
 SIZE, VIEWS, EXAMPLES = 32, 5, 3
 

@@ -14,16 +14,17 @@ from hoigen.editing.flux.configuration import ModelError, save_config
 from hoigen.editing.flux_insertion.inserter import load_inserter
 from hoigen.editing.flux_insertion.loading import Parts
 from hoigen.editing.flux_insertion.model import FEATURES
+from hoigen.editing.flux_insertion.options import InsertionLoss, recipe
 from hoigen.editing.flux_insertion.training.examples import ExampleSet
-from hoigen.editing.flux_insertion.training.objective import InsertionLoss, InsertionObjective, blank
-from hoigen.editing.flux_insertion.training.stages import recipe, run
+from hoigen.editing.flux_insertion.training.objective import InsertionObjective, blank
+from hoigen.editing.flux_insertion.training.stages import run
 from hoigen.editing.placement import box_of, place
 from hoigen.editing.synthesis import make_room
 from hoigen.editing.views import random_views
 from hoigen.geometry.shading import draw
 from hoigen.geometry.transforms import rigid
 from hoigen.learning.checkpoint import TrainingError
-from hoigen.learning.loop import Hardware
+from hoigen.learning.options import Hardware
 from hoigen.records import Camera, MeshAsset
 
 SIZE = 32
