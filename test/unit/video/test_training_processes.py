@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from forked_training import start, train_in_two
 from safetensors.torch import load_file
 from small_training import write_clips, write_model
 
@@ -56,18 +56,14 @@ def config_of(folder: Path, out: str) -> TrainConfig:
     )
 
 
-def command(folder: Path, out: str, launcher: tuple[str, ...] = ()) -> list[str]:
-    """The same configuration as a command line."""
+def command(folder: Path, out: str) -> list[str]:
+    """The same configuration as arguments of a command line."""
     loops = [
         f'--{name}.{key}={value}'
         for name in STAGES
         for key, value in (('steps', STEPS), ('batch', BATCH), ('warmup', 2), ('checkpoint-every', 2))
     ]
     return [
-        sys.executable,
-        *launcher,
-        '-m',
-        'hoigen.video.train',
         '--clips',
         str(folder / 'clips'),
         '--out',
@@ -80,17 +76,6 @@ def command(folder: Path, out: str, launcher: tuple[str, ...] = ()) -> list[str]
         '2',
         *loops,
     ]
-
-
-def start(arguments: list[str], **environment: str) -> subprocess.Popen:
-    root = Path(__file__).parents[3]
-    return subprocess.Popen(
-        arguments,
-        env={**os.environ, **environment, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(root)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
 
 
 def same_run(folder: Path, out: str, stages: tuple[str, ...] = STAGES) -> None:
@@ -107,9 +92,7 @@ def same_run(folder: Path, out: str, stages: tuple[str, ...] = STAGES) -> None:
 
 def test_two_processes_train_what_one_does(folder):
     """2 processes with 1 clip each are 1 process with 2 clips: results must not depend on the machine's size."""
-    process = start(command(folder, 'two', ('-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2')))
-    said, _ = process.communicate(timeout=600)
-    assert process.returncode == 0, said
+    train_in_two(command(folder, 'two'), folder)
     same_run(folder, 'two')
 
 
@@ -126,26 +109,20 @@ def test_two_sharded_processes_train_what_one_does(folder):
     """FSDP as on 8 GPUs: every weight in two parts, the same curve, and whole weights in the end."""
     (folder / 'sharded').mkdir()
     shutil.copy(folder / 'whole' / 'autoencoder.safetensors', folder / 'sharded')
-    script = str(Path(__file__).with_name('sharded_on_cpu.py'))
-    launched = command(folder, 'sharded', ('-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2'))
-    place = launched.index('hoigen.video.train')
-    arguments = [*launched[: place - 1], script, *launched[place + 1 :], '--stage', 'diffusion']
-    process = start(arguments, **fsdp_environment())
-    said, _ = process.communicate(timeout=600)
-    assert process.returncode == 0, said
+    train_in_two([*command(folder, 'sharded'), '--stage', 'diffusion'], folder, **fsdp_environment())
     same_run(folder, 'sharded', ('diffusion',))
 
 
 def test_a_run_that_is_killed_goes_on_as_if_nothing_had_happened(folder):
     """kill -9 in the middle of the diffusion stage; the same command then gives the same curves and weights."""
-    process = start(command(folder, 'killed'))
+    process = start(command(folder, 'killed'), folder / 'said')
     stage, deadline = folder / 'killed' / 'diffusion', time.monotonic() + 600
     while last_checkpoint(stage) is None:
-        assert process.poll() is None, process.communicate()[0]
+        assert process.is_alive(), (folder / 'said').read_text()
         assert time.monotonic() < deadline
         time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
     killed_at = int(last_checkpoint(stage).name[-8:])
     assert 0 < killed_at < STEPS, 'the process was done before it could be killed'
     run(config_of(folder, 'killed'))
@@ -163,7 +140,7 @@ def test_bad_input_is_one_sentence(folder, entry, capsys, monkeypatch):
     """Nobody should have to read a traceback to learn that a file is cut off; by either name of the command."""
     bad = write_clips(folder / 'bad', 1)
     (bad / 'cut.safetensors').write_bytes(b'half')
-    arguments = [*command(folder, 'never')[3:], '--clips', str(bad)]
+    arguments = [*command(folder, 'never'), '--clips', str(bad)]
     monkeypatch.setattr(sys, 'argv', ['train', *arguments])
     assert (module_main() if entry == 'module' else cli_main(['train', 'video', *arguments])) == 1
     said = capsys.readouterr().err.replace('\n', ' ')
