@@ -135,6 +135,7 @@ def test_too_little_memory_is_refused_with_what_would_fit(config, need, monkeypa
     """Before 20 GB are read: needed, free, and the option that would make it fit."""
     has = need.peak(Memory(tiling=True, offload='model')) + 1
     monkeypatch.setattr('hoigen.video.memory.psutil.virtual_memory', lambda: SimpleNamespace(available=has))
+    monkeypatch.setattr('hoigen.video.memory.needs', lambda _: need)
     with pytest.raises(ModelError, match=r'needs .* GB of memory on cpu, .* are free; .*hoigen link .*--memory'):
         refuse_too_little(config)
     refuse_too_little(replace(config, memory=Memory(tiling=True, offload='model')))
@@ -154,8 +155,8 @@ def test_training_needs(config):
 
 def test_the_verb_says_whether_it_fits(config, tmp_path, capsys):
     save_config(config, tmp_path)
-    arguments = ['plan', '--model', str(tmp_path), '--training']
-    assert main([*arguments, '--memory', '1']) == 0
+    arguments = ['plan', '--model', str(tmp_path)]
+    assert main([*arguments, '--training', '--memory', '1']) == 0
     assert 'fits' in capsys.readouterr().out
     assert main([*arguments, '--memory', '0.0001']) == 1
     assert 'no use of memory fits' in capsys.readouterr().out
