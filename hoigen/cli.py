@@ -77,7 +77,7 @@ VERBS = {
         'hoigen.editing.data.command',
         'DataConfig',
         'make_data',
-        'make scenes for training of insertion, simulated or of real pictures',
+        'make scenes for training of insertion, simulated or of real images',
         'hoigen edit data --out data/edit --count 2000 --meshes my_meshes',
     ),
     'train video': Verb(
@@ -92,14 +92,14 @@ VERBS = {
         'hoigen.editing.asset_reference.options',
         'TrainAssetConfig',
         'hoigen.editing.asset_reference.training.stages:run',
-        'train a model that makes pictures of a 3D asset, resumable',
+        'train a model that makes images of a 3D asset, resumable',
         'hoigen train asset --data data/assets --out runs/asset',
     ),
     'train insertion': Verb(
         'hoigen.editing.flux_insertion.options',
         'TrainInsertionConfig',
         'hoigen.editing.flux_insertion.training.stages:run',
-        'train a model that puts objects into pictures, resumable',
+        'train a model that inserts objects into images, resumable',
         'hoigen train insertion --data data/scenes --out runs/insertion',
         'recipe_of',
     ),
@@ -128,7 +128,7 @@ VERBS = {
         'hoigen.editing.asset_reference.options',
         'EvaluateReferenceConfig',
         'hoigen.editing.asset_reference.evaluate:evaluate',
-        'measure pictures of held-out 3D assets',
+        'measure images of held-out 3D assets',
         'hoigen evaluate reference',
     ),
     'ablate': Verb(
@@ -149,7 +149,7 @@ VERBS = {
         'hoigen.editing.commands.verbs',
         'InsertConfig',
         'insert',
-        'put an object into a picture or a recorded clip at a 6DoF pose',
+        'insert an object into an image or a recorded clip at a 6DoF pose',
         'hoigen edit insert scene.png --fov-deg 60 --mesh mug.glb --position 0 0.1 0.6 --view-angles 30 20 0',
     ),
     'edit move': Verb(
@@ -163,14 +163,14 @@ VERBS = {
         'hoigen.editing.asset_reference.command',
         'ReferenceConfig',
         'reference',
-        'make pictures of a 3D asset, each with its point map and the pose that it tells',
+        'make images of a 3D asset, each with its point map and the pose that follows from it',
         'hoigen edit reference mug.glb --caption "a red mug" --azimuth 45',
     ),
     'edit remove': Verb(
         'hoigen.editing.commands.verbs',
         'RemoveConfig',
         'remove',
-        'take the object out of a recorded clip, or what a mask covers out of a picture',
+        'remove the object from a recorded clip, or what a mask covers from an image',
         'hoigen edit remove out/demo/episode_0000',
     ),
     'models fetch': Verb(
@@ -184,14 +184,14 @@ VERBS = {
         'hoigen.weights.fetch',
         'ListConfig',
         'list_models',
-        'tell which published weights there are, and their licences',
+        'list the published weights and their licences',
         'hoigen models list',
     ),
     'plan': Verb(
         'hoigen.video.options',
         'PlanConfig',
         'hoigen.video.plan:plan',
-        'tell the memory and work of a model before it is loaded',
+        'report the memory and work that a model needs, before it is loaded',
         'hoigen plan --model cogvideox-5b --memory 24 --training --gpus 8',
     ),
     'report': Verb(
@@ -218,7 +218,7 @@ VERBS = {
 }
 
 EXPECTED = (ValueError, RuntimeError, OSError)
-"""What bad input or a bad machine raises; anything else is a fault of ours and shows its traceback."""
+"""What bad input or a bad machine raises; anything else is a bug and shows its traceback."""
 
 OUT_OF_MEMORY = 'the machine has too little memory for this; choose smaller images or fewer frames'
 
@@ -226,7 +226,7 @@ OUT_OF_MEMORY = 'the machine has too little memory for this; choose smaller imag
 def usage(verbs: Iterable[str] = VERBS) -> str:
     """The verbs with what they do and an example each."""
     rows = '\n'.join(f'  {name:20} {VERBS[name].says}\n{"":23}{VERBS[name].example}' for name in verbs)
-    return f'usage: hoigen VERB [options]; hoigen VERB --help tells the options\n\n{rows}\n'
+    return f'usage: hoigen VERB [options]; hoigen VERB --help shows the options\n\n{rows}\n'
 
 
 def verb_of(arguments: list[str]) -> str | None:

@@ -77,13 +77,13 @@ class TrainAssetConfig:
 
 @dataclass(frozen=True)
 class EvaluateReferenceConfig:
-    """Measure pictures of assets whose seeds, sizes, textures and proportions are held out, each asked for from a
+    """Measure images of assets whose seeds, sizes, textures and proportions are held out, each asked for from a
     direction of its own.
 
     Writes table.md, results.json and sheet.png to ``out``. Pose found: the point map tells one; what follows is of
     those. Points off: median distance of the map's points from where the pose puts them. Mask IoU: of the map with the
-    mesh drawn at the pose. Look error: of the picture against that mesh, 0 to 255. Own look nearest: of four assets,
-    the colours that the map looks up are nearest to the picture's on the one that was asked for.
+    mesh drawn at the pose. Look error: of the image against that mesh, 0 to 255. Own look nearest: of four assets,
+    the colours that the map looks up are nearest to the image's on the one that was asked for.
     """
 
     model: str = 'asset-tiny'

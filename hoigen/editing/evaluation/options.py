@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class IdentityConfig:
-    """Networks that tell objects apart; a measure without weights is left out. Mind their licences."""
+    """Networks that distinguish objects; a measure without weights is left out. Mind their licences."""
 
     dino: str | None = None
     """DINOv2 model: 'dinov2' once it is fetched, or a folder."""
