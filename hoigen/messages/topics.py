@@ -54,3 +54,12 @@ DIAGNOSTICS = Topic('diagnostics', 'diagnostic_msgs/msg/DiagnosticArray', 'diagn
 
 TOPICS = tuple(value for value in globals().values() if isinstance(value, Topic))
 """In the order in which a node advertises them: who knows of the image knows what comes with it."""
+
+SCENE_PARTS = (MESH_FRAME, IMAGE, CAMERA_INFO, CAMERA_POSE, LABELS)
+"""What makes a scene frame, with the mesh_assets of its episode."""
+
+CONDITIONS = (POINTS, TRACKS, MASK, CONDITION_DEPTH)
+"""What is made from a scene frame, of which condition/tracks names the labels."""
+
+CLIP_PARTS = (IMAGE, CAMERA_INFO, CAMERA_POSE, LABELS, *CONDITIONS)
+"""What makes a row of a clip."""

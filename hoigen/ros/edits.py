@@ -16,8 +16,8 @@ from hoigen.msg import EditedObject
 from hoigen.records import Camera, Contacts, Labels, Provenance
 from hoigen.ros import convert, topics
 from hoigen.ros.options.pose_editor import DEPTHS, INPUTS
-from hoigen.ros.streams import Refused, Tables
-from hoigen.ros.stretches import Instant, fit_together, stamp_of
+from hoigen.sources.streams.order import Refused, Tables
+from hoigen.sources.streams.stretches import Instant, fit_together, stamp_of
 
 __all__ = ['PARTS', 'Instant', 'Poses', 'Seen', 'edited_to_msgs', 'seen_of', 'to_world', 'untouched']
 

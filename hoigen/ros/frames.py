@@ -9,9 +9,9 @@ from typing import NamedTuple
 from rclpy.serialization import deserialize_message
 
 from hoigen.ros import topics
-from hoigen.ros.pairing import Origin, Pairing, source_of
-from hoigen.ros.streams import Refused
 from hoigen.ros.topics import Topic
+from hoigen.sources.streams.order import Refused
+from hoigen.sources.streams.pairing import Origin, Pairing, source_of
 
 __all__ = ['Found', 'Frames']
 

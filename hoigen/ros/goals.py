@@ -16,7 +16,7 @@ from rclpy.action.server import ServerGoalHandle
 from rclpy.task import Future
 
 from hoigen.ros import convert
-from hoigen.ros.streams import Refused
+from hoigen.sources.streams.order import Refused
 
 if TYPE_CHECKING:
     from hoigen.ros.nodes.base import ManagedNode

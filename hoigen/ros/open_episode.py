@@ -10,8 +10,8 @@ from typing import Any
 from hoigen.episodes import EpisodeError, EpisodeMismatch, EpisodeSummary, EpisodeWriter, cut_episode
 from hoigen.records import EpisodeState, EpisodeStatus
 from hoigen.ros import topics
-from hoigen.ros.streams import Refused
 from hoigen.ros.topics import Topic
+from hoigen.sources.streams.order import Refused
 
 __all__ = ['PROVENANCE_OF', 'OpenEpisode']
 

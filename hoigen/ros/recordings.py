@@ -18,9 +18,9 @@ from hoigen.records import EpisodeState, EpisodeStatus
 from hoigen.ros import topics
 from hoigen.ros.frames import Found, Frames
 from hoigen.ros.open_episode import PROVENANCE_OF, OpenEpisode
-from hoigen.ros.pairing import Origin
-from hoigen.ros.streams import EpisodeOrder, Refused, Tables
 from hoigen.ros.topics import Topic
+from hoigen.sources.streams.order import EpisodeOrder, Refused, Tables
+from hoigen.sources.streams.pairing import Origin
 
 __all__ = ['PROVENANCE_OF', 'Recordings']
 

@@ -96,14 +96,9 @@ DIAGNOSTICS = Topic(rows.DIAGNOSTICS)
 _IN_GRAPH = {value.row: value for value in list(globals().values()) if isinstance(value, Topic)}
 TOPICS = tuple(_IN_GRAPH[row] for row in rows.TOPICS if row is not rows.DIAGNOSTICS)
 
-SCENE_PARTS = (MESH_FRAME, IMAGE, CAMERA_INFO, CAMERA_POSE, LABELS)
-"""What makes a scene frame, with the mesh_assets of its episode."""
-
-CONDITIONS = (POINTS, TRACKS, MASK, CONDITION_DEPTH)
-"""What is made from a scene frame, of which condition/tracks names the labels."""
-
-CLIP_PARTS = (IMAGE, CAMERA_INFO, CAMERA_POSE, LABELS, *CONDITIONS)
-"""What makes a row of a clip."""
+SCENE_PARTS, CONDITIONS, CLIP_PARTS = (
+    tuple(_IN_GRAPH[row] for row in parts) for parts in (rows.SCENE_PARTS, rows.CONDITIONS, rows.CLIP_PARTS)
+)
 
 
 def role_of(node: str) -> str:

@@ -20,8 +20,8 @@ from hoigen.conditioning import ConditioningConfig, build_clip
 from hoigen.messages import decode
 from hoigen.records import Camera, MeshAsset, SceneFrame
 from hoigen.ros import convert
-from hoigen.ros.beside import Beside
 from hoigen.ros.nodes.condition_builder import ConditionBuilder
+from hoigen.sources.streams.beside import Beside
 
 POINTS = {'points': 500, 'tracks': 40}
 

@@ -25,10 +25,10 @@ from hoigen.episodes import EpisodeError, EpisodeMismatch
 from hoigen.msg import Labels, PointTracks
 from hoigen.records import EpisodeState, EpisodeStatus, Provenance
 from hoigen.ros import convert, topics
-from hoigen.ros.pairing import Origin, name_source
 from hoigen.ros.recordings import EARLY_LABELS, OPEN_EPISODES, Recordings
-from hoigen.ros.streams import Refused
 from hoigen.ros.topics import Topic
+from hoigen.sources.streams.order import Refused
+from hoigen.sources.streams.pairing import Origin, name_source
 
 SCENE = [topics.MESH_FRAME, topics.IMAGE, topics.CAMERA_INFO, topics.CAMERA_POSE, topics.LABELS]
 CONDITIONS = list(topics.CONDITIONS)

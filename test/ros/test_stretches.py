@@ -12,8 +12,8 @@ pytest.importorskip('hoigen.msg', reason='needs the built messages: source insta
 
 from hoigen.records import Camera
 from hoigen.ros import convert
-from hoigen.ros.streams import Refused
-from hoigen.ros.stretches import Stretch, StretchCollector, footage_of
+from hoigen.sources.streams.order import Refused
+from hoigen.sources.streams.stretches import Stretch, StretchCollector, footage_of
 
 SECOND = 10**9
 K = np.array([[20.0, 0, 9.5], [0, 20.0, 5.5], [0, 0, 1]])

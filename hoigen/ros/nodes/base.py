@@ -22,10 +22,10 @@ from hoigen.records import EpisodeStatus
 from hoigen.ros import convert, topics
 from hoigen.ros.declare import NodeOptions
 from hoigen.ros.diagnostics import Diagnostics
-from hoigen.ros.pairing import origin_of
 from hoigen.ros.parameters import Parameters
-from hoigen.ros.streams import Refused
 from hoigen.ros.worker import Worker
+from hoigen.sources.streams.order import Refused
+from hoigen.sources.streams.pairing import origin_of
 
 C = TypeVar('C', bound=NodeOptions)
 READERS_POLL_S = 0.05

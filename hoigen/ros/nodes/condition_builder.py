@@ -15,12 +15,12 @@ from hoigen.messages import decode
 from hoigen.messages.encode import frame_names
 from hoigen.records import EpisodeState, EpisodeStatus, MeshAsset, Provenance, RecordError, SceneFrame
 from hoigen.ros import convert, topics
-from hoigen.ros.beside import Beside
 from hoigen.ros.nodes.base import ManagedNode, spin
 from hoigen.ros.options.condition_builder import ConditionBuilderOptions
-from hoigen.ros.pairing import Origin, name_source
-from hoigen.ros.streams import EpisodeOrder, Refused, Tables
-from hoigen.ros.sync import ExactSync
+from hoigen.sources.streams.beside import Beside
+from hoigen.sources.streams.order import EpisodeOrder, Refused, Tables
+from hoigen.sources.streams.pairing import Origin, name_source
+from hoigen.sources.streams.sync import ExactSync
 
 Build = Callable[[Sequence[MeshAsset], ConditioningConfig], ClipBuilder]
 

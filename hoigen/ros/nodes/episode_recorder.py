@@ -13,10 +13,10 @@ from hoigen.records import EpisodeState, EpisodeStatus
 from hoigen.ros import topics
 from hoigen.ros.nodes.base import ManagedNode, spin
 from hoigen.ros.options.episode_recorder import EpisodeRecorderOptions
-from hoigen.ros.pairing import Origin
 from hoigen.ros.recordings import Recordings
-from hoigen.ros.streams import Refused
 from hoigen.ros.topics import Topic
+from hoigen.sources.streams.order import Refused
+from hoigen.sources.streams.pairing import Origin
 
 Item = tuple[Topic, bytes, Origin | None]
 

@@ -17,13 +17,13 @@ from hoigen.messages.encode import FrameNames
 from hoigen.perception.perceive import Perceived, Perceiver
 from hoigen.records import Clip, EpisodeState, EpisodeStatus, Footage, Provenance
 from hoigen.ros import convert, topics
-from hoigen.ros.clips import LEAST_FRAMES
 from hoigen.ros.nodes.base import ManagedNode, spin
 from hoigen.ros.options.perception import PerceptionOptions
-from hoigen.ros.pairing import Origin, name_source
-from hoigen.ros.streams import Refused
-from hoigen.ros.stretches import Stretch, StretchCollector, footage_of
-from hoigen.ros.sync import ExactSync
+from hoigen.sources.streams.clips import LEAST_FRAMES
+from hoigen.sources.streams.order import Refused
+from hoigen.sources.streams.pairing import Origin, name_source
+from hoigen.sources.streams.stretches import Stretch, StretchCollector, footage_of
+from hoigen.sources.streams.sync import ExactSync
 
 PARTS = (topics.DEPTH, topics.CAMERA_INFO, topics.IMAGE)
 """What an instant may consist of."""

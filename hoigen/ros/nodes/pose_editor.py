@@ -22,10 +22,10 @@ from hoigen.ros.goals import Cancelled
 from hoigen.ros.nodes.base import ManagedNode, spin
 from hoigen.ros.nodes.pose_editing import EditPoseServer, Job, Made
 from hoigen.ros.options.pose_editor import PoseEditorOptions, choose_inputs
-from hoigen.ros.pairing import Origin
-from hoigen.ros.streams import Refused
-from hoigen.ros.stretches import stamp_of
-from hoigen.ros.sync import ExactSync
+from hoigen.sources.streams.order import Refused
+from hoigen.sources.streams.pairing import Origin
+from hoigen.sources.streams.stretches import stamp_of
+from hoigen.sources.streams.sync import ExactSync
 
 
 class Inserts(Protocol):

@@ -9,9 +9,9 @@ from typing import Any
 from hoigen.action import Synthesize
 from hoigen.records import GeneratedClip
 from hoigen.ros import convert, goals, topics
-from hoigen.ros.clips import Rows
 from hoigen.ros.nodes.base import ManagedNode
-from hoigen.ros.streams import Refused
+from hoigen.sources.streams.clips import Rows
+from hoigen.sources.streams.order import Refused
 from hoigen.video.faithful import FidelityTooLow
 from hoigen.video.sampling import Acceptance, Sampling
 

@@ -17,14 +17,14 @@ from hoigen.messages import decode
 from hoigen.messages.encode import frame_names
 from hoigen.records import EpisodeState, EpisodeStatus, GeneratedClip, Provenance
 from hoigen.ros import convert, topics
-from hoigen.ros.clips import ClipCollector, Ended, Rows, clip_of, stamps_of
 from hoigen.ros.goals import Cancelled
 from hoigen.ros.nodes.base import ManagedNode, spin
 from hoigen.ros.nodes.synthesis import Job, SynthesizeServer
 from hoigen.ros.options.synthesizer import SynthesizerOptions
-from hoigen.ros.pairing import Origin
-from hoigen.ros.streams import Refused
-from hoigen.ros.sync import ExactSync
+from hoigen.sources.streams.clips import ClipCollector, Ended, Rows, clip_of, stamps_of
+from hoigen.sources.streams.order import Refused
+from hoigen.sources.streams.pairing import Origin
+from hoigen.sources.streams.sync import ExactSync
 from hoigen.video.faithful import Draws, FidelityTooLow, clip_seed, generate_faithful
 
 POLL_S = 0.25

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from hoigen.ros import topics
+from hoigen.messages import topics
 
 __all__ = ['Origin', 'Pairing', 'name_source', 'origin_of', 'source_of']
 

@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from hoigen.messages import decode
+from hoigen.messages import decode, topics
 from hoigen.records import Footage
-from hoigen.ros import topics
-from hoigen.ros.pairing import Origin
-from hoigen.ros.streams import Refused
+from hoigen.sources.streams.order import Refused
+from hoigen.sources.streams.pairing import Origin
 
 __all__ = ['Instant', 'Stretch', 'StretchCollector', 'fit_together', 'footage_of', 'stamp_of']
 

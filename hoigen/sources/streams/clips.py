@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hoigen.messages import decode
+from hoigen.messages import decode, topics
 from hoigen.records import Clip
-from hoigen.ros import topics
-from hoigen.ros.streams import EpisodeOrder, Refused
+from hoigen.sources.streams.order import EpisodeOrder, Refused
 
 LEAST_FRAMES = 5
 """The video models' clips have 4k+1 frames; a part of an episode with fewer than this shows no motion to speak of."""

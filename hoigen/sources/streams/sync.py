@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hoigen.ros import topics
-from hoigen.ros.pairing import Origin, Pairing, source_of
-from hoigen.ros.streams import Refused
+from hoigen.messages import topics
+from hoigen.sources.streams.order import Refused
+from hoigen.sources.streams.pairing import Origin, Pairing, source_of
 
 
 @dataclass(eq=False)

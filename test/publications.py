@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from hypothesis import strategies as st
 
-from hoigen.ros.pairing import Origin
+from hoigen.sources.streams.pairing import Origin
 
 STEP_NS = 100
 LUCK = st.integers(0, 2**32).map(Random)

@@ -7,18 +7,13 @@ from random import Random
 from types import SimpleNamespace
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-pytest.importorskip('rclpy', reason='needs ROS 2: source install/setup.bash')
-pytest.importorskip('hoigen.msg', reason='needs the built messages: source install/setup.bash')
-
 from publications import LUCK, Frame, delivered, episodes, origin, published
 
-from hoigen.ros.pairing import name_source
-from hoigen.ros.streams import Refused
-from hoigen.ros.sync import ExactSync
+from hoigen.sources.streams.order import Refused
+from hoigen.sources.streams.pairing import name_source
+from hoigen.sources.streams.sync import ExactSync
 
 
 class Log:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hoigen.ros.streams import TABLES, EpisodeOrder, Refused, Tables
+from hoigen.sources.streams.order import TABLES, EpisodeOrder, Refused, Tables
 
 
 def follow(order: EpisodeOrder, stamp: int, episode: int, frame: int) -> bool:
