@@ -23,6 +23,7 @@ from hoigen.conditioning import pasted_baseline
 from hoigen.editing.placement import box_of, place
 from hoigen.editing.records import Edited, Reference, Subject
 from hoigen.editing.synthesis import make_room
+from hoigen.geometry.transforms import as_carried
 from hoigen.records import (
     Camera,
     Clip,
@@ -60,14 +61,22 @@ class FakeEpisode:
 
 
 class FakeSource:
-    """Gives the moving scene as every episode; the camera sways by the seed and number, so that they differ."""
+    """Gives the moving scene as every episode; the camera sways by the seed and number, so that they differ.
+
+    Its poses are as messages carry them, as the simulator's are.
+    """
 
     def __init__(self, frames: int = FRAMES) -> None:
         self._frames = frames
 
     def episode(self, seed: int, index: int) -> FakeEpisode:
         assets, frames = moving_scene(self._frames, 0.01 * (seed + index), WIDTH, HEIGHT)
-        return FakeEpisode(index, assets, tuple(frames))
+        return FakeEpisode(index, assets, tuple(map(_carried, frames)))
+
+
+def _carried(frame: SceneFrame) -> SceneFrame:
+    camera = replace(frame.camera, T_world_cam=as_carried(frame.camera.T_world_cam))
+    return replace(frame, camera=camera, poses={name: as_carried(T) for name, T in frame.poses.items()})
 
 
 class FakeGenerator:
