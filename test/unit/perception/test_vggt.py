@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
-import os
-import subprocess
+import runpy
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -290,20 +289,22 @@ def test_the_published_shape_is_described() -> None:
     assert config.track.dense.channels == (256, 512, 1024, 1024)
 
 
-def test_the_bench_runs_at_a_toy_size_and_wants_a_gpu_for_the_full_one() -> None:
+def test_the_bench_runs_at_a_toy_size_and_wants_a_gpu_for_the_full_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """It is written here and run where there is a GPU: it must not fail there for a slip."""
-    root = Path(__file__).resolve().parents[3]
-    run = [sys.executable, root / 'bench' / 'bench_vggt.py']
-    alone = {
-        'capture_output': True,
-        'text': True,
-        'check': True,
-        'env': os.environ | {'PYTHONPATH': str(root), 'CUDA_VISIBLE_DEVICES': ''},
-    }
-    rows = subprocess.run([*run, '--toy'], **alone).stdout.splitlines()[1:]
+    bench = Path(__file__).parents[3] / 'bench'
+    monkeypatch.syspath_prepend(bench)
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    run = runpy.run_path(str(bench / 'bench_vggt.py'))['main']
+    monkeypatch.setattr(sys, 'argv', ['bench_vggt.py', '--toy'])
+    assert run() == 0
+    rows = capsys.readouterr().out.splitlines()[1:]
     assert [row.split('|')[0].strip() for row in rows] == ['10', '50', '100']
     assert all('0.140 s   3.6 GB' in row for row in rows[:1])
-    assert 'expected a GPU' in subprocess.run(run, **alone).stderr
+    monkeypatch.setattr(sys, 'argv', ['bench_vggt.py'])
+    assert run() == 0
+    assert 'expected a GPU' in capsys.readouterr().err
 
 
 def test_the_full_size_fits_together() -> None:
