@@ -1,5 +1,6 @@
 """Stages 1 and 2 on the published FLUX, at toy size: only what is ours learns, and a killed run comes to the same."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -70,6 +71,20 @@ def asked(home, out, stage='all', steps=2, **hardware):
     )
 
 
+@pytest.fixture(scope='module')
+def whole(home):
+    """What both stages leave in one go."""
+    run(asked(home, 'whole'))
+    return learnt(home, 'whole')
+
+
+@pytest.fixture(scope='module')
+def views(home):
+    """A folder in which only stage 1 was trained."""
+    run(asked(home, 'views', stage='views'))
+    return home / 'views'
+
+
 def learnt(home, out):
     return load_file(home / out / TRAINED)
 
@@ -89,33 +104,32 @@ def test_both_stages_leave_a_model(home):
     assert load_insertion(str(home / 'run')).config.lora == str(home / 'run')
 
 
-def test_a_run_that_ended_early_comes_to_the_same(home):
+def test_a_run_that_ended_early_comes_to_the_same(home, whole, views):
     """Killed after stage 1, started again with the same arguments: the weights of a run in one go."""
-    run(asked(home, 'whole'))
-    run(asked(home, 'broken', stage='views'))
+    shutil.copytree(views, home / 'broken')
     first = learnt(home, 'broken')
     run(asked(home, 'broken'))
-    assert any(not torch.equal(first[name], value) for name, value in learnt(home, 'broken').items())
-    for name, value in learnt(home, 'whole').items():
-        assert torch.equal(learnt(home, 'broken')[name], value), name
+    after = learnt(home, 'broken')
+    assert any(not torch.equal(first[name], value) for name, value in after.items())
+    for name, value in whole.items():
+        assert torch.equal(after[name], value), name
 
 
-def test_stages_run_one_by_one(home):
+def test_stages_run_one_by_one(home, whole, views):
     """Insertion alone goes on from what novel views left in the folder, not from UNO again."""
-    run(asked(home, 'both'))
-    run(asked(home, 'single', stage='views'))
+    shutil.copytree(views, home / 'single')
     run(asked(home, 'single', stage='insertion'))
     name = 'target.inner.weight'
-    apart = (learnt(home, 'single')[name].float() - learnt(home, 'both')[name].float()).abs().mean()
+    apart = (learnt(home, 'single')[name].float() - whole[name].float()).abs().mean()
     assert apart < 2e-3  # what is left is rounded to bfloat16; a stage moves weights by 2e-2
 
 
-def test_gradient_checkpointing_changes_nothing(home):
+def test_gradient_checkpointing_changes_nothing(home, views):
     """What saves memory computes the same."""
-    run(asked(home, 'plain', stage='views'))
     run(asked(home, 'thrifty', stage='views', checkpointing=True))
-    for name, value in learnt(home, 'plain').items():
-        torch.testing.assert_close(learnt(home, 'thrifty')[name].float(), value.float(), atol=2e-3, rtol=0)
+    after = learnt(home, 'thrifty')
+    for name, value in learnt(home, views.name).items():
+        torch.testing.assert_close(after[name].float(), value.float(), atol=2e-3, rtol=0)
 
 
 @pytest.mark.parametrize('stage', ['autoencoder', 'refiner'])
