@@ -120,6 +120,7 @@ build() {
   set -u
   command -v colcon > /dev/null || require python3-colcon-common-extensions
   colcon build --symlink-install || fail 'the build failed, see above'
+  "$venv/bin/python" -m compileall -q hoigen  # the tests run processes that must not write it, hundreds of them
 }
 
 ros=$(ros_installation)

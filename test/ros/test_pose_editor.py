@@ -248,6 +248,20 @@ def test_frames_without_the_object_are_published_as_they_are_where_every_frame_i
     assert bench.message('pose_editor').startswith('episode 1: the object is in none of its frames: pose: expected')
 
 
+def test_an_episode_whose_last_frame_is_not_edited_is_reported_as_skipped(bench: Bench) -> None:
+    """A source that awaits what becomes of it would wait for ever."""
+    up(bench, position=[0.0, 0.0, 0.6], frame='camera')
+    frames = frames_of()
+    away = pose(rigid(np.eye(3), np.array([9.0, 0, 0.6])), OPTICAL, frames[-1].stamp_ns)
+    tell(bench, editor(bench), away)
+    send(bench, frames)
+    bench.until(lambda: bench.heard['episode_status'])
+    [status] = map(decode.episode_status, bench.heard['episode_status'])
+    assert (status.episode, status.state) == (0, EpisodeState.SKIPPED)
+    assert 'expected the object inside' in status.reason
+    assert len(bench.heard['edit/image']) == FRAMES - 1
+
+
 def test_the_object_is_a_shape_a_mesh_file_or_a_size_with_pictures(tmp_path: Path) -> None:
     """By the parameters alone; what there is not is refused with what there is."""
     made = chosen_subject(PoseEditorOptions(object='bottle', seed=2))

@@ -277,9 +277,9 @@ def spin(make: Callable[[], LifecycleNode]) -> int:
 
     That is 1, with one line, for ROS arguments or parameters that the node cannot have.
     """
-    stop = threading.Event()
+    stopped: list[int] = []  # an event has a lock: a second signal while the first one sets it would wait for ever
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda number, _: stopped.append(number))
     try:
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
         node = make()
@@ -292,7 +292,7 @@ def spin(make: Callable[[], LifecycleNode]) -> int:
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:
-        while not stop.is_set():
+        while not stopped:
             executor.spin_once(timeout_sec=0.2)
     finally:
         node.destroy_node()

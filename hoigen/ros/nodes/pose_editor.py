@@ -174,6 +174,7 @@ class PoseEditor(ManagedNode[PoseEditorOptions]):
             self.diagnostics.refuse(
                 'too slow', f'frame at {stamp_of(dropped.instant)} ns: newer ones came before its turn'
             )
+            self._lost(dropped.instant, 'its last frame came while too many waited')
         elif job.automatic:
             self._enqueue(dropped)  # drops the next oldest; ends at the latest with the automatic one
         else:
@@ -191,6 +192,8 @@ class PoseEditor(ManagedNode[PoseEditorOptions]):
             job.end('cancelled' if job.cancelled else 'the node stopped')
         except Exception as error:
             job.end(str(error) or type(error).__name__)
+            if job.automatic:
+                self._lost(job.instant, str(error))
             if isinstance(error, Refused):
                 raise
             what = f'frame at {stamp_of(job.instant)} ns not edited: {error}'
@@ -247,6 +250,17 @@ class PoseEditor(ManagedNode[PoseEditorOptions]):
         begun, begun_ns = self._begun or (None, last_ns)
         first_ns = min(begun_ns, last_ns) if begun == episode else last_ns
         self.publish_status(EpisodeStatus(self.get_name(), episode, EpisodeState.ACCEPTED, (first_ns, last_ns)))
+
+    def _lost(self, instant: Instant, reason: str) -> None:
+        """A frame is not edited: an episode that it would have ended is not made, and nobody waits for it."""
+        labels = instant.get(topics.LABELS.name)
+        if labels is not None and labels.last:
+            stamp_ns = stamp_of(instant)
+            self.publish_status(
+                EpisodeStatus(
+                    self.get_name(), labels.episode, EpisodeState.SKIPPED, (stamp_ns, stamp_ns), reason=reason
+                )
+            )
 
     def _provenance(self, seen: Seen, made: Provenance) -> Provenance:
         """With what the node knows: of whose scene, with which object."""
