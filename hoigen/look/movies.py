@@ -36,9 +36,12 @@ class Movie:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._stream is not None and error is None:
-            self._file.mux(self._stream.encode())
-        self._open.__exit__(kind, error, trace)
+        if error is not None:
+            self._open.__exit__(kind, error, trace)
+            return
+        with self._open:  # closed also where the last frames cannot be written
+            if self._stream is not None:
+                self._file.mux(self._stream.encode())
 
     def put(self, image: np.ndarray, seconds: float) -> None:
         """Show [H,W,3] uint8 from a time on, which is after the last one's."""

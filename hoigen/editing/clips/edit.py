@@ -13,39 +13,12 @@ from hoigen.editing.clips.labels import relabelled
 from hoigen.editing.clips.overlap import reach_m
 from hoigen.editing.clips.plate import plates_of
 from hoigen.editing.clips.recorded import Recorded, object_meshes, object_poses
+from hoigen.editing.editor import Editor
 from hoigen.editing.placement import PlacementError, place
-from hoigen.editing.records import Edited, Subject
-from hoigen.records import Camera, MeshAsset, Provenance
+from hoigen.editing.records import Subject
+from hoigen.records import Camera, MeshAsset
 
-__all__ = ['Inserts', 'Store', 'edit_clip']
-
-
-class Inserts(Protocol):
-    """A model that puts objects into pictures and takes them away."""
-
-    def insert(
-        self,
-        rgb: np.ndarray,
-        depth_m: np.ndarray,
-        camera: Camera,
-        subject: Subject,
-        T_world_object: np.ndarray,
-        *,
-        seed: int = 0,
-        steps: int | None = None,
-    ) -> Edited: ...
-
-    def remove(
-        self,
-        rgb: np.ndarray,
-        mask: np.ndarray,
-        depth_m: np.ndarray | None = None,
-        *,
-        seed: int = 0,
-        steps: int | None = None,
-    ) -> np.ndarray: ...
-
-    def provenance(self, seed: int, steps: int | None = None) -> Provenance: ...
+__all__ = ['Store', 'edit_clip']
 
 
 class Store(Protocol):
@@ -59,7 +32,7 @@ class Store(Protocol):
 def edit_clip(
     recorded: Recorded,
     edit: ClipEdit,
-    inserter: Inserts,
+    inserter: Editor,
     *,
     seed: int = 0,
     steps: int | None = None,
@@ -101,7 +74,7 @@ def _meshes(recorded: Recorded, edit: ClipEdit) -> tuple[MeshAsset, ...]:
 
 
 def _edit_frame(
-    recorded: Recorded, edit: ClipEdit, plates: Callable | None, inserter: Inserts, t: int, seed: int, steps: int | None
+    recorded: Recorded, edit: ClipEdit, plates: Callable | None, inserter: Editor, t: int, seed: int, steps: int | None
 ) -> EditedFrame:
     clip = recorded.clip
     rgb, depth, hidden, carried = clip.rgb[t], clip.depth_m[t], np.zeros(clip.mask.shape[1:], bool), np.nan

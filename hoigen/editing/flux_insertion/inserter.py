@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from hoigen.editing.conditions import as_signed, as_uint8, depth_picture, flat
+from hoigen.editing.editor import OnStep
 from hoigen.editing.flux.sampling import noise, sample, schedule
 from hoigen.editing.flux.tokens import decode, encode
 from hoigen.editing.flux_insertion.loading import InsertionModel, load_insertion
@@ -26,11 +27,8 @@ from hoigen.models.configuration import Memory
 from hoigen.provenance import versions_of
 from hoigen.records import Camera, Provenance
 
-__all__ = ['Inserter', 'OnStep', 'load_inserter']
+__all__ = ['Inserter', 'load_inserter']
 
-OnStep = Callable[[int, int, np.ndarray], None]
-"""Told after each step: its number from 1, how many there are, and the frame as it looks there, [H,W,3] uint8. What it
-raises ends the work."""
 
 SOFT = 0.6
 """Deviation of the painted outline's soft edge, pixels."""

@@ -7,15 +7,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
-
+from hoigen.editing.editor import Editor
 from hoigen.editing.placement import PlacementError
 from hoigen.editing.records import Edited, Subject
 from hoigen.geometry.trajectory import read_trajectory
 from hoigen.messages import decode
-from hoigen.records import Camera, EpisodeState, EpisodeStatus, Provenance
+from hoigen.records import EpisodeState, EpisodeStatus, Provenance
 from hoigen.ros import convert, topics
 from hoigen.ros.edits import PARTS, Instant, Poses, Seen, edited_to_msgs, seen_of, untouched
 from hoigen.ros.goals import Cancelled
@@ -28,26 +27,7 @@ from hoigen.sources.streams.stretches import stamp_of
 from hoigen.sources.streams.sync import ExactSync
 
 
-class Inserts(Protocol):
-    """What the node asks of a model."""
-
-    def insert(
-        self,
-        rgb: np.ndarray,
-        depth_m: np.ndarray,
-        camera: Camera,
-        subject: Subject,
-        T_world_object: np.ndarray,
-        *,
-        seed: int = 0,
-        steps: int | None = None,
-        on_step: Callable[[int, int, np.ndarray], None] | None = None,
-    ) -> Edited: ...
-
-    def provenance(self, seed: int, steps: int | None = None) -> Provenance: ...
-
-
-def insertion(config: PoseEditorOptions) -> tuple[Inserts, Subject]:
+def insertion(config: PoseEditorOptions) -> tuple[Editor, Subject]:
     """The model and the object that the parameters name; raises and says what to do if weights are not there."""
     from hoigen.editing.flux_insertion.inserter import load_inserter  # torch takes seconds: not before it configures
 
@@ -73,7 +53,7 @@ class PoseEditor(ManagedNode[PoseEditorOptions]):
     """Callbacks put the messages of an instant together and pair it with a pose; the worker edits the newest."""
 
     def __init__(
-        self, build: Callable[[PoseEditorOptions], tuple[Inserts, Subject]] = insertion, **node_kwargs: Any
+        self, build: Callable[[PoseEditorOptions], tuple[Editor, Subject]] = insertion, **node_kwargs: Any
     ) -> None:
         super().__init__(topics.EDITOR, PoseEditorOptions, **node_kwargs)
         self._build = build
