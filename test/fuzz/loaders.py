@@ -22,7 +22,7 @@ from hoigen.conditioning import build_conditions
 from hoigen.editing.clips.store import FrameStore
 from hoigen.editing.commands.inputs import read_mask
 from hoigen.editing.flux.configuration import read_config as read_edit_config
-from hoigen.editing.subjects import load_mesh
+from hoigen.editing.subjects.from_files import load_mesh
 from hoigen.episodes import load_clip, write_episode
 from hoigen.episodes.commands import ReportConfig, report
 from hoigen.episodes.recovery import recover

@@ -14,7 +14,7 @@ from up_job import Job
 
 from hoigen.editing.flux_insertion.inserter import load_inserter
 from hoigen.editing.meshes.things import made_thing
-from hoigen.editing.subjects import mesh_subject
+from hoigen.editing.subjects.from_files import mesh_subject
 from hoigen.episodes import EpisodeReader
 from hoigen.geometry.transforms import rigid
 

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from hoigen.editing.arrays import opened
 from hoigen.editing.asset_reference.conditions import code_of, describe
-from hoigen.editing.subjects import load_mesh
+from hoigen.editing.subjects.from_files import load_mesh
 from hoigen.editing.views import view_of
 from hoigen.geometry.orientation import Orientation
 from hoigen.geometry.shading import draw

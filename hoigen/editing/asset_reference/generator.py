@@ -19,7 +19,7 @@ from hoigen.editing.flux.sampling import noise, sample, schedule
 from hoigen.editing.flux.tokens import decode, encode
 from hoigen.editing.flux_insertion.inserter import Inserter, load_inserter
 from hoigen.editing.placement import PlacementError, place, refuse_size
-from hoigen.editing.subjects import mesh_subject
+from hoigen.editing.subjects.from_files import mesh_subject
 from hoigen.geometry.shading import draw
 from hoigen.models.configuration import Memory
 from hoigen.provenance import versions_of

@@ -27,14 +27,13 @@ from hoigen.editing.commands.account import (
 )
 from hoigen.editing.commands.inputs import (
     PictureOptions,
-    SubjectOptions,
     is_picture,
     read_mask,
     read_scene,
-    recorded_subjects,
-    subject_of,
 )
 from hoigen.editing.placement import PlacementError
+from hoigen.editing.subjects.from_files import SubjectOptions, subject_of
+from hoigen.editing.subjects.from_frames import recorded_subjects
 from hoigen.episodes import write_episode
 from hoigen.geometry.trajectory import MoveOptions, PoseOptions, moved, poses_of
 from hoigen.look.images import write_image

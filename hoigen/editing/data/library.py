@@ -15,7 +15,7 @@ from scipy.spatial import ConvexHull, QhullError
 from hoigen.conventions import OBJECT
 from hoigen.editing.arrays import opened
 from hoigen.editing.data.records import DataError, write_scene
-from hoigen.editing.subjects import KINDS, load_mesh
+from hoigen.editing.subjects.from_files import KINDS, load_mesh
 from hoigen.geometry.shading import PLAIN
 from hoigen.provenance import sha256_of
 from hoigen.records import MeshAsset

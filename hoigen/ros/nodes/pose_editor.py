@@ -36,9 +36,8 @@ def insertion(config: PoseEditorOptions) -> tuple[Editor, Subject]:
 
 def chosen_subject(config: PoseEditorOptions) -> Subject:
     """The object that the parameters name; raises PlacementError for one that there is not."""
-    from hoigen.editing.commands.inputs import SubjectOptions, subject_of
     from hoigen.editing.meshes.things import made_thing
-    from hoigen.editing.subjects import mesh_subject
+    from hoigen.editing.subjects.from_files import SubjectOptions, mesh_subject, subject_of
 
     size: Any = config.size or None
     images = tuple(map(Path, config.images))

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from synthetic_scene import ball, box
 
-from hoigen.editing import subjects
 from hoigen.editing.placement import PlacementError, place
-from hoigen.editing.subjects import VIEWS, load_mesh, mesh_subject, picture_subject
+from hoigen.editing.subjects import from_files
+from hoigen.editing.subjects.from_files import VIEWS, load_mesh, mesh_subject
+from hoigen.editing.subjects.from_frames import picture_subject
 from hoigen.geometry.orientation import apparent
 from hoigen.geometry.shading import draw
 from hoigen.geometry.transforms import apply, look_at, rigid
@@ -69,7 +70,7 @@ def test_a_mug_of_300_m_is_refused_with_its_likely_unit(tmp_path: Path, monkeypa
     """The value, the unit and what to give are told."""
     (tmp_path / 'mug.stl').write_bytes(b'read elsewhere')
     shape = ball('mug', 'object', 86.6)
-    monkeypatch.setattr(subjects, '_read', lambda path: {'vertices': shape.vertices, 'triangles': shape.triangles})
+    monkeypatch.setattr(from_files, '_read', lambda path: {'vertices': shape.vertices, 'triangles': shape.triangles})
     with pytest.raises(PlacementError, match=r"'mug': .* got 299.991 m; it may be in millimetres \(0.3 m\): give"):
         load_mesh(tmp_path / 'mug.stl')
     assert np.ptp(load_mesh(tmp_path / 'mug.stl', 0.001).vertices, axis=0)[2] == pytest.approx(0.1732)
@@ -98,7 +99,7 @@ def test_what_cannot_be_read_is_refused_before(name: str, scale: float, told: st
 def test_a_huge_file_is_refused_unread(tmp_path: Path) -> None:
     """Its size and the most that is read are told."""
     with (tmp_path / 'huge.stl').open('wb') as stream:
-        stream.truncate(subjects.LARGEST_FILE + (1 << 20))
+        stream.truncate(from_files.LARGEST_FILE + (1 << 20))
     with pytest.raises(PlacementError, match='at most 512 MB, got 513 MB'):
         load_mesh(tmp_path / 'huge.stl')
 

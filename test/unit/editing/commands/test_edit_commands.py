@@ -14,10 +14,9 @@ from rosbags.rosbag2 import Writer as Rosbag2Writer
 
 from hoigen.cli import main
 from hoigen.conventions import OBJECT, ROLE_CODE
-from hoigen.editing.commands import inputs as commands_input
-from hoigen.editing.commands.inputs import handled
 from hoigen.editing.flux_insertion import inserter
 from hoigen.editing.records import Edited
+from hoigen.editing.subjects.from_frames import handled
 from hoigen.episodes import EpisodeReader, load_clip
 from hoigen.messages.definitions import typestore
 from hoigen.provenance import provenance_from_json
@@ -129,7 +128,7 @@ def test_a_network_tells_depth_if_it_tells_metres(
         def __call__(self, rgb: np.ndarray) -> np.ndarray:
             return np.where(np.arange(80) < 40, np.float32(0.4), np.float32(2))[None].repeat(60, 0)
 
-    monkeypatch.setattr(commands_input, 'load_depth', lambda name: {'metres': Network()}[name])
+    monkeypatch.setattr('hoigen.models.labelling.load_depth', lambda name: {'metres': Network()}[name])
     assert insert(room, '--depth-model', 'metres') == 0
     with np.load(room / 'out' / 'wall_inserted.npz') as made:
         assert made['mask'][0].any()

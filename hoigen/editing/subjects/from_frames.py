@@ -1,35 +1,23 @@
-"""Objects to be put into pictures: from a mesh file, or cut out of a frame that shows one."""
+"""Objects to be put into images, cut out of frames that show them."""
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Mapping
+import re
 from dataclasses import replace
-from io import BytesIO
-from pathlib import Path
 
 import cv2
 import numpy as np
 
-from hoigen.conventions import OBJECT
-from hoigen.editing.placement import PlacementError, refuse_size
+from hoigen.conventions import OBJECT, ROLE_CODE
+from hoigen.editing.clips.recorded import Recorded, object_meshes, object_poses, seen_shape
+from hoigen.editing.placement import PlacementError, place
 from hoigen.editing.records import Reference, Subject
-from hoigen.editing.views import random_views
 from hoigen.geometry.camera import project
 from hoigen.geometry.orientation import apparent
 from hoigen.geometry.shading import brightness
-from hoigen.geometry.transforms import apply
-from hoigen.records import Camera, MeshAsset, RecordError
-from hoigen.untrusted.child import command, environment, last_words
+from hoigen.geometry.transforms import angle_between, apply
+from hoigen.records import Camera, MeshAsset
 
-__all__ = ['KINDS', 'VIEWS', 'load_mesh', 'mesh_subject', 'picture_subject']
-
-KINDS = ('.glb', '.gltf', '.obj', '.ply', '.stl')
-LARGEST_FILE = 512 << 20
-TIMEOUT_S = 600.0
-VIEWS = 20
-"""Pictures of a mesh (SpatialHand renders as many)."""
-VIEW_PIXELS = 256
 LEAST_PIXELS = 64
 """An object is cut out of a frame that shows at least so many pixels of it."""
 MARGIN = 0.08
@@ -40,61 +28,68 @@ FINE = 24
 """Triangles of a mesh that takes a picture's look are cut until none is longer than 1/FINE of it: uv are linear in a
 triangle, a picture's perspective is not."""
 MOST_VERTICES = 200_000
+REFERENCES = 20
+"""Pictures of a recorded object that a model may choose from, evenly over the frames that show it best."""
+BEST = 0.9
+"""A frame shows an object well if it shows so much of what the best one shows."""
+VERBS_END = r'(?= (?:and|to|out|off|on|onto|into|in|from|with|by|over|at)\b|[,.;]|$)'
 
 
-def load_mesh(path: Path, scale: float = 1.0) -> MeshAsset:
-    """The mesh of a GLB, glTF, OBJ, PLY or STL file with its texture or colours; of the role object, named as the file.
+def recorded_subjects(recorded: Recorded, poses: np.ndarray, caption: str | None) -> tuple[Subject, ...]:
+    """The clip's own object as a subject of each of T frames, cut out of the frames that show it best; its mesh wears
+    the one that shows it turned most as it will be. poses: [T,4,4], where it will be. caption: by default what the task
+    says is handled."""
+    before = object_poses(recorded)
+    meshes = object_meshes(recorded, before) if recorded.of_object else (seen_shape(recorded, before),) * len(before)
+    words = caption if caption is not None else handled(recorded.clip.labels[0].task)
+    clip, own = recorded.clip, recorded.clip.mask == ROLE_CODE[OBJECT]
+    shares = np.array(
+        [
+            _share(mesh, pose, camera, mask)
+            for mesh, pose, camera, mask in zip(meshes, before, clip.cameras, own, strict=True)
+        ]
+    )
+    if not shares.max() > 0:
+        raise PlacementError(f'{recorded.name}: expected frames that show the object, got none')
+    rows = np.flatnonzero(shares >= BEST * shares.max())
+    rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), REFERENCES)).round().astype(int))]
+    shown, faults = dict[int, Subject](), list[PlacementError]()
+    for t in rows.tolist():
+        try:
+            shown[t] = picture_subject(clip.rgb[t], own[t], clip.cameras[t], before[t], meshes[t], words)
+        except PlacementError as error:
+            faults.append(error)
+    if not shown:
+        raise PlacementError(f'{recorded.name}: in none of {len(rows)} frames: {faults[0]}') from faults[0]
+    references = tuple(item for subject in shown.values() for item in subject.references)
+    made = []
+    for mesh, pose, camera in zip(meshes, poses, clip.cameras, strict=True):
+        turn = _turn(camera, pose)
+        same = [t for t in shown if meshes[t] is mesh]  # of an object that deforms, those of the same shape
+        alike = min(same, key=lambda t: angle_between(_turn(clip.cameras[t], before[t]), turn), default=None)
+        made.append(Subject(words, references, mesh if alike is None else shown[alike].mesh))
+    return tuple(made)
 
-    scale: metres for one unit of the file. The file's axes are the object's (front +x, up +z); those of glTF, which has
-    up +y and front +z by its standard, are turned so. The file is read in a process of its own within limits.
-    PlacementError where there is no such file, or it is broken, huge, without faces, with vertices that are no numbers,
-    or of an unlikely size, with the likely unit.
-    """
-    path = Path(path)
-    if path.suffix.lower() not in KINDS:
-        raise PlacementError(f'{path}: expected a mesh ({", ".join(KINDS)}), got {path.suffix or "no ending"!r}')
-    if not path.is_file():
-        raise PlacementError(f'{path}: expected a mesh file, got {"a folder" if path.is_dir() else "nothing there"}')
-    if not (np.isfinite(scale) and scale > 0):
-        raise PlacementError(f'scale: expected metres > 0 for one unit of {path.name}, got {scale}')
-    if path.stat().st_size > LARGEST_FILE:
-        raise PlacementError(
-            f'{path}: expected at most {LARGEST_FILE >> 20} MB, got {path.stat().st_size >> 20} MB: simplify it'
-        )
-    found = _read(path)
-    vertices = (found['vertices'].astype(float) * scale).astype(np.float32)
+
+def _turn(camera: Camera, T_world_object: np.ndarray) -> np.ndarray:
+    """``R_cam_object`` [3,3]."""
+    return camera.T_world_cam[:3, :3].T @ T_world_object[:3, :3]
+
+
+def handled(task: str) -> str:
+    """What a task's sentence says is handled: 'yellow mug' of 'lift the yellow mug and carry it to the left'; '' where
+    it says nothing of the kind."""
+    found = re.search(rf'\b(?:the|a|an) ([\w -]+?){VERBS_END}', task)
+    return found[1] if found else ''
+
+
+def _share(mesh: MeshAsset, pose: np.ndarray, camera: Camera, mask: np.ndarray) -> float:
+    """How much of the object is seen; 0 where the mesh cannot be placed or the mask shows nothing."""
     try:
-        mesh = MeshAsset(path.stem, OBJECT, vertices, found['triangles'], found.get('uv'), found.get('texture'))
-        refuse_size(mesh)
-    except (RecordError, PlacementError) as error:
-        raise PlacementError(f'{path}: {error}') from None
-    return mesh
-
-
-def _read(path: Path) -> Mapping[str, np.ndarray]:
-    """The file's arrays, read by a child."""
-    try:
-        child = subprocess.run(
-            command('hoigen.editing.meshes.files', str(path.absolute())),
-            capture_output=True,
-            env=environment(),
-            timeout=TIMEOUT_S,
-        )
-    except subprocess.TimeoutExpired:
-        raise PlacementError(f'{path}: reading it took longer than {TIMEOUT_S:g} s') from None
-    if child.returncode or not child.stdout:
-        raise PlacementError(f'{path}: what read it ended with status {child.returncode}{last_words(child.stderr)}')
-    with np.load(BytesIO(child.stdout), allow_pickle=False) as whole:
-        found = {name: whole[name] for name in whole.files}
-    if 'failed' in found:
-        raise PlacementError(f'{path}: {found["failed"]}')
-    return found
-
-
-def mesh_subject(mesh: MeshAsset, caption: str, seed: int = 0) -> Subject:
-    """A mesh with pictures of it from VIEWS directions drawn from the seed; PlacementError for an unlikely size."""
-    refuse_size(mesh)
-    return Subject(caption, random_views(mesh, VIEWS, np.random.default_rng(seed), VIEW_PIXELS), mesh)
+        placement = place(mesh, pose, camera)
+    except PlacementError:
+        return 0.0
+    return float((mask & placement.mask).sum() / placement.mask.sum()) * (1 - placement.cut)
 
 
 def picture_subject(

@@ -1,0 +1,1 @@
+"""What is put into images, and how it is made of what a user has."""
