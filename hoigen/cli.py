@@ -174,14 +174,14 @@ VERBS = {
         'hoigen edit remove out/demo/episode_0000',
     ),
     'models fetch': Verb(
-        'hoigen.weights.fetch',
+        'hoigen.models.hub.fetch',
         'FetchConfig',
         'fetch',
         'get published weights, verified',
         'hoigen models fetch vggt sam2',
     ),
     'models list': Verb(
-        'hoigen.weights.fetch',
+        'hoigen.models.hub.fetch',
         'ListConfig',
         'list_models',
         'list the published weights and their licences',

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 import yaml
 
-from hoigen.weights.catalogue import ModelError
+from hoigen.models.hub.catalogue import ModelError
 
 if TYPE_CHECKING:
     import torch

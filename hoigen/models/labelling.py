@@ -14,10 +14,10 @@ from transformers.models.depth_anything.modeling_depth_anything import DepthAnyt
 from transformers.models.dpt.image_processing_pil_dpt import DPTImageProcessorPil
 
 from hoigen.geometry.orientation import Orientation
-from hoigen.weights import ModelError, weights_of
-from hoigen.weights.pretrained import pretrained
-from hoigen.weights.published import assign, read_checkpoint
-from hoigen.weights.store import Source
+from hoigen.models.hub import ModelError, weights_of
+from hoigen.models.hub.pretrained import pretrained
+from hoigen.models.hub.published import assign, read_checkpoint
+from hoigen.models.hub.store import Source
 
 __all__ = ['DepthModel', 'OrientAnything', 'blank_orient_anything', 'load_depth', 'load_likeness', 'load_orienter']
 

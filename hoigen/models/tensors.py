@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from hoigen.weights.published import ModelError, read_tensors, refuse_misfits
+from hoigen.models.hub.published import ModelError, read_tensors, refuse_misfits
 from hoigen.whole_files import whole_file
 
 __all__ = ['load_strictly', 'save', 'save_tensors']

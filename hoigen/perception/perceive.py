@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from hoigen.models.hub import MissingWeights, entry, weights_of
 from hoigen.perception import choices
 from hoigen.perception.clip import build_recorded_clip
 from hoigen.perception.flow import measure_flow
@@ -23,7 +24,6 @@ from hoigen.perception.tracking.odometry import measured_geometry
 from hoigen.perception.tracking.tracks import FollowConfig, follow
 from hoigen.provenance import sha256_of, versions_of
 from hoigen.records import Clip, Footage, Provenance
-from hoigen.weights import MissingWeights, entry, weights_of
 
 __all__ = ['Perceived', 'Perceiver', 'PerceptionConfig']
 
@@ -88,7 +88,7 @@ class Perceived:
 class Perceiver:
     """Perceives stretch after stretch with the back-ends of its configuration, whose weights it loads once.
 
-    Raises :class:`~hoigen.weights.MissingWeights` for a back-end that was asked for and is not there.
+    Raises :class:`~hoigen.models.hub.MissingWeights` for a back-end that was asked for and is not there.
     """
 
     def __init__(self, config: PerceptionConfig) -> None:

@@ -12,11 +12,7 @@ from accelerate import init_empty_weights
 from torch import nn
 
 from hoigen.models.configuration import parts_of
-from hoigen.video.autoencoder import PublishedAutoencoder
-from hoigen.video.configuration import ModelConfig, read_config
-from hoigen.video.text import PromptEncoder
-from hoigen.video.transformer import BACKBONE, ControlledCogVideoX
-from hoigen.weights.published import (
+from hoigen.models.hub.published import (
     Checkpoint,
     ModelError,
     Source,
@@ -25,6 +21,10 @@ from hoigen.weights.published import (
     read_files,
     refuse_other_config,
 )
+from hoigen.video.autoencoder import PublishedAutoencoder
+from hoigen.video.configuration import ModelConfig, read_config
+from hoigen.video.text import PromptEncoder
+from hoigen.video.transformer import BACKBONE, ControlledCogVideoX
 
 CONTROL = 'control.safetensors'
 """What training leaves of a model with a published backbone: all that is not the backbone's."""

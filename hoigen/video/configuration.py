@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from hoigen.models.configuration import CONFIG, Memory, config_of
+from hoigen.models.hub.catalogue import ModelError
 from hoigen.resources import ResourceError, find
-from hoigen.weights.catalogue import ModelError
 from hoigen.whole_files import write_text
 
 if TYPE_CHECKING:

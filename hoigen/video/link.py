@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hoigen.models.configuration import Memory
+from hoigen.models.hub.catalogue import ModelError
 from hoigen.video.configuration import read_config, save_config
-from hoigen.weights.catalogue import ModelError
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from hoigen.models.configuration import Memory
+from hoigen.models.hub.published import ModelError
 from hoigen.models.needs import THRIFT, Needs, gigabytes, size_of
 from hoigen.models.trace import flops, peak_bytes
 from hoigen.video.autoencoder import PublishedAutoencoder
@@ -20,7 +21,6 @@ from hoigen.video.configuration import ModelConfig
 from hoigen.video.inputs import PointInputs
 from hoigen.video.points import latent_frames
 from hoigen.video.transformer import Control, ControlledCogVideoX, with_first_frame
-from hoigen.weights.published import ModelError
 
 
 def needs(config: ModelConfig) -> Needs:

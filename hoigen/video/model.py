@@ -11,6 +11,7 @@ from diffusers import CogVideoXDPMScheduler
 from torch import Tensor
 
 from hoigen.models.configuration import CONFIG, Memory, parts_of
+from hoigen.models.hub.published import ModelError, fingerprint
 from hoigen.models.placement import place
 from hoigen.models.tensors import load_strictly, save_tensors
 from hoigen.provenance import sha256_of
@@ -27,7 +28,6 @@ from hoigen.video.configuration import ModelConfig, read_config, save_config
 from hoigen.video.memory import refuse_too_little
 from hoigen.video.text import PromptEncoder
 from hoigen.video.transformer import BACKBONE, ControlledCogVideoX
-from hoigen.weights.published import ModelError, fingerprint
 
 __all__ = [
     'CONFIG',

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from hoigen.weights.pretrained import pretrained
+from hoigen.models.hub.pretrained import pretrained
 
 if TYPE_CHECKING:
     from transformers import T5EncoderModel

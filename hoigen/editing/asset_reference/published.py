@@ -16,8 +16,7 @@ from hoigen.editing.flux.configuration import EditConfig, ModelError
 from hoigen.editing.flux.text import CaptionEncoder
 from hoigen.editing.flux_insertion.lora import refuse_infinite
 from hoigen.models.configuration import parts_of
-from hoigen.models.placement import place, quantise
-from hoigen.weights.published import (
+from hoigen.models.hub.published import (
     assign,
     fingerprint,
     read_checkpoint,
@@ -25,7 +24,8 @@ from hoigen.weights.published import (
     refuse_misfits,
     refuse_other_config,
 )
-from hoigen.weights.store import Source
+from hoigen.models.hub.store import Source
+from hoigen.models.placement import place, quantise
 
 __all__ = ['RELEASED', 'blank_adapter', 'blank_switcher', 'give_released', 'load_published']
 

@@ -25,11 +25,11 @@ from hoigen.editing.data.records import DataError, Outcome
 from hoigen.editing.data.simulated import SceneJob, make_scene
 from hoigen.look.images import write_image
 from hoigen.look.progress import bars
+from hoigen.models.hub import MissingWeights, weights_of
+from hoigen.models.hub.catalogue import catalogue
+from hoigen.models.hub.published import fingerprint
 from hoigen.provenance import sha256_of, versions_of
 from hoigen.records import Provenance
-from hoigen.weights import MissingWeights, weights_of
-from hoigen.weights.catalogue import catalogue
-from hoigen.weights.published import fingerprint
 
 __all__ = ['DataConfig', 'make_data']
 

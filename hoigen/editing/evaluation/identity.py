@@ -11,8 +11,8 @@ import torch
 from hoigen.editing.evaluation.options import IdentityConfig
 from hoigen.metrics.learned import clip_features
 from hoigen.metrics.weights import WeightsError
+from hoigen.models.hub import weights_of
 from hoigen.provenance import sha256_of
-from hoigen.weights import weights_of
 
 __all__ = ['Identity', 'cut_out']
 

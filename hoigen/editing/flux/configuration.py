@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 
 from hoigen.models.configuration import CONFIG, Memory, config_of
+from hoigen.models.hub import ModelError
 from hoigen.resources import ResourceError, find
-from hoigen.weights import ModelError
 from hoigen.whole_files import write_text
 
 __all__ = ['CONFIG', 'EditConfig', 'Memory', 'ModelError', 'read_config', 'save_config']

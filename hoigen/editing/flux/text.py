@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from hoigen.models.configuration import Memory
-from hoigen.weights.pretrained import pretrained
+from hoigen.models.hub.pretrained import pretrained
 
 __all__ = ['CaptionEncoder']
 

@@ -14,8 +14,8 @@ from diffusers import FluxTransformer2DModel
 from peft import LoraConfig, inject_adapter_in_model
 from torch import Tensor, nn
 
-from hoigen.weights import ModelError
-from hoigen.weights.published import read_files, refuse_misfits
+from hoigen.models.hub import ModelError
+from hoigen.models.hub.published import read_files, refuse_misfits
 
 __all__ = ['adapt', 'adapter', 'assign_adapter', 'blank_uno', 'from_uno', 'rank_of', 'refuse_infinite']
 

@@ -21,8 +21,7 @@ from hoigen.editing.flux_insertion.lora import adapt, adapter, assign_adapter, f
 from hoigen.editing.flux_insertion.memory import needs, refuse_too_little
 from hoigen.editing.flux_insertion.model import InsertionTransformer
 from hoigen.models.configuration import parts_of
-from hoigen.models.placement import place
-from hoigen.weights.published import (
+from hoigen.models.hub.published import (
     assign,
     fingerprint,
     read_checkpoint,
@@ -31,7 +30,8 @@ from hoigen.weights.published import (
     refuse_misfits,
     refuse_other_config,
 )
-from hoigen.weights.store import Source
+from hoigen.models.hub.store import Source
+from hoigen.models.placement import place
 from hoigen.whole_files import whole_file
 
 __all__ = ['TRAINED', 'load_autoencoder', 'load_published', 'load_text', 'save_trained', 'start_from', 'trained']

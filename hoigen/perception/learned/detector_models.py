@@ -19,9 +19,9 @@ from transformers.models.grounding_dino.image_processing_pil_grounding_dino impo
 from transformers.models.rt_detr.image_processing_pil_rt_detr import RTDetrImageProcessorPil
 
 from hoigen.conventions import HAND, OBJECT
+from hoigen.models.hub import ModelError, weights_of
+from hoigen.models.hub.pretrained import pretrained
 from hoigen.perception.records import Detector
-from hoigen.weights import ModelError, weights_of
-from hoigen.weights.pretrained import pretrained
 
 COCO = {'person': HAND} | dict.fromkeys(
     (

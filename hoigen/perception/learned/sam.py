@@ -17,12 +17,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from hoigen.models.hub import weights_of
+from hoigen.models.hub.pretrained import pretrained
 from hoigen.perception.learned.sam_motion import FrameCache, InstanceSession, MotionAwareSam
 from hoigen.perception.learned.samurai import PUBLISHED, SamuraiConfig
 from hoigen.perception.records import Boxes, PerceptionError, Segmentation
 from hoigen.records import Footage
-from hoigen.weights import weights_of
-from hoigen.weights.pretrained import pretrained
 
 __all__ = ['View', 'fuse', 'load_sam', 'segment_with_sam']
 

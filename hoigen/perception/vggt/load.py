@@ -6,12 +6,12 @@ from pathlib import Path
 
 import torch
 
+from hoigen.models.hub import entry
+from hoigen.models.hub.catalogue import catalogue
+from hoigen.models.hub.published import assign, read_checkpoint
+from hoigen.models.hub.store import Source
 from hoigen.perception.vggt.config import read_config
 from hoigen.perception.vggt.model import VGGT
-from hoigen.weights import entry
-from hoigen.weights.catalogue import catalogue
-from hoigen.weights.published import assign, read_checkpoint
-from hoigen.weights.store import Source
 
 PUBLISHED = 'vggt-1b'
 """The one published shape."""
@@ -20,8 +20,8 @@ PUBLISHED = 'vggt-1b'
 def load_vggt(name: str = 'vggt') -> VGGT:
     """The model of a name in ``hoigen models list`` or of a folder that holds ``model.safetensors``; on the GPU if any.
 
-    Raises :class:`~hoigen.weights.MissingWeights` with the command that fetches them and their licence, or
-    :class:`~hoigen.weights.ModelError` that names the keys which do not fit.
+    Raises :class:`~hoigen.models.hub.MissingWeights` with the command that fetches them and their licence, or
+    :class:`~hoigen.models.hub.ModelError` that names the keys which do not fit.
     """
     source = Source(name, entry(name if name in catalogue() else 'vggt').licence)
     checkpoint = read_checkpoint(source.folder(), source)

@@ -12,6 +12,7 @@ from torch import nn
 from hoigen.learning.checkpoint import whole
 from hoigen.learning.options import Hardware
 from hoigen.models.configuration import CONFIG
+from hoigen.models.hub import ModelError
 from hoigen.models.tensors import load_strictly, save_tensors
 from hoigen.video.check import check_clips
 from hoigen.video.data import ClipSet
@@ -34,7 +35,6 @@ from hoigen.video.training.decoder import train_decoder
 from hoigen.video.training.diffusion import train_diffusion
 from hoigen.video.training.latents import LatentSet
 from hoigen.video.transformer import BACKBONE
-from hoigen.weights import ModelError
 
 
 def run(config: TrainConfig) -> None:

@@ -11,8 +11,8 @@ from transformers.models.bit.image_processing_pil_bit import BitImageProcessorPi
 from transformers.models.dpt.image_processing_pil_dpt import DPTImageProcessorPil
 
 from hoigen.geometry.orientation import rotation_of
+from hoigen.models.hub import ModelError
 from hoigen.models.labelling import OrientAnything, load_depth, load_likeness, load_orienter
-from hoigen.weights import ModelError
 
 BACKBONE = {'hidden_size': 64, 'num_hidden_layers': 2, 'num_attention_heads': 1, 'patch_size': 14, 'image_size': 56}
 PICTURE = np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8)

@@ -8,12 +8,12 @@ import torch
 from toy_perception import toy_sam, write_detector
 
 from hoigen.conventions import HAND, OBJECT
+from hoigen.models.hub import MissingWeights, ModelError
 from hoigen.perception.learned import detector_models
 from hoigen.perception.learned.detector import detect, load_detector
 from hoigen.perception.learned.linking import Detections, link, without_doubles
 from hoigen.perception.records import Boxes, Detector, PerceptionError
 from hoigen.records import Footage
-from hoigen.weights import MissingWeights, ModelError
 
 WIDTH, HEIGHT = 200, 100
 ROLES = {'hand': HAND, 'cup': OBJECT, 'can': OBJECT}

@@ -8,12 +8,12 @@ import pytest
 from recorded_scene import lift
 
 from hoigen.conditioning import build_conditions
+from hoigen.models.hub import MissingWeights
 from hoigen.perception.evaluate import measure, noisy_depth, recorded
 from hoigen.perception.notes import spans
 from hoigen.perception.perceive import NOBODY, Perceived, Perceiver, PerceptionConfig
 from hoigen.perception.records import PerceptionError
 from hoigen.records import Footage
-from hoigen.weights import MissingWeights
 
 
 @pytest.fixture(autouse=True)

@@ -7,12 +7,12 @@ from toy_perception import toy_sam
 from transformers import Sam2VideoModel
 from transformers.models.sam2_video.modeling_sam2_video import Sam2VideoInferenceSession
 
+from hoigen.models.hub import MissingWeights, ModelError
 from hoigen.perception.learned.sam import View, fuse, load_sam, segment_with_sam
 from hoigen.perception.learned.sam_motion import FrameCache, History, InstanceSession, MotionAwareSam, mask_boxes
 from hoigen.perception.learned.samurai import SamuraiConfig
 from hoigen.perception.records import Boxes, PerceptionError
 from hoigen.records import Footage
-from hoigen.weights import MissingWeights, ModelError
 
 FRAMES, HEIGHT, WIDTH = 9, 48, 64
 TRUSTING = SamuraiConfig(motion_weight=0, memory_iou=-1, memory_presence=-1e9, memory_motion=-1)

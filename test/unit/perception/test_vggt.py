@@ -18,6 +18,7 @@ from torch import Tensor
 
 from hoigen.geometry.camera import pixel_grid, unproject
 from hoigen.geometry.transforms import invert, rigid
+from hoigen.models.hub import MissingWeights, ModelError
 from hoigen.perception.records import PerceptionError
 from hoigen.perception.vggt import load, vggt_tracker
 from hoigen.perception.vggt.cameras import decode_pose
@@ -27,7 +28,6 @@ from hoigen.perception.vggt.model import VGGT
 from hoigen.perception.vggt.pictures import size_for, to_tensor
 from hoigen.perception.vggt.views import views_of
 from hoigen.records import Camera, Footage
-from hoigen.weights import MissingWeights, ModelError
 
 SMALL = VGGTConfig(
     'small',

@@ -7,8 +7,8 @@ import torch
 from published_layout import toy_config, write_pipeline, write_tracking_branch
 
 from hoigen.cli import main
+from hoigen.models.hub import ModelError
 from hoigen.video.model import load, save_config
-from hoigen.weights import ModelError
 
 
 @pytest.fixture(autouse=True)

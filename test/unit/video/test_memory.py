@@ -13,6 +13,7 @@ from torch.profiler import profile
 
 from hoigen.cli import main
 from hoigen.models.configuration import Memory
+from hoigen.models.hub import ModelError
 from hoigen.models.needs import RESERVE
 from hoigen.models.trace import flops, peak_bytes
 from hoigen.video.autoencoder import PublishedAutoencoder
@@ -20,7 +21,6 @@ from hoigen.video.configuration import read_config, save_config
 from hoigen.video.memory import advice, control_inputs, forward, meta_inputs, needs, refuse_too_little
 from hoigen.video.training_needs import training_needs
 from hoigen.video.transformer import ControlledCogVideoX
-from hoigen.weights import ModelError
 
 BENCH = Path(__file__).parents[3] / 'bench'
 

@@ -19,14 +19,14 @@ from synthetic_scene import moving_scene
 from hoigen.cli import main
 from hoigen.conditioning import build_clip, build_conditions
 from hoigen.models.configuration import Memory
+from hoigen.models.hub import ModelError
+from hoigen.models.hub.published import fingerprint
 from hoigen.video.denoise import Denoiser
 from hoigen.video.generator import Generator
 from hoigen.video.inputs import video_tensor
 from hoigen.video.model import load, save_config, save_control, start_from
 from hoigen.video.sampling import Sampling
 from hoigen.video.transformer import Control, with_first_frame
-from hoigen.weights import ModelError
-from hoigen.weights.published import fingerprint
 
 PROMPT = 'a hand lifts the red can'
 
@@ -321,7 +321,7 @@ def test_weights_are_not_there_twice_while_they_load(tmp_path):
 import torch
 from pathlib import Path
 from accelerate import init_empty_weights
-from hoigen.weights.published import assign, read_files
+from hoigen.models.hub.published import assign, read_files
 with init_empty_weights():
     module = torch.nn.Sequential(*(torch.nn.Linear(1024, 1024, bias=False) for _ in range(64)))
 peak = lambda: int(Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0]) / 1024

@@ -13,10 +13,10 @@ from small_training import write_clips
 
 from hoigen.learning.curves import read_curves
 from hoigen.learning.options import Hardware
+from hoigen.models.hub import ModelError
 from hoigen.video.model import CONTROL, load, save_config
 from hoigen.video.options import TrainConfig, recipe
 from hoigen.video.training.stages import run, start_model
-from hoigen.weights import ModelError
 
 
 @pytest.fixture(scope='module')

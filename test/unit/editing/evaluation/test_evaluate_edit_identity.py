@@ -17,8 +17,8 @@ from transformers.models.bit.image_processing_pil_bit import BitImageProcessorPi
 from hoigen.editing.evaluation.identity import Identity, cut_out
 from hoigen.editing.evaluation.options import IdentityConfig
 from hoigen.metrics.weights import WeightsError
+from hoigen.models.hub import ModelError
 from hoigen.provenance import sha256_of
-from hoigen.weights import ModelError
 
 SMALL = {'hidden_size': 8, 'num_hidden_layers': 1, 'num_attention_heads': 2, 'image_size': 32, 'patch_size': 16}
 SIZES = {'size': {'shortest_edge': 32}, 'crop_size': {'height': 32, 'width': 32}}

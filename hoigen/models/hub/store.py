@@ -7,7 +7,7 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from hoigen.weights.catalogue import MissingWeights, ModelError, catalogue, entry
+from hoigen.models.hub.catalogue import MissingWeights, ModelError, catalogue, entry
 from hoigen.whole_files import write_text
 
 MANIFEST = 'manifest.json'

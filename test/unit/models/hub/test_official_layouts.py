@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from hoigen.weights import ModelError, entry
-from hoigen.weights.fit import refuse_unfit
+from hoigen.models.hub import ModelError, entry
+from hoigen.models.hub.fit import refuse_unfit
 
 WIDE, HALF = ('F32', 4), ('BF16', 2)
 PARTS = {

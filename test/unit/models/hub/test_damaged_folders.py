@@ -12,12 +12,12 @@ from safetensors.torch import save_file
 
 from hoigen.editing.flux.configuration import read_config as read_edit_config
 from hoigen.editing.flux_insertion.loading import load_insertion
+from hoigen.models.hub import ModelError
+from hoigen.models.hub.published import read_checkpoint, read_tensors, refuse_other_config
+from hoigen.models.hub.store import Source
 from hoigen.resources import find
 from hoigen.video.configuration import read_config
 from hoigen.video.model import load
-from hoigen.weights import ModelError
-from hoigen.weights.published import read_checkpoint, read_tensors, refuse_other_config
-from hoigen.weights.store import Source
 
 SHIPPED = {read_config: 'config/models/tiny.yaml', read_edit_config: 'config/editing/insertion-tiny.yaml'}
 SOURCE = Source('mine', 'none')

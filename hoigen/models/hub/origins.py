@@ -17,9 +17,9 @@ from pathlib import Path
 
 import rich.progress
 
-from hoigen.weights.catalogue import Entry, ModelError, matches
-from hoigen.weights.published import TERMINAL, fingerprint
-from hoigen.weights.store import home, read_manifest
+from hoigen.models.hub.catalogue import Entry, ModelError, matches
+from hoigen.models.hub.published import TERMINAL, fingerprint
+from hoigen.models.hub.store import home, read_manifest
 
 CHUNK = 1 << 22
 

@@ -10,11 +10,11 @@ from typing import Annotated
 
 import tyro
 
-from hoigen.weights import origins
-from hoigen.weights.catalogue import Entry, ModelError, catalogue, entry
-from hoigen.weights.origins import Origin
-from hoigen.weights.published import fingerprint
-from hoigen.weights.store import MANIFEST, Manifest, home, read_manifest, stored
+from hoigen.models.hub import origins
+from hoigen.models.hub.catalogue import Entry, ModelError, catalogue, entry
+from hoigen.models.hub.origins import Origin
+from hoigen.models.hub.published import fingerprint
+from hoigen.models.hub.store import MANIFEST, Manifest, home, read_manifest, stored
 
 HUB_NOTES = '.cache'
 """Where the hub's library keeps, in the folder that it downloads to, what it needs to go on after a break."""
@@ -90,7 +90,7 @@ def fetch_entry(one: Entry, folder: Path | None) -> Path:
 
 def _bring(one: Entry, origin: Origin, growing: Path) -> None:
     """Every file, each verified; then the keys; then the manifest, which says that all is well."""
-    from hoigen.weights import fit  # torch takes seconds: not for --help and the list
+    from hoigen.models.hub import fit  # torch takes seconds: not for --help and the list
 
     (growing / MANIFEST).unlink(missing_ok=True)
     there = sum(f.stat().st_size for f in growing.rglob('*') if f.is_file())

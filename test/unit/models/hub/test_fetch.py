@@ -13,10 +13,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from hoigen.cli import main
-from hoigen.weights import MissingWeights, ModelError, weights_of
-from hoigen.weights.catalogue import Entry, catalogue, matches
-from hoigen.weights.fit import convert_pickles, refuse_unfit
-from hoigen.weights.store import Source, stored
+from hoigen.models.hub import MissingWeights, ModelError, weights_of
+from hoigen.models.hub.catalogue import Entry, catalogue, matches
+from hoigen.models.hub.fit import convert_pickles, refuse_unfit
+from hoigen.models.hub.store import Source, stored
 
 NAME = 'sam2-tiny'
 

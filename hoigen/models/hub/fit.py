@@ -10,10 +10,10 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from hoigen.weights.catalogue import Entry, ModelError
-from hoigen.weights.pretrained import pretrained
-from hoigen.weights.published import read_checkpoint, read_files, refuse_misfits
-from hoigen.weights.store import Source
+from hoigen.models.hub.catalogue import Entry, ModelError
+from hoigen.models.hub.pretrained import pretrained
+from hoigen.models.hub.published import read_checkpoint, read_files, refuse_misfits
+from hoigen.models.hub.store import Source
 from hoigen.whole_files import whole_file
 
 CONVERTED = 'model.safetensors'

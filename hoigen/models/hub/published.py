@@ -22,8 +22,8 @@ from rich.markup import escape
 from rich.progress import track
 from safetensors import SafetensorError, safe_open
 
-from hoigen.weights.catalogue import ModelError
-from hoigen.weights.store import Source
+from hoigen.models.hub.catalogue import ModelError
+from hoigen.models.hub.store import Source
 
 if TYPE_CHECKING:
     import torch

@@ -7,7 +7,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 
-from hoigen.weights.catalogue import ModelError
+from hoigen.models.hub.catalogue import ModelError
 
 
 def pretrained(made: Any, folder: Path, **options: Any) -> Any:
