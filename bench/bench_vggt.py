@@ -17,8 +17,8 @@ from functools import partial
 import torch
 from timing import measured
 
-from hoigen.perception.vggt.config import DenseConfig, VGGTConfig, read_config
-from hoigen.perception.vggt.model import VGGT
+from hoigen.models.vggt.config import DenseConfig, VGGTConfig, read_config
+from hoigen.models.vggt.model import VGGT
 
 SIZE = 336, 518
 """Height and width in pixels: 24 x 37 patches, as in the paper's measurements."""

@@ -50,11 +50,7 @@ class Memory:
             raise ModelError('memory: expected weights int8 or offload group, got both')
 
     def torch_device(self) -> torch.device:
-        import torch  # takes seconds: not for --help of what has memory among its options
-
-        if self.device == 'auto':
-            return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
-        return torch.device(self.device)
+        return device_of(self.device)
 
     def text_device(self) -> torch.device:
         import torch
@@ -72,6 +68,13 @@ class Memory:
         import torch
 
         return torch.float32 if self.weights == 'float32' else torch.bfloat16
+
+
+def device_of(name: str = 'auto') -> torch.device:
+    """The device of a name (cpu, cuda, cuda:1, ...); auto: the GPU if there is one, else the CPU."""
+    import torch  # takes seconds: not for --help of what has memory among its options
+
+    return torch.device(name if name != 'auto' else 'cuda' if torch.cuda.is_available() else 'cpu')
 
 
 def config_of(kind: Callable[..., Config], file: Path) -> Config:

@@ -14,6 +14,7 @@ from transformers.models.depth_anything.modeling_depth_anything import DepthAnyt
 from transformers.models.dpt.image_processing_pil_dpt import DPTImageProcessorPil
 
 from hoigen.geometry.orientation import Orientation
+from hoigen.models.configuration import device_of
 from hoigen.models.hub import ModelError, weights_of
 from hoigen.models.hub.pretrained import pretrained
 from hoigen.models.hub.published import assign, read_checkpoint
@@ -39,7 +40,7 @@ FARTHEST = 50.0
 class DepthModel:
     """Depth of one picture. metric: its values are metres; otherwise only their order and ratios are the model's."""
 
-    def __init__(self, folder: Path, device: str) -> None:
+    def __init__(self, folder: Path, device: torch.device) -> None:
         self._model = pretrained(DepthAnythingForDepthEstimation, folder, dtype=torch.float32).to(device)
         self._processor = DPTImageProcessorPil.from_pretrained(folder)
         self.metric = self._model.config.depth_estimation_type == 'metric'
@@ -63,13 +64,13 @@ class DepthModel:
 
 def load_depth(name: str = 'depth-anything', device: str = 'auto') -> DepthModel:
     """Depth Anything, relative or metric, of the catalogue or a folder."""
-    return DepthModel(weights_of(name), _device(device))
+    return DepthModel(weights_of(name), device_of(device))
 
 
 def load_likeness(name: str = 'dinov2', device: str = 'auto') -> Callable[[Sequence[np.ndarray]], np.ndarray]:
     """DINOv2 of the catalogue or a folder: pictures [S,S,3] uint8 -> unit vectors [n,D] float32."""
     folder = weights_of(name)
-    model = pretrained(Dinov2Model, folder, dtype=torch.float32).to(_device(device))
+    model = pretrained(Dinov2Model, folder, dtype=torch.float32).to(device_of(device))
     processor = BitImageProcessorPil.from_pretrained(folder)
 
     @torch.inference_mode()
@@ -156,8 +157,4 @@ def load_orienter(name: str = ORIENT_ANYTHING.name, device: str = 'auto') -> Ori
     with torch.device('meta'):
         model = blank_orient_anything(folder)
     assign(model, read_checkpoint(folder, ORIENT_ANYTHING), torch.float32)
-    return model.eval().requires_grad_(False).to(_device(device))
-
-
-def _device(name: str) -> str:
-    return ('cuda' if torch.cuda.is_available() else 'cpu') if name == 'auto' else name
+    return model.eval().requires_grad_(False).to(device_of(device))

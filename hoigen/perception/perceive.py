@@ -135,7 +135,7 @@ class Perceiver:
 
     @cached_property
     def _vggt(self) -> Any:
-        from hoigen.perception.vggt import load_vggt  # torch: only this back-end needs it
+        from hoigen.models.vggt.model import load_vggt  # torch: only this back-end needs it
 
         return load_vggt(self._config.vggt)
 
@@ -146,7 +146,7 @@ class Perceiver:
             return measured_geometry(footage, flow), ''
         if not self._has_vggt:
             return None, self._refusal
-        from hoigen.perception.vggt.pointmaps import reconstruct
+        from hoigen.perception.learned.pointmaps import reconstruct
 
         return _scaled(reconstruct(footage, self._vggt), config.median_depth_m), ''
 
@@ -165,7 +165,7 @@ class Perceiver:
     def _tracker(self) -> Any:
         if self._config.tracker == 'flow':
             return None
-        from hoigen.perception.vggt import vggt_tracker
+        from hoigen.perception.learned.tracker import vggt_tracker
 
         return vggt_tracker(self._vggt)
 
@@ -188,7 +188,7 @@ class Perceiver:
 
 
 def _load_sam(config: PerceptionConfig) -> Any:
-    from hoigen.perception.learned.sam import load_sam  # torch: only with these weights
+    from hoigen.models.sam2 import load_sam  # torch: only with these weights
 
     return load_sam(config.sam)
 

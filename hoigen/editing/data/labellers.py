@@ -44,13 +44,14 @@ def _box(name: str, rgb: np.ndarray, caption: str) -> tuple[np.ndarray, float] |
 
 @cache
 def _detector(name: str, phrase: str) -> Detector:
-    from hoigen.perception.learned.detector_models import load
+    from hoigen.models.detectors import load
 
-    return load(name, phrases={phrase: OBJECT})
+    return Detector(*load(name, phrases={phrase: OBJECT}))
 
 
 def _sam(name: str) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    from hoigen.perception.learned.sam import load_sam, segment_with_sam
+    from hoigen.models.sam2 import load_sam
+    from hoigen.perception.learned.sam import segment_with_sam
 
     model = load_sam(name)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from hoigen.conventions import HAND, OBJECT, ROLE_CODE
+from hoigen.models.samurai import box_iou
 from hoigen.perception.learned.linking import Detections, Track, link
-from hoigen.perception.learned.samurai import box_iou
 from hoigen.perception.records import Boxes, Detector, PerceptionError
 from hoigen.records import Footage
 
@@ -22,9 +22,9 @@ COVERED = 0.3
 
 def load_detector(name: str, device: str = 'auto') -> Detector:
     """RT-DETR v2, D-FINE or Grounding DINO: a name of the catalogue, or a folder with the weights of one of them."""
-    from hoigen.perception.learned.detector_models import load  # transformers takes seconds to import
+    from hoigen.models.detectors import load  # transformers takes seconds to import
 
-    return load(name, device)
+    return Detector(*load(name, device))
 
 
 def detect(footage: Footage, detector: Detector, motion: Boxes | None = None) -> Boxes:

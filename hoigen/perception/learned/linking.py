@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from hoigen.perception.learned.samurai import BoxFilter, box_iou
+from hoigen.models.samurai import BoxFilter, box_iou
 
 __all__ = ['Detections', 'Track', 'link', 'without_doubles']
 

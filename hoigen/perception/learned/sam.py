@@ -17,14 +17,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hoigen.models.hub import weights_of
-from hoigen.models.hub.pretrained import pretrained
-from hoigen.perception.learned.sam_motion import FrameCache, InstanceSession, MotionAwareSam
-from hoigen.perception.learned.samurai import PUBLISHED, SamuraiConfig
+from hoigen.models.sam2 import FrameCache, InstanceSession, MotionAwareSam
+from hoigen.models.samurai import PUBLISHED, SamuraiConfig
 from hoigen.perception.records import Boxes, PerceptionError, Segmentation
 from hoigen.records import Footage
-
-__all__ = ['View', 'fuse', 'load_sam', 'segment_with_sam']
 
 AGREE = 0.5
 """Two directions whose masks overlap less than this (IoU) mean different things: the surer one counts alone."""
@@ -49,13 +45,6 @@ class View:
     @property
     def in_view(self) -> bool:
         return self.presence > 0.5 and bool((self.logits > 0).any())
-
-
-def load_sam(name: str = 'sam2', device: str = 'auto') -> MotionAwareSam:
-    """SAM 2.1 (tiny to large) of a folder or of the catalogue: bfloat16 on a GPU, float32 on the CPU."""
-    where = 'cuda' if device == 'auto' and torch.cuda.is_available() else 'cpu' if device == 'auto' else device
-    dtype = torch.float32 if where == 'cpu' else torch.bfloat16
-    return pretrained(MotionAwareSam, weights_of(name), dtype=dtype).to(where)
 
 
 @torch.inference_mode()

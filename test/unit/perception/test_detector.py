@@ -8,8 +8,8 @@ import torch
 from toy_perception import toy_sam, write_detector
 
 from hoigen.conventions import HAND, OBJECT
+from hoigen.models import detectors
 from hoigen.models.hub import MissingWeights, ModelError
-from hoigen.perception.learned import detector_models
 from hoigen.perception.learned.detector import detect, load_detector
 from hoigen.perception.learned.linking import Detections, link, without_doubles
 from hoigen.perception.records import Boxes, Detector, PerceptionError
@@ -200,9 +200,9 @@ def test_a_text_detector_gives_the_phrase_of_the_surest_word(folders, monkeypatc
 
 
 def test_other_phrases_can_be_asked_for(folders):
-    detector = detector_models.load(str(folders['grounding-dino']), 'cpu', {'object': OBJECT, 'hand in hand': HAND})
-    assert detector.find._words == [[1], [3, 4, 5]]
-    assert detector.roles == {'object': OBJECT, 'hand in hand': HAND}
+    find, roles = detectors.load(str(folders['grounding-dino']), 'cpu', {'object': OBJECT, 'hand in hand': HAND})
+    assert find._words == [[1], [3, 4, 5]]
+    assert roles == {'object': OBJECT, 'hand in hand': HAND}
 
 
 def test_missing_and_wrong_weights_are_refused(folders, tmp_path, monkeypatch):

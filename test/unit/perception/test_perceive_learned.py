@@ -10,10 +10,10 @@ from recorded_scene import lift
 from safetensors.torch import save_file
 from toy_perception import toy_sam
 
+from hoigen.models.vggt import model as load
+from hoigen.models.vggt.config import DenseConfig, TrackConfig, VGGTConfig
+from hoigen.models.vggt.model import VGGT
 from hoigen.perception.perceive import Perceived, Perceiver, PerceptionConfig
-from hoigen.perception.vggt import load
-from hoigen.perception.vggt.config import DenseConfig, TrackConfig, VGGTConfig
-from hoigen.perception.vggt.model import VGGT
 from hoigen.records import Footage
 
 TOY = VGGTConfig(

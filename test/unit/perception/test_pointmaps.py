@@ -12,9 +12,8 @@ from hoigen.geometry.alignment import Similarity, align
 from hoigen.geometry.camera import pixel_grid, project, resize_camera, unproject
 from hoigen.geometry.transforms import look_at, rigid
 from hoigen.metrics.perception import camera_errors
-from hoigen.perception.vggt import pointmaps
-from hoigen.perception.vggt.pointmaps import PointMapConfig, align_robustly, join, reconstruct, spans
-from hoigen.perception.vggt.views import Views
+from hoigen.perception.learned import pointmaps
+from hoigen.perception.learned.pointmaps import PointMapConfig, Views, align_robustly, join, reconstruct, spans
 from hoigen.records import Camera, Footage
 
 FRAMES, WIDTH, HEIGHT = 40, 64, 48

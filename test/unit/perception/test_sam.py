@@ -8,9 +8,9 @@ from transformers import Sam2VideoModel
 from transformers.models.sam2_video.modeling_sam2_video import Sam2VideoInferenceSession
 
 from hoigen.models.hub import MissingWeights, ModelError
-from hoigen.perception.learned.sam import View, fuse, load_sam, segment_with_sam
-from hoigen.perception.learned.sam_motion import FrameCache, History, InstanceSession, MotionAwareSam, mask_boxes
-from hoigen.perception.learned.samurai import SamuraiConfig
+from hoigen.models.sam2 import FrameCache, History, InstanceSession, MotionAwareSam, load_sam, mask_boxes
+from hoigen.models.samurai import SamuraiConfig
+from hoigen.perception.learned.sam import View, fuse, segment_with_sam
 from hoigen.perception.records import Boxes, PerceptionError
 from hoigen.records import Footage
 

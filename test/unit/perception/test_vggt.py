@@ -19,14 +19,14 @@ from torch import Tensor
 from hoigen.geometry.camera import pixel_grid, unproject
 from hoigen.geometry.transforms import invert, rigid
 from hoigen.models.hub import MissingWeights, ModelError
+from hoigen.models.vggt import model as load
+from hoigen.models.vggt.cameras import decode_pose
+from hoigen.models.vggt.config import DenseConfig, TrackConfig, VGGTConfig, read_config
+from hoigen.models.vggt.dense import AT_ONCE
+from hoigen.models.vggt.model import VGGT, size_for, to_tensor
+from hoigen.perception.learned.pointmaps import views_of
+from hoigen.perception.learned.tracker import vggt_tracker
 from hoigen.perception.records import PerceptionError
-from hoigen.perception.vggt import load, vggt_tracker
-from hoigen.perception.vggt.cameras import decode_pose
-from hoigen.perception.vggt.config import DenseConfig, TrackConfig, VGGTConfig, read_config
-from hoigen.perception.vggt.dense import AT_ONCE
-from hoigen.perception.vggt.model import VGGT
-from hoigen.perception.vggt.pictures import size_for, to_tensor
-from hoigen.perception.vggt.views import views_of
 from hoigen.records import Camera, Footage
 
 SMALL = VGGTConfig(
@@ -232,7 +232,7 @@ def test_views_are_records(small: VGGT) -> None:
 
 def test_tracks_of_any_frames(small: VGGT, monkeypatch: pytest.MonkeyPatch) -> None:
     """Points of several frames, through more frames than are looked at together: each stays where it was asked for."""
-    monkeypatch.setattr('hoigen.perception.vggt.tracker.AT_ONCE', 2)
+    monkeypatch.setattr('hoigen.perception.learned.tracker.AT_ONCE', 2)
     rgb = np.random.default_rng(0).integers(0, 255, (6, 28, 56, 3), dtype=np.uint8)
     footage = Footage(np.arange(6), rgb, None, None)
     pixels = np.array([[10.0, 20.0], [30.0, 5.0], [40.0, 14.0]], np.float32)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from hoigen.perception.vggt.aggregator import Tokens
-from hoigen.perception.vggt.blocks import Block, Mlp
-from hoigen.perception.vggt.config import VGGTConfig
+from hoigen.models.vggt.aggregator import Tokens
+from hoigen.models.vggt.blocks import Block, Mlp
+from hoigen.models.vggt.config import VGGTConfig
 
 POSE = 9
 """Numbers of a pose: translation (3) and quaternion (x, y, z, w) of T_cam_world, vertical and horizontal field of view

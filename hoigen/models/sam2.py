@@ -16,7 +16,10 @@ from transformers import Sam2VideoModel
 from transformers.image_utils import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from transformers.models.sam2_video.modeling_sam2_video import Sam2VideoInferenceCache, Sam2VideoInferenceSession
 
-from hoigen.perception.learned.samurai import Choice, MotionSelector, SamuraiConfig, memory_frames
+from hoigen.models.configuration import device_of
+from hoigen.models.hub import weights_of
+from hoigen.models.hub.pretrained import pretrained
+from hoigen.models.samurai import Choice, MotionSelector, SamuraiConfig, memory_frames
 
 CORNERS = (2, 3)
 """SAM's labels of a box's two corners."""
@@ -146,6 +149,13 @@ class MotionAwareSam(Sam2VideoModel):
         return [(age, out) for age, out in given if age == 0] + [
             (len(frames) - i, tracked.get(frame)) for i, frame in enumerate(frames)
         ]
+
+
+def load_sam(name: str = 'sam2', device: str = 'auto') -> MotionAwareSam:
+    """SAM 2.1 (tiny to large) of a folder or of the catalogue: bfloat16 on a GPU, float32 on the CPU."""
+    where = device_of(device)
+    dtype = torch.float32 if where.type == 'cpu' else torch.bfloat16
+    return pretrained(MotionAwareSam, weights_of(name), dtype=dtype).to(where)
 
 
 def mask_boxes(masks: Tensor) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,12 @@ from transformers.models.grounding_dino.image_processing_pil_grounding_dino impo
 from transformers.models.rt_detr.image_processing_pil_rt_detr import RTDetrImageProcessorPil
 
 from hoigen.conventions import HAND, OBJECT
+from hoigen.models.configuration import device_of
 from hoigen.models.hub import ModelError, weights_of
 from hoigen.models.hub.pretrained import pretrained
-from hoigen.perception.records import Detector
 
+Find = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray, list[str]]]
+"""A frame [H,W,3] uint8 -> boxes [N,4] left, top, right, bottom in pixels, scores [N] in [0, 1], N labels."""
 COCO = {'person': HAND} | dict.fromkeys(
     (
         'backpack',
@@ -76,20 +78,19 @@ COCO_SCORE, TEXT_SCORE = 0.5, 0.3
 """A detection of a lower score is none."""
 
 
-def load(name: str, device: str = 'auto', phrases: Mapping[str, str] = PHRASES) -> Detector:
-    """The detector in a folder or of the catalogue, in float32 on the GPU where there is one."""
-    where = 'cuda' if device == 'auto' and torch.cuda.is_available() else 'cpu' if device == 'auto' else device
-    folder = weights_of(name)
+def load(name: str, device: str = 'auto', phrases: Mapping[str, str] = PHRASES) -> tuple[Find, Mapping[str, str]]:
+    """The detector in a folder or of the catalogue, in float32, and the role of each label that it finds."""
+    where, folder = device_of(device), weights_of(name)
     kind = _kind(folder)
     if kind == 'grounding-dino':
         model = pretrained(GroundingDinoForObjectDetection, folder, dtype=torch.float32).to(where)
-        return Detector(_Text(model, folder, tuple(phrases)), phrases)
+        return _Text(model, folder, tuple(phrases)), phrases
     made = {'rt_detr_v2': RTDetrV2ForObjectDetection, 'd_fine': DFineForObjectDetection}
     if kind not in made:
         raise ModelError(
             f'{folder}: expected a detector of the kinds {", ".join([*made, "grounding-dino"])}, got {kind!r}'
         )
-    return Detector(_Coco(pretrained(made[kind], folder, dtype=torch.float32).to(where), folder), COCO)
+    return _Coco(pretrained(made[kind], folder, dtype=torch.float32).to(where), folder), COCO
 
 
 def _kind(folder: Path) -> str:

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from hoigen.perception.learned.samurai import BoxFilter, Choice, MotionSelector, SamuraiConfig, box_iou, memory_frames
+from hoigen.models.samurai import BoxFilter, Choice, MotionSelector, SamuraiConfig, box_iou, memory_frames
 
 
 @pytest.fixture

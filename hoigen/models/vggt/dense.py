@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hoigen.perception.vggt.aggregator import Tokens
-from hoigen.perception.vggt.config import DenseConfig
+from hoigen.models.vggt.aggregator import Tokens
+from hoigen.models.vggt.config import DenseConfig
 
 AT_ONCE = 8
 """Frames that a head works on at once, to bound its memory."""

@@ -7,9 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from hoigen.models.vggt.model import VGGT, to_tensor
 from hoigen.perception.records import PerceptionError
-from hoigen.perception.vggt.model import VGGT
-from hoigen.perception.vggt.pictures import to_tensor
 from hoigen.records import Footage
 
 AT_ONCE = 50

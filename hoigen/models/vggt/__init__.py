@@ -1,0 +1,1 @@
+"""VGGT (Wang et al., CVPR 2025), written anew for published checkpoints."""
