@@ -11,6 +11,7 @@ import torch
 from accelerate import init_empty_weights
 from torch import nn
 
+from hoigen.models.cogvideox import PublishedAutoencoder
 from hoigen.models.configuration import parts_of
 from hoigen.models.hub.published import (
     Checkpoint,
@@ -21,9 +22,8 @@ from hoigen.models.hub.published import (
     read_files,
     refuse_other_config,
 )
-from hoigen.video.autoencoder import PublishedAutoencoder
+from hoigen.models.text import PromptEncoder
 from hoigen.video.configuration import ModelConfig, read_config
-from hoigen.video.text import PromptEncoder
 from hoigen.video.transformer import BACKBONE, ControlledCogVideoX
 
 CONTROL = 'control.safetensors'
@@ -83,9 +83,7 @@ def load_text(config: ModelConfig) -> PromptEncoder | None:
         return None
     base = Source(str(config.base), config.licence)
     refuse_other_config(config.text, base.folder() / 'text_encoder' / 'config.json', base)
-    return PromptEncoder(
-        base.folder(), config.transformer['max_text_seq_length'], config.memory.text_device(), config.memory.dtype()
-    )
+    return PromptEncoder(base.folder(), config.transformer['max_text_seq_length'], config.memory)
 
 
 def _refuse_missing(*sources: Source) -> None:

@@ -18,8 +18,8 @@ from hoigen.metrics.learned import Comparison, LearnedMeasures
 from hoigen.metrics.measures import CONTACT_FOUND, higher_is_better, measure
 from hoigen.metrics.statistics import Summary, differences, summarise
 from hoigen.metrics.tables import Rows, digits, distribution_table, markdown, measure_table, said
+from hoigen.models.cogvideox import rough_picture
 from hoigen.provenance import strict_json
-from hoigen.video.autoencoder import rough_picture
 from hoigen.video.generator import Generator, load_generator, to_uint8
 from hoigen.video.heldout import SHAPES, HeldOut, heldout_clips
 from hoigen.video.inputs import Appearance, reference_video

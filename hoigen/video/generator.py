@@ -13,9 +13,9 @@ from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor
 
 from hoigen.metrics.fidelity import fidelity
+from hoigen.models.cogvideox import rough_picture
 from hoigen.provenance import versions_of
 from hoigen.records import Conditions, GeneratedClip, Labels, Provenance
-from hoigen.video.autoencoder import rough_picture
 from hoigen.video.denoise import Denoiser
 from hoigen.video.inputs import Appearance, PointInputs, point_inputs, reference_video, video_tensor
 from hoigen.video.model import Model, load

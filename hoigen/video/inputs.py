@@ -60,7 +60,7 @@ class Appearance:
 
 
 def reference_video(appearance: Appearance) -> Tensor:
-    """The decoder's reference ``[1, T, 9, H, W]`` float32 (see :data:`hoigen.video.autoencoder.REFERENCE_CHANNELS`).
+    """The decoder's reference ``[1, T, 9, H, W]`` float32 (see :data:`hoigen.models.cogvideox.REFERENCE_CHANNELS`).
 
     Frame 0's shadows are taken off the background and frame t's put on. Unknown background is painted in from its edge.
     """

@@ -1,22 +1,16 @@
-"""What a model will need, before any of it is loaded: memory by stage, and work, from its configuration alone.
-
-Weights are counted on models without storage; activations and work by running the models' own code there
-(:mod:`hoigen.models.trace`). A gigabyte is 10^9 bytes.
-"""
+"""What a video model will need, from its configuration alone: :mod:`hoigen.models.memory` counts it."""
 
 from __future__ import annotations
 
 from functools import partial
 
-import psutil
 import torch
 from torch import Tensor, nn
 
+from hoigen.models.cogvideox import PublishedAutoencoder
 from hoigen.models.configuration import Memory
 from hoigen.models.hub.published import ModelError
-from hoigen.models.needs import THRIFT, Needs, gigabytes, size_of
-from hoigen.models.trace import flops, peak_bytes
-from hoigen.video.autoencoder import PublishedAutoencoder
+from hoigen.models.memory import THRIFT, Needs, flops, free_bytes, gigabytes, peak_bytes, size_of, t5_needs
 from hoigen.video.configuration import ModelConfig
 from hoigen.video.inputs import PointInputs
 from hoigen.video.points import latent_frames
@@ -40,7 +34,9 @@ def needs(config: ModelConfig) -> Needs:
     blocks = [*transformer.transformer_blocks, *transformer.transformer_blocks_copy, transformer.combine_linears]
     linears = sum(m.weight.numel() for block in blocks for m in block.modules() if isinstance(m, nn.Linear))
     outside = size_of(transformer) - sum(map(size_of, blocks))
-    text_bytes, embed = _text(config)
+    text_bytes, embed = (
+        (0, 0) if config.text is None else t5_needs(config.text, config.transformer['max_text_seq_length'])
+    )
     return Needs(
         size_of(transformer),
         size_of(transformer) - linears,
@@ -59,8 +55,7 @@ def needs(config: ModelConfig) -> Needs:
 def refuse_too_little(config: ModelConfig) -> None:
     """ModelError, before anything is loaded, when the device has not the memory for a model's use of it."""
     device = config.memory.torch_device()
-    has = torch.cuda.mem_get_info(device)[0] if device.type == 'cuda' else psutil.virtual_memory().available
-    need = needs(config)
+    has, need = free_bytes(device), needs(config)
     if need.peak(config.memory) > has:
         raise ModelError(
             f'model {config.name}: needs {gigabytes(need.peak(config.memory))} of memory on {device}, '
@@ -144,19 +139,4 @@ def meta_inputs(config: ModelConfig) -> tuple[Tensor, Tensor, Tensor]:
             **like,
         ),
         torch.empty(1, t['max_text_seq_length'], t['text_embed_dim'], **like),
-    )
-
-
-def _text(config: ModelConfig) -> tuple[int, int]:
-    """T5's weights (its embedding counted once) and the activations of one prompt."""
-    if config.text is None:
-        return 0, 0
-    from transformers import T5Config, T5EncoderModel  # takes seconds
-
-    with torch.device('meta'):
-        encoder = T5EncoderModel(T5Config(**config.text)).bfloat16().requires_grad_(False)
-    ids = torch.zeros(1, config.transformer['max_text_seq_length'], dtype=torch.long, device='meta')
-    return (
-        sum(p.numel() * p.element_size() for p in encoder.parameters()),
-        peak_bytes(lambda: encoder(ids).last_hidden_state),
     )

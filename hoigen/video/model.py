@@ -10,10 +10,12 @@ import torch
 from diffusers import CogVideoXDPMScheduler
 from torch import Tensor
 
+from hoigen.models.cogvideox import Autoencoder, PublishedAutoencoder, ReferenceAutoencoder
 from hoigen.models.configuration import CONFIG, Memory, parts_of
 from hoigen.models.hub.published import ModelError, fingerprint
 from hoigen.models.placement import place
 from hoigen.models.tensors import load_strictly, save_tensors
+from hoigen.models.text import PromptEncoder
 from hoigen.provenance import sha256_of
 from hoigen.video.assembly import (
     CONTROL,
@@ -23,10 +25,8 @@ from hoigen.video.assembly import (
     start_from,
     weight_files,
 )
-from hoigen.video.autoencoder import Autoencoder, PublishedAutoencoder, ReferenceAutoencoder
 from hoigen.video.configuration import ModelConfig, read_config, save_config
 from hoigen.video.memory import refuse_too_little
-from hoigen.video.text import PromptEncoder
 from hoigen.video.transformer import BACKBONE, ControlledCogVideoX
 
 __all__ = [

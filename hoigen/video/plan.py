@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hoigen.models.configuration import Memory
-from hoigen.models.needs import THRIFT, Needs, gigabytes
+from hoigen.models.memory import THRIFT, Needs, gigabytes
 from hoigen.video.configuration import read_config
 from hoigen.video.memory import advice, label, needs
 from hoigen.video.options import PlanConfig

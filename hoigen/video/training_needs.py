@@ -7,7 +7,7 @@ from functools import partial
 
 import torch
 
-from hoigen.models.trace import flops, peak_bytes
+from hoigen.models.memory import flops, peak_bytes
 from hoigen.video.configuration import ModelConfig
 from hoigen.video.memory import control_inputs, forward, meta_inputs
 from hoigen.video.transformer import ControlledCogVideoX

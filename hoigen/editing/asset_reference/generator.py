@@ -15,13 +15,12 @@ from hoigen.editing.asset_reference.loading import AssetModel, load_asset_model
 from hoigen.editing.asset_reference.model import Layout, Views
 from hoigen.editing.asset_reference.pose import find_view
 from hoigen.editing.conditions import as_signed, as_uint8
-from hoigen.editing.flux.sampling import noise, sample, schedule
-from hoigen.editing.flux.tokens import decode, encode
 from hoigen.editing.flux_insertion.inserter import Inserter, load_inserter
 from hoigen.editing.placement import PlacementError, place, refuse_size
 from hoigen.editing.subjects.from_files import mesh_subject
 from hoigen.geometry.shading import draw
 from hoigen.models.configuration import Memory
+from hoigen.models.flux import decode, encode, noise, sample, schedule
 from hoigen.provenance import versions_of
 from hoigen.records import Camera, Check, MeshAsset, Provenance
 

@@ -10,10 +10,10 @@ from hoigen.editing.asset_reference.look import AssetRefiner
 from hoigen.editing.asset_reference.lora import RANK
 from hoigen.editing.asset_reference.model import AssetTransformer
 from hoigen.editing.asset_reference.published import load_published
-from hoigen.editing.flux.autoencoder import Autoencoder, PatchAutoencoder, PatchConfig
 from hoigen.editing.flux.configuration import EditConfig, Memory, ModelError, read_config
 from hoigen.editing.flux.loading import PlacedModel, Text, WordedParts, read_small
 from hoigen.models.configuration import parts_of
+from hoigen.models.flux import Autoencoder, PatchAutoencoder, PatchConfig
 
 __all__ = ['FILES', 'AssetModel', 'Parts', 'build_parts', 'load_asset_model']
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hoigen.editing.asset_reference.lora import adapt
-from hoigen.editing.flux.tokens import position_ids
+from hoigen.models.flux import position_ids
 
 __all__ = ['AssetTransformer', 'Layout', 'Views', 'switcher']
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from hoigen.editing.flux.options import AutoencoderLoss
+from hoigen.editing.flux.configuration import AutoencoderLoss
 from hoigen.editing.flux_insertion.options import RefinerLoss
 from hoigen.learning.options import Hardware, LoopConfig
 

@@ -11,11 +11,10 @@ from torch import Tensor, nn
 
 from hoigen.editing.asset_reference.lora import DOMAIN, RANK, REFERENCE, adapt, from_released
 from hoigen.editing.asset_reference.model import AssetTransformer, switcher
-from hoigen.editing.flux.autoencoder import PublishedAutoencoder
 from hoigen.editing.flux.configuration import EditConfig, ModelError
-from hoigen.editing.flux.text import CaptionEncoder
 from hoigen.editing.flux_insertion.lora import refuse_infinite
 from hoigen.models.configuration import parts_of
+from hoigen.models.flux import PublishedAutoencoder
 from hoigen.models.hub.published import (
     assign,
     fingerprint,
@@ -26,6 +25,7 @@ from hoigen.models.hub.published import (
 )
 from hoigen.models.hub.store import Source
 from hoigen.models.placement import place, quantise
+from hoigen.models.text import CaptionEncoder
 
 __all__ = ['RELEASED', 'blank_adapter', 'blank_switcher', 'give_released', 'load_published']
 

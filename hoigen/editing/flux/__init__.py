@@ -1,6 +1,1 @@
-"""What both FLUX systems share: configuration, pictures as tokens and back, text, flow matching."""
-
-import warnings
-
-# bfloat16 autocast over float32 norms is what is meant; that torch then cannot fuse the two is no news to a user
-warnings.filterwarnings('ignore', 'Mismatch dtype between input and weight')
+"""What the systems on FLUX share: configuration, loading, training of the small autoencoder."""

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hoigen.editing.flux.autoencoder import PatchAutoencoder
-from hoigen.editing.flux.options import AutoencoderLoss
+from hoigen.editing.flux.configuration import AutoencoderLoss
 from hoigen.learning.loop import Batch, Objective, train
 from hoigen.learning.losses import local_ssim
 from hoigen.learning.options import Hardware, LoopConfig
+from hoigen.models.flux import PatchAutoencoder
 
 __all__ = ['Pictures', 'dissimilarity', 'train_autoencoder']
 

@@ -13,7 +13,17 @@ from hoigen.models.hub import ModelError
 from hoigen.resources import ResourceError, find
 from hoigen.whole_files import write_text
 
-__all__ = ['CONFIG', 'EditConfig', 'Memory', 'ModelError', 'read_config', 'save_config']
+
+@dataclass(frozen=True)
+class AutoencoderLoss:
+    """Weights of the small autoencoder's loss."""
+
+    ssim: float = 0.3
+    """Weight of structural dissimilarity (1 - SSIM of the grey image) beside the L1 loss."""
+    small: float = 1e-3
+    """Weight of the latents' mean square, which keeps them small."""
+    noise: float = 0.1
+    """Deviation of the noise on the latents, which makes the decoder robust to a sampler's errors."""
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from hoigen.editing.flux.configuration import CONFIG, EditConfig, ModelError
-from hoigen.editing.flux.words import WordTable
 from hoigen.models.tensors import load_strictly
+from hoigen.models.text import WordTable
 from hoigen.provenance import sha256_of
 
 __all__ = ['WEIGHTS', 'PlacedModel', 'Text', 'WordedParts', 'read_small']

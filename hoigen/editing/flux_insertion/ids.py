@@ -7,7 +7,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from hoigen.editing.flux.tokens import position_ids
+from hoigen.models.flux import position_ids
 
 __all__ = ['Offset', 'reference_ids']
 

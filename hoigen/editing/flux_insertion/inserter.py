@@ -13,8 +13,6 @@ from torch import Tensor
 
 from hoigen.editing.conditions import as_signed, as_uint8, depth_picture, flat
 from hoigen.editing.editor import OnStep
-from hoigen.editing.flux.sampling import noise, sample, schedule
-from hoigen.editing.flux.tokens import decode, encode
 from hoigen.editing.flux_insertion.loading import InsertionModel, load_insertion
 from hoigen.editing.flux_insertion.model import FEATURES, sequence_ids
 from hoigen.editing.placement import place, refuse_larger
@@ -24,6 +22,7 @@ from hoigen.editing.synthesis import GREY, filled, make_room
 from hoigen.editing.views import nearest
 from hoigen.geometry.shading import draw
 from hoigen.models.configuration import Memory
+from hoigen.models.flux import decode, encode, noise, sample, schedule
 from hoigen.provenance import versions_of
 from hoigen.records import Camera, Provenance
 

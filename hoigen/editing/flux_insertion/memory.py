@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import psutil
 import torch
 from diffusers import FluxTransformer2DModel
 from torch import Tensor, nn
 
-from hoigen.editing.flux.autoencoder import PublishedAutoencoder
 from hoigen.editing.flux.configuration import CONFIG, EditConfig, Memory, ModelError
 from hoigen.editing.flux_insertion.lora import adapt
 from hoigen.editing.flux_insertion.model import FEATURES, InsertionTransformer, sequence_ids
-from hoigen.models.needs import THRIFT, Needs, gigabytes, size_of
-from hoigen.models.trace import flops, peak_bytes
+from hoigen.models.flux import PublishedAutoencoder
+from hoigen.models.memory import THRIFT, Needs, flops, free_bytes, gigabytes, peak_bytes, size_of, t5_needs
 
 __all__ = ['needs', 'refuse_too_little']
 
@@ -39,7 +37,7 @@ def needs(config: EditConfig, rank: int) -> Needs:
         if isinstance(module, nn.Linear) and 'lora_' not in name
     )
     outside = size_of(insertion) - sum(map(size_of, blocks))
-    text, embed = _text(config)
+    text, embed = t5_needs(config.t5 or {}, int(config.text_length or 0))  # CLIP, which follows it, is smaller
     step = lambda: forward(config, insertion)  # noqa: E731
     return Needs(
         size_of(insertion),
@@ -82,7 +80,7 @@ def forward(config: EditConfig, insertion: InsertionTransformer) -> Tensor:
 def refuse_too_little(config: EditConfig, need: Needs) -> None:
     """ModelError, before anything is loaded, when the device has not the memory for a model's use of it."""
     device = config.memory.torch_device()
-    has = torch.cuda.mem_get_info(device)[0] if device.type == 'cuda' else psutil.virtual_memory().available
+    has = free_bytes(device)
     if need.peak(config.memory) <= has:
         return
     fits = [memory for memory in THRIFT if need.peak(memory) <= has]
@@ -102,16 +100,3 @@ def _said(memory: Memory) -> str:
     """A use of memory as the model's YAML has it, device apart."""
     fields = {'weights': memory.weights, 'offload': memory.offload, 'tiling': str(memory.tiling).lower()}
     return f'memory: {{{", ".join(f"{name}: {value}" for name, value in fields.items())}}} in its {CONFIG}'
-
-
-def _text(config: EditConfig) -> tuple[int, int]:
-    """T5's weights (its embedding counted once; CLIP, which follows it, is smaller) and one caption's activations."""
-    from transformers import T5Config, T5EncoderModel  # takes seconds
-
-    with torch.device('meta'):
-        encoder = T5EncoderModel(T5Config(**(config.t5 or {}))).bfloat16().requires_grad_(False)
-    ids = torch.zeros(1, int(config.text_length or 0), dtype=torch.long, device='meta')
-    return (
-        sum(p.numel() * p.element_size() for p in encoder.parameters()),
-        peak_bytes(lambda: encoder(ids).last_hidden_state),
-    )

@@ -12,8 +12,8 @@ import torch
 from diffusers import FluxTransformer2DModel
 from torch import Tensor, nn
 
-from hoigen.editing.flux.tokens import position_ids
 from hoigen.editing.flux_insertion.ids import reference_ids
+from hoigen.models.flux import position_ids
 
 __all__ = ['FEATURES', 'InsertionTransformer', 'OrientationProjector', 'sequence_ids']
 

@@ -9,8 +9,7 @@ from typing import Any, Literal
 
 import tyro
 
-from hoigen.editing.flux.configuration import read_config
-from hoigen.editing.flux.options import AutoencoderLoss
+from hoigen.editing.flux.configuration import AutoencoderLoss, read_config
 from hoigen.learning.options import Hardware, LoopConfig
 
 Stage = Literal['autoencoder', 'views', 'insertion', 'refiner']

@@ -14,13 +14,12 @@ from diffusers import FluxTransformer2DModel
 from safetensors.torch import save_file
 from torch import Tensor
 
-from hoigen.editing.flux.autoencoder import PublishedAutoencoder
 from hoigen.editing.flux.configuration import EditConfig, ModelError
-from hoigen.editing.flux.text import CaptionEncoder
 from hoigen.editing.flux_insertion.lora import adapt, adapter, assign_adapter, from_uno, rank_of, refuse_infinite
 from hoigen.editing.flux_insertion.memory import needs, refuse_too_little
 from hoigen.editing.flux_insertion.model import InsertionTransformer
 from hoigen.models.configuration import parts_of
+from hoigen.models.flux import PublishedAutoencoder
 from hoigen.models.hub.published import (
     assign,
     fingerprint,
@@ -32,6 +31,7 @@ from hoigen.models.hub.published import (
 )
 from hoigen.models.hub.store import Source
 from hoigen.models.placement import place
+from hoigen.models.text import CaptionEncoder
 from hoigen.whole_files import whole_file
 
 __all__ = ['TRAINED', 'load_autoencoder', 'load_published', 'load_text', 'save_trained', 'start_from', 'trained']

@@ -11,7 +11,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from hoigen.editing.flux.autoencoder import ConvBlock
+from hoigen.models.flux import ConvBlock
 
 __all__ = ['CHANNELS', 'Refiner']
 

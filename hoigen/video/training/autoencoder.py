@@ -10,7 +10,7 @@ from torch import Tensor
 from hoigen.learning.loop import Batch, Objective, train
 from hoigen.learning.losses import local_ssim
 from hoigen.learning.options import Hardware, LoopConfig
-from hoigen.video.autoencoder import ReferenceAutoencoder
+from hoigen.models.cogvideox import ReferenceAutoencoder
 from hoigen.video.data import ClipSet
 from hoigen.video.options import AutoencoderLoss
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from hoigen.learning.loop import Batch, Objective, train
 from hoigen.learning.options import Hardware, LoopConfig
-from hoigen.video.autoencoder import ReferenceAutoencoder
+from hoigen.models.cogvideox import ReferenceAutoencoder
 from hoigen.video.denoise import sample
 from hoigen.video.model import Model
 from hoigen.video.options import DecoderLoss

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from hoigen.video.autoencoder import Autoencoder, rough_picture
+from hoigen.models.cogvideox import Autoencoder, rough_picture
 from hoigen.video.data import ClipSet
 from hoigen.video.inputs import PointInputs
 from hoigen.video.model import Model

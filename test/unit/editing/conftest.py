@@ -5,8 +5,8 @@ import torch
 from accelerate.state import AcceleratorState
 from diffusers import FluxTransformer2DModel
 
-from hoigen.editing.flux.autoencoder import PatchAutoencoder, PatchConfig, PublishedAutoencoder
 from hoigen.editing.flux.configuration import EditConfig
+from hoigen.models.flux import PatchAutoencoder, PatchConfig, PublishedAutoencoder
 
 SMALL = {
     'patch_size': 1,

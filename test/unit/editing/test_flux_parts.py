@@ -7,13 +7,21 @@ from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransfo
 from published_flux import toy_config, write_flux
 from transformers import CLIPTextModel, CLIPTokenizer, T5EncoderModel, T5Tokenizer
 
-from hoigen.editing.flux.autoencoder import PatchAutoencoder, PatchConfig
-from hoigen.editing.flux.sampling import noise, sample, schedule
-from hoigen.editing.flux.text import CaptionEncoder
-from hoigen.editing.flux.tokens import decode, encode, pack, position_ids, unpack
-from hoigen.editing.flux.words import LENGTH, WordTable
 from hoigen.editing.flux_insertion.published import load_autoencoder
 from hoigen.models.configuration import Memory
+from hoigen.models.flux import (
+    PatchAutoencoder,
+    PatchConfig,
+    decode,
+    encode,
+    noise,
+    pack,
+    position_ids,
+    sample,
+    schedule,
+    unpack,
+)
+from hoigen.models.text import LENGTH, CaptionEncoder, WordTable
 
 
 @pytest.fixture(scope='module')

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from hoigen.video.autoencoder import ReferenceAutoencoder, rough_picture
+from hoigen.models.cogvideox import ReferenceAutoencoder, rough_picture
 
 
 @pytest.fixture

@@ -12,11 +12,10 @@ from published_layout import toy_config
 from torch.profiler import profile
 
 from hoigen.cli import main
+from hoigen.models.cogvideox import PublishedAutoencoder
 from hoigen.models.configuration import Memory
 from hoigen.models.hub import ModelError
-from hoigen.models.needs import RESERVE
-from hoigen.models.trace import flops, peak_bytes
-from hoigen.video.autoencoder import PublishedAutoencoder
+from hoigen.models.memory import RESERVE, flops, peak_bytes
 from hoigen.video.configuration import read_config, save_config
 from hoigen.video.memory import advice, control_inputs, forward, meta_inputs, needs, refuse_too_little
 from hoigen.video.training_needs import training_needs
@@ -134,7 +133,7 @@ def test_more_thrift_takes_less(need):
 def test_too_little_memory_is_refused_with_what_would_fit(config, need, monkeypatch):
     """Before 20 GB are read: needed, free, and the option that would make it fit."""
     has = need.peak(Memory(tiling=True, offload='model')) + 1
-    monkeypatch.setattr('hoigen.video.memory.psutil.virtual_memory', lambda: SimpleNamespace(available=has))
+    monkeypatch.setattr('psutil.virtual_memory', lambda: SimpleNamespace(available=has))
     monkeypatch.setattr('hoigen.video.memory.needs', lambda _: need)
     with pytest.raises(ModelError, match=r'needs .* GB of memory on cpu, .* are free; .*hoigen link .*--memory'):
         refuse_too_little(config)

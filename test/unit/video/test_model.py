@@ -8,9 +8,9 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 from safetensors.torch import load_file, save_file
 from transformers import T5Config, T5EncoderModel
 
+from hoigen.models.cogvideox import PublishedAutoencoder
 from hoigen.models.hub import ModelError
 from hoigen.video.assembly import BACKBONE
-from hoigen.video.autoencoder import PublishedAutoencoder
 from hoigen.video.model import FILES, WEIGHTS, ModelConfig, build, load, read_config, save_config
 from hoigen.video.transformer import ControlledCogVideoX
 

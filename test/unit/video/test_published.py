@@ -144,7 +144,7 @@ def test_embeddings_are_the_pipelines(layout, tmp_path):
     prompts = ['a hand lifts the red can from the table', 'a cup', '']
     want = layout[1]._get_t5_prompt_embeds(prompts, max_sequence_length=7)
     assert torch.allclose(text.embed(prompts), want, atol=1e-5)
-    text._load = None  # a second reading would fail
+    text._read = None  # a second reading would fail
     assert torch.equal(text.embed(prompts[1:2]), text.embed(prompts)[1:2])
 
 

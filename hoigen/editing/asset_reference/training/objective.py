@@ -11,11 +11,9 @@ from hoigen.editing.asset_reference.model import Layout, Views
 from hoigen.editing.asset_reference.options import AssetLoss
 from hoigen.editing.asset_reference.training.examples import AssetExamples
 from hoigen.editing.conditions import as_signed
-from hoigen.editing.flux.autoencoder import Autoencoder
-from hoigen.editing.flux.sampling import Velocity
-from hoigen.editing.flux.tokens import encode
-from hoigen.editing.flux.words import LENGTH
 from hoigen.learning.loop import Batch, Objective
+from hoigen.models.flux import Autoencoder, Velocity, encode
+from hoigen.models.text import LENGTH
 
 __all__ = ['AssetObjective']
 

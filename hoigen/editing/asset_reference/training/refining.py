@@ -11,9 +11,9 @@ from hoigen.editing.asset_reference.look import AssetRefiner
 from hoigen.editing.asset_reference.training.objective import AssetObjective
 from hoigen.editing.conditions import as_uint8
 from hoigen.editing.flux.codec_training import dissimilarity
-from hoigen.editing.flux.tokens import decode
 from hoigen.editing.flux_insertion.options import RefinerLoss
 from hoigen.learning.loop import Batch, Objective
+from hoigen.models.flux import decode
 
 __all__ = ['AssetRefinerObjective']
 

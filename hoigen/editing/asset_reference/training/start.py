@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from hoigen.editing.asset_reference.loading import Parts
-from hoigen.editing.flux.autoencoder import PatchAutoencoder
 from hoigen.editing.flux.configuration import ModelError
 from hoigen.editing.flux_insertion.loading import FILES
+from hoigen.models.flux import PatchAutoencoder
 from hoigen.models.hub.published import read_tensors, refuse_misfits
 from hoigen.models.tensors import load_strictly
 

@@ -10,14 +10,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hoigen.editing.conditions import as_signed
-from hoigen.editing.flux.autoencoder import Autoencoder
-from hoigen.editing.flux.sampling import Velocity
-from hoigen.editing.flux.tokens import encode
 from hoigen.editing.flux_insertion.model import FEATURES, InsertionTransformer, sequence_ids
 from hoigen.editing.flux_insertion.options import InsertionLoss
 from hoigen.editing.flux_insertion.training.examples import ExampleSet, Given, channels_first
 from hoigen.editing.synthesis import GREY, filled
 from hoigen.learning.loop import Batch, Objective
+from hoigen.models.flux import Autoencoder, Velocity, encode
 
 __all__ = ['InsertionObjective', 'blank']
 

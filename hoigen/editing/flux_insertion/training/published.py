@@ -10,7 +10,6 @@ from typing import Literal
 from torch import Tensor, nn
 
 from hoigen.editing.flux.configuration import EditConfig
-from hoigen.editing.flux.text import CaptionEncoder
 from hoigen.editing.flux_insertion.model import InsertionTransformer
 from hoigen.editing.flux_insertion.options import InsertionLoss
 from hoigen.editing.flux_insertion.published import (
@@ -26,6 +25,7 @@ from hoigen.editing.flux_insertion.training.objective import InsertionObjective
 from hoigen.learning.checkpoint import whole
 from hoigen.learning.loop import train
 from hoigen.learning.options import Hardware, LoopConfig
+from hoigen.models.text import CaptionEncoder
 
 __all__ = ['train_published']
 

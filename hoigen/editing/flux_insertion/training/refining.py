@@ -6,14 +6,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from hoigen.editing.flux.autoencoder import Autoencoder
 from hoigen.editing.flux.codec_training import dissimilarity
-from hoigen.editing.flux.sampling import sample, schedule
-from hoigen.editing.flux.tokens import decode
 from hoigen.editing.flux_insertion.options import RefinerLoss
 from hoigen.editing.flux_insertion.refiner import Refiner
 from hoigen.editing.flux_insertion.training.objective import InsertionObjective
 from hoigen.learning.loop import Batch, Objective
+from hoigen.models.flux import Autoencoder, decode, sample, schedule
 
 __all__ = ['RefinerObjective']
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 
-from hoigen.editing.flux.sampling import noise, sample, schedule
+from hoigen.models.flux import noise, sample, schedule
 
 
 def test_schedule_as_published(golden):

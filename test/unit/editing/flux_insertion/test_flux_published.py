@@ -14,9 +14,7 @@ from published_flux import CLIP, T5, toy_config, write_flux, write_uno
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTextConfig, CLIPTextModel, T5Config, T5EncoderModel
 
-from hoigen.editing.flux.autoencoder import PublishedAutoencoder
 from hoigen.editing.flux.configuration import Memory, ModelError, read_config, save_config
-from hoigen.editing.flux.text import CaptionEncoder
 from hoigen.editing.flux_insertion.inserter import Inserter
 from hoigen.editing.flux_insertion.loading import load_insertion
 from hoigen.editing.flux_insertion.memory import needs
@@ -24,6 +22,8 @@ from hoigen.editing.flux_insertion.model import sequence_ids
 from hoigen.editing.flux_insertion.published import TRAINED, load_published, save_trained, start_from, trained
 from hoigen.editing.records import Reference, Subject
 from hoigen.geometry.transforms import rigid
+from hoigen.models.flux import PublishedAutoencoder
+from hoigen.models.text import CaptionEncoder
 from hoigen.records import Camera, MeshAsset
 
 DEV = read_config('insertion-flux-dev')
@@ -156,7 +156,7 @@ def test_encoders_that_are_kept_read_the_same(layout, monkeypatch):
     once = CaptionEncoder(layout / 'flux', 7, Memory(weights='float32'))(['a red mug', ''])
     text = CaptionEncoder(layout / 'flux', 7, Memory(weights='float32'), keep=True)
     text(['the blue box'])
-    monkeypatch.setattr('hoigen.editing.flux.text.pretrained', None)
+    monkeypatch.setattr('hoigen.models.text.pretrained', None)
     for kept, read in zip(text(['a red mug', '']), once, strict=True):
         assert torch.equal(kept, read)
     monkeypatch.undo()

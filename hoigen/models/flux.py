@@ -1,8 +1,15 @@
-"""Pictures to latents and back: FLUX's own autoencoder, and a small one that is trained in minutes."""
+"""FLUX beside its transformer, which is diffusers': autoencoders, images as tokens and back, flow matching.
+
+The autoencoder is FLUX's own, or a small one that is trained in minutes.
+"""
 
 from __future__ import annotations
 
+import math
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 import torch
@@ -10,7 +17,8 @@ from diffusers import AutoencoderKL
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ['Autoencoder', 'ConvBlock', 'PatchAutoencoder', 'PatchConfig', 'PublishedAutoencoder']
+# bfloat16 autocast over float32 norms is what is meant; that torch then cannot fuse the two is no news to a user
+warnings.filterwarnings('ignore', 'Mismatch dtype between input and weight')
 
 
 class Autoencoder(Protocol):
@@ -125,3 +133,74 @@ class ConvBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.silu(x + self.layers(x))
+
+
+def pack(latents: Tensor) -> Tensor:
+    """[B,C,h,w] latents as tokens [B, h/2 * w/2, 4C], row by row."""
+    b, c, h, w = latents.shape
+    return latents.reshape(b, c, h // 2, 2, w // 2, 2).permute(0, 2, 4, 1, 3, 5).reshape(b, h * w // 4, 4 * c)
+
+
+def unpack(tokens: Tensor, height: int, width: int) -> Tensor:
+    """Tokens of ``height`` x ``width`` (in tokens) as latents [B,C,2*height,2*width]; inverse of :func:`pack`."""
+    b, _, d = tokens.shape
+    latents = tokens.reshape(b, height, width, d // 4, 2, 2).permute(0, 3, 1, 4, 2, 5)
+    return latents.reshape(b, d // 4, 2 * height, 2 * width)
+
+
+def position_ids(height: int, width: int, *, kind: int = 0, down: int = 0, across: int = 0) -> Tensor:
+    """[height*width, 3] float32 (kind, row, column) of tokens, moved ``down`` and ``across``."""
+    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing='ij')
+    return torch.stack([torch.full_like(rows, kind), rows + down, columns + across], -1).reshape(-1, 3).float()
+
+
+def encode(autoencoder: Autoencoder, pictures: Tensor) -> Tensor:
+    """Tokens [B,N,D] of pictures [B,3,H,W] in [-1, 1]."""
+    return pack(autoencoder.latents(pictures))
+
+
+def decode(autoencoder: Autoencoder, tokens: Tensor, height: int, width: int) -> Tensor:
+    """Pictures [B,3,H,W] in [-1, 1] of tokens; ``height`` and ``width`` in tokens."""
+    return autoencoder.pictures(unpack(tokens, height, width)).clamp(-1, 1)
+
+
+Velocity = Callable[[Tensor, Tensor], Tensor]
+"""Noise minus picture [B,N,D] at tokens [B,N,D] and times [B] in [0, 1]: 1 is noise, 0 the picture."""
+OnStep = Callable[[int, int, Tensor], None]
+"""Told after each step: its number from 1, how many there are, and the clean tokens [B,N,D] as expected there. What it
+raises ends the sampling."""
+
+SHIFTS = ((256, 0.5), (4096, 1.15))
+"""Tokens of a picture, and the logarithm of FLUX's shift for it: two points of a line."""
+
+
+def schedule(steps: int, tokens: int, shift: float | None = None) -> tuple[float, ...]:
+    """Times of ``steps`` steps, from 1 to 0: steps + 1 numbers.
+
+    shift: how much more of them is spent where there is noise, 1 is evenly; by default what FLUX has for a picture of
+    so many tokens (larger pictures need more).
+    """
+    if steps < 1:
+        raise ValueError(f'steps: expected >= 1, got {steps}')
+    if shift is None:
+        (few, low), (many, high) = SHIFTS
+        shift = math.exp(low + (high - low) * (tokens - few) / (many - few))
+    even = [1 - step / steps for step in range(steps + 1)]
+    return tuple(shift * t / (1 + (shift - 1) * t) for t in even)
+
+
+def noise(seed: int, tokens: int, width: int, device: torch.device | str = 'cpu') -> Tensor:
+    """[1,tokens,width] float32 to begin with; drawn on the CPU, so that a seed is the same on every device."""
+    return torch.randn(1, tokens, width, generator=torch.Generator().manual_seed(seed)).to(device)
+
+
+@torch.no_grad()
+def sample(velocity: Velocity, start: Tensor, times: tuple[float, ...], on_step: OnStep | None = None) -> Tensor:
+    """Tokens [B,N,D] float32 of ``start`` (noise, the same shape), along the velocity through ``times``."""
+    x = start.float()
+    for step, (now, then) in enumerate(pairwise(times), 1):
+        direction = velocity(x, torch.full((len(x),), now, device=x.device)).float()
+        clean, x = x - now * direction, x + (then - now) * direction
+        if on_step is not None:
+            on_step(step, len(times) - 1, clean)
+    return x
