@@ -20,7 +20,7 @@ from hoigen.records import Camera, Clip, Conditions
 __all__ = ['DrawnPoints', 'build_conditions', 'draw_points', 'pasted_baseline', 'scene_images']
 
 PERCENTILES = (2, 98)
-"""The part of frame 0's points whose places use the whole range of the tracking colours."""
+"""The part of frame 0's inverse depths that uses the whole range of the tracking colours' blue."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,12 +77,11 @@ def draw_points(clip: Clip, view: View) -> DrawnPoints:
     """Draw the tracking and the coloured points of a clip in a view."""
     cameras = tuple(view.camera(camera) for camera in clip.cameras)
     mask, depth_m = view.codes(clip.mask), view.depth(clip.depth_m, clip.mask, clip.cameras[0].K[0, 0])
-    in_first = apply(invert(cameras[0].T_world_cam), clip.points[0])
     pixels, depth = (np.stack(part) for part in zip(*map(project, cameras, clip.points), strict=True))
     pixels = np.nan_to_num(pixels, nan=-1e6, posinf=1e6, neginf=-1e6).astype(np.float32)
     visible = clip.point_visible & _inside(pixels, cameras[0].width, cameras[0].height)
     nearest = _nearest(clip, cameras, mask, depth_m, pixels, visible)
-    tracking = np.append(_track_colours(in_first), np.zeros((1, 3), np.uint8), axis=0)[nearest]
+    tracking = np.append(_track_colours(pixels[0], depth[0], depth_m[0]), np.zeros((1, 3), np.uint8), axis=0)[nearest]
     coloured, state = carry_colours(clip, view, nearest)
     return DrawnPoints(cameras, mask, depth_m, pixels, depth.astype(np.float32), visible, tracking, coloured, state)
 
@@ -129,9 +128,16 @@ def _nearest(
     )
 
 
-def _track_colours(points: np.ndarray) -> np.ndarray:
-    """[N,3] uint8: x, y and 1/z of frame 0's points [N,3] in their camera's frame, each over its own range."""
-    front = points[:, 2] > NEAR_M
-    place = np.column_stack([points[:, :2], 1 / np.maximum(points[:, 2], NEAR_M)])
-    low, high = np.percentile(place[front] if front.any() else place, PERCENTILES, axis=0)
-    return np.rint(255 * np.clip((place - low) / np.maximum(high - low, 1e-9), 0, 1)).astype(np.uint8)
+def _track_colours(pixels: np.ndarray, depth: np.ndarray, depth_m: np.ndarray) -> np.ndarray:
+    """[N,3] uint8, Diffusion as Shader's colours of points by where frame 0 has them: pixels [N,2], depth [N] metres.
+
+    Red and green rise over the width and the height of the image, blue over the middle range of inverse depth of
+    ``depth_m`` [H,W]. A point outside the image is black.
+    """
+    height, width = depth_m.shape
+    near = 1 / depth_m[np.isfinite(depth_m)]
+    low, high = np.percentile(near, PERCENTILES) if near.size else (0.0, 1.0)  # without any depth nothing is drawn
+    seen = _inside(pixels, width, height) & (depth > NEAR_M)
+    ramps = pixels / np.maximum((width - 1, height - 1), 1)
+    nearness = (1 / np.where(seen, depth, 1) - low) / max(high - low, 1e-9)
+    return np.rint(255 * np.clip(np.column_stack([ramps, nearness]), 0, 1) * seen[:, None]).astype(np.uint8)

@@ -83,7 +83,10 @@ class _Run:
         self._order = clips.order(config.seed, self.steps * config.batch)
         self._slots, self._micro = _share(config.batch, self.accelerator, hardware.micro_batch)
         trained = [p for p in objective.parameters() if p.requires_grad]
-        optimiser = torch.optim.AdamW(trained, lr=config.learning_rate, weight_decay=config.weight_decay)
+        fused = self.accelerator.device.type == 'cuda'  # the other kernels hold a copy of all parameters for a while
+        optimiser = torch.optim.AdamW(
+            trained, lr=config.learning_rate, weight_decay=config.weight_decay, fused=fused or None
+        )
         self._module, self._optimiser = self.accelerator.prepare(objective, optimiser)
         parameters = {n: p for n, p in objective.named_parameters() if p.requires_grad}
         average = None

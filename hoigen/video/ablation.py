@@ -18,7 +18,6 @@ from typing import Literal
 import numpy as np
 import torch
 from rich.console import Console
-from safetensors.torch import load_file
 
 from hoigen.metrics.measures import CONTACT_PX, higher_is_better
 from hoigen.metrics.statistics import Summary, differences, summarise
@@ -27,12 +26,11 @@ from hoigen.models.tensors import save
 from hoigen.video.evaluate import evaluate_generator
 from hoigen.video.generator import Generator, load_generator
 from hoigen.video.heldout import HeldOut, heldout_clips
-from hoigen.video.model import FILES, WEIGHTS, ModelConfig, build, read_config, save_config
+from hoigen.video.model import FILES, WEIGHTS, ModelConfig, build, load_backbone, read_config, save_config
 from hoigen.video.options import AblateConfig, recipe
 from hoigen.video.sampling import CONDITIONS, Sampling
 from hoigen.video.training.latents import latent_mask
 from hoigen.video.training.stages import run as train
-from hoigen.video.transformer import BACKBONE
 from hoigen.whole_files import write_text
 
 MODEL = 'tiny'
@@ -143,9 +141,7 @@ def _untrained(config: ModelConfig, folder: Path, seed: int) -> Path:
     shutil.copy(WEIGHTS / MODEL / FILES[1], folder)
     torch.manual_seed(seed)
     transformer = build(config).transformer
-    trained = load_file(WEIGHTS / MODEL / FILES[0])
-    transformer.load_state_dict({k: v.float() for k, v in trained.items() if k.startswith(BACKBONE)}, strict=False)
-    transformer.copy_base_into_branch()
+    load_backbone(transformer, WEIGHTS / MODEL / FILES[0])
     save(transformer, folder / FILES[0])
     return folder
 

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import init_empty_weights
@@ -32,10 +33,15 @@ POINTS = ('point_encoder.', 'point_to_grid.', 'condition_embed.')
 
 
 def controlled_transformer(config: ModelConfig) -> tuple[ControlledCogVideoX, ModelConfig]:
-    """The transformer to use, and the configuration that it has: ``control`` says how many blocks are in its branch."""
+    """The transformer to use, and the configuration that it has, :func:`with_branch`."""
     checkpoint, config = _controlled(config, Source(str(config.control), config.licence))
     device = config.memory.loading_device()
     return _fill(config, checkpoint, lambda key: key.startswith(POINTS), device), config
+
+
+def with_branch(config: ModelConfig) -> ModelConfig:
+    """The configuration with what ``control`` says of its branch: how many blocks it has, and in which form."""
+    return _controlled(config, Source(str(config.control), config.licence))[1]
 
 
 def start_from(
@@ -43,12 +49,12 @@ def start_from(
     control: str | None,
     *,
     branch_dtype: torch.dtype = torch.float32,
-) -> ControlledCogVideoX:
-    """The transformer to train: the published backbone in bfloat16 and a branch to go on with, all on the CPU.
+) -> tuple[ControlledCogVideoX, ModelConfig]:
+    """The transformer to train, and its configuration: the published backbone in bfloat16 and a branch, on the CPU.
 
-    The branch's weights come from ``control`` (as in :func:`load`). What they do not have starts so that it changes
-    nothing: blocks as copies of the backbone's behind zero layers, the point branch behind its zero embedding. Without
-    control that is the whole branch.
+    The branch's weights and form come from ``control`` (as in :func:`load`). What they do not have starts so that it
+    changes nothing: blocks as copies of the backbone's behind zero layers, the point branch behind a zero embedding.
+    Without control that is the whole branch, in the form of ``config``.
     """
     base = Source(str(config.base), config.licence)
     refuse_other_config(config.transformer, base.folder() / 'transformer' / 'config.json', base)
@@ -61,10 +67,12 @@ def start_from(
                 f'branch, as the model has, got {of.transformer["control_blocks"]}'
             )
         checkpoint |= theirs.only(lambda key: not key.startswith(BACKBONE))
+        form = {'control_form': of.transformer['control_form']}
+        config = replace(config, transformer=config.transformer | form)
     transformer = _fill(config, checkpoint, lambda key: not key.startswith(BACKBONE), torch.device('cpu'))
     for parameter in transformer.control_parameters():
         parameter.data = parameter.data.to(branch_dtype)
-    return transformer
+    return transformer, config
 
 
 def load_autoencoder(config: ModelConfig) -> PublishedAutoencoder:
@@ -117,16 +125,27 @@ def _controlled(config: ModelConfig, control: Source) -> tuple[Checkpoint, Model
         folder = folder / 'transformer' if (folder / 'transformer').is_dir() else folder
         refuse_other_config(config.transformer, folder / 'config.json', control)
         checkpoint = read_checkpoint(folder, control)
-    blocks = sum(key.startswith('combine_linears.') and key.endswith('.weight') for key in checkpoint.shapes)
-    if not blocks:
+    branch = branch_of(checkpoint)
+    if not branch['control_blocks']:
         raise ModelError(f'{folder}: expected the weights of a control branch (combine_linears), found none')
-    return checkpoint, replace(config, transformer={**config.transformer, 'control_blocks': blocks})
+    return checkpoint, replace(config, transformer=config.transformer | branch)
+
+
+def branch_of(checkpoint: Checkpoint) -> dict[str, Any]:
+    """The blocks and the form of a checkpoint's branch, as its keys show them."""
+    return {
+        'control_blocks': sum(k.startswith('combine_linears.') and k.endswith('.weight') for k in checkpoint.shapes),
+        'control_form': 'das' if 'initial_combine_linear.weight' in checkpoint.shapes else 'controlnet',
+    }
 
 
 def _fill(
     config: ModelConfig, checkpoint: Checkpoint, may_lack: Callable[[str], bool], device: torch.device
 ) -> ControlledCogVideoX:
-    """The transformer with the weights of a checkpoint; what may lack starts so that it changes nothing."""
+    """The transformer with the weights of a checkpoint; what may lack starts so that it changes nothing.
+
+    That is behind the branch's zero layers, and beside a trained branch behind a point branch's zero embedding.
+    """
     with parts_of(config.name), init_empty_weights(include_buffers=False):
         model = ControlledCogVideoX(**config.transformer)
     assign(model, checkpoint, config.memory.dtype(), device, may_lack=may_lack)
@@ -134,12 +153,12 @@ def _fill(
     for base, copy in zip(model.transformer_blocks, model.transformer_blocks_copy, strict=False):
         if next(copy.parameters()).is_meta:
             copy.load_state_dict({k: v.clone() for k, v in base.state_dict().items()}, assign=True)
-    points = (
-        []
-        if not config.transformer.get('point_branch', True)
-        else [module for part in (model.point_encoder, model.point_to_grid) for module in part.modules()]
-    )
-    zeroed = [model.initial_combine_linear, *model.combine_linears, *([model.condition_embed] if points else [])]
+    points: list[nn.Module] = []
+    if config.transformer.get('point_branch', True):
+        points = [module for part in (model.point_encoder, model.point_to_grid) for module in part.modules()]
+    zeroed = model.zero_layers()
+    if points:
+        (zeroed if branch_of(checkpoint)['control_blocks'] else points).append(model.condition_embed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         for module in (*points, *zeroed):
@@ -179,7 +198,8 @@ def weight_files(config: ModelConfig) -> dict[str, Path]:
 def blank_tracking_branch(folder: Path) -> ControlledCogVideoX:
     """A transformer with the keys of the released branch in ``folder``; its configuration lies there."""
     checkpoint = read_checkpoint(folder, Source(str(folder), 'as the branch'))
-    blocks = sum(key.startswith('combine_linears.') and key.endswith('.weight') for key in checkpoint.shapes)
+    branch = branch_of(checkpoint)
+    branch['control_blocks'] = max(branch['control_blocks'], 1)
     ours = inspect.signature(ControlledCogVideoX).parameters
     config = {k: v for k, v in ControlledCogVideoX.load_config(folder).items() if k in ours}
-    return ControlledCogVideoX(**config | {'control_blocks': max(blocks, 1), 'point_branch': False})
+    return ControlledCogVideoX(**config | branch | {'point_branch': False})

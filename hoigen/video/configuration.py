@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 
@@ -23,6 +23,8 @@ class ModelConfig:
 
     base: where the published parts lie (backbone, autoencoder, text encoder), a folder or a repository of the hub; a
     model without it has weights of its own. control: the same for the trained branch. text: T5's configuration.
+    tracking_colours: of the tracking video it was trained with: by position in the image of frame 0, as Diffusion as
+    Shader's, or by metric position (:mod:`hoigen.conditioning.metric_colours`).
     """
 
     name: str
@@ -39,6 +41,7 @@ class ModelConfig:
     base: str | None = None
     control: str | None = None
     text: dict[str, Any] | None = None
+    tracking_colours: Literal['image', 'metric'] = 'image'
     memory: Memory = field(default_factory=Memory)
 
     def __post_init__(self) -> None:

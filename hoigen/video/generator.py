@@ -12,6 +12,7 @@ import torch
 from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor
 
+from hoigen.conditioning.metric_colours import metric_tracking
 from hoigen.metrics.fidelity import fidelity
 from hoigen.models.cogvideox import rough_picture
 from hoigen.provenance import versions_of
@@ -210,7 +211,8 @@ class _Clip:
                 cloud=model.config.cloud,
                 tokens=model.config.tokens,
             )
-        return cls(model, reference_video(Appearance.of(c)), video_tensor(c.tracking), points)
+        tracking = metric_tracking(c) if model.config.tracking_colours == 'metric' else c.tracking
+        return cls(model, reference_video(Appearance.of(c)), video_tensor(tracking), points)
 
     def image(self, picture: np.ndarray, draws: torch.Generator) -> Tensor:
         """The latent [1,1,C,h,w] of the first frame [H,W,3] uint8."""
@@ -220,7 +222,8 @@ class _Clip:
         """The window's part of the conditions that are asked for."""
         encode, parts = self.model.autoencoder.latents, {}
         if 'tracking' in sampling.conditions:
-            parts['tracking'] = with_first_frame(encode(self._placed(self.tracking[:, window.frames])))
+            tracking = self._placed(self.tracking[:, window.frames])
+            parts['tracking'] = with_first_frame(encode(tracking), encode(tracking[:, :1]))
         if 'coloured' in sampling.conditions:
             parts['coloured'] = encode(self._placed(rough_picture(self.reference[:, window.frames])))
         if self.points is not None:

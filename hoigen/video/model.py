@@ -12,18 +12,20 @@ from torch import Tensor
 
 from hoigen.models.cogvideox import Autoencoder, PublishedAutoencoder, ReferenceAutoencoder
 from hoigen.models.configuration import CONFIG, Memory, parts_of
-from hoigen.models.hub.published import ModelError, fingerprint
+from hoigen.models.hub.published import ModelError, fingerprint, read_files, read_tensors
 from hoigen.models.placement import place
 from hoigen.models.tensors import load_strictly, save_tensors
 from hoigen.models.text import PromptEncoder
 from hoigen.provenance import sha256_of
 from hoigen.video.assembly import (
     CONTROL,
+    branch_of,
     controlled_transformer,
     load_autoencoder,
     load_text,
     start_from,
     weight_files,
+    with_branch,
 )
 from hoigen.video.configuration import ModelConfig, read_config, save_config
 from hoigen.video.memory import refuse_too_little
@@ -38,9 +40,11 @@ __all__ = [
     'Model',
     'ModelConfig',
     'ModelError',
+    'branch_form',
     'build',
     'load',
     'load_autoencoder',
+    'load_backbone',
     'load_text',
     'read_config',
     'save_config',
@@ -98,14 +102,14 @@ def build(config: ModelConfig) -> Model:
 def load(model: str = 'tiny') -> Model:
     """A model by name or folder, placed as its ``memory`` says.
 
-    One without ``base`` has its own weights: shipped with hoigen, or in the folder that training left. One with it
-    takes the published ones and the branch of ``control``, which says how many blocks it has: those that a
-    configuration has beyond them would add nothing.
+    One without ``base`` has its own weights: shipped with hoigen, or in the folder that training left; the
+    configuration beside them is theirs. One with it takes the published ones and the branch of ``control``, which says
+    how many blocks it has, and in which form: those that a configuration has beyond them would add nothing.
     """
-    config, folder = read_config(model), Path(model)
+    folder = Path(model) if (Path(model) / CONFIG).is_file() else WEIGHTS / model
+    config = read_config(str(folder) if (folder / CONFIG).is_file() else model)
     if config.base is not None:
         return _load_published(replace(config, control=model) if (folder / CONTROL).is_file() else config)
-    folder = folder if (folder / CONFIG).is_file() else WEIGHTS / model
     missing = [f for f in FILES if not (folder / f).is_file()]
     if missing:
         raise ModelError(
@@ -118,10 +122,22 @@ def load(model: str = 'tiny') -> Model:
     return replace(parts, weights={f'{config.name}/{f}': sha256_of(folder / f) for f in FILES})
 
 
+def load_backbone(transformer: ControlledCogVideoX, path: Path) -> None:
+    """Load the backbone of a transformer's weights; the branch starts as its copy, behind its zero layers."""
+    backbone = {k: v.float() for k, v in read_tensors(path).items() if k.startswith(BACKBONE)}
+    transformer.load_state_dict(transformer.state_dict() | backbone)
+    transformer.copy_base_into_branch()
+
+
+def branch_form(path: Path) -> str:
+    """The ``control_form`` of a transformer's weights."""
+    return branch_of(read_files([path]))['control_form']
+
+
 def _load_published(config: ModelConfig) -> Model:
     """All parts, where ``memory`` says; refused before they are read where the device has not room for them."""
     files = weight_files(config)
-    refuse_too_little(config)
+    refuse_too_little(with_branch(config))
     transformer, config = controlled_transformer(config)
     autoencoder, text = load_autoencoder(config), load_text(config)
     weights = {name: fingerprint(path) for name, path in files.items()}

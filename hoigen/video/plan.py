@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 import torch
@@ -9,7 +10,9 @@ from rich.console import Console
 from rich.table import Table
 
 from hoigen.models.configuration import Memory
+from hoigen.models.hub.published import ModelError
 from hoigen.models.memory import THRIFT, Needs, gigabytes
+from hoigen.video.assembly import with_branch
 from hoigen.video.configuration import read_config
 from hoigen.video.memory import advice, label, needs
 from hoigen.video.options import PlanConfig
@@ -19,10 +22,12 @@ from hoigen.video.training_needs import TrainingNeeds, training_needs
 def plan(config: PlanConfig) -> int:
     """Print the tables; 0 when something fits or no memory is given."""
     console, model = Console(markup=False), read_config(config.model)
-    has = _memory(config.memory)
+    used, has = model, _memory(config.memory)
+    with suppress(ModelError):  # a branch that is not fetched has as many blocks as the configuration says
+        used = with_branch(model)
     with console.status('counting one generation ...'):
-        need = needs(model)
-    console.print(_parts(need))
+        need = needs(used)
+    console.print(_parts(need, used.transformer['control_blocks']))
     console.print(_generation(need, (model.memory, *THRIFT), has))
     fits = has is None or any(need.peak(memory) <= has for memory in THRIFT)
     if has is not None:
@@ -41,9 +46,11 @@ def _memory(asked: float | None) -> float | None:
     return float(torch.cuda.mem_get_info()[1]) if torch.cuda.is_available() else None
 
 
-def _parts(need: Needs) -> Table:
+def _parts(need: Needs, blocks: int) -> Table:
     table = Table('part', 'bfloat16', 'int8', title='weights')
-    table.add_row('transformer with branch', gigabytes(need.transformer), gigabytes(need.transformer_int8))
+    table.add_row(
+        f'transformer, {blocks} blocks in its branch', gigabytes(need.transformer), gigabytes(need.transformer_int8)
+    )
     table.add_row('autoencoder', gigabytes(need.autoencoder), '')
     table.add_row('text encoder, while it reads a prompt', gigabytes(need.text), '')
     return table

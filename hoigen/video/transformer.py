@@ -1,11 +1,19 @@
 """CogVideoX's DiT with the 3D control branch of HVG-3D (paper: key design 1).
 
-The backbone is diffusers' :class:`CogVideoXTransformer3DModel`, unchanged and frozen at full size. The branch copies
-its first ``control_blocks`` blocks; what each copy gives enters the stream behind the base block through a linear layer
-that starts at zero, so that an untrained branch changes nothing. The names and shapes of the tracking part are those
-of the released Diffusion-as-Shader checkpoint (``transformer_blocks_copy``, ``combine_linears``,
-``initial_combine_linear``); the point cloud and the coloured points enter through ``condition_embed``, a patch
-embedding of their own: embedding the concatenation is the sum of embedding its parts.
+The backbone is diffusers' :class:`CogVideoXTransformer3DModel`, frozen at full size. The branch copies its first
+``control_blocks`` blocks; the output of each copy enters the stream behind the base block through a linear layer that
+starts at zero, so that an untrained branch changes nothing. ``control_form`` says what a copy reads:
+
+- ``controlnet`` (HVG-3D): a chain of its own, of image and text tokens alike. The first copy reads the embedded noisy
+  latents plus the embedded conditions, every other one the output of the copy before. One zero layer lies between a
+  condition and the backbone.
+- ``das`` (the released Diffusion-as-Shader checkpoint): the first copy reads that sum through
+  ``initial_combine_linear``, which starts at zero too, every other one the output of the zero layer before, and all
+  of them the backbone's text tokens.
+
+The names and shapes of the tracking part are that checkpoint's in both (``transformer_blocks_copy``,
+``combine_linears``); the point cloud and the coloured points enter through ``condition_embed``, a patch embedding of
+their own: embedding the concatenation is the sum of embedding its parts.
 """
 
 from __future__ import annotations
@@ -20,9 +28,10 @@ from diffusers.configuration_utils import register_to_config
 from diffusers.models.embeddings import get_3d_rotary_pos_embed
 from diffusers.models.transformers.cogvideox_transformer_3d import CogVideoXBlock
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from hoigen.video.inputs import PointInputs
-from hoigen.video.points import PointEncoder, interpolate_to_grid, project_to_grid
+from hoigen.video.points import PointEncoder, interpolate_to_grid, latent_frames, project_to_grid
 
 BACKBONE = ('patch_embed.', 'time_embedding.', 'transformer_blocks.', 'norm_final.', 'norm_out.', 'proj_out.')
 """What the names of the backbone's tensors begin with; all others are the branch's."""
@@ -84,6 +93,7 @@ class ControlledCogVideoX(CogVideoXTransformer3DModel):
         temporal_interpolation_scale: float = 1.0,
         use_rotary_positional_embeddings: bool = True,
         use_learned_positional_embeddings: bool = True,
+        control_form: Literal['controlnet', 'das'] = 'controlnet',
         point_branch: bool = True,
         point_resampling: Literal['project', 'interpolate'] = 'project',
     ) -> None:
@@ -121,17 +131,21 @@ class ControlledCogVideoX(CogVideoXTransformer3DModel):
             )
             for _ in range(control_blocks)
         )
-        self.initial_combine_linear = nn.Linear(width, width)
+        if control_form == 'das':
+            self.initial_combine_linear = nn.Linear(width, width)
         self.combine_linears = nn.ModuleList(nn.Linear(width, width) for _ in range(control_blocks))
-        zeroed: list[nn.Module] = [self.initial_combine_linear, *self.combine_linears]
         if point_branch:
             self.point_encoder = PointEncoder(point_width, point_heads)
             self.point_to_grid = nn.Linear(point_width, point_channels)
             self.condition_embed = nn.Conv2d(point_channels + out_channels, width, patch_size, stride=patch_size)
-            zeroed.append(self.condition_embed)
-        for layer in zeroed:
+        for layer in self.zero_layers():
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
+
+    def zero_layers(self) -> list[nn.Module]:
+        """The layers that start at zero, so that an untrained branch adds nothing."""
+        first = [self.initial_combine_linear] if self.config.control_form == 'das' else []
+        return [*first, *self.combine_linears]
 
     def copy_base_into_branch(self) -> None:
         """Start the copied blocks from the backbone's weights (paper: the branch replicates the pre-trained blocks)."""
@@ -167,19 +181,21 @@ class ControlledCogVideoX(CogVideoXTransformer3DModel):
         """
         _, frames, _, height, width = hidden_states.shape
         embedding = self.time_embedding(self.time_proj(timestep).to(hidden_states.dtype))
-        joint = self.patch_embed(encoder_hidden_states, hidden_states)
+        joint = self._embed(encoder_hidden_states, hidden_states)
         text, stream = joint.split([encoder_hidden_states.shape[1], joint.shape[1] - encoder_hidden_states.shape[1]], 1)
-        branch = None
+        das = self.config.control_form == 'das'
+        branch, branch_text = None, text
         if control is not None and not control.empty:
-            branch = self.initial_combine_linear(
-                stream + self._embed_control(control, encoder_hidden_states, hidden_states)
-            )
+            branch = stream + self._embed_control(control, encoder_hidden_states, hidden_states)
+            branch = self.initial_combine_linear(branch) if das else branch
         for i, block in enumerate(self.transformer_blocks):
             stream, text = self._run(block, stream, text, embedding, image_rotary_emb)
             if branch is not None and i < len(self.transformer_blocks_copy):
-                branch, _ = self._run(self.transformer_blocks_copy[i], branch, text, embedding, image_rotary_emb)
-                branch = self.combine_linears[i](branch)
-                stream = stream + control_strength * branch
+                read = branch, text if das else branch_text
+                branch, branch_text = self._run(self.transformer_blocks_copy[i], *read, embedding, image_rotary_emb)
+                added = self.combine_linears[i](branch)
+                branch = added if das else branch
+                stream = stream + control_strength * added
         stream = self.proj_out(self.norm_out(self.norm_final(stream), temb=embedding))
         p = self.config.patch_size
         cells = stream.unflatten(1, (frames, height // p, width // p)).unflatten(-1, (-1, p, p))
@@ -190,12 +206,27 @@ class ControlledCogVideoX(CogVideoXTransformer3DModel):
             return self._gradient_checkpointing_func(block, *inputs)
         return block(*inputs)
 
+    def _embed(self, text: Tensor, latents: Tensor) -> Tensor:
+        """Tokens [B, S + F * h * w, width] of text and latents; fewer frames read the beginning of learned positions.
+
+        diffusers would replace the learned table, whose values are near zero, by sines and cosines of rms 0.7 for any
+        other number of frames, which the published weights have never read. So the clip is padded, and cut again.
+        """
+        c, frames = self.config, latents.shape[1]
+        table = latent_frames(c.sample_frames) if c.use_learned_positional_embeddings else frames
+        if frames > table:
+            raise ValueError(
+                f'hidden_states: expected at most {table} latent frames, the learned positions, got {frames}'
+            )
+        tokens = self.patch_embed(text, F.pad(latents, (0, 0) * 3 + (0, table - frames)))
+        return tokens[:, : text.shape[1] + frames * (tokens.shape[1] - text.shape[1]) // table]
+
     def _embed_control(self, control: Control, text: Tensor, like: Tensor) -> Tensor:
         """The branch's conditions on the token grid ``[B, F * h * w, width]``."""
         batch, frames, _, height, width = like.shape
         channels = self.config.out_channels
         tracking = torch.zeros_like(like) if control.tracking is None else control.tracking
-        embedded = self.patch_embed(text, tracking)[:, text.shape[1] :]
+        embedded = self._embed(text, tracking)[:, text.shape[1] :]
         if not self.config.point_branch:
             if control.points is not None or control.coloured is not None:
                 raise ValueError(

@@ -90,7 +90,8 @@ def control_of(batch: Batch) -> Control:
     cloud = PointInputs(**{name: batch[name] for name in POINT_FIELDS})
     cloud = PointInputs(**{**vars(cloud), 'visible': cloud.visible & (points > 0)})
     tracking, coloured = (kept[..., None, None] for kept in (tracking, coloured))
-    return Control(with_first_frame(batch['tracking']) * tracking, batch['coloured'] * coloured, cloud)
+    tracks = with_first_frame(batch['tracking'], batch['first_track'])
+    return Control(tracks * tracking, batch['coloured'] * coloured, cloud)
 
 
 def masked_velocity_loss(predicted: Tensor, velocity: Tensor, mask: Tensor, weight: float = 1.0) -> Tensor:

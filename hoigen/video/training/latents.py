@@ -22,6 +22,8 @@ from hoigen.video.inputs import PointInputs
 from hoigen.video.model import Model
 from hoigen.whole_files import whole_file
 
+FORMAT = 2
+"""Raised when the stored tensors change."""
 POINT_FIELDS = tuple(field.name for field in fields(PointInputs))
 DECODES = (
     'decoder.',
@@ -44,7 +46,7 @@ DECODES = (
 def cache_key(model: Model) -> str:
     """A name for everything that the stored tensors depend on, besides the clip."""
     c = model.config
-    digest = hashlib.sha256(json.dumps([c.cloud, c.tokens, model.text and [c.base, c.text]]).encode())
+    digest = hashlib.sha256(json.dumps([FORMAT, c.cloud, c.tokens, model.text and [c.base, c.text]]).encode())
     tensors = {k: v for k, v in model.autoencoder.state_dict().items() if not k.startswith(DECODES)}
     for name, tensor in sorted(tensors.items()):
         digest.update(name.encode())
@@ -56,8 +58,9 @@ class LatentSet:
     """The encoded clips of a set, one file each.
 
     A file is made anew when its clip has changed (size or time of change), and holds, as float16 where not integers:
-    videos [3, F, C, h, w], scaled latents of the target, tracking and coloured videos; mask [F, 1, h, w] uint8; the
-    fields of :class:`hoigen.video.inputs.PointInputs`; text [S, D] and no_text [S, D] where the model reads text.
+    videos [3, F, C, h, w], scaled latents of the target, tracking and coloured videos; first_track [1, C, h, w], the
+    first tracking frame encoded alone; mask [F, 1, h, w] uint8; the fields of :class:`hoigen.video.inputs.PointInputs`;
+    text [S, D] and no_text [S, D] where the model reads text.
     """
 
     def __init__(self, clips: ClipSet, model: Model, accelerator: Accelerator, folder: Path | None = None) -> None:
@@ -121,11 +124,12 @@ class LatentSet:
 def encode(clips: ClipSet, index: int, model: Model, device: torch.device) -> dict[str, Tensor]:
     """The tensors that :class:`LatentSet` keeps of one clip."""
     sample = clips.sample(index)
-    videos = (sample.video, clips.tracking(index), rough_picture(sample.reference))
-    latents = torch.cat([encode_video(model.autoencoder, video.to(device)).cpu() for video in videos])
+    videos = (sample.video, clips.tracking(index), rough_picture(sample.reference), clips.tracking(index)[:, :1])
+    *latents, first = (encode_video(model.autoencoder, video.to(device)).cpu() for video in videos)
     points = clips.points(index, cloud=model.config.cloud, tokens=model.config.tokens)
     tensors = {
-        'videos': latents,
+        'videos': torch.cat(latents),
+        'first_track': first[0],
         'mask': latent_mask(sample.mask)[0].byte(),
         **{name: getattr(points, name)[0] for name in POINT_FIELDS},
     }

@@ -21,8 +21,10 @@ from hoigen.video.model import (
     WEIGHTS,
     Model,
     ModelConfig,
+    branch_form,
     build,
     load_autoencoder,
+    load_backbone,
     load_text,
     read_config,
     save_config,
@@ -65,10 +67,11 @@ def stages_of(config: TrainConfig, model: ModelConfig) -> tuple[Stage, ...]:
 def start_model(config: TrainConfig) -> Model:
     """The parts to train, with the weights to start from."""
     c = read_config(config.model)
+    if c.tracking_colours != 'image':
+        raise ModelError(f"model: expected tracking_colours 'image', as clips have them, got {c.tracking_colours!r}")
     if is_published(c):
-        model = Model(
-            c, start_from(c, config.start), load_autoencoder(c), CogVideoXDPMScheduler(**c.scheduler), {}, load_text(c)
-        )
+        transformer, c = start_from(c, config.start)
+        model = Model(c, transformer, load_autoencoder(c), CogVideoXDPMScheduler(**c.scheduler), {}, load_text(c))
         if c.memory.tiling:
             model.autoencoder.enable_tiling()
         return model
@@ -76,7 +79,13 @@ def start_model(config: TrainConfig) -> Model:
     model.transformer.copy_base_into_branch()
     if config.start is not None:
         folder = Path(config.start) if (Path(config.start) / CONFIG).is_file() else WEIGHTS / config.start
-        load_strictly(model.transformer, folder / FILES[0])
+        if branch_form(folder / FILES[0]) == model.transformer.config.control_form:
+            load_strictly(model.transformer, folder / FILES[0])
+        else:
+            print(
+                f'{folder}: its branch has another form than that of {c.name}, which starts as a copy of the backbone'
+            )
+            load_backbone(model.transformer, folder / FILES[0])
         load_strictly(model.autoencoder, folder / FILES[1])
     return model
 
