@@ -30,6 +30,8 @@ def metric_tracking(conditions: Conditions) -> np.ndarray:
 
 def _colours(points: np.ndarray) -> np.ndarray:
     """[N,3] uint8 of points [N,3] in the first camera's frame."""
+    if not len(points):
+        return np.zeros((0, 3), np.uint8)
     front = points[:, 2] > NEAR_M
     position = np.column_stack([points[:, :2], 1 / np.maximum(points[:, 2], NEAR_M)])
     low, high = np.percentile(position[front] if front.any() else position, PERCENTILES, axis=0)

@@ -183,17 +183,31 @@ def test_holes_in_measured_depth_are_bridged(swaying_clip: Clip, swaying: Condit
     assert (error[1:][holes[1:] & made.background_known[1:]] < 30).mean() > 0.9
 
 
-def test_tracking_colours_stay_with_the_surface(still: Conditions, clip: Clip) -> None:
-    """A sample's colour is its place in frame 0, in every frame: red by x, green by y, blue by nearness."""
-    in_first = apply(invert(clip.cameras[0].T_world_cam), clip.points[0])
-    for channel, place in enumerate((in_first[:, 0], in_first[:, 1], 1 / in_first[:, 2])):
-        low, high = np.percentile(place, (2, 98))
-        expected = 255 * np.clip((place - low) / (high - low), 0, 1)
-        for t in (0, 4):
-            rows = np.flatnonzero(still.point_visible[t])
-            column, row = np.rint(still.point_pixels[t, rows]).astype(int).T
-            shown = still.tracking[t, row, column, channel]
-            assert np.median(np.abs(shown - expected[rows])) < 3
+def test_tracking_colours_are_those_of_diffusion_as_shader(still: Conditions) -> None:
+    """In frame 0 red is u/W, green v/H and blue 1/z between its 2nd and 98th percentile over the image."""
+    near = 1 / still.depth_m[0]
+    low, high = np.percentile(near[np.isfinite(still.depth_m[0])], (2, 98))
+    v, u = np.mgrid[:60, :90]
+    expected = 255 * np.stack([u / 89, v / 59, np.clip((near - low) / (high - low), 0, 1)], axis=-1)
+    drawn = still.tracking[0].any(axis=-1)
+    assert drawn.mean() > 0.9
+    error = np.abs(still.tracking[0] - expected)[drawn]  # a pixel takes the colour of the sample beside it
+    assert (error.mean(axis=0) < 2.5).all()
+
+
+def test_tracking_colours_stay_with_the_surface(swaying: Conditions) -> None:
+    """A sample shows in every frame the colour of its pixel in frame 0, and black if it was not in the image there."""
+    u, v = swaying.point_pixels[0].T
+    inside = (u >= -0.5) & (u < 89.5) & (v >= -0.5) & (v < 59.5)
+    for t in (0, 4):
+        rows = np.flatnonzero(swaying.point_visible[t])
+        column, row = np.rint(swaying.point_pixels[t, rows]).astype(int).T
+        shown, known = swaying.tracking[t, row, column], inside[rows]
+        for channel, ramp in enumerate((u / 89, v / 59)):
+            assert np.median(np.abs(shown[known, channel] - 255 * ramp[rows][known])) < 3
+        new = shown[~known]
+    assert len(new) > 20
+    assert np.median(new) == 0
 
 
 def test_no_sample_no_tracking_colour(still: Conditions) -> None:

@@ -76,10 +76,14 @@ def toy_config(base: Path, control: Path | None, **memory: object) -> ModelConfi
     )
 
 
-def write_pipeline(folder: Path) -> CogVideoXImageToVideoPipeline:
-    """CogVideoX-5b-I2V's folder: its pipeline, saved by its own classes; the transformer in several shards."""
+def write_pipeline(folder: Path, frames: int = 9) -> CogVideoXImageToVideoPipeline:
+    """CogVideoX-5b-I2V's folder: its pipeline, saved by its own classes; the transformer in several shards.
+
+    frames: of the learned positions, which are near zero as the published ones.
+    """
     torch.manual_seed(0)
-    transformer = CogVideoXTransformer3DModel(**TRANSFORMER, **BACKBONE)
+    transformer = CogVideoXTransformer3DModel(**TRANSFORMER | {'sample_frames': frames}, **BACKBONE)
+    torch.nn.init.normal_(transformer.patch_embed.pos_embedding, std=0.02)
     vae = AutoencoderKLCogVideoX(**AUTOENCODER)
     encoder = T5EncoderModel(T5Config(**TEXT, tie_word_embeddings=False))
     scheduler = CogVideoXDPMScheduler(**read_config('cogvideox-5b').scheduler)
@@ -120,7 +124,13 @@ def write_tracking_branch(
 ) -> ControlledCogVideoX:
     """Diffusion-as-Shader's folder: the backbone with a trained tracking branch, and no point branch."""
     torch.manual_seed(1)
-    model = ControlledCogVideoX(**TRANSFORMER, **BACKBONE, control_blocks=blocks, point_branch=False)
+    model = ControlledCogVideoX(
+        **TRANSFORMER | {'sample_frames': pipeline.transformer.config.sample_frames},
+        **BACKBONE,
+        control_blocks=blocks,
+        control_form='das',
+        point_branch=False,
+    )
     model.load_state_dict(pipeline.transformer.state_dict(), strict=False)
     model.copy_base_into_branch()
     with torch.no_grad():

@@ -94,7 +94,7 @@ def test_without_conditions_the_branch_never_runs(generator, scene):
         point_role=conditions.point_role[:0],
     )
     asked = []
-    hook = generator._model.transformer.initial_combine_linear.register_forward_hook(lambda *_: asked.append(1))
+    hook = generator._model.transformer.transformer_blocks_copy[0].register_forward_hook(lambda *_: asked.append(1))
     alone, mute = (
         generator.render(empty, seed=1, sampling=Sampling(**settings))
         for settings in ({'conditions': ()}, {'conditions': ('tracking',), 'strength': 0.0})

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,11 @@ from safetensors.torch import load_file, save_file
 from synthetic_scene import moving_scene
 
 from hoigen.cli import main
-from hoigen.conditioning import build_clip, build_conditions
+from hoigen.conditioning import ConditioningConfig, build_clip, build_conditions
 from hoigen.models.configuration import Memory
 from hoigen.models.hub import ModelError
 from hoigen.models.hub.published import fingerprint
+from hoigen.models.memory import Needs
 from hoigen.video.denoise import Denoiser
 from hoigen.video.generator import Generator
 from hoigen.video.inputs import video_tensor
@@ -108,6 +110,39 @@ def test_without_conditions_the_frames_are_the_published_pipelines(layout, condi
     assert np.abs(made - (want[0] * 255).permute(0, 2, 3, 1).numpy()).max() <= 0.51
 
 
+@pytest.mark.parametrize('frames', [17, 33])
+@torch.no_grad()
+def test_a_model_of_49_frames_makes_fewer(tmp_path, frames):
+    """Every token of the image has the learned position that it has in a clip of 49 frames, and frames come out."""
+    pipeline = write_pipeline(tmp_path / 'base', 49)
+    write_tracking_branch(tmp_path / 'das', pipeline)
+    config = toy_config(tmp_path / 'base', tmp_path / 'das')
+    save_config(replace(config, frames=49, transformer=config.transformer | {'sample_frames': 49}), tmp_path / 'model')
+    model, entered = load(str(tmp_path / 'model')), []
+    embed = model.transformer.patch_embed
+    embed.proj.register_forward_hook(lambda layer, given, made: entered.append(made.flatten(2).transpose(1, 2)))
+    model.transformer.transformer_blocks[0].register_forward_pre_hook(lambda block, given: entered.append(given[0]))
+    clip = build_clip(*moving_scene(frames=frames, width=80, height=96), ConditioningConfig(points=64, tracks=8))
+    sampling = Sampling(steps=1, conditions=('tracking',))
+    made = Generator(model).render(build_conditions(clip, width=80, height=96), seed=0, sampling=sampling)
+    assert made.shape == (frames, 96, 80, 3)
+    latents, cells = (frames - 1) // 4 + 1, 6 * 5
+    positions = pipeline.transformer.patch_embed.pos_embedding[0, 7 : 7 + latents * cells].float()
+    patches, tokens = entered[0][:latents].flatten(0, 1), entered[-1][0]
+    torch.testing.assert_close(tokens - patches, positions, atol=1e-5, rtol=0)
+
+
+@torch.no_grad()
+def test_the_first_tracking_frame_is_encoded_alone(layout, conditions, tmp_path):
+    """As Diffusion as Shader does: beside later frames the encoder makes other latents of it."""
+    model, given = load(linked(layout, tmp_path)), []
+    model.transformer.register_forward_pre_hook(lambda m, a, named: given.append(named['control']), with_kwargs=True)
+    Generator(model).render(conditions, seed=0, sampling=Sampling(steps=1, conditions=('tracking',)))
+    video, first = video_tensor(conditions.tracking), given[0].tracking[:, :1, 16:]
+    assert torch.equal(first, model.autoencoder.latents(video[:, :1]))
+    assert not torch.allclose(first, model.autoencoder.latents(video)[:, :1], atol=1e-2)
+
+
 @torch.no_grad()
 def test_a_released_branch_computes_what_it_computed(layout, tmp_path):
     """All its keys are used: the tracking video has the effect it had where the branch was saved."""
@@ -151,6 +186,7 @@ def test_embeddings_are_the_pipelines(layout, tmp_path):
 def test_provenance_has_every_weight_file(layout, tmp_path, room_enough):
     model = load(linked(layout, tmp_path))
     assert len(room_enough) == 1, 'the planner is asked before anything is loaded'
+    assert room_enough[0].transformer['control_blocks'] == 2, 'and knows how many blocks the checkpoint has'
     files = [
         *(layout[0] / 'das').rglob('*.safetensors'),
         *(layout[0] / 'base/vae').glob('*.safetensors'),
@@ -159,12 +195,25 @@ def test_provenance_has_every_weight_file(layout, tmp_path, room_enough):
     assert model.weights == {str(f.relative_to(layout[0])): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
 
 
+def test_the_plan_counts_the_blocks_of_the_checkpoint(layout, tmp_path, monkeypatch, capsys):
+    """Else it would ask for the memory of a branch of all blocks where a released one has fewer."""
+    counted, some = [], {False: 1, True: 1}
+    need = Needs(1, 1, 1, 1, 1, 1, some, some, 1, 1, 1)
+    monkeypatch.setattr('hoigen.video.plan.needs', lambda config: counted.append(config) or need)
+    assert main(['plan', '--model', linked(layout, tmp_path / 'released')]) == 0
+    save_config(toy_config(Path('nowhere'), Path('nowhere')), tmp_path / 'absent')
+    assert main(['plan', '--model', str(tmp_path / 'absent')]) == 0
+    assert [config.transformer['control_blocks'] for config in counted] == [2, 3]
+    assert '2 blocks in its branch' in capsys.readouterr().out
+
+
 @torch.no_grad()
 def test_training_starts_from_a_released_branch(layout, tmp_path):
     """Three blocks from a checkpoint of two: the same result, the third a copy of the backbone's behind zeros."""
     config = toy_config(layout[0] / 'base', None, weights='bfloat16')
     state = torch.random.get_rng_state()
-    model = start_from(config, str(layout[0] / 'das'))
+    model, made = start_from(config, str(layout[0] / 'das'))
+    assert made.transformer['control_form'] == 'das', 'a branch goes on in the form that it was trained in'
     assert torch.equal(state, torch.random.get_rng_state()), 'weights must not depend on what was drawn before'
     branch = {id(p) for p in model.control_parameters()}
     assert {p.dtype for p in model.parameters() if id(p) in branch} == {torch.float32}
@@ -181,7 +230,8 @@ def test_training_starts_from_a_released_branch(layout, tmp_path):
 
 @torch.no_grad()
 def test_training_starts_from_the_bare_backbone(layout):
-    model = start_from(toy_config(layout[0] / 'base', None), None)
+    model, _ = start_from(toy_config(layout[0] / 'base', None), None)
+    assert model.config.control_form == 'controlnet'
     args, control = inputs()
     assert torch.equal(model(*args, control=control), model(*args))
     assert (model(*args) - layout[1].transformer(*args, return_dict=False)[0]).abs().max() <= 1e-5
@@ -192,7 +242,7 @@ def test_training_starts_from_the_bare_backbone(layout):
 def test_what_training_leaves_is_a_model_and_a_branch(layout, tmp_path):
     """The folder holds the branch alone; it runs by itself, and as the control of another model."""
     config = toy_config(layout[0] / 'base', None)
-    trained = start_from(config, None)
+    trained, _ = start_from(config, None)
     for parameter in trained.control_parameters():
         parameter.add_(0.03)
     save_config(config, tmp_path / 'mine')

@@ -12,12 +12,14 @@ from safetensors.torch import load_file, save_file
 from small_training import small_config, write_clips
 
 from hoigen.learning.options import Hardware
+from hoigen.models.tensors import save
 from hoigen.video.data import ClipSet
-from hoigen.video.model import build, read_config
+from hoigen.video.model import FILES, build, read_config, save_config
 from hoigen.video.options import DiffusionLoss, recipe
 from hoigen.video.training import latents as latents_module
 from hoigen.video.training.diffusion import DiffusionObjective, control_of, freeze, masked_velocity_loss
 from hoigen.video.training.latents import LatentSet, encode_video, latent_mask
+from hoigen.video.training.stages import start_model
 from hoigen.video.transformer import Control
 
 
@@ -84,7 +86,6 @@ def test_full_size_trains_the_branch_and_freezes_the_published_backbone():
     assert {n.split('.')[0] for n, p in model.named_parameters() if p.requires_grad} == {
         'transformer_blocks_copy',
         'combine_linears',
-        'initial_combine_linear',
         'point_encoder',
         'point_to_grid',
         'condition_embed',
@@ -112,6 +113,27 @@ def test_a_frozen_backbone_gets_no_gradient_and_the_branch_does(parts):
         objective(batch_of(objective))['loss'].sum().backward()
     with_gradient = {n for n, p in model.transformer.named_parameters() if p.grad is not None and p.grad.any()}
     assert with_gradient == {f'combine_linears.{i}.{name}' for i in (0, 1) for name in ('weight', 'bias')}
+
+
+def test_a_branch_of_another_form_starts_anew(tmp_path):
+    """Weights of the two forms mean different things: of the other form only backbone and autoencoder are taken."""
+    clips, small = write_clips(tmp_path / 'clips'), small_config()
+    for form in ('das', 'controlnet'):
+        config = replace(small, transformer=small.transformer | {'control_form': form})
+        save_config(config, tmp_path / form)
+    torch.manual_seed(1)
+    made = build(read_config(str(tmp_path / 'das')))
+    for part, file in zip((made.transformer, made.autoencoder), FILES, strict=True):
+        for parameter in part.parameters():
+            torch.nn.init.normal_(parameter, std=0.1)
+        save(part, tmp_path / 'das' / file)
+    start = {'clips': (clips,), 'out': tmp_path / 'run', 'start': str(tmp_path / 'das')}
+    same = start_model(recipe(str(tmp_path / 'das'), **start)).transformer
+    assert same.combine_linears[0].weight.any()
+    other = start_model(recipe(str(tmp_path / 'controlnet'), **start)).transformer
+    assert not other.combine_linears[0].weight.any()
+    for base in (same.transformer_blocks[1], other.transformer_blocks_copy[1]):
+        assert torch.equal(base.ff.net[2].weight, same.transformer_blocks[1].ff.net[2].weight)
 
 
 def test_a_condition_left_out_is_as_if_it_had_never_been(parts):

@@ -14,8 +14,10 @@ from small_training import write_clips
 from hoigen.learning.curves import read_curves
 from hoigen.learning.options import Hardware
 from hoigen.models.hub import ModelError
-from hoigen.video.model import CONTROL, load, save_config
+from hoigen.video.data import ClipSet
+from hoigen.video.model import CONTROL, load, read_config, save_config
 from hoigen.video.options import TrainConfig, recipe
+from hoigen.video.training.latents import encode_video
 from hoigen.video.training.stages import run, start_model
 
 
@@ -43,7 +45,6 @@ def test_from_the_bare_backbone_to_a_model_that_generates(folder):
     assert {key.split('.')[0] for key in left} == {
         'transformer_blocks_copy',
         'combine_linears',
-        'initial_combine_linear',
         'point_encoder',
         'point_to_grid',
         'condition_embed',
@@ -54,6 +55,10 @@ def test_from_the_bare_backbone_to_a_model_that_generates(folder):
     assert stored['text'].shape == (7, 12)
     assert not torch.equal(stored['text'], stored['no_text'])
     model = load(str(folder / 'bare'))
+    tracking = ClipSet([folder / 'clips']).tracking(0)
+    alone = encode_video(model.autoencoder, tracking[:, :1])
+    torch.testing.assert_close(stored['first_track'].float(), alone[0], atol=1e-3, rtol=1e-3)
+    assert not torch.allclose(stored['videos'][1, :1].float(), alone[0], atol=1e-2), 'the encoder sees later frames'
     torch.testing.assert_close(
         model.transformer.combine_linears[0].weight, left['combine_linears.0.weight'].float(), rtol=1e-2, atol=1e-3
     )
@@ -63,12 +68,21 @@ def test_from_a_released_branch_and_on_from_ours(folder):
     """Diffusion-as-Shader's tracking branch is where the branch starts; so is what training left before."""
     config = config_of(folder, 'shaded', start=str(folder / 'shader'))
     branch = start_model(config).transformer.combine_linears
+    assert start_model(config).config.transformer['control_form'] == 'das'
     assert branch[1].weight.any()
     assert not branch[2].weight.any(), 'the released branch has two blocks; the third changes nothing'
     run(config)
     first = read_curves(folder / 'shaded' / 'diffusion')
+    assert read_config(str(folder / 'shaded')).transformer['control_form'] == 'das'
     run(config_of(folder, 'on', start=str(folder / 'shaded')))
     assert len(read_curves(folder / 'on' / 'diffusion')) == len(first) == 2
+
+
+def test_clips_and_model_have_the_same_tracking_colours(folder):
+    """Clips hold the colours of today; a model that generates with others must not learn from them."""
+    save_config(replace(toy_config(folder / 'base', None), tracking_colours='metric'), folder / 'older')
+    with pytest.raises(ModelError, match="tracking_colours 'image', as clips have them, got 'metric'"):
+        start_model(replace(config_of(folder, 'never'), model=str(folder / 'older')))
 
 
 def test_a_published_autoencoder_is_not_trained(folder):

@@ -84,11 +84,91 @@ def test_more_copies_than_blocks_are_refused(small_config):
 
 
 @torch.no_grad()
+def test_the_controlnet_form_is_a_chain_of_copies(small_config):
+    """HVG-3D's branch, written out for three blocks: each copy reads the copy before, each adds through its zero layer.
+
+    Its text tokens are its own too; nothing of the backbone enters it behind the embedding.
+    """
+    torch.manual_seed(4)
+    model = ControlledCogVideoX(**small_config, control_blocks=3, point_branch=False).eval()
+    open_the_branch(model)
+    hidden, words, t, latents = inputs()
+    embedding = model.time_embedding(model.time_proj(t).to(hidden.dtype))
+    split = [words.shape[1], 3 * 3 * 4]
+    text, stream = model.patch_embed(words, hidden).split(split, 1)
+    tracking = model.patch_embed(words, with_first_frame(latents)).split(split, 1)[1]
+    base, copy, zero = model.transformer_blocks, model.transformer_blocks_copy, model.combine_linears
+
+    branch_0, branch_text_0 = copy[0](stream + tracking, text, embedding)
+    branch_1, branch_text_1 = copy[1](branch_0, branch_text_0, embedding)
+    branch_2, _ = copy[2](branch_1, branch_text_1, embedding)
+    stream_0, text_0 = base[0](stream, text, embedding)
+    stream_1, text_1 = base[1](stream_0 + 0.7 * zero[0](branch_0), text_0, embedding)
+    stream_2, _ = base[2](stream_1 + 0.7 * zero[1](branch_1), text_1, embedding)
+    stream = stream_2 + 0.7 * zero[2](branch_2)
+
+    patches = model.proj_out(model.norm_out(model.norm_final(stream), temb=embedding))
+    want = torch.zeros(2, 3, 4, 6, 8)
+    for row, column in np.ndindex(6, 8):
+        token = patches.unflatten(1, (3, 12))[:, :, row // 2 * 4 + column // 2]
+        want[..., row, column] = token.unflatten(-1, (4, 2, 2))[..., row % 2, column % 2]
+    control = Control(with_first_frame(latents))
+    made = model(hidden, words, t, control=control, control_strength=0.7)
+    assert (made - want).abs().max() <= 1e-5
+    assert not hasattr(model, 'initial_combine_linear')
+
+
+@pytest.mark.parametrize(('form', 'zero_layers'), [('controlnet', 1), ('das', 2)])
+def test_one_zero_layer_lies_before_the_point_cloud(small_config, cloud, form, zero_layers):
+    """Gradients reach the point encoder once the zero layers between it and the backbone have moved, so few is fast."""
+    torch.manual_seed(0)
+    options = {'control_form': form, 'control_blocks': 2, 'point_width': 16, 'point_heads': 2, 'point_channels': 4}
+    model = ControlledCogVideoX(**small_config, **options)
+    hidden, words, t, _ = inputs()
+    optimiser = torch.optim.SGD(model.control_parameters(), lr=0.1)
+    steps = 0
+    while not steps or not model.point_to_grid.weight.grad.any():
+        optimiser.step()
+        optimiser.zero_grad()
+        model(hidden, words, t, control=Control(points=cloud)).square().sum().backward()
+        steps += 1
+    assert steps == 1 + zero_layers
+
+
+@pytest.mark.parametrize('frames', [1, 5, 9])
+@torch.no_grad()
+def test_a_shorter_clip_reads_the_beginning_of_the_learned_positions(small_config, frames):
+    """What enters the tokens of a latent frame does not depend on how many follow; diffusers puts in sines instead."""
+    model = ControlledCogVideoX(**small_config | {'use_learned_positional_embeddings': True}, control_blocks=2).eval()
+    table = 0.02 * torch.randn(model.patch_embed.pos_embedding.shape, generator=torch.Generator().manual_seed(5))
+    model.patch_embed.pos_embedding.copy_(table)
+    hidden, words, t, _ = inputs(count := (frames - 1) // 4 + 1)
+    read = []
+    model.transformer_blocks[0].register_forward_pre_hook(lambda block, given: read.append((given[1], given[0])))
+    model(hidden, words, t)
+    text, stream = read[0]
+    embed = model.patch_embed
+    tokens = embed.proj(hidden.flatten(0, 1)).flatten(2).transpose(1, 2).unflatten(0, (2, count)).flatten(1, 2)
+    torch.testing.assert_close(text - embed.text_proj(words), table[:, :5].expand(2, -1, -1).float(), atol=1e-6, rtol=0)
+    positions = table[:, 5 : 5 + count * 12].expand(2, -1, -1).float()
+    torch.testing.assert_close(stream - tokens, positions, atol=1e-6, rtol=0)
+
+
+@torch.no_grad()
+def test_more_frames_than_learned_positions_are_refused(small_config):
+    model = ControlledCogVideoX(**small_config | {'use_learned_positional_embeddings': True}, control_blocks=2)
+    hidden, words, t, _ = inputs(4)
+    with pytest.raises(ValueError, match='hidden_states: expected at most 3 latent frames'):
+        model(hidden, words, t)
+
+
+@torch.no_grad()
 def test_parity_with_the_released_tracking_branch(golden):
     """The tracking part computes what the released Diffusion-as-Shader code computes, with its own weights."""
     file = np.load(golden / 'fixtures' / 'das_tiny.npz')
     config = json.loads(str(file['config_json']))
-    model = ControlledCogVideoX(control_blocks=config.pop('num_tracking_blocks'), point_branch=False, **config).eval()
+    form = {'control_blocks': config.pop('num_tracking_blocks'), 'control_form': 'das', 'point_branch': False}
+    model = ControlledCogVideoX(**form, **config).eval()
     model.load_state_dict({k[2:]: torch.from_numpy(file[k].astype(np.float32)) for k in file.files if k[:2] == 'w/'})
     at = lambda name: torch.from_numpy(file[name])  # noqa: E731
     args = at('in/hidden_states'), at('in/encoder_hidden_states'), at('in/timestep')
@@ -102,7 +182,7 @@ def test_parity_with_the_released_tracking_branch(golden):
     ('manifest', 'options', 'exact'),
     [
         ('cogvideox_5b_i2v_transformer', {}, False),
-        ('das_tracking_transformer', {'control_blocks': 18, 'point_branch': False}, True),
+        ('das_tracking_transformer', {'control_blocks': 18, 'control_form': 'das', 'point_branch': False}, True),
     ],
 )
 def test_full_size_keys_and_shapes_are_the_published_ones(golden, manifest, options, exact):
