@@ -22,17 +22,18 @@ from hoigen.conditioning import ConditioningConfig, build_clip, build_conditions
 from hoigen.conditioning.metric_colours import metric_tracking
 from hoigen.metrics.statistics import differences, summarise
 from hoigen.metrics.tables import Rows, markdown, said
-from hoigen.models.tensors import save
+from hoigen.models.tensors import load_strictly, save
 from hoigen.sources.mujoco import MujocoConfig, MujocoSource
 from hoigen.video import load_generator
 from hoigen.video.ablation import LATENT_ERROR, latent_error
 from hoigen.video.clips import CAMERAS
-from hoigen.video.data import write_clip
+from hoigen.video.data import ClipSet, write_clip
 from hoigen.video.heldout import HeldOut, heldout_clips
 from hoigen.video.model import FILES, WEIGHTS, ModelConfig, build, load_backbone, read_config, save_config
 from hoigen.video.options import recipe
 from hoigen.video.sampling import Sampling
-from hoigen.video.training.stages import run as train
+from hoigen.video.training.diffusion import train_diffusion
+from hoigen.video.training.latents import LatentSet
 
 TINY = WEIGHTS / 'tiny'
 TRACKING = Sampling(conditions=('tracking',))
@@ -90,22 +91,21 @@ def write_clips(config: Config, model: ModelConfig) -> None:
 def train_variant(config: Config, variant: Variant, model: ModelConfig) -> Path:
     """The folder of the variant as a model."""
     folder = config.out / variant.name.replace(', ', '-').replace(' ', '-')
-    model = replace(model, transformer=model.transformer | {'control_form': variant.form})
+    form = {'control_form': variant.form}
+    model = replace(model, transformer=model.transformer | form, tracking_colours=variant.colours)
+    save_config(model, folder)
     if not (folder / FILES[0]).is_file():
-        start = folder / 'start'
         torch.manual_seed(0)
-        transformer = build(model).transformer
-        load_backbone(transformer, TINY / FILES[0])
-        for place in (folder, start):
-            save_config(model, place)
-            shutil.copy(TINY / FILES[1], place)
-        save(transformer, start / FILES[0])
-        clips = config.out / f'clips-{variant.colours}'
-        given = recipe(str(folder), clips=(clips,), out=folder, stage='diffusion', start=str(start))
+        parts = build(model)
+        load_backbone(parts.transformer, TINY / FILES[0])
+        load_strictly(parts.autoencoder, TINY / FILES[1])
+        given = recipe('tiny')
+        latents = LatentSet(ClipSet([config.out / f'clips-{variant.colours}']), parts, given.hardware.accelerator())
         loop = replace(given.diffusion, steps=config.steps, batch=config.batch, checkpoint_every=20)
         loss = replace(given.diffusion_loss, conditions=('tracking',), train_backbone=False)
-        train(replace(given, diffusion=loop, diffusion_loss=loss))
-    save_config(replace(model, tracking_colours=variant.colours), folder)
+        train_diffusion(parts, latents, folder, loop, loss, given.hardware)
+        shutil.copy(TINY / FILES[1], folder)
+        save(parts.transformer, folder / FILES[0])
     return folder
 
 

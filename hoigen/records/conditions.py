@@ -19,13 +19,13 @@ class Conditions:
     image: [H,W,3] uint8, the first frame. points: [T,N,3] float32 in the first camera's frame, normalised:
     ``X_cam0 = points * scale_m + centre_m``. point_pixels: [T,N,2] float32 (u, v) in the frame's own camera and
     point_depth_m: [T,N] float32 along its optical axis; point_visible: [T,N] bool; point_role: [N] uint8.
-    tracking: [T,H,W,3] uint8, points coloured by their place in frame 0. background: [T,H,W,3] uint8, the first
-    frame's static scene carried to frame t's camera, and background_known: [T,H,W] bool. coloured: [T,H,W,3] uint8,
-    points of hand and object with the colour they had in frame 0, or a guess from those around them; coloured_state:
-    [T,H,W] uint8, 0 no point, 1 guessed, 2 known. shadow: [T,H,W] uint8, 1 where hand and object threw a shadow on this
-    place of the scene in frame 0, plus 2 where they do now; shadow_gain: [3] float32 in (0, 1], the share of each
-    channel's light that a shadow leaves. mask: [T,H,W] uint8 role codes. depth_m: [T,H,W] float32, infinite where
-    nothing is, NaN unknown.
+    tracking: [T,H,W,3] uint8, points coloured by their pixel and inverse depth in frame 0, black where they are outside
+    that frame. background: [T,H,W,3] uint8, the first frame's static scene carried to frame t's camera, and
+    background_known: [T,H,W] bool. coloured: [T,H,W,3] uint8, points of hand and object with the colour they had in
+    frame 0, or a guess from those around them; coloured_state: [T,H,W] uint8, 0 no point, 1 guessed, 2 known.
+    shadow: [T,H,W] uint8, 1 where hand and object threw a shadow on this place of the scene in frame 0, plus 2 where
+    they do now; shadow_gain: [3] float32 in (0, 1], the share of each channel's light that a shadow leaves. mask:
+    [T,H,W] uint8 role codes. depth_m: [T,H,W] float32, infinite where nothing is, NaN unknown.
     """
 
     stamps_ns: np.ndarray = field(metadata=array('int64', 'T'))

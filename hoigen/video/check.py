@@ -28,6 +28,9 @@ LAYOUT: dict[str, tuple[str, tuple[str, ...]]] = {
 
 MAY_LACK = ('stamps_ns',)
 
+MAX_COLOUR_ERROR = 26
+"""Median error, red and green together, up to which tracking colours are those of the image, however few the points."""
+
 
 def check_clips(
     paths: Iterable[Path], *, frames: int, height: int, width: int, cloud: int, quiet: bool = False
@@ -87,7 +90,17 @@ def _value_faults(tensor: Callable[[str], np.ndarray]) -> list[str]:
     for name in ('mask', 'role'):
         if tensor(name).max() >= len(ROLES):
             faults.append(f'{name}: expected role codes 0 to {len(ROLES) - 1}, got {tensor(name).max()}')
-    return faults + _stamp_faults(tensor)
+    return faults + _colour_faults(tensor('tracking')[0]) + _stamp_faults(tensor)
+
+
+def _colour_faults(tracking: np.ndarray) -> list[str]:
+    """Whether frame 0 of the tracking video [H,W,3] has red by its columns and green by its rows."""
+    (height, width), drawn = tracking.shape[:2], tracking.any(axis=-1)
+    ramps = np.stack(np.meshgrid(np.linspace(0, 255, width), np.linspace(0, 255, height)), axis=-1)
+    error = np.median(np.abs(tracking[..., :2] - ramps)[drawn], axis=0).sum() if drawn.any() else 0
+    if error <= MAX_COLOUR_ERROR:
+        return []
+    return [f'tracking: expected red and green by column and row of frame 0, got {error:.0f} levels off; make it anew']
 
 
 def _stamp_faults(tensor: Callable[[str], np.ndarray]) -> list[str]:

@@ -51,6 +51,7 @@ def test_good_clips_pass(tmp_path):
         ('empty', r'points: expected at least 32, got 0 \(an empty cloud\)'),
         ('unseen', r'visible: expected a point in view in some frame, got none'),
         ('role', r'mask: expected role codes 0 to 2, got 7'),
+        ('colours', r'tracking: expected red and green by column and row of frame 0, got 2\d\d levels off'),
         ('stamps', r'stamps_ns: expected rising stamps, got a step of -5 ns'),
         ('cut', r'expected a whole safetensors file, got: '),
         ('prompt', r'metadata: expected info, JSON with a prompt'),
@@ -75,6 +76,7 @@ def test_a_clip_that_does_not_fit_is_named_before_training(tmp_path, fault, says
         'few': {n: v[:, :8] for n, v in cloud.items()} | {'role': t['role'][:8]},
         'empty': {n: v[:, :0] for n, v in cloud.items()} | {'role': t['role'][:0]},
         'role': {'mask': mask},
+        'colours': {'tracking': t['tracking'][:, ::-1, ::-1]},
         'stamps': {'stamps_ns': np.array([0, 9, 4, 20, 30])},
     }.get(fault)
     if change is not None:
