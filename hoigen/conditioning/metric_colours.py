@@ -24,8 +24,13 @@ def metric_tracking(conditions: Conditions) -> np.ndarray:
     world = apply(c.cameras[0].T_world_cam, in_first)
     reach = sample_reach(world[0], c.point_role)
     colours = np.append(_colours(in_first[0]), np.zeros((1, 3), np.uint8), axis=0)
-    rows = zip(c.cameras, c.mask, c.depth_m, world, c.point_pixels, c.point_visible, strict=True)
-    return np.stack([colours[nearest_samples(*row, c.point_role, reach)] for row in rows])
+    drawn = [
+        nearest_samples(
+            camera, c.mask[t], c.depth_m[t], world[t], c.point_pixels[t], c.point_visible[t], c.point_role, reach
+        )
+        for t, camera in enumerate(c.cameras)
+    ]
+    return colours[np.stack(drawn)]
 
 
 def _colours(points: np.ndarray) -> np.ndarray:
