@@ -28,9 +28,7 @@ from hoigen.ros.processes import NodeFailed
 from hoigen.ros.progress import ProgressDisplay
 
 SPIN_S = 0.1
-START_S = 120.0
-CONFIGURE_S = 600.0
-ACTIVATE_S = 60.0
+START_S = CONFIGURE_S = ACTIVATE_S = 600.0
 STALL_S = 900.0
 MAKERS = (topics.SYNTHESIZER, topics.EDITOR)
 """The nodes that make what a job is run for; a graph has one of them, or records conditions alone."""

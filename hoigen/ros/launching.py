@@ -12,8 +12,8 @@ from hoigen.ros import dds
 from hoigen.ros.declare import describe as described
 from hoigen.ros.graph import Graph, Option, load_graph
 from hoigen.ros.prepare import prepared
+from hoigen.ros.processes import STOP_S
 
-STOP_S = '30'
 """How long a node may take to end an episode or a bag after SIGINT; launch's own 5 s cut both off."""
 
 
@@ -54,7 +54,7 @@ def start(context: LaunchContext, graph: Graph) -> list[Node]:
             output='both',
             parameters=[{name: list(it) if isinstance(it, tuple) else it for name, it in values.items()}],
             ros_arguments=['--log-level', job.log_level],
-            sigterm_timeout=STOP_S,
+            sigterm_timeout=str(STOP_S),
             on_exit=died,
         )
         for node, values in parameters.items()

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 NODE_COMMAND = (sys.executable, '-u', '-m', 'hoigen.ros.nodes')
-STOP_S = 30.0
+STOP_S = 60.0
 POLL_S = 0.05
 LAST_LINES = 15
 _PR_SET_PDEATHSIG = 1

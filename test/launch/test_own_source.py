@@ -20,7 +20,7 @@ import rclpy
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from ros_domain import own_domain
 from sensor_msgs.msg import CompressedImage
-from up_job import Job, wait
+from up_job import DEADLINE_S, Job, wait
 
 from hoigen.episodes import EpisodeReader
 from hoigen.ros import dds, topics
@@ -43,7 +43,7 @@ def test_the_source_of_the_docs_makes_whole_episodes(job: Callable[..., Job], tm
     )
     try:
         assert running.status() == 0, running.printed
-        assert mine.wait(60) == 0
+        assert mine.wait(DEADLINE_S) == 0
     finally:
         mine.kill()
     assert 'the source is there: its episodes are recorded as they come\n' in running.printed

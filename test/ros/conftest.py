@@ -21,11 +21,16 @@ def ros_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def bench(ros_environment: None) -> Iterator[object]:
-    """A :class:`ros_bench.Bench`; skips where ROS or the built messages are missing."""
+def bench(ros_environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
+    """A :class:`ros_bench.Bench`; skips where ROS or the built messages are missing. Diagnostics come ten times as
+    often as from nodes that nobody waits for."""
     pytest.importorskip('rclpy', reason='needs ROS 2: source install/setup.bash')
     pytest.importorskip('hoigen.msg', reason='needs the built messages: source install/setup.bash')
     from ros_bench import Bench
+
+    from hoigen.ros import diagnostics
+
+    monkeypatch.setattr(diagnostics, 'PERIOD_S', 0.1)
 
     bench = Bench()
     yield bench

@@ -79,18 +79,25 @@ def _carried(frame: SceneFrame) -> SceneFrame:
     return replace(frame, camera=camera, poses={name: as_carried(T) for name, T in frame.poses.items()})
 
 
+def at_once(step: int) -> None:
+    """A model that needs no time for a step."""
+
+
 class FakeGenerator:
     """Pastes the coloured points, step by step, over noise of the seed that shows in one corner.
 
-    ``fidelity``: of the clip that it makes of a seed.
+    ``after_step`` is called with each step's number; ``fidelity``: of the clip that it makes of a seed.
     """
 
     width, height = 48, 32
 
     def __init__(
-        self, steps: int = 3, step_s: float = 0.0, fidelity: Callable[[int], float] = lambda seed: 0.75
+        self,
+        steps: int = 3,
+        after_step: Callable[[int], object] = at_once,
+        fidelity: Callable[[int], float] = lambda seed: 0.75,
     ) -> None:
-        self._steps, self._step_s, self._fidelity = steps, step_s, fidelity
+        self._steps, self.after_step, self._fidelity = steps, after_step, fidelity
         self.asked: list[Sampling] = []
 
     def generate(
@@ -105,9 +112,9 @@ class FakeGenerator:
         frames, steps = pasted_baseline(conditions), sampling.steps or self._steps
         frames[:, :4, :4] = np.random.default_rng(seed).integers(0, 256, (len(frames), 4, 4, 3))
         for step in range(1, steps + 1):
-            time.sleep(self._step_s)
             if on_step is not None:
                 on_step(step, steps, frames[-1])
+            self.after_step(step)
         self.asked.append(sampling)
         mean = self._fidelity(seed)
         mask = np.linspace(mean - 0.1, mean + 0.1, len(frames), dtype=np.float32)
@@ -130,14 +137,14 @@ def fake_model(config: SynthesizerOptions) -> FakeGenerator:
     """A model that is there, unless the parameters ask for another."""
     if config.model != 'tiny':
         raise FileNotFoundError(f'model {config.model}: expected one of tiny')
-    return FakeGenerator(step_s=0.1, fidelity=fidelity_of)
+    return FakeGenerator(after_step=lambda step: time.sleep(0.1), fidelity=fidelity_of)
 
 
 class FakeInserter:
     """Paints the object red where the scene lets it be seen, step by step; the seed shows in one corner."""
 
-    def __init__(self, steps: int = 3, step_s: float = 0.0) -> None:
-        self._steps, self._step_s = steps, step_s
+    def __init__(self, steps: int = 3, after_step: Callable[[int], object] = at_once) -> None:
+        self._steps, self.after_step = steps, after_step
         self.asked: list[dict[str, object]] = []
 
     def insert(
@@ -159,9 +166,9 @@ class FakeInserter:
         frame[:2, :2] = seed % 256
         steps = steps or self._steps
         for step in range(1, steps + 1):
-            time.sleep(self._step_s)
             if on_step is not None:
                 on_step(step, steps, frame)
+            self.after_step(step)
         return Edited(
             camera,
             frame,

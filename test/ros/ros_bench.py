@@ -150,6 +150,13 @@ class Bench:
             self.status[status.name.rsplit('/', 1)[-1]] = status
 
 
+def wait(condition: Callable[[], object]) -> None:
+    """Wait, on the thread of a node's worker, until a condition holds that the executor's thread fulfils."""
+    end = time.monotonic() + DEADLINE_S
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.005)
+
+
 def ended(
     episode: int,
     state: EpisodeState = EpisodeState.ACCEPTED,

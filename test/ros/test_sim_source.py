@@ -123,7 +123,7 @@ def test_an_episode_that_cannot_be_simulated_is_an_error_and_the_next_is_streame
 
 def test_deactivated_it_stops_and_goes_on_with_the_next_episode(bench: Bench) -> None:
     """An episode in progress ends where it is; no half of one is sent as if it were whole."""
-    node = start(bench, episodes=2, rate=0.05)
+    node = start(bench, episodes=2, rate=0.0001)
     bench.until(lambda: bench.heard['labels'])
     node.trigger_deactivate()
     node.set_parameters([Parameter('rate', value=0.0)])

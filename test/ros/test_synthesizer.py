@@ -19,7 +19,7 @@ from fake_graph import FakeGenerator
 from rclpy.action import ActionClient
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
-from ros_bench import START_NS, Bench, scene
+from ros_bench import DEADLINE_S, START_NS, Bench, scene, wait
 
 from hoigen.action import Synthesize
 from hoigen.conditioning import ClipBuilder, ConditioningConfig
@@ -109,10 +109,12 @@ def test_the_same_seed_gives_the_same_frames_and_another_does_not(bench: Bench) 
 
 def test_the_action_tells_progress_with_preview_and_gives_what_automatic_mode_gives(bench: Bench) -> None:
     """A goal for a collected episode: a feedback for each step, a result, and the frames on the topics."""
-    bench.up(Synthesizer, lambda config: FakeGenerator(step_s=0.1), seed=3)  # rclpy drops feedback after the end
+    told: list[Any] = []
+    model = FakeGenerator()
+    bench.up(Synthesizer, lambda config: model, seed=3)
     send_conditioned(bench, 4)
     bench.until(lambda: len(bench.heard['synth/image']) == FRAMES)
-    told: list[Any] = []
+    model.after_step = lambda step: wait(lambda: len(told) == step)  # rclpy drops feedback that the result overtakes
     goal = Synthesize.Goal(episode=4, seed=3, steps=6, prompt='put it down')
     handle = answer(bench, client_of(bench).send_goal_async(goal, lambda message: told.append(message.feedback)))
     result = answer(bench, handle.get_result_async())
@@ -120,7 +122,6 @@ def test_the_action_tells_progress_with_preview_and_gives_what_automatic_mode_gi
     assert result.result.success
     assert result.result.mean_fidelity == pytest.approx(0.75)
     assert json.loads(result.result.provenance)['config']['prompt'] == 'put it down'
-    bench.until(lambda: len(told) == 6)  # the result may overtake them
     assert [(f.step, f.steps) for f in told] == [(step, 6) for step in range(1, 7)]
     assert all(f.eta_s >= 0 for f in told)
     assert told[-1].eta_s == 0
@@ -131,13 +132,15 @@ def test_the_action_tells_progress_with_preview_and_gives_what_automatic_mode_gi
 
 def test_a_cancelled_goal_ends_at_its_next_step(bench: Bench) -> None:
     """Cancel: the status says so, nothing is published, and the node generates on."""
-    bench.up(Synthesizer, lambda config: FakeGenerator(steps=500, step_s=0.02), automatic=False)
+    go_on = threading.Event()
+    bench.up(Synthesizer, lambda config: FakeGenerator(after_step=lambda step: go_on.wait(DEADLINE_S)), automatic=False)
     send_conditioned(bench)
     bench.until(lambda: bench.values('synthesizer').get('held') == '[0]')
     told: list[Any] = []
     handle = answer(bench, client_of(bench).send_goal_async(Synthesize.Goal(), told.append))
     bench.until(lambda: told)
     answer(bench, handle.cancel_goal_async())
+    go_on.set()
     result = answer(bench, handle.get_result_async())
     assert result.status == GoalStatus.STATUS_CANCELED
     assert (result.result.success, result.result.message) == (False, 'cancelled')
@@ -204,7 +207,7 @@ def test_more_episodes_than_may_wait_are_refused_whole(bench: Bench) -> None:
     class Slow(FakeGenerator):
         def generate(self, *args: Any, **settings: Any) -> Any:
             begun.set()
-            held.wait()
+            held.wait(DEADLINE_S)
             return super().generate(*args, **settings)
 
     bench.up(Synthesizer, lambda config: Slow(), queue=1)

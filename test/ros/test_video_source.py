@@ -191,8 +191,8 @@ def test_of_a_clock_that_begins_anew_the_first_run_is_streamed(bench: Bench) -> 
 
 def test_deactivated_it_stops_and_goes_on_with_the_next_stretch(bench: Bench, tmp_path: Path) -> None:
     """A stretch in progress ends where it is; the recording is not begun anew."""
-    node = start(bench, video=str(rgbd(tmp_path / 'rgbd', 10)), rate=0.2)
-    bench.until(lambda: len(bench.heard['camera/image']) == 1)
+    node = start(bench, video=str(rgbd(tmp_path / 'rgbd', 10)), rate=0.0001)
+    bench.until(lambda: bench.heard['camera/image'])
     assert node.trigger_deactivate() == TransitionCallbackReturn.SUCCESS
     assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
     bench.until(lambda: len(bench.heard['camera/image']) >= 2)

@@ -77,7 +77,6 @@ class EpisodeRecorder(ManagedNode[EpisodeRecorderOptions]):
             self.report(error)
 
     def _on_closed(self, status: EpisodeStatus) -> None:
-        self._closed[status.state] += 1
         episode, reason = status.episode, status.reason
         if status.state is EpisodeState.FAILED:
             self.diagnostics.fail(f'episode {episode} is not whole: {reason}')
@@ -88,6 +87,7 @@ class EpisodeRecorder(ManagedNode[EpisodeRecorderOptions]):
         else:
             self._bag = reason
             self.get_logger().info(f'episode {episode}: {status.frames} frames in {reason}')
+        self._closed[status.state] += 1  # after what is told of it
         self.publish_status(status)
 
 

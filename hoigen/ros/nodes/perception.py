@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -19,6 +18,7 @@ from hoigen.records import Clip, EpisodeState, EpisodeStatus, Footage, Provenanc
 from hoigen.ros import convert, topics
 from hoigen.ros.nodes.base import ManagedNode, spin
 from hoigen.ros.options.perception import PerceptionOptions
+from hoigen.ros.silence import Silence
 from hoigen.sources.streams.clips import LEAST_FRAMES
 from hoigen.sources.streams.order import Refused
 from hoigen.sources.streams.pairing import Origin, name_source
@@ -63,7 +63,7 @@ class Perception(ManagedNode[PerceptionOptions]):
         self._inputs: tuple[str, ...] = ()
         self._sync = ExactSync((), self._on_set, self.report)
         self._collector = StretchCollector(self.config.frames, round(self.config.pause * 1e9))
-        self._heard_at = time.monotonic()
+        self._silence = Silence(POLL_S)
         self.work(self._handle, limit=self.config.queue)
 
     def stop(self) -> None:
@@ -77,7 +77,7 @@ class Perception(ManagedNode[PerceptionOptions]):
         return {'clips': self._clips, 'skipped': self._skipped, 'reason': self._reason}
 
     def _on_part(self, topic: str, message: Any, origin: Origin | None) -> None:
-        self._heard_at = time.monotonic()
+        self._silence.end()
         if self._collector.empty and self._sync.empty:
             self._choose_inputs()
         if topic in self._inputs:
@@ -109,7 +109,7 @@ class Perception(ManagedNode[PerceptionOptions]):
         """End a stretch after which nothing comes. A slow playback's clock stands; a camera's may be another one."""
         if (
             self.active
-            and time.monotonic() - self._heard_at > self.config.pause
+            and self._silence.look() > self.config.pause
             and self._collector.paused(self.get_clock().now().nanoseconds)
         ):
             self._sync.clear()

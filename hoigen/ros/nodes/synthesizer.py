@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,6 +20,7 @@ from hoigen.ros.goals import Cancelled
 from hoigen.ros.nodes.base import ManagedNode, spin
 from hoigen.ros.nodes.synthesis import Job, SynthesizeServer
 from hoigen.ros.options.synthesizer import SynthesizerOptions
+from hoigen.ros.silence import Silence
 from hoigen.sources.streams.clips import ClipCollector, Ended, Rows, clip_of, stamps_of
 from hoigen.sources.streams.order import Refused
 from hoigen.sources.streams.pairing import Origin
@@ -72,7 +72,7 @@ class Synthesizer(ManagedNode[SynthesizerOptions]):
         self._sync.clear()
         self._collector = ClipCollector(self.config.max_frames, self._on_ended)
         self._admitted: set[int] = set()
-        self._heard_at = time.monotonic()
+        self._silence = Silence(POLL_S)
         self.work(self._synthesize, limit=self.config.queue)
 
     def stop(self) -> None:
@@ -94,7 +94,7 @@ class Synthesizer(ManagedNode[SynthesizerOptions]):
         } | self._progress
 
     def _on_part(self, topic: str, message: Any, origin: Origin | None) -> None:
-        self._heard_at = time.monotonic()
+        self._silence.end()
         self._sync.add(topic, decode.stamp_ns(message.header), message, origin)
 
     def _on_set(self, stamp_ns: int, messages: dict[str, Any], origins: dict[str, Origin | None]) -> None:
@@ -111,7 +111,7 @@ class Synthesizer(ManagedNode[SynthesizerOptions]):
 
     def _on_time(self) -> None:
         """End an episode after which nothing comes."""
-        if self.active and time.monotonic() - self._heard_at > self.config.pause:
+        if self.active and self._silence.look() > self.config.pause:
             self._collector.end()
 
     def _on_ended(self, ended: Ended) -> None:

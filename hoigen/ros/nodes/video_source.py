@@ -89,8 +89,9 @@ class VideoSource(ManagedNode[VideoSourceOptions]):
 
     def _stream(self, recording: Recording) -> None:  # worker thread
         self.wait_for_readers(self.config.wait_for)
+        finished = False
         try:
-            while not self._finished:
+            while not finished:
                 while self.config.ahead and len(self._unfinished) >= self.config.ahead and not self.stopping.is_set():
                     self.stopping.wait(POLL_S)
                 if self.stopping.is_set():
@@ -98,7 +99,7 @@ class VideoSource(ManagedNode[VideoSourceOptions]):
                 with self.diagnostics.stage('read'):
                     footage, self._first = self._first or next(self._stretches, None), None
                     self._refuse_another_run(footage)
-                self._finished = footage is None
+                finished = footage is None
                 if footage is not None:
                     self._send(footage)
         except RecordingError as error:
@@ -128,7 +129,7 @@ class VideoSource(ManagedNode[VideoSourceOptions]):
             self._frames, self._now_ns = self._frames + 1, stamp_ns
 
     def _finish(self, fault: str) -> None:
-        self._finished, self._fault = True, fault
+        self._fault, self._finished = fault, True
         if fault:
             self.diagnostics.refuse('damaged recording', fault)
         self.get_logger().info(f'finished: {self._frames} frames in {self._count} stretches')

@@ -8,6 +8,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import runpy
+import signal
 import sys
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -18,9 +19,10 @@ _server = multiprocessing.get_context('forkserver')
 _server.set_forkserver_preload(['hoigen.video.training.stages'])
 
 
-def start(arguments: list[str], said: Path, **environment: str) -> BaseProcess:
-    """A process with these arguments; what it prints goes to ``said``."""
-    process = _server.Process(target=_train, args=(arguments, said, environment))
+def start(arguments: list[str], said: Path, killed_at: int = 0, **environment: str) -> BaseProcess:
+    """A process with these arguments; what it prints goes to ``said``. killed_at: the step of the diffusion stage in
+    which it gets kill -9, 0 for none."""
+    process = _server.Process(target=_train, args=(arguments, said, killed_at, environment))
     process.start()
     return process
 
@@ -46,15 +48,30 @@ def train_in_two(arguments: list[str], folder: Path, **environment: str) -> None
     assert [process.exitcode for process in processes] == [0, 0], '\n'.join(file.read_text() for file in files)
 
 
-def _train(arguments: list[str], said: Path, environment: dict[str, str]) -> None:
+def _train(arguments: list[str], said: Path, killed_at: int, environment: dict[str, str]) -> None:
     with said.open('w') as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     os.environ.update(environment)
     if 'ACCELERATE_USE_FSDP' in environment:
         _shard_on_cpu()
+    if killed_at:
+        _die_at(killed_at)
     sys.argv = ['train', *arguments]
     runpy.run_module('hoigen.video.train', run_name='__main__')
+
+
+def _die_at(last: int) -> None:
+    from hoigen.learning.curves import Curves
+
+    add = Curves.add
+
+    def add_and_die(self, step, *terms):
+        add(self, step, *terms)
+        if self._folder.name == 'diffusion' and step == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    Curves.add = add_and_die
 
 
 def _shard_on_cpu() -> None:
