@@ -15,7 +15,16 @@ from hoigen.episodes import EpisodeSummary, EpisodeWriter
 from hoigen.geometry.transforms import look_at
 from hoigen.messages.definitions import typestore
 from hoigen.messages.encode import Encoder
-from hoigen.records import EpisodeState, EpisodeStatus, MeshAsset
+from hoigen.records import (
+    EditedClip,
+    EditedFrame,
+    EditedObject,
+    Episode,
+    EpisodeState,
+    EpisodeStatus,
+    MeshAsset,
+    Provenance,
+)
 
 WORLD, OPTICAL = 'world', 'camera_optical'
 HAND = np.array([[-0.05, 0.02, 0.03], [0.05, 0.02, 0.03], [-0.03, -0.045, 0.02], [0.02, -0.05, 0.03], [0, 0, 0.085]])
@@ -384,6 +393,29 @@ def messages(scene: Scene) -> Iterator[Message]:
         stamps[0],
         build.cdr('hoigen/msg/EpisodeStatus', message),
         'latched',
+    )
+
+
+def edited(episode: Episode, *, scene: bool = True) -> Episode:
+    """The episode with frames into which an object was put in place of generated ones; scene: with their conditions."""
+    clip, labels = episode.clip, tuple(replace(row, task='as edited') for row in episode.clip.labels)
+    after = replace(clip, rgb=255 - clip.rgb, labels=labels, points=clip.points + np.float32(0.5))
+    seen = clip.mask == 2
+    frames = tuple(
+        EditedFrame(stamp, rgb, depth, mask, row, EditedObject('a cup', row.T_world_object, 0.5, float('nan')))
+        for stamp, rgb, depth, mask, row in zip(
+            clip.stamps_ns.tolist(), after.rgb, clip.depth_m, seen, labels, strict=True
+        )
+        if row.T_world_object is not None
+    )
+    made = Provenance(3, {'edit': 'insert'}, 'a scene', {}, {}, {})
+    stamps = int(clip.stamps_ns[0]), int(clip.stamps_ns[-1])
+    return replace(
+        episode,
+        generated=None,
+        rejected=None,
+        edited=EditedClip(frames, made, after if scene else None),
+        status=EpisodeStatus('edit', labels[0].episode, EpisodeState.ACCEPTED, stamps, len(frames)),
     )
 
 

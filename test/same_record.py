@@ -27,5 +27,7 @@ def same_record(got: Any, want: Any, name: str = '', *, atol: float = 0) -> None
     elif isinstance(want, np.ndarray):
         assert got.dtype == want.dtype, name
         np.testing.assert_allclose(got, want, rtol=0, atol=atol if got.dtype == np.float64 else 0, err_msg=name)
+    elif isinstance(want, float):
+        np.testing.assert_equal(got, want, name)
     else:
         assert got == want, name

@@ -80,10 +80,14 @@ def draw_points(clip: Clip, view: View) -> DrawnPoints:
     pixels, depth = (np.stack(part) for part in zip(*map(project, cameras, clip.points), strict=True))
     pixels = np.nan_to_num(pixels, nan=-1e6, posinf=1e6, neginf=-1e6).astype(np.float32)
     visible = clip.point_visible & _inside(pixels, cameras[0].width, cameras[0].height)
+    depth = depth.astype(np.float32)
+    if not clip.points.shape[1]:  # of a single image
+        nothing = np.zeros((*mask.shape, 3), np.uint8)
+        return DrawnPoints(cameras, mask, depth_m, pixels, depth, visible, nothing, nothing, np.zeros_like(mask))
     nearest = _nearest(clip, cameras, mask, depth_m, pixels, visible)
     tracking = np.append(_track_colours(pixels[0], depth[0], depth_m[0]), np.zeros((1, 3), np.uint8), axis=0)[nearest]
     coloured, state = carry_colours(clip, view, nearest)
-    return DrawnPoints(cameras, mask, depth_m, pixels, depth.astype(np.float32), visible, tracking, coloured, state)
+    return DrawnPoints(cameras, mask, depth_m, pixels, depth, visible, tracking, coloured, state)
 
 
 def pasted_baseline(conditions: Conditions) -> np.ndarray:

@@ -12,13 +12,13 @@ import tyro
 from rich.console import Console
 
 from hoigen.conditioning import build_conditions, pasted_baseline, scene_images
-from hoigen.episodes.bags import Bag, find_bags
+from hoigen.episodes.bags import find_bags
 from hoigen.episodes.errors import EpisodeError
 from hoigen.episodes.reader import EpisodeReader
 from hoigen.look.movies import write_movie
 from hoigen.look.progress import bars
 from hoigen.provenance import provenance_to_json
-from hoigen.records import Episode, GeneratedClip
+from hoigen.records import EditedClip, Episode
 from hoigen.whole_files import whole_file
 
 __all__ = ['ExportConfig', 'export']
@@ -28,10 +28,11 @@ __all__ = ['ExportConfig', 'export']
 class ExportConfig:
     """Writes NAME.npz or NAME.mp4 of each episode NAME; a file that is there already is replaced.
 
-    arrays: frames [T,H,W,3], their fidelity, and what is true of them: stamps_ns, K, T_world_cam, joint_names,
-    joint_positions, action, T_world_object (NaN if unknown), contact_force_n, task, provenance (JSON). video: scene,
-    coloured points and generated frames side by side. An episode without generated frames is named and left out; the
-    exit status is 1 if none is exported or a bag cannot be read.
+    arrays: generated frames [T,H,W,3] with their fidelity, or edited ones with depth_m, and mask, caption, visibility,
+    agreement and pose (T_world_inserted) of what was put in; and what is true of them: stamps_ns, K, T_world_cam,
+    joint_names, joint_positions, action, T_world_object (NaN if unknown), contact_force_n, task, provenance (JSON).
+    video: scene, coloured points and generated frames side by side, or scene and edited frames. An episode without such
+    frames is named and left out; the exit status is 1 if none is exported or a bag cannot be read.
     """
 
     bags: tyro.conf.Positional[Path]
@@ -52,43 +53,43 @@ def export(config: ExportConfig) -> int:
         for bag in progress.track(bags, description='export', task_id=progress.add_task('export', note='episodes')):
             file = folder / f'{bag.label}{ending}'
             try:
-                episode, generated = _read(bag)
+                with EpisodeReader(bag.path) as reader:
+                    episode = reader.episode()
             except EpisodeError as error:
                 console.print(str(error) if str(bag.path) in str(error) else f'{bag.path}: {error}')
                 unread += 1
                 continue
-            if generated is None:
+            if episode.generated is None and episode.edited is None:
                 console.print(f'{bag.label} not exported: {_why_not(episode)}')
                 continue
             file.parent.mkdir(parents=True, exist_ok=True)
-            write(file, episode, generated)
+            write(file, episode)
             exported += 1
     console.print(f'{exported} of {len(bags)} episodes exported to {folder}')
     return 1 if unread or not exported else 0
 
 
 def _why_not(episode: Episode) -> str:
-    return 'it has no generated frames' if episode.status is None else episode.status.reason
+    return 'it has no generated or edited frames' if episode.status is None else episode.status.reason
 
 
-def _read(bag: Bag) -> tuple[Episode, GeneratedClip | None]:
-    with EpisodeReader(bag.path) as reader:
-        episode = reader.episode()
-    return episode, episode.generated
-
-
-def _write_arrays(path: Path, _: Episode, made: GeneratedClip) -> None:
-    labels = made.labels
+def _write_arrays(path: Path, episode: Episode) -> None:
+    made, arrays = episode.generated, dict[str, Any]()
+    if made is None:
+        assert episode.edited is not None
+        arrays, labels, cameras = _edited_arrays(episode.edited), episode.edited.labels, episode.clip.cameras
+    else:
+        scores = {'fidelity': 'value', 'mask_fidelity': 'mask', 'motion_fidelity': 'motion'}
+        arrays = {name: getattr(made.fidelity, part) for name, part in scores.items()} | {'frames': made.frames}
+        labels, cameras = made.labels, made.cameras
+    assert episode.provenance is not None
     with whole_file(path) as file:
         np.savez_compressed(
             file,
-            frames=made.frames,
-            fidelity=made.fidelity.value,
-            mask_fidelity=made.fidelity.mask,
-            motion_fidelity=made.fidelity.motion,
-            stamps_ns=made.stamps_ns,
-            K=np.stack([c.K for c in made.cameras]),
-            T_world_cam=np.stack([c.T_world_cam for c in made.cameras]),
+            **arrays,
+            stamps_ns=episode.clip.stamps_ns,
+            K=np.stack([c.K for c in cameras]),
+            T_world_cam=np.stack([c.T_world_cam for c in cameras]),
             joint_names=np.array(labels[0].joint_names),
             joint_positions=np.stack([x.joint_positions for x in labels]),
             action=np.stack([x.action for x in labels]),
@@ -97,19 +98,43 @@ def _write_arrays(path: Path, _: Episode, made: GeneratedClip) -> None:
             ),
             contact_force_n=np.array([x.contacts.forces_n.sum() for x in labels], np.float32),
             task=np.array(labels[0].task),
-            provenance=np.array(provenance_to_json(made.provenance)),
+            provenance=np.array(provenance_to_json(episode.provenance)),
         )
 
 
-def _write_video(path: Path, episode: Episode, made: GeneratedClip) -> None:
-    """Each frame at twice its size."""
-    height, width = made.frames.shape[1:3]
-    conditions = build_conditions(episode.clip, width=width, height=height)
-    shown = [scene_images(episode.clip, width, height), pasted_baseline(conditions), made.frames]
-    write_movie(path, np.concatenate(shown, axis=2).repeat(2, 1).repeat(2, 2), made.stamps_ns)
+def _edited_arrays(edited: EditedClip) -> dict[str, Any]:
+    """The frames, and where an object was put in what is known of it."""
+    arrays = {
+        'frames': np.stack([frame.rgb for frame in edited.frames]),
+        'depth_m': np.stack([frame.depth_m for frame in edited.frames]),
+    }
+    inserted = [frame.inserted for frame in edited.frames if frame.inserted is not None]
+    if not inserted:
+        return arrays
+    return arrays | {
+        'mask': np.stack([frame.mask for frame in edited.frames]),
+        'caption': np.array(inserted[0].caption),
+        'T_world_inserted': np.stack([it.T_world_object for it in inserted]),
+        'visibility': np.array([it.visibility for it in inserted]),
+        'agreement': np.array([it.agreement for it in inserted]),
+    }
 
 
-_FORMATS: dict[str, tuple[Callable[[Path, Episode, GeneratedClip], Any], str]] = {
+def _write_video(path: Path, episode: Episode) -> None:
+    """Generated frames at twice their size, edited ones at their own."""
+    clip, made = episode.clip, episode.generated
+    if made is None:
+        assert episode.edited is not None
+        shown = [clip.rgb, np.stack([frame.rgb for frame in episode.edited.frames])]
+    else:
+        height, width = made.frames.shape[1:3]
+        conditions = build_conditions(clip, width=width, height=height)
+        shown = [scene_images(clip, width, height), pasted_baseline(conditions), made.frames]
+        shown = [images.repeat(2, 1).repeat(2, 2) for images in shown]
+    write_movie(path, np.concatenate(shown, axis=2), clip.stamps_ns)
+
+
+_FORMATS: dict[str, tuple[Callable[[Path, Episode], Any], str]] = {
     'arrays': (_write_arrays, '.npz'),
     'video': (_write_video, '.mp4'),
 }

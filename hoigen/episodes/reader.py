@@ -16,6 +16,7 @@ from hoigen.episodes.recording import RawMessage, open_recording, schema_version
 from hoigen.episodes.storage import SCHEMA_VERSION
 from hoigen.episodes.topics import (
     CONDITION_PROVENANCE,
+    EDIT_IMAGE,
     EDIT_MASK,
     EDIT_PROVENANCE,
     EPISODE_STATUS,
@@ -27,11 +28,12 @@ from hoigen.episodes.topics import (
     in_bag,
     required_of,
 )
-from hoigen.messages import decode
+from hoigen.messages import decode, topics
 from hoigen.messages.header import header_of
 from hoigen.provenance import provenance_from_json
 from hoigen.records import (
     Clip,
+    EditedClip,
     Episode,
     EpisodeState,
     EpisodeStatus,
@@ -44,17 +46,13 @@ from hoigen.records import (
 
 __all__ = ['EpisodeReader']
 
-_CLIP = (
-    REFERENCE,
-    '/camera/image',
-    '/camera/camera_info',
-    '/camera/pose',
-    '/condition/points',
-    '/condition/tracks',
-    '/condition/mask',
-    '/condition/depth',
-)
+_CLIP = tuple(in_bag(topic.name) for topic in (topics.LABELS, *topics.CLIP_PARTS))
 _GENERATED = ('/synth/labels', '/synth/image', '/synth/camera_info', '/camera/pose', '/synth/fidelity')
+_EDITED = tuple(in_bag(topic.name) for topic in topics.EDITED)
+_AFTER_EDIT = {'edit/image': 'camera/image'} | {
+    f'edit/{name}': name for name in (topics.LABELS.name, *(topic.name for topic in topics.CONDITIONS))
+}
+"""The topics of a clip that an edit changes: as they are after it, and as they were."""
 
 
 class EpisodeReader:
@@ -188,6 +186,24 @@ class EpisodeReader:
         with self._decoding():
             return decode.generated(self._columns(_GENERATED, whole), provenance)
 
+    def edited(self, *, whole: bool = True) -> EditedClip | None:
+        """The edited frames; None if the bag has no frame or no provenance of them."""
+        provenance = self.provenance(EDIT_PROVENANCE)
+        if provenance is None or EDIT_IMAGE not in self.counts:
+            return None
+        found = self._columns(tuple(topic for topic in _EDITED if topic in self.counts), whole)
+        with self._decoding():
+            rows = [dict(zip(found, row, strict=True)) for row in zip(*found.values(), strict=True)]
+            return EditedClip(tuple(map(decode.edited, rows)), provenance, self._after_edit(whole))
+
+    def _after_edit(self, whole: bool) -> Clip | None:
+        """The clip as it is after an edit; None where its conditions were not made anew."""
+        names = (topics.CAMERA_INFO.name, topics.CAMERA_POSE.name, *_AFTER_EDIT)
+        if not {in_bag(name) for name in names} <= self.counts.keys():
+            return None
+        found = self._columns(tuple(map(in_bag, names)), whole)
+        return decode.clip({_AFTER_EDIT.get(name, name): column for name, column in found.items()})
+
     def episode(self) -> Episode:
         """All of a whole bag: the scene with its conditions and meshes, and what was made of it."""
         self.require_whole()
@@ -204,8 +220,14 @@ class EpisodeReader:
                 np.stack([depth[stamp] for stamp in stamps if stamp in depth]) if depth else None,
                 self.generated(),
                 self.provenance() if rejected else None,
+                self.edited(),
                 status,
             )
+
+    def scene(self) -> Episode:
+        """The scene alone of a whole bag, from which something may be made, see :meth:`Episode.scene`."""
+        with self._decoding():
+            return self.episode().scene()
 
     def _columns(self, topics: tuple[str, ...], whole: bool) -> dict[str, list[Any]]:
         """The messages of ``topics`` by topic, as the graph names it, at the stamps that all have, rising."""

@@ -43,11 +43,12 @@ CONDITION_PROVENANCE, MESH_ASSETS = in_bag(topics.CONDITION_PROVENANCE.name), in
 """How the conditions were made, of an episode that need not have generated frames; and the meshes that they were made
 of, or none: then they were found in a recording."""
 
-PER_FRAME = (*(in_bag(topic.name) for topic in topics.TOPICS if topic.kind == 'frame'), TF)
+_ROWS = (*(topic for topic in topics.TOPICS if topic.kind == 'frame'), *topics.EDITED_CONDITIONS)
+PER_FRAME = (*(in_bag(topic.name) for topic in _ROWS), TF)
 """One message per frame, all of a frame with one header stamp."""
 
-OPTIONAL = tuple(in_bag(topic.name) for topic in topics.TOPICS if topic.optional)
-"""Per-frame topics that a source may leave out altogether."""
+OPTIONAL = tuple(in_bag(topic.name) for topic in _ROWS if topic.optional)
+"""Per-frame topics that may be left out altogether."""
 
 
 def required_of(recorded: Collection[str], *, generated: bool) -> tuple[str, ...]:

@@ -43,14 +43,14 @@ def write_episode(folder: Path, episode: Episode) -> EpisodeSummary:
 
 
 def load_clip(folder: Path) -> Clip:
-    """The clip of a bag, bit for bit what :func:`write_episode` was given (camera and object poses to 1e-12).
+    """The clip of a bag, bit for bit what :func:`write_episode` was given (camera and object poses to 1e-12); of an
+    edited one as it is after the edit.
 
     Raises :class:`EpisodeDamaged` for a bag that is unfinished or damaged, :class:`EpisodeError` for one that lacks
     something.
     """
     with EpisodeReader(folder) as reader:
-        reader.require_whole()
-        return reader.clip()
+        return reader.scene().clip
 
 
 def _tables(episode: Episode, stamp_ns: int) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def _tables(episode: Episode, stamp_ns: int) -> dict[str, Any]:
         tables[topics.MESH_ASSETS.name] = _ENCODER.assets(episode.assets, stamp_ns, number)
     for topic, made in (
         (topics.CONDITION_PROVENANCE, episode.clip_provenance),
-        (topics.PROVENANCE, episode.provenance),
+        (topics.PROVENANCE if episode.edited is None else topics.EDIT_PROVENANCE, episode.provenance),
     ):
         if made is not None:
             tables[topic.name] = _ENCODER.provenance(made)
@@ -81,6 +81,10 @@ def _frame(episode: Episode, frame: ClipFrame, row: int) -> Iterator[tuple[str, 
     yield from _ENCODER.recorded(frame).items()
     if episode.generated is not None:
         yield from _ENCODER.generated(episode.generated, row).items()
+    if episode.edited is not None:
+        yield from _ENCODER.edited(episode.edited.frames[row]).items()
+        if episode.edited.scene is not None:
+            yield from _ENCODER.edited_conditions(episode.edited.scene.row(row)).items()
 
 
 def _put(writer: EpisodeWriter, topic: str, stamp_ns: int, message: Any, qos: QosName) -> None:

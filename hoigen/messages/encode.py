@@ -18,6 +18,7 @@ from hoigen.provenance import provenance_to_json
 from hoigen.records import (
     Camera,
     ClipFrame,
+    EditedFrame,
     EpisodeStatus,
     GeneratedClip,
     Labels,
@@ -275,6 +276,31 @@ class Encoder:
             'synth/fidelity': self._make('hoigen/msg/Fidelity', header=optical, **scores),
             'synth/labels': self.labels(clip.labels[row], world),
         }
+
+    def edited(self, frame: EditedFrame, names: FrameNames = NAMES) -> dict[str, Any]:
+        """What is known of one edited frame, by topic; edit/labels and edit/object where there are such."""
+        world, optical = self._headers(frame.stamp_ns, names)
+        messages = {
+            'edit/image': self.image(frame.rgb, optical),
+            'edit/depth': self.image(frame.depth_m, optical),
+            'edit/mask': self.image(frame.mask.astype(np.uint8) * 255, optical),
+        }
+        if (inserted := frame.inserted) is not None:
+            messages['edit/object'] = self._make(
+                'hoigen/msg/EditedObject',
+                header=world,
+                caption=inserted.caption,
+                pose=self.pose(inserted.T_world_object),
+                visibility=inserted.visibility,
+                agreement=inserted.agreement,
+            )
+        if frame.labels is not None:
+            messages['edit/labels'] = self.labels(frame.labels, world)
+        return messages
+
+    def edited_conditions(self, frame: ClipFrame) -> dict[str, Any]:
+        """The conditions of one frame as they are after an edit, by topic."""
+        return {f'edit/{topic}': message for topic, message in self.conditions(frame).items()}
 
     def provenance(self, provenance: Provenance) -> Any:
         """How a clip was made, as JSON in a std_msgs/String."""

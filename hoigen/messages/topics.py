@@ -13,7 +13,8 @@ class Topic:
     """One topic. type_name: as in ``sensor_msgs/msg/Image``.
 
     kind: ``frame``, one message per frame, all of a frame with one header stamp; ``table``, latched, once per episode;
-    ``status``, latched, of several nodes; ``command``, the user's to write. optional: a source may leave it out.
+    ``status``, latched, of several nodes; ``command``, the user's to write. optional: whoever makes frames may
+    leave it out.
     """
 
     name: str
@@ -46,7 +47,7 @@ EDIT_POSE = Topic('edit/pose', 'geometry_msgs/msg/PoseStamped', 'command')
 EDIT_IMAGE = Topic('edit/image', IMAGE_TYPE)
 EDIT_DEPTH = Topic('edit/depth', IMAGE_TYPE)
 EDIT_MASK = Topic('edit/mask', IMAGE_TYPE)
-EDIT_OBJECT = Topic('edit/object', 'hoigen/msg/EditedObject')
+EDIT_OBJECT = Topic('edit/object', 'hoigen/msg/EditedObject', optional=True)
 EDIT_LABELS = Topic('edit/labels', LABELS_TYPE)
 EDIT_PROVENANCE = Topic('edit/provenance', TEXT_TYPE, 'table')
 EPISODE_STATUS = Topic('episode_status', 'hoigen/msg/EpisodeStatus', 'status')
@@ -63,3 +64,9 @@ CONDITIONS = (POINTS, TRACKS, MASK, CONDITION_DEPTH)
 
 CLIP_PARTS = (IMAGE, CAMERA_INFO, CAMERA_POSE, LABELS, *CONDITIONS)
 """What makes a row of a clip."""
+
+EDITED_CONDITIONS = tuple(Topic(f'edit/{topic.name}', topic.type_name, optional=True) for topic in CONDITIONS)
+"""The conditions as they are after an edit; in bags of whole clips only: pose_editor edits frames as they come."""
+
+EDITED = (EDIT_IMAGE, EDIT_DEPTH, EDIT_MASK, EDIT_OBJECT, EDIT_LABELS)
+"""What makes an edited frame."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 from zipfile import BadZipFile
@@ -22,6 +21,7 @@ from hoigen.perception.records import PerceptionError, boxes_of
 from hoigen.perception.report import write_index, write_part
 from hoigen.provenance import provenance_to_json
 from hoigen.records import Episode, Footage, RecordError
+from hoigen.run_settings import begin, settings_of
 from hoigen.sources.recording import Recording, RecordingError, RecordingOptions, open_recording
 from hoigen.whole_files import whole_file
 
@@ -61,7 +61,7 @@ def extract(config: ExtractConfig) -> int:
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     perceiver = Perceiver(config.perception)
     with open_recording(config.recording, config.reading) as recording:
-        _claim(config)
+        begin(config.folder / EXTRACTION, settings_of(config))
         console.print(recording.describe())
         done = _stretches(config, recording, perceiver, console)
         for fault in recording.faults:
@@ -176,26 +176,3 @@ def _write_arrays(path: Path, perceived: Perceived) -> None:
         }
     with whole_file(path) as file:
         np.savez_compressed(file, **arrays)
-
-
-def _claim(config: ExtractConfig) -> None:
-    """Make the folder, or check that what it holds was extracted in the same way."""
-    settings = json.loads(json.dumps(asdict(config), default=str))
-    file = config.folder / EXTRACTION
-    config.folder.mkdir(parents=True, exist_ok=True)
-    if file.exists():
-        try:
-            before = dict(json.loads(file.read_text()))
-        except (ValueError, TypeError) as error:
-            raise ValueError(
-                f'{file}: expected the settings of an extraction as JSON, got a damaged file: {error}; '
-                'remove it, or choose another --out'
-            ) from None
-        if changed := {key: (before.get(key), value) for key, value in settings.items() if before.get(key) != value}:
-            raise ValueError(
-                f'{config.folder}: expected the settings with which it was begun, got others for '
-                f'{", ".join(changed)}; choose another --out'
-            )
-        return
-    with whole_file(file) as begun:
-        begun.write_text(json.dumps(settings, indent=1))

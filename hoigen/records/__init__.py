@@ -8,6 +8,7 @@ from hoigen.records.camera import Camera
 from hoigen.records.check import Check, RecordError
 from hoigen.records.clip import Clip, ClipFrame
 from hoigen.records.conditions import Conditions
+from hoigen.records.edited_clip import EditedClip, EditedFrame, EditedObject
 from hoigen.records.episode import Episode
 from hoigen.records.episode_status import EpisodeState, EpisodeStatus
 from hoigen.records.footage import Footage
@@ -25,6 +26,9 @@ __all__ = [
     'ClipFrame',
     'Conditions',
     'Contacts',
+    'EditedClip',
+    'EditedFrame',
+    'EditedObject',
     'Episode',
     'EpisodeState',
     'EpisodeStatus',

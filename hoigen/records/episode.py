@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hoigen.records.check import Check
+from hoigen.records.check import Check, RecordError
 from hoigen.records.clip import Clip
+from hoigen.records.edited_clip import EditedClip
 from hoigen.records.episode_status import EpisodeState, EpisodeStatus
 from hoigen.records.generated_clip import GeneratedClip
 from hoigen.records.mesh_asset import MeshAsset
@@ -25,7 +26,7 @@ class Episode:
     scene. assets, mesh_frames: the scene's meshes and where they are in each frame; both empty where they are not
     known. depth_m: [T,H,W] float32 as the camera measured it, NaN unknown. generated: frames that a model made of it,
     with their fidelity and provenance. rejected: in their place, how the best frames were made where none may be kept.
-    status: what became of it, None if nothing was to be made.
+    edited: frames of it after an edit. status: what became of it, None if nothing was to be made.
     """
 
     clip: Clip
@@ -35,6 +36,7 @@ class Episode:
     depth_m: np.ndarray | None = None
     generated: GeneratedClip | None = None
     rejected: Provenance | None = None
+    edited: EditedClip | None = None
     status: EpisodeStatus | None = None
 
     def __post_init__(self) -> None:
@@ -46,11 +48,11 @@ class Episode:
         check.that(not wrong, 'mesh_frames', f'the assets {sorted(ids)}', f'others in frames {wrong[:5]}')
         if self.depth_m is not None:
             check.array('depth_m', self.depth_m, 'float32', (frames, height, width), finite=False)
-        if self.generated is not None:
-            same = np.array_equal(self.generated.stamps_ns, self.clip.stamps_ns)
-            check.that(same, 'generated.stamps_ns', "the clip's", 'others')
-        both = self.generated is not None and self.rejected is not None
-        check.that(not both, 'generated, rejected', 'one of them at most', 'both')
+        for name, frames_of in (('generated', self.generated), ('edited', self.edited)):
+            same = frames_of is None or np.array_equal(frames_of.stamps_ns, self.clip.stamps_ns)
+            check.that(same, f'{name}.stamps_ns', "the clip's", 'others')
+        made = [name for name in ('generated', 'rejected', 'edited') if getattr(self, name) is not None]
+        check.that(len(made) < 2, 'generated, rejected, edited', 'one of them at most', ' and '.join(made))
         state = None if self.status is None else self.status.state
         agree = (state is EpisodeState.REJECTED) == (self.rejected is not None)
         check.that(agree, 'status', 'rejected where the frames are, else not', repr(state))
@@ -58,5 +60,20 @@ class Episode:
 
     @property
     def provenance(self) -> Provenance | None:
-        """How the generated frames were made, or those that were rejected."""
-        return self.rejected if self.generated is None else self.generated.provenance
+        """How the generated or edited frames were made, or those that were rejected."""
+        frames = self.generated or self.edited
+        return self.rejected if frames is None else frames.provenance
+
+    def scene(self) -> Episode:
+        """The scene alone, from which something may be made: after its edit, where it was edited.
+
+        Raises :class:`RecordError` where only the images were edited: their conditions would not be true of them.
+        """
+        if self.edited is None:
+            return replace(self, generated=None, rejected=None, status=None)
+        if self.edited.scene is None:
+            raise RecordError(
+                'edited frames: expected their conditions (edit/condition/points, ...), got none: pose_editor edits '
+                'frames one by one; `hoigen edit` on the recorded scene makes them too'
+            )
+        return Episode(self.edited.scene, self.edited.provenance)

@@ -12,14 +12,14 @@ import numpy as np
 from hoigen.editing.records import Edited
 from hoigen.geometry.trajectory import PoseOptions, Trajectory, poses_of
 from hoigen.messages import decode
-from hoigen.msg import EditedObject
-from hoigen.records import Camera, Contacts, Labels, Provenance
-from hoigen.ros import convert, topics
+from hoigen.messages.encode import FrameNames
+from hoigen.records import Camera, Contacts, EditedFrame, EditedObject, Labels, Provenance
+from hoigen.ros import topics
 from hoigen.ros.options.pose_editor import DEPTHS, INPUTS
 from hoigen.sources.streams.order import Refused, Tables
 from hoigen.sources.streams.stretches import Instant, fit_together, stamp_of
 
-__all__ = ['PARTS', 'Instant', 'Poses', 'Seen', 'edited_to_msgs', 'seen_of', 'to_world', 'untouched']
+__all__ = ['PARTS', 'Instant', 'Poses', 'Seen', 'edited_frame', 'seen_of', 'to_world', 'untouched']
 
 PARTS = tuple({topic.name: topic for topic in topics.TOPICS}[name] for name in INPUTS)
 """What a frame may consist of."""
@@ -29,8 +29,8 @@ PARTS = tuple({topic.name: topic for topic in topics.TOPICS}[name] for name in I
 class Seen:
     """One instant that can be edited.
 
-    depth_m: [H,W] float32, infinite where nothing is, NaN unknown. world: name of the frame in which poses are told;
-    without camera/pose it is the camera's own. labels: None where nobody tells them.
+    depth_m: [H,W] float32, infinite where nothing is, NaN unknown. labels: None if unknown. names: of the frames;
+    without camera/pose the world is the camera's own.
     """
 
     stamp_ns: int
@@ -38,8 +38,7 @@ class Seen:
     rgb: np.ndarray
     depth_m: np.ndarray
     labels: Labels | None
-    world: str
-    optical: str
+    names: FrameNames
 
 
 def world_of(instant: Instant) -> str:
@@ -64,8 +63,7 @@ def seen_of(instant: Instant) -> Seen:
             decode.rgb(image, 'camera/image'),
             depth,
             None if labels is None else decode.labels(labels),
-            world,
-            image.header.frame_id,
+            FrameNames(world, image.header.frame_id),
         )
 
 
@@ -168,31 +166,14 @@ def untouched(seen: Seen, T_world_object: np.ndarray, made: Provenance) -> Edite
     )
 
 
-def edited_to_msgs(seen: Seen, edited: Edited, caption: str) -> dict[str, Any]:
-    """What is published of an edited frame, by topic, under the scene's stamp.
+def edited_frame(seen: Seen, edited: Edited, caption: str) -> EditedFrame:
+    """An edited frame under the scene's stamp, with its labels.
 
-    The scene's labels stay where they tell of an object that is handled: the one put in is another, and edit/object
-    tells of it. Where they do not, it is the scene's object now.
+    The scene's labels stay where they tell of an object that is handled: the one put in is another. Where they do not,
+    it is the scene's object now.
     """
-    world, optical = (
-        convert.ENCODER.header(seen.stamp_ns, seen.world),
-        convert.ENCODER.header(seen.stamp_ns, seen.optical),
-    )
-    messages = {
-        topics.EDIT_IMAGE.name: convert.ENCODER.image(edited.rgb, optical),
-        topics.EDIT_DEPTH.name: convert.ENCODER.image(edited.depth_m, optical),
-        topics.EDIT_MASK.name: convert.ENCODER.image(edited.mask.astype(np.uint8) * 255, optical),
-        topics.EDIT_OBJECT.name: EditedObject(
-            header=world,
-            caption=caption,
-            pose=convert.ENCODER.pose(edited.T_world_object),
-            visibility=edited.visibility,
-            agreement=edited.agreement,
-        ),
-    }
-    if seen.labels is not None:
-        labels = seen.labels
-        if labels.T_world_object is None:
-            labels = replace(labels, T_world_object=edited.T_world_object, contacts=Contacts())
-        messages[topics.EDIT_LABELS.name] = convert.ENCODER.labels(labels, world)
-    return messages
+    labels = seen.labels
+    if labels is not None and labels.T_world_object is None:
+        labels = replace(labels, T_world_object=edited.T_world_object, contacts=Contacts())
+    inserted = EditedObject(caption, edited.T_world_object, edited.visibility, edited.agreement)
+    return EditedFrame(seen.stamp_ns, edited.rgb, edited.depth_m, edited.mask, labels, inserted)

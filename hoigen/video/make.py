@@ -111,7 +111,7 @@ def _recorded(spec: EpisodeSpec) -> tuple[list[Episode], str]:
     """The recorded scene, cut to the most frames, 4k+1, that it has."""
     assert isinstance(spec.scene, Path)
     with EpisodeReader(spec.scene) as reader:
-        whole = reader.episode()
+        whole = reader.scene()
     most = len(whole.clip.stamps_ns)
     frames = min(spec.frames or most, most)
     frames -= (frames - 1) % 4
@@ -120,8 +120,5 @@ def _recorded(spec: EpisodeSpec) -> tuple[list[Episode], str]:
         clip=whole.clip.frames(0, frames),
         mesh_frames=whole.mesh_frames[:frames],
         depth_m=None if whole.depth_m is None else whole.depth_m[:frames],
-        generated=None,
-        rejected=None,
-        status=None,
     )
     return [scene], f'recorded {bag_name(spec.scene)}'

@@ -21,7 +21,7 @@ from hoigen.episodes import EpisodeReader, EpisodeWriteFailed, EpisodeWriter
 from hoigen.messages import decode
 from hoigen.records import Clip, EpisodeState, Provenance
 from hoigen.ros import convert, topics
-from hoigen.ros.edits import PARTS, edited_to_msgs, seen_of, untouched
+from hoigen.ros.edits import PARTS, edited_frame, seen_of, untouched
 from hoigen.ros.nodes.episode_recorder import EpisodeRecorder
 
 FRAMES = 5
@@ -85,7 +85,7 @@ def edits_of(seen: list[dict[str, Any]], episode: int) -> list[dict[str, Any]]:
     for messages in seen:
         frame = seen_of({topic.name: messages[topic.name] for topic in PARTS if topic is not topics.CONDITION_DEPTH})
         edited = untouched(frame, np.eye(4), Provenance(0, {'episode': episode}, '', {}, {}, {}))
-        made.append(edited_to_msgs(frame, edited, 'a cup'))
+        made.append(convert.ENCODER.edited(edited_frame(frame, edited, 'a cup'), frame.names))
     made[0]['edit/provenance'] = convert.ENCODER.provenance(edited.provenance)
     made[-1] |= ended(episode, node='pose_editor')
     return made

@@ -16,6 +16,7 @@ from rclpy.qos import QoSCompatibility, QoSProfile, ReliabilityPolicy, qos_check
 from ros_bench import Bench
 
 from hoigen.episodes.topics import PER_FRAME, TF
+from hoigen.messages.topics import EDITED_CONDITIONS
 from hoigen.ros import qos, topics
 from hoigen.ros.nodes.base import ManagedNode
 from hoigen.ros.nodes.condition_builder import ConditionBuilder
@@ -66,9 +67,9 @@ def test_names_are_relative_and_once() -> None:
 
 
 def test_the_recorder_hears_every_topic_that_a_bag_must_have() -> None:
-    """The per-frame topics of an episode's bag are those of the table."""
+    """The per-frame topics of an episode's bag are those of the table; only `hoigen edit` makes conditions anew."""
     heard = {f'/{topic.name}' for topic in topics.read_by(topics.RECORDER) if not topic.latched}
-    assert heard == set(PER_FRAME) - {TF}
+    assert heard == set(PER_FRAME) - {TF} - {f'/{topic.name}' for topic in EDITED_CONDITIONS}
 
 
 @pytest.mark.parametrize('name', NODES)

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from hoigen.conventions import OBJECT, ROLE_CODE
-from hoigen.editing.clips.edited import ClipEdit, EditedClip, EditedFrame
+from hoigen.editing.clips.edited import ClipEdit, EditOutcome, PaintedFrame
 from hoigen.editing.clips.labels import relabelled
 from hoigen.editing.clips.overlap import reach_m
 from hoigen.editing.clips.plate import plates_of
@@ -24,9 +24,9 @@ __all__ = ['Store', 'edit_clip']
 class Store(Protocol):
     """Keeps finished frames, so that a stopped edit goes on where it was."""
 
-    def get(self, frame: int) -> EditedFrame | None: ...
+    def get(self, frame: int) -> PaintedFrame | None: ...
 
-    def put(self, frame: int, edited: EditedFrame) -> None: ...
+    def put(self, frame: int, edited: PaintedFrame) -> None: ...
 
 
 def edit_clip(
@@ -38,7 +38,7 @@ def edit_clip(
     steps: int | None = None,
     store: Store | None = None,
     on_frame: Callable[[int], None] | None = None,
-) -> EditedClip:
+) -> EditOutcome:
     """Edit every frame, then correct the labels.
 
     All frames begin from the same noise (``seed``), so that the object looks alike in them. ``on_frame`` is told the
@@ -47,7 +47,7 @@ def edit_clip(
     frames = len(recorded.clip.stamps_ns)
     _check(recorded, edit, frames)
     plates = plates_of(recorded) if edit.removes else None
-    made: list[EditedFrame] = []
+    made: list[PaintedFrame] = []
     for t in range(frames):
         done = store.get(t) if store else None
         if done is None:
@@ -63,7 +63,7 @@ def edit_clip(
     if masks is not None and edit.poses is not None:
         rerendered = np.array([_overlap(frame.mask, mask) for frame, mask in zip(made, masks, strict=True)])
         reach = reach_m(clip, meshes, edit.poses)
-    return EditedClip(clip, tuple(made), edit.poses, meshes, rerendered, reach, inserter.provenance(seed, steps))
+    return EditOutcome(edit, clip, tuple(made), meshes, rerendered, reach, inserter.provenance(seed, steps))
 
 
 def _meshes(recorded: Recorded, edit: ClipEdit) -> tuple[MeshAsset, ...]:
@@ -75,22 +75,23 @@ def _meshes(recorded: Recorded, edit: ClipEdit) -> tuple[MeshAsset, ...]:
 
 def _edit_frame(
     recorded: Recorded, edit: ClipEdit, plates: Callable | None, inserter: Editor, t: int, seed: int, steps: int | None
-) -> EditedFrame:
+) -> PaintedFrame:
     clip = recorded.clip
-    rgb, depth, hidden, carried = clip.rgb[t], clip.depth_m[t], np.zeros(clip.mask.shape[1:], bool), np.nan
+    rgb, depth, carried = clip.rgb[t], clip.depth_m[t], np.nan
     if plates is not None:
         plate = plates(t)
         rest = plate.hidden & ~plate.carried
         rgb = inserter.remove(plate.rgb, rest, plate.depth_m, seed=seed, steps=steps) if rest.any() else plate.rgb
-        depth, hidden = plate.depth_m, plate.hidden
-        carried = float(plate.carried.sum()) / float(hidden.sum()) if hidden.any() else np.nan
+        depth = plate.depth_m
+        if plate.hidden.any():
+            carried = float(plate.carried.sum()) / float(plate.hidden.sum())
     if edit.poses is None:
-        return EditedFrame(rgb, depth, np.zeros_like(hidden), hidden, carried, np.nan, np.nan)
+        return PaintedFrame(rgb, depth, np.zeros(rgb.shape[:2], bool), carried, np.nan, np.nan)
     subject = edit.subjects[t % len(edit.subjects)]
     if not _in_view(subject, edit.poses[t], clip.cameras[t]):
-        return EditedFrame(rgb, depth, np.zeros_like(hidden), hidden, carried, 0.0, np.nan)
+        return PaintedFrame(rgb, depth, np.zeros(rgb.shape[:2], bool), carried, 0.0, np.nan)
     edited = inserter.insert(rgb, depth, clip.cameras[t], subject, edit.poses[t], seed=seed, steps=steps)
-    return EditedFrame(edited.rgb, edited.depth_m, edited.mask, hidden, carried, edited.visibility, edited.agreement)
+    return PaintedFrame(edited.rgb, edited.depth_m, edited.mask, carried, edited.visibility, edited.agreement)
 
 
 def _check(recorded: Recorded, edit: ClipEdit, frames: int) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from hoigen.editing.records import Subject
-from hoigen.records import Clip, MeshAsset, Provenance
+from hoigen.records import Clip, EditedClip, EditedFrame, EditedObject, MeshAsset, Provenance
 
-__all__ = ['ClipEdit', 'EditedClip', 'EditedFrame']
+__all__ = ['ClipEdit', 'EditOutcome', 'PaintedFrame']
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,36 +33,60 @@ class ClipEdit:
 
 
 @dataclass(frozen=True, eq=False)
-class EditedFrame:
-    """One frame of an edited clip.
+class PaintedFrame:
+    """One frame as the model left it.
 
     rgb: [H,W,3] uint8. depth_m: [H,W] float32, infinite where nothing is, NaN unknown. mask: [H,W] bool, where the
-    inserted object is seen. hidden: [H,W] bool, what the object that was taken away hid; carried: the share of that
-    which other frames showed, NaN where nothing was taken away. visibility: the share of the inserted object that is
-    seen, 0 out of view, NaN without one. agreement: of its mask with where the picture changed, NaN untold.
+    inserted object is seen. carried: of what the object that was taken away hid, the fraction that other frames showed,
+    NaN where it hid nothing. visibility: the fraction of the inserted object that is seen, 0 out of view, NaN without
+    one. agreement: of its mask with where the image changed, NaN if unknown.
     """
 
     rgb: np.ndarray
     depth_m: np.ndarray
     mask: np.ndarray
-    hidden: np.ndarray
     carried: float
     visibility: float
     agreement: float
 
 
 @dataclass(frozen=True, eq=False)
-class EditedClip:
-    """clip: the edited frames with corrected labels. frames: T of them. poses, meshes: of what was put in, None and
-    empty if nothing; one mesh for all frames or T.
-    rerendered: [T] float64, intersection over union of each frame's mask with that of its meshes rendered again, NaN
-    where neither shows the object or there are no meshes. reach_m: [T] float64, how deep the hand is in the object, NaN
-    without meshes."""
+class EditOutcome:
+    """What came of an edit.
 
-    clip: Clip
-    frames: tuple[EditedFrame, ...]
-    poses: np.ndarray | None
+    scene: the clip with the edited frames and corrected labels. frames: T of them. meshes: of what was put in, one for
+    all frames or T; empty if nothing. rerendered: [T] float64, intersection over union of each frame's mask with that
+    of its meshes rendered again, NaN where neither shows the object or there are no meshes. reach_m: [T] float64, how
+    deep the hand is in the object, NaN without meshes.
+    """
+
+    edit: ClipEdit
+    scene: Clip
+    frames: tuple[PaintedFrame, ...]
     meshes: tuple[MeshAsset, ...]
     rerendered: np.ndarray
     reach_m: np.ndarray
     provenance: Provenance
+
+    def clip(self, provenance: Provenance) -> EditedClip:
+        """The edited frames as they are recorded; ``provenance`` with what was measured of each frame."""
+        measured = {
+            'carried': [frame.carried for frame in self.frames],
+            'rerendered': self.rerendered.tolist(),
+            'reach_m': self.reach_m.tolist(),
+        }
+        known = {name: values for name, values in measured.items() if np.isfinite(values).any()}
+        frames = tuple(
+            EditedFrame(int(stamp), frame.rgb, frame.depth_m, frame.mask, labels, self._inserted(t))
+            for t, (stamp, frame, labels) in enumerate(
+                zip(self.scene.stamps_ns, self.frames, self.scene.labels, strict=True)
+            )
+        )
+        return EditedClip(frames, replace(provenance, config=provenance.config | {'frames': known}), self.scene)
+
+    def _inserted(self, t: int) -> EditedObject | None:
+        edit, frame = self.edit, self.frames[t]
+        if edit.poses is None:
+            return None
+        subject = edit.subjects[t % len(edit.subjects)]
+        return EditedObject(subject.caption, edit.poses[t], frame.visibility, frame.agreement)

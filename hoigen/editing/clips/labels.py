@@ -11,7 +11,8 @@ from scipy.spatial import cKDTree
 from hoigen.conditioning import ConditioningConfig, build_clip
 from hoigen.conditioning.lookup import picture_of, point_colours
 from hoigen.conventions import OBJECT, ROLE_CODE, SCENE
-from hoigen.editing.clips.edited import ClipEdit, EditedFrame
+from hoigen.editing.clips.edited import ClipEdit, PaintedFrame
+from hoigen.editing.clips.plate import hidden_by_object
 from hoigen.editing.clips.recorded import Recorded, is_metric, pixels_of
 from hoigen.geometry.meshes import mesh_table
 from hoigen.geometry.raster import rasterise
@@ -31,7 +32,7 @@ SLACK = 0.02
 """A point is seen if the picture's depth at its pixel is less by no larger part."""
 
 
-def relabelled(recorded: Recorded, edit: ClipEdit, frames: Sequence[EditedFrame]) -> tuple[Clip, np.ndarray | None]:
+def relabelled(recorded: Recorded, edit: ClipEdit, frames: Sequence[PaintedFrame]) -> tuple[Clip, np.ndarray | None]:
     """The edited clip, and the masks [T,H,W] bool of what was put in as its meshes show them, rendered once more.
 
     With meshes, the clip is built anew from the meshes where they are now, contact of surfaces with it. Without, masks
@@ -73,7 +74,7 @@ def _labels(recorded: Recorded, edit: ClipEdit, t: int) -> Labels:
 
 
 def _rebuilt(
-    recorded: Recorded, edit: ClipEdit, frames: Sequence[EditedFrame], labels: Sequence[Labels]
+    recorded: Recorded, edit: ClipEdit, frames: Sequence[PaintedFrame], labels: Sequence[Labels]
 ) -> tuple[Clip, np.ndarray | None]:
     """Built anew from the meshes where they are now."""
     clip = recorded.clip
@@ -149,10 +150,11 @@ def _rendered(assets: Sequence[MeshAsset], placed: Sequence[MeshFrame], clip: Cl
     )
 
 
-def _patched(recorded: Recorded, edit: ClipEdit, frames: Sequence[EditedFrame], labels: tuple[Labels, ...]) -> Clip:
+def _patched(recorded: Recorded, edit: ClipEdit, frames: Sequence[PaintedFrame], labels: tuple[Labels, ...]) -> Clip:
     """The recorded clip with what is known of the edit put in."""
     clip, code = recorded.clip, ROLE_CODE[SCENE if edit.kind == 'insert' and has_object(recorded) else OBJECT]
-    seen, hidden = (np.stack([getattr(frame, name) for frame in frames]) for name in ('mask', 'hidden'))
+    seen = np.stack([frame.mask for frame in frames])
+    hidden = np.stack([hidden_by_object(mask) & edit.removes for mask in clip.mask])
     mask = np.where(hidden & (clip.mask == ROLE_CODE[OBJECT]), ROLE_CODE[SCENE], clip.mask)
     mask = np.where(seen, code, mask).astype(np.uint8)
     clip = replace(

@@ -15,7 +15,7 @@ from hoigen.geometry.meshes import mesh_table
 from hoigen.geometry.raster import Raster, rasterise
 from hoigen.geometry.surface import barycentric
 
-__all__ = ['Plate', 'plates_of']
+__all__ = ['Plate', 'hidden_by_object', 'plates_of']
 
 RIM = 2
 """Pixels about an object that its picture is mixed into, by lens and compression: they are taken away with it."""
@@ -44,7 +44,7 @@ def plates_of(recorded: Recorded) -> Callable[[int], Plate]:
     return _OfMeshes(recorded).plate if recorded.assets else _OfFootage(recorded).plate
 
 
-def _hidden(mask: np.ndarray) -> np.ndarray:
+def hidden_by_object(mask: np.ndarray) -> np.ndarray:
     """[H,W] bool: the object's pixels and those about them that do not show the hand."""
     own = mask == ROLE_CODE[OBJECT]
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * RIM + 1, 2 * RIM + 1))
@@ -69,7 +69,7 @@ class _OfMeshes:
         picture = rasterise(clip.cameras[t], self.world[t], self.table.triangles[rest])
         triangle = np.append(rest, -1)[picture.triangle]
         depth = np.where(triangle >= 0, picture.depth_m, np.float32(np.inf))
-        hidden = _hidden(clip.mask[t])
+        hidden = hidden_by_object(clip.mask[t])
         rgb, carried = np.where(hidden[..., None], np.uint8(0), clip.rgb[t]), np.zeros_like(hidden)
         row, column = np.nonzero(hidden & (triangle >= 0))
         shown = triangle[row, column]
@@ -90,7 +90,7 @@ class _OfMeshes:
         row, column, depth, inside = pixels_of(clip.cameras[s], places)
         if s not in self.pictures:
             self.pictures[s] = rasterise(clip.cameras[s], self.world[s], table.triangles)
-        picture, clean = self.pictures[s], ~_hidden(clip.mask[s])
+        picture, clean = self.pictures[s], ~hidden_by_object(clip.mask[s])
         seen = picture.triangle[row, column]
         same = (seen >= 0) & (table.triangle_asset[seen] == table.triangle_asset[triangle])
         found = inside & same & clean[row, column] & (np.abs(picture.depth_m[row, column] - depth) <= SAME * depth)
@@ -104,7 +104,7 @@ class _OfFootage:
         self.scene = [cv2.erode((mask == ROLE_CODE[SCENE]).astype(np.uint8), kernel) > 0 for mask in self.clip.mask]
 
     def plate(self, t: int) -> Plate:
-        clip, hidden = self.clip, _hidden(self.clip.mask[t])
+        clip, hidden = self.clip, hidden_by_object(self.clip.mask[t])
         rgb = np.where(hidden[..., None], np.uint8(0), clip.rgb[t])
         depth, carried = np.where(hidden, np.float32(np.nan), clip.depth_m[t]), np.zeros_like(hidden)
         for s in _others(t, len(clip.cameras)):

@@ -16,7 +16,7 @@ from hoigen.episodes.errors import EpisodeError
 from hoigen.geometry.camera import project
 from hoigen.geometry.meshes import world_vertices
 from hoigen.geometry.transforms import apply, invert
-from hoigen.records import Camera, Clip, MeshAsset, MeshFrame, Provenance
+from hoigen.records import Camera, Clip, Episode, MeshAsset, MeshFrame, Provenance
 
 __all__ = [
     'Recorded',
@@ -34,16 +34,27 @@ LEAST_POINTS = 12
 
 @dataclass(frozen=True, eq=False)
 class Recorded:
-    """A clip, and its meshes with where they are in each of its T frames; footage has none (both empty).
-
-    provenance: how the clip was made, None if unknown.
-    """
+    """A recorded scene under the name of its file; footage has no meshes."""
 
     name: str
-    clip: Clip
-    assets: tuple[MeshAsset, ...]
-    mesh_frames: tuple[MeshFrame, ...]
-    provenance: Provenance | None
+    scene: Episode
+
+    @property
+    def clip(self) -> Clip:
+        return self.scene.clip
+
+    @property
+    def assets(self) -> tuple[MeshAsset, ...]:
+        return self.scene.assets
+
+    @property
+    def mesh_frames(self) -> tuple[MeshFrame, ...]:
+        return self.scene.mesh_frames
+
+    @property
+    def provenance(self) -> Provenance | None:
+        """How the clip was made, None if unknown."""
+        return self.scene.clip_provenance
 
     @property
     def of_object(self) -> tuple[MeshAsset, ...]:
@@ -64,9 +75,7 @@ def read_recorded(folder: Path) -> Recorded:
         )
     bag = one_bag(folder)
     with EpisodeReader(bag) as reader:
-        episode = reader.episode()
-    provenance = episode.clip_provenance or episode.provenance
-    return Recorded(bag_name(bag), episode.clip, episode.assets, episode.mesh_frames, provenance)
+        return Recorded(bag_name(bag), reader.scene())
 
 
 def is_metric(recorded: Recorded) -> bool:

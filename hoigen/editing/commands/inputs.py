@@ -9,7 +9,7 @@ import numpy as np
 
 from hoigen.editing.clips.recorded import Recorded, read_recorded
 from hoigen.editing.placement import PlacementError
-from hoigen.records import Camera, Clip, Contacts, Labels
+from hoigen.records import Camera, Clip, Contacts, Episode, Labels, Provenance
 from hoigen.sources.recording.calibration import camera_of, read_calibration
 from hoigen.sources.recording.depth import DepthUnit
 from hoigen.sources.recording.stills import PICTURES, read_depth, read_picture
@@ -65,7 +65,7 @@ def read_scene(path: Path, options: PictureOptions) -> Recorded:
         track_visible=none,
         labels=(labels,),
     )
-    return Recorded(path.stem, clip, (), (), None)
+    return Recorded(path.stem, Episode(clip, Provenance(0, {}, path.name, {}, {}, {})))
 
 
 def read_mask(path: Path, size: tuple[int, int]) -> np.ndarray:

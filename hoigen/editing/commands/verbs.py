@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,9 +13,9 @@ import tyro
 from rich.console import Console
 
 from hoigen.editing.clips.edit import edit_clip
-from hoigen.editing.clips.edited import ClipEdit, EditedClip
+from hoigen.editing.clips.edited import ClipEdit, EditOutcome
 from hoigen.editing.clips.recorded import Recorded, is_metric, object_poses, read_recorded
-from hoigen.editing.clips.store import FrameStore, same_settings, write_arrays
+from hoigen.editing.clips.store import FrameStore
 from hoigen.editing.commands.account import (
     MIN_CHANGED,
     account,
@@ -34,13 +32,15 @@ from hoigen.editing.commands.inputs import (
 from hoigen.editing.placement import PlacementError
 from hoigen.editing.subjects.from_files import SubjectOptions, subject_of
 from hoigen.editing.subjects.from_frames import recorded_subjects
-from hoigen.episodes import write_episode
+from hoigen.episodes import EpisodeReader, write_episode
+from hoigen.episodes.report import write_report
+from hoigen.episodes.topics import EDIT_PROVENANCE
 from hoigen.geometry.trajectory import MoveOptions, PoseOptions, moved, poses_of
 from hoigen.look.images import write_image
-from hoigen.look.movies import write_movie
 from hoigen.look.progress import bars
 from hoigen.look.sheets import marked, sheet
-from hoigen.records import Episode, Provenance
+from hoigen.records import Episode, EpisodeState, EpisodeStatus, Provenance
+from hoigen.run_settings import refuse_others, settings_of
 from hoigen.sources.recording.stills import read_picture
 from hoigen.untrusted.limits import Limits
 
@@ -76,9 +76,10 @@ class InsertConfig:
     """Puts an object into a picture or into every frame of a recorded clip. What is nearer than the object stays before
     it, as far as depth is known.
 
-    Of a picture NAME it writes NAME_inserted.png and a sheet to look at; of a clip, the bag NAME_inserted, a sheet and
-    a video; of both NAME_inserted.npz with the true labels: pose, mask, visibility. A stopped run goes on where it was;
-    what is there already is kept.
+    Writes the bag NAME_inserted, as `hoigen up pose_edit` does: the scene, the edited frames and their true labels
+    (pose, mask, visibility). Beside it a sheet, report.html with preview.mp4 of all bags there, and of a picture
+    NAME_inserted.png. A stopped run continues where it was; what is there already is kept. `hoigen episode export`
+    makes arrays and videos of the bag.
     """
 
     scene: Annotated[Path, tyro.conf.Positional]
@@ -95,8 +96,9 @@ class MoveConfig:
     with pose, mask, depth, points and contact as they are then. The hand does what it did: contacts with forces are
     kept only where the object was not moved.
 
-    Writes the bag NAME_moved, NAME_moved.npz with the object's pose, mask and visibility, a sheet to look at and a
-    video. A stopped run goes on where it was; what is there already is kept.
+    Writes the bag NAME_moved, as `hoigen up pose_edit` does, with a sheet, and report.html with preview.mp4 of all bags
+    there. A stopped run continues where it was; what is there already is kept. `hoigen generate --clips` takes the bag
+    as the episode that it is after the edit.
     """
 
     clip: Annotated[Path, tyro.conf.Positional]
@@ -113,8 +115,8 @@ class MoveConfig:
 class RemoveConfig:
     """Takes an object away: the one of a recorded clip, or what a mask covers in a picture.
 
-    Of a picture NAME it writes NAME_removed.png; of a clip the bag NAME_removed, NAME_removed.npz, a sheet to look at
-    and a video.
+    Of a picture NAME, whose camera is not known, it writes NAME_removed.png; of a clip the bag NAME_removed, a sheet,
+    and report.html with preview.mp4 of all bags there.
     """
 
     scene: Annotated[Path, tyro.conf.Positional]
@@ -132,7 +134,7 @@ def insert(config: InsertConfig) -> None:
     poses = poses_of(config.pose, scene.clip.cameras[0], scene.clip.stamps_ns)
     if not np.isfinite(scene.clip.depth_m).any():
         print(f'{config.scene.name}: its depth is not known: nothing hides the object')
-    _run(scene, ClipEdit('insert', (subject,), poses), config.how, config, is_picture(config.scene))
+    _run(scene, ClipEdit('insert', (subject,), poses), config.how, config)
 
 
 def move(config: MoveConfig) -> None:
@@ -141,7 +143,7 @@ def move(config: MoveConfig) -> None:
     before = object_poses(recorded)
     poses = moved(config.movement, recorded.clip.cameras[0], recorded.clip.stamps_ns, before)
     subjects = recorded_subjects(recorded, poses, config.caption)
-    _run(recorded, ClipEdit('move', subjects, poses, config.task), config.how, config, False)
+    _run(recorded, ClipEdit('move', subjects, poses, config.task), config.how, config)
 
 
 def remove(config: RemoveConfig) -> None:
@@ -149,7 +151,7 @@ def remove(config: RemoveConfig) -> None:
     if is_picture(config.scene):
         _remove_from_picture(config)
         return
-    _run(read_recorded(config.scene), ClipEdit('remove', task=config.task), config.how, config, False)
+    _run(read_recorded(config.scene), ClipEdit('remove', task=config.task), config.how, config)
 
 
 def _remove_from_picture(config: RemoveConfig) -> None:
@@ -170,66 +172,80 @@ def _remove_from_picture(config: RemoveConfig) -> None:
     print(f'{changed:.0%} of the pixels of the mask have another colour now\n{path}')
 
 
-def _run(recorded: Recorded, edit: ClipEdit, how: ModelOptions, config: Any, single: bool) -> None:
-    """Edit, and write all that is made; NAME.npz comes last and says that the rest is there."""
-    name, settings = f'{recorded.name}_{ENDINGS[edit.kind]}', json.loads(json.dumps(asdict(config), default=str))
-    path = how.out / f'{name}.npz'
-    if path.exists():
-        same_settings(path, settings)
-        print(f'{path} is there already')
+def _run(recorded: Recorded, edit: ClipEdit, how: ModelOptions, config: Any) -> None:
+    """Edit, and write what is made of it; the bag comes last and says that the rest is there."""
+    bag, settings = how.out / f'{recorded.name}_{ENDINGS[edit.kind]}', settings_of(config)
+    del settings['how']['out']
+    if bag.exists():
+        refuse_others(bag, _settings_in(bag), settings)
+        print(f'{bag} is there already')
         return
     inserter = how.load()
-    store = FrameStore(how.out / f'.{name}', settings)
-    with _bar(name, len(recorded.clip.stamps_ns)) as tell:
-        edited = edit_clip(recorded, edit, inserter, seed=how.seed, steps=how.steps, store=store, on_frame=tell)
-    edited = replace(edited, provenance=_provenance(recorded, edit, edited, settings))
-    sheet_file = _draw(recorded, edited, how.out / name, single)
+    store = FrameStore(bag.with_name(f'.{bag.name}'), settings)
+    with _bar(bag.name, len(recorded.clip.stamps_ns)) as tell:
+        made = edit_clip(recorded, edit, inserter, seed=how.seed, steps=how.steps, store=store, on_frame=tell)
+    sheet_file = _draw(recorded, made, bag)
     try:
-        refuse_without_effect(recorded, edit, edited, str(sheet_file))
+        refuse_without_effect(recorded, made, str(sheet_file))
     except PlacementError:
         store.finish()  # other settings may be tried in the same folder
         raise
-    if single:
-        write_image(how.out / f'{name}.png', edited.frames[0].rgb)
-    else:
-        shutil.rmtree(how.out / name, ignore_errors=True)  # of a run that ended before the arrays were written
-        write_episode(how.out / name, Episode(edited.clip, edited.provenance))
-    write_arrays(path, edited)
+    if len(made.frames) == 1:
+        write_image(bag.with_name(f'{bag.name}.png'), made.frames[0].rgb)
+    write_episode(bag, _episode(recorded, made, settings))
     store.finish()
-    print('\n'.join([*account(recorded, edit, edited), str(path)]))
+    print('\n'.join([*account(recorded, made), str(bag), str(write_report(how.out))]))
 
 
-def _provenance(recorded: Recorded, edit: ClipEdit, edited: EditedClip, settings: dict[str, Any]) -> Provenance:
-    """How it was made: the model, the settings, and how what was edited was made."""
-    told = None if recorded.provenance is None else asdict(recorded.provenance)
-    made = {
-        'edit': edit.kind,
+def _settings_in(bag: Path) -> dict[str, Any]:
+    """With which a finished edit was made."""
+    with EpisodeReader(bag) as reader:
+        reader.require_whole()
+        made = reader.provenance(EDIT_PROVENANCE)
+    if made is None:
+        raise ValueError(f'{bag}: expected an edited episode or none, got another one; choose another --out')
+    return dict(made.config.get('settings', {}))
+
+
+def _episode(recorded: Recorded, made: EditOutcome, settings: dict[str, Any]) -> Episode:
+    """The scene as it was, with the edited frames."""
+    stamps, labels = recorded.clip.stamps_ns, recorded.clip.labels
+    return replace(
+        recorded.scene,
+        edited=made.clip(_provenance(recorded, made, settings)),
+        status=EpisodeStatus(
+            'edit', labels[0].episode, EpisodeState.ACCEPTED, (int(stamps[0]), int(stamps[-1])), len(stamps)
+        ),
+    )
+
+
+def _provenance(recorded: Recorded, made: EditOutcome, settings: dict[str, Any]) -> Provenance:
+    """How it was made: the model and the settings."""
+    known = {
+        'edit': made.edit.kind,
+        'episode': recorded.clip.labels[0].episode,
         'settings': settings,
         'metric': is_metric(recorded),
-        'recorded': told,
-        'shape': 'mesh' if all(subject.exact for subject in edit.subjects) else 'box',
+        'shape': 'mesh' if all(subject.exact for subject in made.edit.subjects) else 'box',
     }
-    if edit.kind == 'move' and not recorded.assets:
-        made['shape'] = 'convex hull of the points seen'
-    return replace(edited.provenance, source=recorded.name, config=edited.provenance.config | made)
+    if made.edit.kind == 'move' and not recorded.assets:
+        known['shape'] = 'convex hull of the points seen'
+    return replace(made.provenance, source=recorded.name, config=made.provenance.config | known)
 
 
-def _draw(recorded: Recorded, edited: EditedClip, path: Path, single: bool) -> Path:
-    """Write the sheet, and of a clip the video; the sheet's file."""
-    before, after = list(recorded.clip.rgb), [frame.rgb for frame in edited.frames]
-    columns = {'recorded': before, 'edited': after}
-    if edited.poses is not None:
-        axis_m = 0.6 * float(np.ptp(edited.meshes[0].vertices, axis=0).max())
+def _draw(recorded: Recorded, made: EditOutcome, path: Path) -> Path:
+    """Write the sheet; its file."""
+    columns = {'recorded': list(recorded.clip.rgb), 'edited': [frame.rgb for frame in made.frames]}
+    if made.edit.poses is not None:
+        axis_m = 0.6 * float(np.ptp(made.meshes[0].vertices, axis=0).max())
         columns['edited, true outline and axes'] = [
             marked(frame.rgb, frame.mask, camera, pose, axis_m)
-            for frame, camera, pose in zip(edited.frames, recorded.clip.cameras, edited.poses, strict=True)
+            for frame, camera, pose in zip(made.frames, recorded.clip.cameras, made.edit.poses, strict=True)
         ]
     times = (recorded.clip.stamps_ns - recorded.clip.stamps_ns[0]) / 1e9
-    notes = [f'{time:.2f} s   {note}' for time, note in zip(times.tolist(), notes_of(edited), strict=True)]
+    notes = [f'{time:.2f} s   {note}' for time, note in zip(times.tolist(), notes_of(made), strict=True)]
     file = path.with_name(f'{path.name}_sheet.png')
     write_image(file, sheet(columns, notes))
-    if not single:
-        write_movie(path.with_name(f'{path.name}.mp4'), np.concatenate([before, after], 2), recorded.clip.stamps_ns)
     return file
 
 

@@ -5,7 +5,7 @@ must not be changed afterwards. What is not as its definition says raises :class
 finds wrong raises :class:`~hoigen.records.RecordError`; both name the field, what was expected and what came.
 """
 
-from hoigen.messages.decode.conditions import clip, cloud, generated, tracks
+from hoigen.messages.decode.conditions import clip, cloud, edited, generated, tracks
 from hoigen.messages.decode.fields import MessageError, pose, stamp_ns
 from hoigen.messages.decode.images import COLOURS, DEPTHS, GREYS, EncodingError, depth, mask, picture, rgb
 from hoigen.messages.decode.outcome import episode_status
@@ -22,6 +22,7 @@ __all__ = [
     'clip',
     'cloud',
     'depth',
+    'edited',
     'episode_status',
     'generated',
     'intrinsics',

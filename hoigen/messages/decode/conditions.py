@@ -1,4 +1,5 @@
-"""condition_builder's messages -> arrays, those of an episode -> its clip, and those of the synthesizer -> its clip."""
+"""condition_builder's messages -> arrays, those of an episode -> its clip, those of the synthesizer -> its clip, and
+those of pose_editor -> edited frames."""
 
 from __future__ import annotations
 
@@ -9,13 +10,13 @@ import numpy as np
 from numpy.lib.recfunctions import structured_to_unstructured
 
 from hoigen.conventions import ROLES
-from hoigen.messages.decode.fields import MessageError, columns, stamp_ns
-from hoigen.messages.decode.images import depth, mask, rgb
+from hoigen.messages.decode.fields import MessageError, columns, pose, stamp_ns
+from hoigen.messages.decode.images import depth, mask, picture, rgb
 from hoigen.messages.decode.scene import camera, labels
 from hoigen.messages.layout import CLOUD_FIELDS, POINT_TYPES
-from hoigen.records import Clip, ClipFrame, Fidelity, GeneratedClip, Provenance
+from hoigen.records import Clip, ClipFrame, EditedFrame, EditedObject, Fidelity, GeneratedClip, Provenance
 
-__all__ = ['clip', 'cloud', 'generated', 'tracks']
+__all__ = ['clip', 'cloud', 'edited', 'generated', 'tracks']
 
 
 def cloud(message: Any) -> np.ndarray:
@@ -106,6 +107,21 @@ def generated(messages: Mapping[str, Sequence[Any]], provenance: Provenance) -> 
         fidelity=Fidelity(*(np.array(part, np.float32) for part in scores)),
         labels=tuple(map(labels, messages['synth/labels'])),
         provenance=provenance,
+    )
+
+
+def edited(messages: Mapping[str, Any]) -> EditedFrame:
+    """One edited frame, from the messages of ``edit/*`` by topic; edit/object and edit/labels where there are such."""
+    inserted, told = messages.get('edit/object'), messages.get('edit/labels')
+    return EditedFrame(
+        stamp_ns=stamp_ns(messages['edit/image'].header),
+        rgb=rgb(messages['edit/image'], 'edit/image'),
+        depth_m=depth(messages['edit/depth'], 'edit/depth', far=True),
+        mask=picture(messages['edit/mask'], ('mono8',), 'edit/mask') > 0,
+        labels=None if told is None else labels(told),
+        inserted=None
+        if inserted is None
+        else EditedObject(inserted.caption, pose(inserted.pose), inserted.visibility, inserted.agreement),
     )
 
 

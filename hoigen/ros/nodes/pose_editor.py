@@ -16,7 +16,7 @@ from hoigen.geometry.trajectory import read_trajectory
 from hoigen.messages import decode
 from hoigen.records import EpisodeState, EpisodeStatus, Provenance
 from hoigen.ros import convert, topics
-from hoigen.ros.edits import PARTS, Instant, Poses, Seen, edited_to_msgs, seen_of, untouched
+from hoigen.ros.edits import PARTS, Instant, Poses, Seen, edited_frame, seen_of, untouched
 from hoigen.ros.goals import Cancelled
 from hoigen.ros.nodes.base import ManagedNode, spin
 from hoigen.ros.nodes.pose_editing import EditPoseServer, Job, Made
@@ -217,7 +217,7 @@ class PoseEditor(ManagedNode[PoseEditorOptions]):
         if job.automatic and (self._begun is None or self._begun[0] != episode):
             self._begun = episode, seen.stamp_ns
             self.publish({topics.EDIT_PROVENANCE.name: provenance})
-        messages = edited_to_msgs(seen, edited, self._subject.caption)
+        messages = convert.ENCODER.edited(edited_frame(seen, edited, self._subject.caption), seen.names)
         self.publish(messages)
         self._edited += 1
         if seen.labels is not None and seen.labels.last:

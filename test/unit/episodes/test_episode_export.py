@@ -9,14 +9,14 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from episode_factory import Scene, write_scene
+from episode_factory import Scene, edited, write_scene
 from footage_factory import MADE, footage_clip
 from same_record import same_record
 
 from hoigen.cli import main
-from hoigen.episodes import EpisodeReader, write_episode
+from hoigen.episodes import EpisodeError, EpisodeReader, load_clip, write_episode
 from hoigen.provenance import provenance_from_json
-from hoigen.records import Episode, RecordError
+from hoigen.records import EditedClip, Episode, RecordError
 
 SCENE = Scene(size=(96, 64), synth=(48, 32), frames=5, points=400, tracks=40)
 
@@ -40,9 +40,11 @@ def episodes(run: Path) -> list[Episode]:
 
 
 def test_an_episode_comes_back_as_it_was(episodes: list[Episode], tmp_path: Path) -> None:
-    """Scene, meshes, measured depth, conditions, frames, fidelity, provenance; of an accepted and a rejected one."""
+    """Scene, meshes, measured depth, conditions, frames, fidelity, provenance; of an accepted, a rejected and an edited
+    one, the last with and without the conditions after the edit."""
     assert [episode.status and episode.status.state.name for episode in episodes] == ['ACCEPTED', 'REJECTED']
-    for number, want in enumerate(episodes):
+    of_footage = replace(edited(episodes[0]), clip_provenance=MADE, assets=(), mesh_frames=(), depth_m=None)
+    for number, want in enumerate([*episodes, edited(episodes[0]), edited(episodes[0], scene=False), of_footage]):
         folder = tmp_path / f'bag_{number}'
         write_episode(folder, want)
         with EpisodeReader(folder) as reader:
@@ -56,7 +58,8 @@ def test_an_episode_comes_back_as_it_was(episodes: list[Episode], tmp_path: Path
         ({'mesh_frames': ()}, 'mesh_frames: expected 5'),
         ({'assets': ()}, 'mesh_frames: expected 5, or none and no assets'),
         ({'depth_m': np.zeros((4, 64, 96), np.float32)}, 'depth_m: expected'),
-        ({'rejected': MADE}, 'generated, rejected: expected one of them at most'),
+        ({'rejected': MADE}, 'generated, rejected, edited: expected one of them at most'),
+        ({'edited': EditedClip((), MADE), 'generated': None}, "edited.stamps_ns: expected the clip's"),
         ({'rejected': MADE, 'generated': None}, 'status: expected rejected where the frames are'),
     ],
 )
@@ -99,11 +102,39 @@ def test_a_video_shows_scene_points_and_generated_frames(run: Path, tmp_path: Pa
     assert frames[0].shape == (64, 3 * 96, 3)
 
 
+def test_an_edited_episode_is_exported_too(episodes: list[Episode], tmp_path: Path) -> None:
+    """Its frames with the mask and pose of what was put in, and the scene beside them at their own size."""
+    want = edited(episodes[0])
+    write_episode(tmp_path / 'moved', want)
+    for form in ('arrays', 'video'):
+        assert main(['episode', 'export', str(tmp_path / 'moved'), '--format', form]) == 0
+    frame = want.edited.frames[3]
+    with np.load(tmp_path / 'export' / 'moved.npz') as made:
+        for name, array in (('frames', frame.rgb), ('depth_m', frame.depth_m), ('mask', frame.mask)):
+            np.testing.assert_array_equal(made[name][3], array)
+        np.testing.assert_allclose(made['T_world_inserted'][3], frame.inserted.T_world_object, atol=1e-12)
+        assert (str(made['task']), str(made['caption']), made['visibility'][3]) == ('as edited', 'a cup', 0.5)
+        assert provenance_from_json(str(made['provenance'])) == want.edited.provenance
+    with av.open(str(tmp_path / 'export' / 'moved.mp4')) as movie:
+        shown = [frame.to_ndarray(format='rgb24') for frame in movie.decode(video=0)]
+    assert (len(shown), shown[0].shape) == (SCENE.frames, (64, 2 * 96, 3))
+
+
+def test_what_is_made_of_an_edited_episode_is_made_of_its_edit(episodes: list[Episode], tmp_path: Path) -> None:
+    """Never of the scene as it was before, in silence: frames that were edited alone are refused."""
+    want = edited(episodes[0])
+    write_episode(tmp_path / 'moved', want)
+    same_record(load_clip(tmp_path / 'moved'), want.edited.scene, atol=1e-12)
+    write_episode(tmp_path / 'live', edited(episodes[0], scene=False))
+    with pytest.raises(EpisodeError, match=r'live: .*edited frames: expected their conditions'):
+        load_clip(tmp_path / 'live')
+
+
 def test_nothing_to_export_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A clip of a recording has no generated frames; a folder without bags is a mistake."""
     write_episode(tmp_path / 'clip_0000', Episode(footage_clip(), MADE))
     assert main(['episode', 'export', str(tmp_path), '--format', 'arrays']) == 1
-    assert 'clip_0000 not exported: it has no generated frames' in capsys.readouterr().out
+    assert 'clip_0000 not exported: it has no generated or edited frames' in capsys.readouterr().out
     assert main(['episode', 'export', str(tmp_path / 'none'), '--format', 'arrays']) == 1
     assert 'expected at least one episode' in capsys.readouterr().err
     assert not (tmp_path / 'export').exists()

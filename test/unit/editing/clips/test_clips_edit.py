@@ -11,8 +11,9 @@ from edited_scenes import Paster, simulated, write_episode_bag, write_footage_ba
 
 from hoigen.conventions import HAND, OBJECT, ROLE_CODE, SCENE
 from hoigen.editing.clips.edit import edit_clip
-from hoigen.editing.clips.edited import ClipEdit, EditedClip
+from hoigen.editing.clips.edited import ClipEdit, EditOutcome
 from hoigen.editing.clips.overlap import inside, reach_m
+from hoigen.editing.clips.plate import hidden_by_object
 from hoigen.editing.clips.recorded import Recorded, object_meshes, object_poses, read_recorded, seen_shape
 from hoigen.editing.placement import PlacementError, box_of
 from hoigen.editing.records import Reference, Subject
@@ -45,7 +46,7 @@ def move_left(recorded: Recorded, shift: np.ndarray = LEFT) -> ClipEdit:
 
 
 @pytest.fixture(scope='module')
-def moved(recorded: Recorded) -> EditedClip:
+def moved(recorded: Recorded) -> EditOutcome:
     return edit_clip(recorded, move_left(recorded), Paster())
 
 
@@ -59,9 +60,9 @@ def test_the_meshes_of_a_bag_say_what_was_seen(recorded: Recorded) -> None:
     )
 
 
-def test_a_moved_object_is_where_it_was_moved(recorded: Recorded, moved: EditedClip) -> None:
+def test_a_moved_object_is_where_it_was_moved(recorded: Recorded, moved: EditOutcome) -> None:
     """Its pose in the labels, its points, its mask and depth are all of the new place; 3 cm to the left in the view."""
-    clip, before = moved.clip, object_poses(recorded)
+    clip, before = moved.scene, object_poses(recorded)
     R = recorded.clip.cameras[0].T_world_cam[:3, :3]
     for t, labels in enumerate(clip.labels):
         np.testing.assert_allclose(labels.T_world_object[:3, 3] - before[t, :3, 3], R @ LEFT, atol=1e-9)
@@ -73,18 +74,18 @@ def test_a_moved_object_is_where_it_was_moved(recorded: Recorded, moved: EditedC
     assert now < was - 2
 
 
-def test_masks_of_the_edit_are_those_of_the_meshes_rendered_again(moved: EditedClip) -> None:
+def test_masks_of_the_edit_are_those_of_the_meshes_rendered_again(moved: EditOutcome) -> None:
     """Two ways to the same mask: depth compositing in the edit, and one raster of all meshes at their new poses."""
     assert np.nanmin(moved.rerendered) > 0.95
     assert np.nanmean(moved.rerendered) > 0.985  # hand and object as deep as each other to 0.5 % differ
     assert not np.isnan(moved.rerendered).any()
 
 
-def test_the_hand_that_is_nearer_stays(recorded: Recorded, moved: EditedClip) -> None:
+def test_the_hand_that_is_nearer_stays(recorded: Recorded, moved: EditOutcome) -> None:
     """Pixels of the hand in the edited mask that were the hand's before have not changed in the least."""
     kept = 0
     for t, frame in enumerate(moved.frames):
-        hand = (recorded.clip.mask[t] == ROLE_CODE[HAND]) & (moved.clip.mask[t] == ROLE_CODE[HAND])
+        hand = (recorded.clip.mask[t] == ROLE_CODE[HAND]) & (moved.scene.mask[t] == ROLE_CODE[HAND])
         np.testing.assert_array_equal(frame.rgb[hand], recorded.clip.rgb[t][hand])
         kept += int(hand.sum())
     assert kept > 500
@@ -94,10 +95,10 @@ def test_contact_is_not_what_it_was(recorded: Recorded) -> None:
     """An object that leaves the hand is in contact with nothing; one that was not moved keeps all it had."""
     assert any(len(labels.contacts.forces_n) for labels in recorded.clip.labels)
     assert recorded.clip.point_contact.any()
-    away = edit_clip(recorded, move_left(recorded, np.array([0, 0, 0.25])), Paster()).clip
+    away = edit_clip(recorded, move_left(recorded, np.array([0, 0, 0.25])), Paster()).scene
     assert not any(len(labels.contacts.forces_n) for labels in away.labels)
     assert not away.point_contact.any()
-    still = edit_clip(recorded, move_left(recorded, np.zeros(3)), Paster()).clip
+    still = edit_clip(recorded, move_left(recorded, np.zeros(3)), Paster()).scene
     assert [len(labels.contacts.forces_n) for labels in still.labels] == [
         len(labels.contacts.forces_n) for labels in recorded.clip.labels
     ]
@@ -111,14 +112,14 @@ def test_what_the_object_hid_is_carried_from_other_frames(recorded: Recorded) ->
     shares = [frame.carried for frame in removed.frames]
     assert max(shares) > 0.5
     for t, frame in enumerate(removed.frames):
-        changed = (frame.rgb != recorded.clip.rgb[t]).any(-1)
-        assert not (changed & ~frame.hidden).any()
+        changed, hidden = (frame.rgb != recorded.clip.rgb[t]).any(-1), hidden_by_object(recorded.clip.mask[t])
+        assert not (changed & ~hidden).any()
         painted = (frame.rgb == Paster.GROUND).all(-1).sum()
-        assert painted == pytest.approx((1 - frame.carried) * frame.hidden.sum(), abs=1)
+        assert painted == pytest.approx((1 - frame.carried) * hidden.sum(), abs=1)
 
 
 def test_nothing_of_a_removed_object_is_left_in_the_labels(recorded: Recorded) -> None:
-    clip = edit_clip(recorded, ClipEdit('remove', task='wave'), Paster()).clip
+    clip = edit_clip(recorded, ClipEdit('remove', task='wave'), Paster()).scene
     assert not (clip.mask == ROLE_CODE[OBJECT]).any()
     assert not (clip.point_role == ROLE_CODE[OBJECT]).any()
     assert not clip.point_contact.any()
@@ -133,9 +134,9 @@ def test_an_object_beside_the_handled_one_is_scene(recorded: Recorded) -> None:
     frames = len(recorded.clip.stamps_ns)
     made = edit_clip(recorded, ClipEdit('insert', (subject,), np.repeat(pose[None], frames, 0)), Paster())
     assert made.frames[0].mask.sum() > 20
-    assert (made.clip.mask[0][made.frames[0].mask] == ROLE_CODE[SCENE]).all()
+    assert (made.scene.mask[0][made.frames[0].mask] == ROLE_CODE[SCENE]).all()
     assert np.nanmin(made.rerendered) > 0.95
-    for before, after in zip(recorded.clip.labels, made.clip.labels, strict=True):
+    for before, after in zip(recorded.clip.labels, made.scene.labels, strict=True):
         np.testing.assert_array_equal(before.T_world_object, after.T_world_object)
         assert len(before.contacts.forces_n) == len(after.contacts.forces_n)
 
@@ -152,7 +153,7 @@ def test_out_of_view_is_said_of_frames_and_refused_of_clips(recorded: Recorded) 
         edit_clip(recorded, replace(edit, poses=poses), Paster())
 
 
-def test_it_is_told_how_deep_the_hand_is_in_the_object(recorded: Recorded, moved: EditedClip) -> None:
+def test_it_is_told_how_deep_the_hand_is_in_the_object(recorded: Recorded, moved: EditOutcome) -> None:
     """A mug that is put over the fingers is not a grasp: the recorded one is soft by millimetres at most."""
     before = object_poses(recorded)
     was = reach_m(recorded.clip, object_meshes(recorded, before), before)
@@ -177,15 +178,15 @@ def test_footage_without_meshes_is_moved_too(tmp_path: Path, recorded: Recorded,
     assert not footage.assets
     edit = move_left(recorded, np.array([0.15, 0, 0]))
     made, exact = edit_clip(footage, edit, Paster()), edit_clip(recorded, edit, Paster())
-    own = made.clip.point_role == ROLE_CODE[OBJECT]
+    own = made.scene.point_role == ROLE_CODE[OBJECT]
     for t, frame in enumerate(made.frames):
-        np.testing.assert_array_equal(frame.mask, made.clip.mask[t] == ROLE_CODE[OBJECT])
-        assert (made.clip.point_visible[t] & own).any() == frame.mask.any()
-    a, b = made.clip.mask == ROLE_CODE[OBJECT], exact.clip.mask == ROLE_CODE[OBJECT]
+        np.testing.assert_array_equal(frame.mask, made.scene.mask[t] == ROLE_CODE[OBJECT])
+        assert (made.scene.point_visible[t] & own).any() == frame.mask.any()
+    a, b = made.scene.mask == ROLE_CODE[OBJECT], exact.scene.mask == ROLE_CODE[OBJECT]
     assert (a & b).sum() / (a | b).sum() > 0.9
     assert clip.point_contact.any()
-    assert not made.clip.point_contact.any()
-    removed = edit_clip(footage, ClipEdit('remove'), Paster()).clip
+    assert not made.scene.point_contact.any()
+    removed = edit_clip(footage, ClipEdit('remove'), Paster()).scene
     assert removed.points.shape[1] == (~own).sum()
     assert removed.tracks.shape[1] < clip.tracks.shape[1]
 
@@ -204,7 +205,8 @@ def test_the_shape_that_footage_shows_is_inside_the_true_one(
     corners = shape.vertices[shape.triangles]
     outwards = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     assert ((outwards * (corners[:, 0] - shape.vertices.mean(0))).sum(1) > -1e-10).all()  # slivers have no side
-    none = replace(footage, clip=replace(footage.clip, point_role=np.zeros_like(footage.clip.point_role)))
+    clip = replace(footage.clip, point_role=np.zeros_like(footage.clip.point_role))
+    none = replace(footage, scene=replace(footage.scene, clip=clip))
     with pytest.raises(PlacementError, match='12 points of the object'):
         seen_shape(none, object_poses(footage))
 
@@ -221,5 +223,5 @@ def test_an_object_of_several_parts_moves_as_one(tmp_path: Path) -> None:
     made = edit_clip(chest, replace(edit, subjects=tuple(Subject('', WHITE, mesh) for mesh in meshes)), Paster())
     assert np.nanmin(made.rerendered) > 0.95
     shift = chest.clip.cameras[0].T_world_cam[:3, :3] @ LEFT
-    was, now = (clip.points[:, clip.point_role == ROLE_CODE[OBJECT]].mean(1) for clip in (chest.clip, made.clip))
+    was, now = (clip.points[:, clip.point_role == ROLE_CODE[OBJECT]].mean(1) for clip in (chest.clip, made.scene))
     np.testing.assert_allclose(now - was, np.tile(shift, (len(was), 1)), atol=2e-3)
