@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +25,8 @@ from hoigen.messages.header import header_of
 
 __all__ = ['EpisodeSummary', 'EpisodeWriter', 'whole_folder']
 
+UNFINISHED = '.unfinished'
+"""Ends the name of a hidden folder in which a bag is made; its maker holds a lock on it."""
 _TF_TYPE = 'tf2_msgs/msg/TFMessage'
 
 
@@ -171,16 +175,19 @@ class EpisodeWriter:
 def whole_folder(folder: Path) -> Iterator[Path]:
     """A new folder's path to make it at; it appears as ``folder`` when the block ends, or not at all.
 
-    Raises :class:`EpisodeExists` if ``folder`` is there already and :class:`EpisodeWriteFailed` if the operating system
-    refuses.
+    What processes that were killed left in its parent is removed. Raises :class:`EpisodeExists` if ``folder`` is there
+    already and :class:`EpisodeWriteFailed` if the operating system refuses.
     """
     folder = Path(folder)
     if folder.exists():
         raise EpisodeExists(f'{folder}: expected a new folder for a bag, got one that exists')
-    unfinished = None
+    unfinished, held = None, None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(prefix=f'.{folder.name}.', dir=folder.parent))
+        with closing(_Held(folder.parent, wait=True)):  # a folder that another is about to hold is no leftover
+            _remove_leftovers(folder.parent)
+            unfinished = Path(tempfile.mkdtemp(prefix=f'.{folder.name}.', suffix=UNFINISHED, dir=folder.parent))
+            held = _Held(unfinished)
         yield unfinished / folder.name
         (unfinished / folder.name).rename(folder)
     except (OSError, EpisodeWriteFailed) as error:
@@ -192,3 +199,28 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     finally:
         if unfinished is not None:
             shutil.rmtree(unfinished, ignore_errors=True)
+        if held is not None:
+            held.close()
+
+
+def _remove_leftovers(parent: Path) -> None:
+    """Remove the unfinished folders whose makers are dead."""
+    for left in parent.glob(f'.*{UNFINISHED}'):
+        with closing(_Held(left)) as held:
+            if held.alone:
+                shutil.rmtree(left, ignore_errors=True)
+
+
+class _Held:
+    """A lock on a folder until it is closed or its process ends; ``alone``: False if another holds it."""
+
+    def __init__(self, folder: Path, *, wait: bool = False) -> None:
+        self._descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            self.alone = True
+        except OSError:  # held, or a file system without locks
+            self.alone = False
+
+    def close(self) -> None:
+        os.close(self._descriptor)

@@ -31,6 +31,7 @@ from hoigen.episodes import (
 )
 from hoigen.episodes.report import write_report
 from hoigen.episodes.storage import BagWriter
+from hoigen.episodes.writer import whole_folder
 from hoigen.records import Clip, Episode
 from hoigen.video.clips import make_clips
 from hoigen.video.options import ClipsConfig
@@ -155,6 +156,13 @@ def test_a_killed_writer_leaves_no_bag(tmp_path: Path) -> None:
     assert not (tmp_path / 'bag').exists()
     with pytest.raises(EpisodeError, match='expected at least one episode'):
         find_bags([tmp_path])
+    [left] = tmp_path.iterdir()
+    with whole_folder(tmp_path / 'other') as made:
+        write_episode(tmp_path / 'bag', Episode(footage_clip(), MADE))
+        assert not left.exists(), 'its maker is dead'
+        assert made.parent.is_dir(), 'its maker lives'
+        made.mkdir()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['bag', 'other']
 
 
 def test_a_torn_bag_or_one_that_lacks_a_message_is_refused(tmp_path: Path, clip: Clip) -> None:
