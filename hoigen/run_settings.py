@@ -10,13 +10,15 @@ from typing import Any
 
 from hoigen.whole_files import write_text
 
-__all__ = ['begin', 'refuse_others', 'settings_of']
+__all__ = ['RUN_FILE', 'begin', 'refuse_others', 'settings_of']
+
+RUN_FILE = 'run.json'
+"""In the folder of a run's episodes: the settings with which it was begun."""
 
 
 def settings_of(config: Any, *, without: tuple[str, ...] = ()) -> dict[str, Any]:
     """The fields of a dataclass as JSON values; ``without`` those that change nothing of what is made."""
-    fields = {name: value for name, value in asdict(config).items() if name not in without}
-    return json.loads(json.dumps(fields, default=str))
+    return _plain({name: value for name, value in asdict(config).items() if name not in without})
 
 
 def begin(file: Path, settings: Mapping[str, Any]) -> None:
@@ -24,6 +26,7 @@ def begin(file: Path, settings: Mapping[str, Any]) -> None:
 
     Raises ValueError for each that differs, and for a file that cannot be read.
     """
+    settings = _plain(settings)
     try:
         before = dict(json.loads(file.read_text(encoding='utf-8')))
     except FileNotFoundError:
@@ -45,6 +48,10 @@ def refuse_others(made: Path, before: Mapping[str, Any], settings: Mapping[str, 
     if changed:
         told = '; '.join(f'{name}: expected {was.get(name)!r}, got {now.get(name)!r}' for name in changed)
         raise ValueError(f'{made} was begun with other settings: {told}; remove it or choose another --out')
+
+
+def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(json.loads(json.dumps(settings, default=str)))
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = '') -> Iterator[tuple[str, Any]]:

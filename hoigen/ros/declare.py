@@ -121,7 +121,10 @@ class OfRecording(NodeOptions):
 
 def writes_bags() -> Any:
     """The option of where bags lie."""
-    return param('out/demo', 'Folder for bags, report and logs; episodes in it are kept, new ones are numbered on.')
+    return param(
+        'out/demo',
+        'Folder for bags, report and logs; episodes of a run with the same settings are kept, new ones numbered on.',
+    )
 
 
 def options_of(node: str) -> type[NodeOptions]:

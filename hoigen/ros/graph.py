@@ -13,9 +13,14 @@ import yaml
 
 from hoigen.resources import find
 from hoigen.ros.declare import Value, as_declared, item_of, kinds_of, options_of
+from hoigen.run_settings import RUN_FILE, begin
 
 CONDUCTOR = 'conductor'
 """Starts and follows the nodes of every graph."""
+WHICH = ('episodes', 'video', 'start', 'duration')
+"""Options that say which episodes a run adds to its folder."""
+HOW = ('out', 'rate', 'input_reliability', 'namespace', 'log_level', 'use_sim_time')
+"""Options that say how it goes; all others change what is made of a scene."""
 COMMON = ('seed', 'out', 'namespace', 'log_level', 'use_sim_time')
 """Options of every graph."""
 
@@ -55,6 +60,12 @@ class Graph:
     description: str
     nodes: dict[str, dict[str, Value]]
     options: dict[str, Option]
+
+    def begin(self, given: Mapping[str, Any], out: Path) -> None:
+        """Begin a run in ``out`` or continue the one there; ValueError if that had other settings."""
+        values = {name: option.value(given.get(name, option.default)) for name, option in self.options.items()}
+        kept = {name: value for name, value in values.items() if name not in (*WHICH, *HOW)}
+        begin(out / RUN_FILE, {'job': f'up {self.name}'} | kept)
 
     def parameters(self, given: Mapping[str, Any]) -> dict[str, dict[str, Value]]:
         """The parameters of the conductor and of every node, with ``given`` values of options, defaults for the rest.

@@ -1,6 +1,7 @@
 """What the launch files share: a graph of config/graphs as a launch description. For real ROS installations alone."""
 
 import json
+from pathlib import Path
 
 from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable, Shutdown
@@ -45,6 +46,7 @@ def start(context: LaunchContext, graph: Graph) -> list[Node]:
     """The nodes with the values of the arguments."""
     given = {name: LaunchConfiguration(name).perform(context) for name in graph.options}
     job, parameters = prepared(graph, given)
+    graph.begin(given, Path(job.out))
     nodes: list[Node] = [
         LifecycleNode(
             package='hoigen',

@@ -58,7 +58,9 @@ def run(config: Any, node_command: Sequence[str] = NODE_COMMAND) -> int:
             f'expected ROS 2 and the built messages of hoigen, got {error}; source install/setup.bash, '
             'in a ROS 2 workspace where hoigen is built'
         ) from error
-    job, parameters = prepared(config.graph, {name: getattr(config, name) for name in config.graph.options})
+    given = {name: getattr(config, name) for name in config.graph.options}
+    job, parameters = prepared(config.graph, given)
+    config.graph.begin(given, Path(job.out))
     interrupt_once()
     dds.remove_leftovers()
     os.environ.update(dds.environment(len(parameters) + 1))

@@ -11,6 +11,7 @@ from rich.progress import track
 from hoigen.episodes import EpisodeError, EpisodeReader, episode_folder, find_bags, write_episode
 from hoigen.episodes.report import write_report
 from hoigen.records import Episode
+from hoigen.run_settings import RUN_FILE, begin, settings_of
 from hoigen.sources.mujoco import MujocoConfig
 from hoigen.video.configuration import read_config
 from hoigen.video.make import EpisodeSpec, make_episodes
@@ -22,7 +23,8 @@ from hoigen.video.views import Consistency
 class GenerateConfig:
     """Writes one bag per episode, as `hoigen up sim_to_video` does, and report.html with preview.mp4 of them.
 
-    An episode that is there already is kept, so a stopped run goes on where it was. One of which no seed gives frames
+    An episode that is there already is kept, so a stopped run continues where it was; with other settings (run.json)
+    it is refused. One of which no seed gives frames
     that may be kept is recorded with its scene alone, and the exit status is 1 when every one is; so it is when a bag
     cannot be read. `hoigen episode export` makes arrays and videos of the bags.
     """
@@ -60,7 +62,7 @@ class GenerateConfig:
 def generate(config: GenerateConfig) -> int:
     """Write the episodes that are not there yet, and the report; 0, or 1 when every one is rejected."""
     jobs = _recorded(config) if config.clips else _simulated(config)
-    config.out.mkdir(parents=True, exist_ok=True)
+    begin(config.out / RUN_FILE, {'job': 'generate'} | settings_of(config, without=('out', 'episodes', 'clips')))
     unread = 0
     for folders, spec in track(jobs, description='episodes'):
         if all(folder.exists() for folder in folders):

@@ -233,6 +233,17 @@ def test_a_new_source_is_three_files_of_its_own(graphs: Path, tmp_path: Path, mo
     assert job_of(['up', '--source', 'dummy']).height == 1.0
 
 
+def test_a_run_continues_one_with_the_same_settings_alone(tmp_path: Path) -> None:
+    """More episodes are the same run; another model, seed or graph would be mixed with what is there."""
+    graph, out = load_graph('sim_to_video'), tmp_path / 'out'
+    graph.begin({'episodes': 3, 'seed': 7}, out)
+    graph.begin({'episodes': '5', 'seed': '7', 'rate': 1.0}, out)
+    with pytest.raises(ValueError, match='out was begun with other settings: seed: expected 7, got 0; remove it or'):
+        graph.begin({}, out)
+    with pytest.raises(ValueError, match="job: expected 'up sim_to_video', got 'up pose_edit'; "):
+        load_graph('pose_edit').begin({'seed': 7}, out)
+
+
 def test_episodes_are_numbered_on_after_those_in_the_folder(tmp_path: Path) -> None:
     """Also after a gap, and past other things that lie there."""
     assert next_episode(tmp_path / 'new') == 0

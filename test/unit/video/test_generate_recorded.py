@@ -32,7 +32,7 @@ def bags(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_recorded_clips_are_rendered(bags: Path, tmp_path: Path) -> None:
     """A bag, or the folder that holds it, gives an episode with the recording's stamps; what is unknown stays
-    unknown; a second run keeps what is there."""
+    unknown; a second run keeps what is there, one with other settings is refused."""
     assert generate(GenerateConfig(clips=(bags,), out=tmp_path)) == 0
     (bag,) = (found.path for found in find_bags([tmp_path]))
     with EpisodeReader(bag) as reader:
@@ -47,6 +47,8 @@ def test_recorded_clips_are_rendered(bags: Path, tmp_path: Path) -> None:
     assert (tmp_path / 'report.html').is_file()
     before = (bag / 'metadata.yaml').stat().st_mtime_ns
     assert generate(GenerateConfig(clips=(bags / 'clip_0000',), out=tmp_path)) == 0
+    with pytest.raises(ValueError, match='seed: expected 0, got 1; remove it or choose another --out'):
+        generate(GenerateConfig(clips=(bags,), seed=1, out=tmp_path))
     assert (bag / 'metadata.yaml').stat().st_mtime_ns == before
 
 
