@@ -10,10 +10,12 @@ from typing import Any
 
 from hoigen.whole_files import write_text
 
-__all__ = ['RUN_FILE', 'begin', 'refuse_others', 'settings_of']
+__all__ = ['LOGS', 'RUN_FILE', 'begin', 'refuse_others', 'settings_of']
 
 RUN_FILE = 'run.json'
 """In the folder of a run's episodes: the settings with which it was begun."""
+LOGS = 'logs'
+"""In the same folder: what its processes print."""
 
 
 def settings_of(config: Any, *, without: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -24,21 +26,25 @@ def settings_of(config: Any, *, without: tuple[str, ...] = ()) -> dict[str, Any]
 def begin(file: Path, settings: Mapping[str, Any]) -> None:
     """Keep the settings of a new run in ``file`` (JSON), or hold them against those of the run that it continues.
 
-    Raises ValueError for each that differs, and for a file that cannot be read.
+    Raises ValueError for each that differs, and for a file that cannot be read. A run that has left nothing but logs is
+    begun anew.
     """
-    settings = _plain(settings)
+    folder, settings = file.parent, _plain(settings)
+    folder.mkdir(parents=True, exist_ok=True)
+    before = _read(file) if file.exists() else settings
+    if any(path.name not in (file.name, LOGS) for path in folder.iterdir()):
+        refuse_others(folder, before, settings)
+    write_text(file, json.dumps(settings, indent=1))
+
+
+def _read(file: Path) -> dict[str, Any]:
     try:
-        before = dict(json.loads(file.read_text(encoding='utf-8')))
-    except FileNotFoundError:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_text(file, json.dumps(settings, indent=1))
+        return dict(json.loads(file.read_text(encoding='utf-8')))
     except (ValueError, TypeError) as error:
         raise ValueError(
             f'{file}: expected the settings of a run that was begun, as JSON, got: {error}; remove {file.parent} or '
             'choose another --out'
         ) from None
-    else:
-        refuse_others(file.parent, before, settings)
 
 
 def refuse_others(made: Path, before: Mapping[str, Any], settings: Mapping[str, Any]) -> None:

@@ -236,7 +236,9 @@ def test_a_new_source_is_three_files_of_its_own(graphs: Path, tmp_path: Path, mo
 def test_a_run_continues_one_with_the_same_settings_alone(tmp_path: Path) -> None:
     """More episodes are the same run; another model, seed or graph would be mixed with what is there."""
     graph, out = load_graph('sim_to_video'), tmp_path / 'out'
+    graph.begin({'model': 'other'}, out)  # of which nothing was made
     graph.begin({'episodes': 3, 'seed': 7}, out)
+    (out / 'episode_0000').mkdir()
     graph.begin({'episodes': '5', 'seed': '7', 'rate': 1.0}, out)
     with pytest.raises(ValueError, match='out was begun with other settings: seed: expected 7, got 0; remove it or'):
         graph.begin({}, out)
