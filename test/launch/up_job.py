@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import subprocess
 import sys
 import time
@@ -64,6 +65,10 @@ class Job:
         """Wait for a text; fails the test at the deadline, or when the job has ended without it."""
         wait(lambda: text in self.printed or self.process.poll() is not None)
         assert text in self.printed, self.printed
+
+    def recorded(self) -> int:
+        """How many episodes it has said to be recorded."""
+        return max(map(int, re.findall(r'^(\d+)(?: of \d+)? episodes recorded', self.printed, re.MULTILINE)), default=0)
 
     def status(self) -> int:
         """The exit status, once it has ended."""

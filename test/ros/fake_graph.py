@@ -1,7 +1,7 @@
 """Small stand-ins for simulator, perception and video model, with their signatures; as a program, one node of a graph.
 
 ``python fake_graph.py synthesizer --ros-args ...`` does what ``python -m hoigen.ros.nodes synthesizer`` does, in a
-fraction of the time.
+fraction of the time: what only some of the stand-ins need is imported by these.
 """
 
 from __future__ import annotations
@@ -10,19 +10,16 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 sys.path.append(str(Path(__file__).parents[1]))
 
-from synthetic_scene import moving_scene
-
-from hoigen.conditioning import pasted_baseline
-from hoigen.editing.placement import box_of, place
 from hoigen.editing.records import Edited, Reference, Subject
-from hoigen.editing.synthesis import make_room
 from hoigen.geometry.transforms import as_carried
 from hoigen.records import (
     Camera,
@@ -37,11 +34,12 @@ from hoigen.records import (
     Provenance,
     SceneFrame,
 )
-from hoigen.ros.nodes import condition_builder, episode_recorder, pose_editor, sim_source, synthesizer, video_source
-from hoigen.ros.nodes.base import spin
 from hoigen.ros.options.pose_editor import PoseEditorOptions
 from hoigen.ros.options.synthesizer import SynthesizerOptions
 from hoigen.video.sampling import DEFAULT, Sampling
+
+if TYPE_CHECKING:
+    from rclpy.lifecycle import LifecycleNode
 
 FRAMES, WIDTH, HEIGHT = 5, 60, 40
 
@@ -70,6 +68,8 @@ class FakeSource:
         self._frames = frames
 
     def episode(self, seed: int, index: int) -> FakeEpisode:
+        from synthetic_scene import moving_scene
+
         assets, frames = moving_scene(self._frames, 0.01 * (seed + index), WIDTH, HEIGHT)
         return FakeEpisode(index, assets, tuple(map(_carried, frames)))
 
@@ -109,6 +109,8 @@ class FakeGenerator:
         sampling: Sampling = DEFAULT,
         on_step: Callable[[int, int, np.ndarray | None], None] | None = None,
     ) -> GeneratedClip:
+        from hoigen.conditioning import pasted_baseline
+
         frames, steps = pasted_baseline(conditions), sampling.steps or self._steps
         frames[:, :4, :4] = np.random.default_rng(seed).integers(0, 256, (len(frames), 4, 4, 3))
         for step in range(1, steps + 1):
@@ -159,6 +161,9 @@ class FakeInserter:
         steps: int | None = None,
         on_step: Callable[[int, int, np.ndarray], None] | None = None,
     ) -> Edited:
+        from hoigen.editing.placement import place
+        from hoigen.editing.synthesis import make_room
+
         self.asked.append({'depth_m': depth_m, 'T_world_object': T_world_object, 'seed': seed, 'steps': steps})
         placement = place(subject.mesh, T_world_object, camera)
         room = make_room(rgb, depth_m, placement)
@@ -186,6 +191,8 @@ class FakeInserter:
 
 def fake_subject(side_m: float = 0.1) -> Subject:
     """A cube about its origin."""
+    from hoigen.editing.placement import box_of
+
     corners = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float32) * side_m / 2
     cube = box_of(MeshAsset('cube', 'object', corners, np.array([[0, 1, 2]], np.int32)))
     return Subject('a red cube', (Reference(np.full((8, 8, 3), 200, np.uint8), None),), cube)
@@ -268,20 +275,17 @@ class FakePerceiver:
 
 
 def main() -> int:
-    node = sys.argv.pop(1)
-    if node == 'sim_source':
-        return spin(lambda: sim_source.SimSource(lambda config: FakeSource()))
-    if node == 'synthesizer':
-        return spin(lambda: synthesizer.Synthesizer(fake_model))
-    if node == 'pose_editor':
-        return spin(lambda: pose_editor.PoseEditor(fake_insertion))
-    if node == 'perception':
-        from hoigen.ros.nodes.perception import Perception
+    from hoigen.ros.nodes.base import spin
 
-        return spin(lambda: Perception(FakePerceiver))
-    return {'condition_builder': condition_builder, 'episode_recorder': episode_recorder, 'video_source': video_source}[
-        node
-    ].main()
+    node = sys.argv.pop(1)
+    module = import_module(f'hoigen.ros.nodes.{node}')
+    stand_in: dict[str, Callable[[], LifecycleNode]] = {
+        'sim_source': lambda: module.SimSource(lambda config: FakeSource()),
+        'synthesizer': lambda: module.Synthesizer(fake_model),
+        'pose_editor': lambda: module.PoseEditor(fake_insertion),
+        'perception': lambda: module.Perception(FakePerceiver),
+    }
+    return spin(stand_in[node]) if node in stand_in else int(module.main())
 
 
 if __name__ == '__main__':

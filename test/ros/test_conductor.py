@@ -13,11 +13,12 @@ pytest.importorskip('hoigen.msg', reason='needs the built messages: source insta
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from fake_graph import FakeGenerator, FakeSource
+from rich.console import Console
 from ros_bench import Bench, ended
 
 from hoigen import notices
 from hoigen.records import EpisodeState
-from hoigen.ros import conductor, topics
+from hoigen.ros import conductor, progress, topics
 from hoigen.ros.conductor import Conductor, Progress
 from hoigen.ros.nodes.episode_recorder import EpisodeRecorder
 from hoigen.ros.nodes.sim_source import SimSource
@@ -114,13 +115,49 @@ def test_a_job_that_stands_still_is_given_up_with_what_everyone_waits_for(
             waiting.follow(lose_patience)
 
 
+def diagnose(job: Conductor, node: str, at: int = 0, message: str = '', **values: object) -> None:
+    """What a node says of itself reaches the conductor."""
+    entries = [KeyValue(key=key, value=str(value)) for key, value in values.items()]
+    array = DiagnosticArray(status=[DiagnosticStatus(name=f'/job/{node}', message=message, values=entries)])
+    job._on_diagnostics(array, {'source_timestamp': at})
+
+
+def test_a_node_that_fails_ends_the_job_with_its_reason(bench: Bench) -> None:
+    """A job of which nothing can come does not go on."""
+    with Conductor((topics.SOURCE, topics.EDITOR), bench.namespace, lambda: None) as job:
+        diagnose(job, topics.EDITOR, failed=1, message='the object is in none of its frames')
+        with pytest.raises(NodeFailed, match=r'^pose_editor failed: the object is in none of its frames$'):
+            job.follow(lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ('counts', 'status', 'reported'),
+    [({'recorded': 1, 'skipped': 1}, 0, True), ({'rejected': 2}, 1, True), ({'skipped': 2}, 1, False)],
+)
+def test_a_job_of_which_nothing_is_recorded_is_a_failure(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    counts: dict[str, int],
+    status: int,
+    reported: bool,
+) -> None:
+    """A report is made of what there is, also where all was rejected; of nothing there is none."""
+    written: list[Path] = []
+    monkeypatch.setattr(progress, 'write_report', written.append)
+    none = dict.fromkeys(('recorded', 'rejected', 'not_admitted', 'skipped', 'streamed', 'episode', 'step', 'steps'), 0)
+    ended = Progress(planned=2, reason='no hand in view', fault='', bag='', eta_s=0.0, **none | counts)
+    assert progress.conclude(ended, tmp_path, Console()) == status
+    assert written == [tmp_path] * reported
+    said = f'{ended.skipped} of 2 stretches gave no clip, the last because: no hand in view'
+    assert (said in capsys.readouterr().out.replace('\n', ' ')) == bool(ended.skipped)
+
+
 def test_a_job_is_done_when_every_node_has_reported_after_its_last_episode(bench: Bench) -> None:
     """What a node reported before that episode was recorded, and came late, does not tell of a failure since."""
 
     def report(node: str, at: int, **values: object) -> None:
-        entries = [KeyValue(key=key, value=str(value)) for key, value in values.items()]
-        array = DiagnosticArray(status=[DiagnosticStatus(name=f'{bench.namespace}/{node}', values=entries)])
-        job._on_diagnostics(array, {'source_timestamp': at})
+        diagnose(job, node, at, **values)
 
     def end(episode: int, state: EpisodeState, node: str, at: int) -> None:
         [message] = ended(episode, state, node=node, reason=f'episode_{episode}').values()
@@ -140,6 +177,6 @@ def test_a_job_is_done_when_every_node_has_reported_after_its_last_episode(bench
         )
     )
     with Conductor((topics.SOURCE, topics.RECORDER), bench.namespace, lambda: None) as job:
-        progress = job.follow(lambda _: next(steps)())
-    assert (progress.recorded, progress.rejected, progress.bag) == (1, 1, 'episode_1')
+        done = job.follow(lambda _: next(steps)())
+    assert (done.recorded, done.rejected, done.bag) == (1, 1, 'episode_1')
     assert next(steps, None) is None
