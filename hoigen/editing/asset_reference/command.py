@@ -27,7 +27,7 @@ from hoigen.records import Camera, MeshAsset
 from hoigen.whole_files import whole_file
 
 if TYPE_CHECKING:
-    from hoigen.editing.asset_reference.generator import AssetPicture, AssetReference
+    from hoigen.editing.asset_reference.generator import AssetPicture, AssetReference, OnStep
 
 __all__ = ['ReferenceConfig', 'reference']
 
@@ -110,7 +110,7 @@ def reference(config: ReferenceConfig) -> None:
 
 
 def _picture(
-    config: ReferenceConfig, generator: AssetReference, mesh: MeshAsset, seed: int, tell: object
+    config: ReferenceConfig, generator: AssetReference, mesh: MeshAsset, seed: int, tell: OnStep
 ) -> dict[str, np.ndarray]:
     """A picture's arrays: made, or read where the same was made before."""
     stem = config.out / f'{config.mesh.stem}_{seed:04d}'
@@ -138,7 +138,7 @@ def _picture(
     with whole_file(stem.with_suffix('.png')) as file:
         Image.fromarray(made.rgb).save(file)
     with whole_file(store) as file:
-        np.savez_compressed(file, **arrays)
+        np.savez_compressed(file, allow_pickle=False, **arrays)
     print(f'{stem.with_suffix(".png")}  {_says(arrays)}')
     return arrays
 

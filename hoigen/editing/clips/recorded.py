@@ -86,12 +86,13 @@ def is_metric(recorded: Recorded) -> bool:
 
 def object_poses(recorded: Recorded) -> np.ndarray:
     """``T_world_object`` [T,4,4] of the labels; PlacementError where a frame has none."""
-    poses = [labels.T_world_object for labels in recorded.clip.labels]
-    unknown = [number for number, pose in enumerate(poses) if pose is None]
-    if unknown:
+    labels = recorded.clip.labels
+    poses = [frame.T_world_object for frame in labels if frame.T_world_object is not None]
+    if len(poses) < len(labels):
+        first = next(number for number, frame in enumerate(labels) if frame.T_world_object is None)
         raise PlacementError(
-            f"{recorded.name}: expected the object's pose in every frame, got none in {len(unknown)} "
-            f'of {len(poses)}, first in frame {unknown[0]}'
+            f"{recorded.name}: expected the object's pose in every frame, got none in {len(labels) - len(poses)} "
+            f'of {len(labels)}, first in frame {first}'
         )
     return np.stack(poses)
 

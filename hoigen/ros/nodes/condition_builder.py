@@ -59,8 +59,12 @@ class ConditionBuilder(ManagedNode[ConditionBuilderOptions]):
         self.end_work()
 
     def values(self) -> dict[str, object]:
-        checked = {} if self._builder is None else {'source_check': self._builder.source_check.summary()}
-        return {'frames': self._frames} | checked | ({'depth_not_used': self._depth_fault} if self._depth_fault else {})
+        values: dict[str, object] = {'frames': self._frames}
+        if self._builder is not None:
+            values['source_check'] = self._builder.source_check.summary()
+        if self._depth_fault:
+            values['depth_not_used'] = self._depth_fault
+        return values
 
     def _on_assets(self, cdr: bytes) -> None:
         table = deserialize_message(cdr, topics.MESH_ASSETS.type)

@@ -1,4 +1,4 @@
-"""``python -m hoigen.video.train`` in processes forked from a server that has the libraries loaded.
+"""``python -m hoigen train video`` in processes forked from a server that has the libraries loaded.
 
 A new interpreter needs seconds for torch and diffusers, a fork milliseconds; what runs in it is the same.
 """
@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import runpy
 import signal
 import sys
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from torch.distributed import TCPStore
+
+from hoigen.cli import main
 
 _server = multiprocessing.get_context('forkserver')
 _server.set_forkserver_preload(['hoigen.video.training.stages'])
@@ -57,8 +58,7 @@ def _train(arguments: list[str], said: Path, killed_at: int, environment: dict[s
         _shard_on_cpu()
     if killed_at:
         _die_at(killed_at)
-    sys.argv = ['train', *arguments]
-    runpy.run_module('hoigen.video.train', run_name='__main__')
+    sys.exit(main(['train', 'video', *arguments]))
 
 
 def _die_at(last: int) -> None:
