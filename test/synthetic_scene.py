@@ -6,6 +6,8 @@ same colour in every frame.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from hoigen.geometry.camera import pixel_grid, unproject
@@ -49,10 +51,16 @@ def camera_at(
     return Camera(K, width, height, look_at(np.array(eye), np.array(target)))
 
 
-def labels(frame: int, last: bool = False) -> Labels:
-    return Labels(
-        (), np.zeros(0, np.float32), np.zeros(0, np.float32), np.eye(4), Contacts(), 'pick up the ball', 0, frame, last
-    )
+def labels(frame: int, last: bool = False, T_world_ball: np.ndarray | None = None, touched: bool = False) -> Labels:
+    """``touched``: the palm is on the ball's top, in four places."""
+    contacts, T = Contacts(), np.eye(4) if T_world_ball is None else T_world_ball
+    if touched:
+        normals = np.array([[x, y, 3] for x in (-1, 1) for y in (-1, 1)]) / 11**0.5
+        places = T[:3, 3] + 0.05 * normals
+        contacts = Contacts(places.astype(np.float32), normals.astype(np.float32), np.arange(2, 6, dtype=np.float32))
+    joints = np.sin(np.linspace(0, 3, 24) + frame / 4).astype(np.float32)
+    names = tuple(f'joint_{number}' for number in range(24))
+    return Labels(names, joints, joints[::-1] / 2, T, contacts, 'pick up the ball', 0, frame, last)
 
 
 def frame_of(assets: tuple[MeshAsset, ...], poses: dict[str, np.ndarray], camera: Camera, number: int) -> SceneFrame:
@@ -91,5 +99,7 @@ def moving_scene(
             'palm': rigid(turn, centre + np.array([0, 0, 0.07])),
             'finger': rigid(turn, centre + turn @ np.array([0.06, 0, 0.04])),
         }
-        made.append(frame_of(assets, poses, camera_at((0.7, sway_m * part, 0.5), width, height), number))
+        drawn = frame_of(assets, poses, camera_at((0.7, sway_m * part, 0.5), width, height), number)
+        true = labels(number, number == frames - 1, poses['ball'], number >= frames / 2)
+        made.append(replace(drawn, labels=true))
     return assets, made

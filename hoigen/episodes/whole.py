@@ -14,7 +14,10 @@ from hoigen.messages.definitions import typestore
 from hoigen.messages.encode import OPTICAL, WORLD, Encoder
 from hoigen.records import Clip, ClipFrame, Episode
 
-__all__ = ['load_clip', 'write_episode']
+__all__ = ['Message', 'load_clip', 'messages_of', 'write_episode']
+
+Message = tuple[str, str, int, bytes, QosName]
+"""Topic, type, stamp, CDR and quality of service: what :meth:`EpisodeWriter.write` takes."""
 
 
 def _make(name: str, /, **fields: Any) -> Any:
@@ -31,15 +34,21 @@ def write_episode(folder: Path, episode: Episode) -> EpisodeSummary:
     (a full disk).
     """
     with whole_folder(folder) as unfinished:
-        writer, clip = EpisodeWriter(unfinished), episode.clip
-        begun_ns = int(clip.stamps_ns[0])
-        for topic, message in _tables(episode, begun_ns).items():
-            _put(writer, topic, begun_ns, message, 'latched')
-        for row, frame in enumerate(map(clip.row, range(len(clip.stamps_ns)))):
-            for topic, message in _frame(episode, frame, row):
-                _put(writer, topic, frame.stamp_ns, message, 'stream')
+        writer = EpisodeWriter(unfinished)
+        for message in messages_of(episode):
+            writer.write(*message)
         summary = writer.close(generated=episode.generated is not None)
     return EpisodeSummary(Path(folder), summary.frames, summary.counts, summary.size_bytes)
+
+
+def messages_of(episode: Episode) -> Iterator[Message]:
+    """All messages of the bag of an episode, in their order: the tables, then frame by frame."""
+    clip, begun_ns = episode.clip, int(episode.clip.stamps_ns[0])
+    for topic, message in _tables(episode, begun_ns).items():
+        yield _serialized(topic, begun_ns, message, 'latched')
+    for row, frame in enumerate(map(clip.row, range(len(clip.stamps_ns)))):
+        for topic, message in _frame(episode, frame, row):
+            yield _serialized(topic, frame.stamp_ns, message, 'stream')
 
 
 def load_clip(folder: Path) -> Clip:
@@ -87,6 +96,6 @@ def _frame(episode: Episode, frame: ClipFrame, row: int) -> Iterator[tuple[str, 
             yield from _ENCODER.edited_conditions(episode.edited.scene.row(row)).items()
 
 
-def _put(writer: EpisodeWriter, topic: str, stamp_ns: int, message: Any, qos: QosName) -> None:
+def _serialized(topic: str, stamp_ns: int, message: Any, qos: QosName) -> Message:
     kind = message.__msgtype__
-    writer.write(topic, kind, stamp_ns, typestore().serialize_cdr(message, kind), qos)
+    return topic, kind, stamp_ns, bytes(typestore().serialize_cdr(message, kind)), qos

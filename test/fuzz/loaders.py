@@ -13,8 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import trimesh
-from episode_factory import Scene, write_scene
-from footage_factory import MADE, footage_clip
+from drawn_episode import MADE, drawn_episode, footage_clip
 from PIL import Image
 from recording_files import BagFile, picture, write_rgbd, write_video
 
@@ -156,7 +155,7 @@ def own_metadata(folder: Path) -> Path:
 
 
 def own_episode(folder: Path) -> Path:
-    write_scene(folder / 'episode_0000', Scene(size=(96, 64), synth=(48, 32), frames=FRAMES, points=200, tracks=40))
+    write_episode(folder / 'episode_0000', drawn_episode(FRAMES))
     return next((folder / 'episode_0000').glob('*.mcap'))
 
 

@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from chromium import Chromium, find_chromium
-from episode_factory import Scene, fidelity, render, write_scene
-from footage_factory import MADE, footage_clip
+from drawn_episode import MADE, drawn_episode, footage_clip
 from PIL import Image
 
 from hoigen.episodes import webpage, write_episode
 from hoigen.episodes.report import write_report
 from hoigen.records import Episode
 
-SCENE = Scene(size=(360, 240), synth=(96, 64), frames=9, points=3000, tracks=40)
+SIZES = {'frames': 9, 'size': (360, 240), 'generated_size': (96, 64), 'points': 3000}
+DRAWN = drawn_episode(**SIZES)
 PANELS = ('source', 'tracking', 'coloured', 'generated')
 
 pytestmark = pytest.mark.skipif(find_chromium() is None, reason='no chromium here (Debian: apt-get install chromium)')
@@ -37,17 +37,8 @@ PIXELS = """(async () => {
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp('demo')
     for number in range(3):
-        write_scene(
-            folder / f'episode_{number:04d}',
-            Scene(
-                **vars(SCENE)
-                | {
-                    'seed': number,
-                    'episode': number,
-                    'rejected': 'fidelity: expected 0.5, got 0.3' if number == 2 else '',
-                }
-            ),
-        )
+        rejected = 'fidelity: expected 0.5, got 0.3' if number == 2 else ''
+        write_episode(folder / f'episode_{number:04d}', drawn_episode(**SIZES, number=number, rejected=rejected))
     write_report(folder)
     return folder / 'report.html'
 
@@ -111,13 +102,13 @@ def test_panels_show_the_chosen_frame_exactly(opened: Chromium) -> None:
     seen = []
     for frame in (7, 2, 8, 0):
         choose(opened, frame)
-        expected = render(SCENE, frame, SCENE.synth)[0][..., ::-1]
-        np.testing.assert_array_equal(shown(opened, 'generated')[0], expected)
-        difference = np.abs(shown(opened, 'source')[0].astype(int) - render(SCENE, frame, SCENE.size)[0])
+        np.testing.assert_array_equal(shown(opened, 'generated')[0], DRAWN.generated.frames[frame])
+        difference = np.abs(shown(opened, 'source')[0].astype(int) - DRAWN.clip.rgb[frame])
         assert difference.mean() < 4  # WebP
         seen.append((shown(opened, 'tracking')[0].tobytes(), shown(opened, 'coloured')[0].tobytes()))
         assert opened.evaluate('document.querySelector("article").dataset.frame') == str(frame)
-        assert f'{SCENE.stamp_ns(frame) / 1e9:.9f} s' in opened.evaluate('document.querySelector(".now").innerText')
+        stamp_s = DRAWN.clip.stamps_ns[frame] / 1e9
+        assert f'{stamp_s:.9f} s' in opened.evaluate('document.querySelector(".now").innerText')
     assert len(set(seen)) == 4
 
 
@@ -140,14 +131,14 @@ def test_charts_follow_and_lead_the_player(opened: Chromium) -> None:
     assert opened.evaluate('document.querySelector("article").dataset.frame') == '4'
     assert (
         opened.evaluate('document.querySelector(".chart.height output").innerText')
-        == f'{100 * SCENE.balls(4)[0][-1][2]:.1f} cm'
+        == f'{100 * DRAWN.clip.labels[4].T_world_object[2, 3]:.1f} cm'
     )
 
 
 def test_fidelity_shows_its_parts_and_a_rejected_episode_its_reason(opened: Chromium, tmp_path: Path) -> None:
     """Mask and motion beside their value and in its chart; what was rejected is not taken for what is missing."""
     choose(opened, 4)
-    value = fidelity(SCENE, 4)
+    value = DRAWN.generated.fidelity.value[4]
     assert (
         opened.evaluate('document.querySelector(".chart.truth output").innerText')
         == f'{value:.3f}mask {value:.2f} motion {value + 0.02:.2f}'
@@ -156,7 +147,7 @@ def test_fidelity_shows_its_parts_and_a_rejected_episode_its_reason(opened: Chro
         '[...document.querySelectorAll("article")[0].querySelectorAll(".chart.truth path.part")]'
         '.map(path => path.getAttribute("d").split("L").length)'
     )
-    assert lines == [SCENE.frames] * 2
+    assert lines == [9] * 2
     opened.evaluate('document.querySelectorAll("article")[2].scrollIntoView()')
     opened.wait_for('document.querySelectorAll("article")[2].dataset.ready')
     last = 'document.querySelectorAll("article")[2].querySelector'
@@ -206,14 +197,14 @@ def test_images_beside_the_page_come_when_they_are_in_view(
 ) -> None:
     """Of a long run: the same frames as those in the page; without the files, the page says which are missing."""
     monkeypatch.setattr(webpage, 'INSIDE_BYTES', 0)
-    write_scene(tmp_path / 'episode_0000', SCENE)
+    write_episode(tmp_path / 'episode_0000', DRAWN)
     page = write_report(tmp_path)
     assert len(page.read_text()) < 100_000
     browser.problems.clear()
     browser.open(page, width=1280, height=900)
     browser.wait_for('document.querySelector("article")?.dataset.ready')
     choose(browser, 7)
-    np.testing.assert_array_equal(shown(browser, 'generated')[0], render(SCENE, 7, SCENE.synth)[0][..., ::-1])
+    np.testing.assert_array_equal(shown(browser, 'generated')[0], DRAWN.generated.frames[7])
     assert browser.problems == []
     (tmp_path / 'report_frames' / '00000.js').unlink()
     browser.open(page, width=1280, height=900)

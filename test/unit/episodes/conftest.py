@@ -3,25 +3,27 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from episode_factory import Message, Scene, messages, write_scene
+from drawn_episode import drawn_episode
 
-SMALL = Scene(size=(96, 64), synth=(48, 32), frames=5, points=200, tracks=40)
-
-
-@pytest.fixture(scope='session')
-def scene() -> Scene:
-    """Five frames, small pictures: every topic, little data."""
-    return SMALL
+from hoigen.episodes import write_episode
+from hoigen.episodes.whole import Message, messages_of
+from hoigen.records import Episode
 
 
 @pytest.fixture(scope='session')
-def recorded(scene: Scene) -> list[Message]:
-    return list(messages(scene))
+def drawn() -> Episode:
+    """Five frames, small images: every topic, little data."""
+    return drawn_episode()
 
 
 @pytest.fixture(scope='session')
-def episode(tmp_path_factory: pytest.TempPathFactory, scene: Scene) -> Path:
-    """A finished bag of the small scene; read only."""
+def recorded(drawn: Episode) -> list[Message]:
+    return list(messages_of(drawn))
+
+
+@pytest.fixture(scope='session')
+def episode(tmp_path_factory: pytest.TempPathFactory, drawn: Episode) -> Path:
+    """A finished bag of it; read only."""
     folder = tmp_path_factory.mktemp('bags') / 'episode_0000'
-    write_scene(folder, scene)
+    write_episode(folder, drawn)
     return folder

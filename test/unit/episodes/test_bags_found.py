@@ -6,22 +6,22 @@ import shutil
 from pathlib import Path
 
 import pytest
-from episode_factory import Scene, write_scene
+from drawn_episode import drawn_episode
 
 from hoigen.editing.clips.recorded import read_recorded
-from hoigen.episodes import EpisodeError, cut_episode, find_bags, load_clip, one_bag
+from hoigen.episodes import EpisodeError, cut_episode, find_bags, load_clip, one_bag, write_episode
 from hoigen.episodes.commands import RecoverConfig, recover_episode
 from hoigen.episodes.report import write_report
 from hoigen.video import clips, generate, make
 from hoigen.video.options import ClipsConfig
 
-TINY = Scene(size=(48, 32), synth=(12, 8), frames=3, points=60, tracks=5)
+TINY = drawn_episode(3, (48, 32), (12, 8), points=60)
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     """runs/ with a bag, a nested run of one bag, two loose .mcap files and what is no bag."""
-    write_scene(tmp_path / 'runs' / 'episode_0000', TINY)
+    write_episode(tmp_path / 'runs' / 'episode_0000', TINY)
     shutil.copytree(tmp_path / 'runs' / 'episode_0000', tmp_path / 'runs' / 'night' / 'two' / 'episode_0000')
     file = tmp_path / 'runs' / 'episode_0000' / 'episode_0000.mcap'
     for loose in ('loose/a.mcap', 'loose/b.MCAP', '.unfinished/c/c.mcap', 'other/notes.txt'):
@@ -66,7 +66,7 @@ def test_what_is_no_bag_is_refused(run: Path) -> None:
 
 def test_a_bag_that_was_cut_is_a_bag(run: Path) -> None:
     """Its file keeps a name of its own: the folder's name is the bag's."""
-    summary = cut_episode(run / 'episode_0000', lambda stamp_ns: stamp_ns <= TINY.stamp_ns(1), generated=True)
+    summary = cut_episode(run / 'episode_0000', lambda stamp_ns: stamp_ns <= TINY.clip.stamps_ns[1], generated=True)
     assert summary.frames == 2
     assert [bag.label for bag in find_bags([run / 'episode_0000'])] == ['episode_0000']
     assert len(load_clip(run / 'episode_0000').stamps_ns) == 2

@@ -10,13 +10,13 @@ import signal
 import subprocess
 import sys
 import textwrap
-from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 import pytest
-from footage_factory import FRAMES, MADE, footage_clip
+from drawn_episode import MADE, footage_clip
 from rosbags.highlevel import AnyReader
+from same_record import same_record
 
 from hoigen.episodes import (
     EpisodeDamaged,
@@ -36,31 +36,12 @@ from hoigen.records import Clip, Episode
 from hoigen.video.clips import make_clips
 from hoigen.video.options import ClipsConfig
 
+FRAMES = 5
+
 
 @pytest.fixture(scope='module')
 def clip() -> Clip:
     return footage_clip()
-
-
-def same(got: Clip, want: Clip) -> None:
-    """Every array bit for bit, NaN too; cameras and labels."""
-    for name in (field.name for field in fields(Clip)):
-        array = getattr(want, name)
-        if isinstance(array, np.ndarray):
-            assert getattr(got, name).dtype == array.dtype
-            assert getattr(got, name).shape == array.shape
-            assert getattr(got, name).tobytes() == np.ascontiguousarray(array).tobytes(), name
-    for one, other in zip(got.cameras, want.cameras, strict=True):
-        assert (one.width, one.height) == (other.width, other.height)
-        np.testing.assert_array_equal(one.K, other.K)
-        np.testing.assert_allclose(one.T_world_cam, other.T_world_cam, rtol=0, atol=1e-12)
-    for a, b in zip(got.labels, want.labels, strict=True):
-        for name in ('joint_names', 'task', 'episode', 'frame', 'last'):
-            assert getattr(a, name) == getattr(b, name)
-        assert len(a.joint_positions) == len(a.action) == len(a.contacts.forces_n) == 0
-        assert (a.T_world_object is None) == (b.T_world_object is None)
-        if a.T_world_object is not None:
-            np.testing.assert_allclose(a.T_world_object, b.T_world_object, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize(('points', 'tracks'), [(300, 20), (0, 0)])
@@ -69,7 +50,7 @@ def test_a_clip_comes_back_as_it_was(tmp_path: Path, points: int, tracks: int) -
     want = footage_clip(points, tracks)
     summary = write_episode(tmp_path / 'clips' / 'clip_0006', Episode(want, MADE))
     assert (summary.folder, summary.frames) == (tmp_path / 'clips' / 'clip_0006', FRAMES)
-    same(load_clip(summary.folder), want)
+    same_record(load_clip(summary.folder), want, atol=1e-12)
     with EpisodeReader(summary.folder) as reader:
         assert reader.provenance('condition/provenance') == MADE
         assert reader.provenance() is None
@@ -131,7 +112,7 @@ KILLED = textwrap.dedent("""
     from hoigen.episodes import write_episode
     from hoigen.records import Episode
     from hoigen.episodes.storage import BagWriter
-    from footage_factory import MADE, footage_clip
+    from drawn_episode import MADE, footage_clip
     write = BagWriter.write
     def until_the_end(self, connection, stamp_ns, cdr):
         write(self, connection, stamp_ns, cdr)

@@ -9,24 +9,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from episode_factory import Scene, write_scene
+from drawn_episode import drawn_episode
 from mcap.reader import make_reader
 from mcap.writer import Writer
 from rosbags.rosbag2 import Reader
 
-from hoigen.episodes import EpisodeDamaged, EpisodeError, EpisodeReader, load_clip, recover
+from hoigen.episodes import EpisodeDamaged, EpisodeError, EpisodeReader, load_clip, recover, write_episode
 from hoigen.episodes.commands import RecoverConfig, recover_episode
 from hoigen.episodes.report import write_report
 from hoigen.records import Clip
 
-TINY = Scene(size=(24, 16), synth=(12, 8), frames=3, points=20, tracks=5)
 FOOTER = 29 + 8
 
 
 @pytest.fixture(scope='module')
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp('whole') / 'bag'
-    write_scene(folder, TINY)
+    write_episode(folder, drawn_episode(3, (24, 16), (12, 8), points=20))
     return folder
 
 

@@ -5,73 +5,50 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import yaml
-from episode_factory import T_WORLD_CAM, Message, Scene, fidelity, messages, render, write_scene
+from drawn_episode import MADE, drawn_episode, edited
 from mcap.reader import make_reader
+from same_record import same_record
 
-from hoigen.episodes import EpisodeError, EpisodeReader, EpisodeWriter, recover
+from hoigen.episodes import EpisodeError, EpisodeReader, EpisodeWriter, recover, write_episode
 from hoigen.episodes.storage import SCHEMA, SCHEMA_VERSION, BagWriter
-from hoigen.geometry.camera import project
+from hoigen.episodes.whole import Message, messages_of
 from hoigen.messages.definitions import typestore
+from hoigen.records import Episode
+
+DRAWN = drawn_episode()
 
 
-def test_clip_is_the_scene(episode: Path, scene: Scene) -> None:
-    """Pictures, depth, mask, camera and labels of every frame are those that were recorded, in their order."""
-    with EpisodeReader(episode) as reader:
-        clip = reader.clip()
+@pytest.mark.parametrize(
+    'want',
+    [
+        DRAWN,
+        drawn_episode(rejected='fidelity: expected 0.5, got 0.3'),
+        edited(DRAWN),
+        edited(DRAWN, scene=False),
+        replace(edited(DRAWN), clip_provenance=MADE, assets=(), mesh_frames=(), depth_m=None),
+    ],
+    ids=['accepted', 'rejected', 'edited', 'edited without conditions', 'edited footage'],
+)
+def test_an_episode_comes_back_as_it_was(want: Episode, tmp_path: Path) -> None:
+    """Scene, meshes, measured depth, conditions, frames, fidelity, provenance and what became of it."""
+    assert write_episode(tmp_path / 'bag', want).generated == (want.generated is not None)
+    with EpisodeReader(tmp_path / 'bag') as reader:
         assert reader.complete
         assert reader.faults() == ()
-    for frame in range(scene.frames):
-        rgb, depth, mask = render(scene, frame, scene.size)
-        np.testing.assert_array_equal(clip.rgb[frame], rgb)
-        np.testing.assert_array_equal(clip.mask[frame], mask)
-        np.testing.assert_array_equal(clip.depth_m[frame], np.where(mask > 0, depth, np.nan))
-        np.testing.assert_allclose(clip.cameras[frame].T_world_cam, T_WORLD_CAM, atol=1e-9)
-        np.testing.assert_allclose(clip.labels[frame].T_world_object[:3, 3], scene.balls(frame)[0][-1])
-    assert clip.labels[-1].last
-    assert len(clip.labels[-1].contacts.forces_n) == 4
-    assert clip.stamps_ns.tolist() == [scene.stamp_ns(n) for n in range(scene.frames)]
-
-
-def test_points_keep_their_place_and_colour(episode: Path, scene: Scene) -> None:
-    """A point known in frame 0 lies in the first picture where its colour was taken."""
-    with EpisodeReader(episode) as reader:
-        clip = reader.clip()
-    known = clip.point_rgb_known
-    pixels, _ = project(clip.cameras[0], clip.points[0, known])
-    u, v = np.rint(pixels).astype(int).T
-    np.testing.assert_array_equal(clip.rgb[0, v, u], clip.point_rgb[known])
-    assert known.sum() > 20
-    assert set(clip.point_role) == {1, 2}
-    np.testing.assert_array_equal(clip.tracks, clip.points[:, : scene.tracks])
-    np.testing.assert_array_equal(clip.track_visible, clip.point_visible[:, : scene.tracks])
-
-
-def test_generated_clip_comes_with_labels_and_provenance(episode: Path, scene: Scene) -> None:
-    """A generated frame keeps the stamp and the true labels of the scene that drove it."""
-    with EpisodeReader(episode) as reader:
-        generated, clip = reader.generated(), reader.clip()
-    assert generated is not None
-    np.testing.assert_array_equal(generated.frames[2], render(scene, 2, scene.synth)[0][..., ::-1])
-    want = np.array([fidelity(scene, n) for n in range(scene.frames)])
-    for name, scores in (('value', want), ('mask', want), ('motion', want + 0.02)):
-        np.testing.assert_allclose(getattr(generated.fidelity, name), scores, rtol=1e-6)
-    assert generated.stamps_ns.tolist() == clip.stamps_ns.tolist()
-    assert [label.frame for label in generated.labels] == list(range(scene.frames))
-    assert generated.provenance.config['steps'] == 4
-    assert generated.cameras[0].width == scene.synth[0]
+        assert reader.rejection() == ('fidelity: expected 0.5, got 0.3' if want.rejected else None)
+        same_record(reader.episode(), want, atol=1e-12)
 
 
 @pytest.mark.parametrize(('version', 'got'), [('1', '1'), ('', 'none')])
 def test_a_bag_of_another_schema_version_is_refused_by_name(
-    tmp_path: Path, scene: Scene, version: str, got: str
+    tmp_path: Path, recorded: list[Message], version: str, got: str
 ) -> None:
     """Its messages may mean something else; a recording of another program has no version. Killed ones, too."""
     folder = tmp_path / 'episode_0000'
     bag, connections = BagWriter(folder, version), {}
-    for topic, msgtype, stamp_ns, cdr, _ in messages(scene):
+    for topic, msgtype, stamp_ns, cdr, _ in recorded:
         if topic not in connections:
             connections[topic] = bag.add_connection(f'/{topic}', msgtype, typestore=typestore())
         bag.write(connections[topic], stamp_ns, cdr)
@@ -94,29 +71,20 @@ def test_the_schema_version_is_where_any_reader_of_bags_finds_it(episode: Path) 
     assert {channel.metadata[SCHEMA] for channel in channels} == {SCHEMA_VERSION}
 
 
-def test_a_rejected_episode_is_whole_without_generated_frames_and_says_why(tmp_path: Path, scene: Scene) -> None:
-    """Its scene stays to be used, its provenance tells the tries; a topic of the scene that is missing is a fault."""
-    summary = write_scene(tmp_path / 'bag', replace(scene, rejected='fidelity: expected 0.5, got 0.3'))
-    assert not summary.generated
-    with EpisodeReader(tmp_path / 'bag') as reader:
-        assert reader.faults() == ()
-        assert reader.rejection() == 'fidelity: expected 0.5, got 0.3'
-        assert reader.generated() is None
-        assert len(reader.clip().stamps_ns) == scene.frames
+def test_a_rejected_episode_that_lacks_a_topic_of_its_scene_is_at_fault(tmp_path: Path) -> None:
     lacking = EpisodeWriter(tmp_path / 'lacking')
-    for message in messages(replace(scene, rejected='why')):
+    for message in messages_of(drawn_episode(rejected='why')):
         if message[0] != 'condition/mask':
-            lacking.write(*message)  # type: ignore[arg-type]
+            lacking.write(*message)
     with pytest.raises(EpisodeError, match='/condition/mask: expected 5 messages'):
         lacking.close(generated=False)
 
 
-def test_assets_and_images(episode: Path, scene: Scene) -> None:
-    """The mesh table has its roles; pictures come one at a time with their stamps."""
+def test_images(episode: Path, drawn: Episode) -> None:
+    """One at a time, with their stamps."""
     with EpisodeReader(episode) as reader:
-        assert [asset.role for asset in reader.assets()] == ['hand'] * 5 + ['object']
-        stamps = [stamp for stamp, picture in reader.images('camera/depth') if picture.shape == scene.size[::-1]]
-    assert stamps == [scene.stamp_ns(n) for n in range(scene.frames)]
+        stamps = [stamp for stamp, picture in reader.images('camera/depth') if picture.shape == (64, 96)]
+    assert stamps == drawn.clip.stamps_ns.tolist()
 
 
 def test_a_bag_without_generated_frames_gives_none(tmp_path: Path, recorded: list[Message]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -11,32 +12,40 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from episode_factory import Message, Scene
+from drawn_episode import drawn_episode
 from rosbags.rosbag2 import Reader
 
 from hoigen.episodes import EpisodeDamaged, EpisodeError, EpisodeExists, EpisodeReader, EpisodeWriter, recover
+from hoigen.episodes.whole import Message, messages_of
+from hoigen.records import Episode
 
 KILLED = textwrap.dedent("""
-    import sys
+    import pickle, sys
+    from itertools import groupby
     from pathlib import Path
-    from episode_factory import Messages, Scene, frame_messages, synth_messages
     from hoigen.episodes import EpisodeWriter
-    scene, writer = Scene(), EpisodeWriter(Path(sys.argv[1]))
-    build = Messages(scene)
-    for part in (frame_messages, synth_messages):
-        for frame in range(scene.frames):
-            for topic, msgtype, message in part(build, frame):
-                writer.write(topic, msgtype, scene.stamp_ns(frame), build.cdr(msgtype, message))
-            print(part.__name__, frame, flush=True)
-            sys.stdin.readline()
+    messages, writer = pickle.loads(Path(sys.argv[1]).read_bytes()), EpisodeWriter(Path(sys.argv[2]))
+    for (generated, stamp_ns), frame in groupby(messages, lambda message: (message[0][:5] == 'synth', message[2])):
+        for message in frame:
+            writer.write(*message)
+        print('generated' if generated else 'scene', stamp_ns, flush=True)
+        sys.stdin.readline()
 """)
 
 
-def kill_after(folder: Path, line: str) -> None:
+@pytest.fixture(scope='module')
+def messages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Those of a long recording, for a child: the generated frames last, as a graph makes them."""
+    made = sorted(messages_of(drawn_episode(17, (180, 120))), key=lambda message: message[0].startswith('synth/'))
+    file = tmp_path_factory.mktemp('messages') / 'made.pickle'
+    file.write_bytes(pickle.dumps(made))
+    return file
+
+
+def kill_after(messages: Path, folder: Path, line: str) -> None:
     """Record in a child process; kill it with -9 once it has said ``line``, in the middle of its work."""
-    path = [str(Path(__file__).parents[2]), *sys.path]
     with subprocess.Popen(
-        [sys.executable, '-c', f'import sys; sys.path[:0] = {path!r}\n{KILLED}', str(folder)],
+        [sys.executable, '-c', KILLED, str(messages), str(folder)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -60,24 +69,20 @@ def truncated(episode: Path, folder: Path, size: int) -> Path:
 
 
 @pytest.mark.parametrize(
-    ('line', 'topics', 'frames'),
+    ('kind', 'topics'),
     [
-        (
-            'frame_messages 9',
-            ('/camera/image', '/camera/depth', '/labels', '/condition/points', '/condition/depth'),
-            10,
-        ),
-        ('synth_messages 9', ('/synth/image', '/synth/fidelity', '/synth/labels'), 10),
+        ('scene', ('/camera/image', '/camera/depth', '/labels', '/condition/points', '/condition/depth')),
+        ('generated', ('/synth/image', '/synth/fidelity', '/synth/labels')),
     ],
 )
-def test_kill_9_loses_at_most_a_frame(tmp_path: Path, line: str, topics: tuple[str, ...], frames: int) -> None:
+def test_kill_9_loses_at_most_a_frame(messages: Path, tmp_path: Path, kind: str, topics: tuple[str, ...]) -> None:
     """A recorder killed between two frames has lost at most the last frame; small generated ones count, too."""
-    kill_after(tmp_path / 'bag', line)
+    kill_after(messages, tmp_path / 'bag', f'{kind} {9 * 125_000_000}')
     assert not (tmp_path / 'bag' / 'metadata.yaml').exists()
     with EpisodeReader(tmp_path / 'bag') as reader:
         assert not reader.complete
         kept = {topic: reader.counts[topic] for topic in topics}
-    assert all(count >= frames - 1 for count in kept.values()), kept
+    assert all(count >= 9 for count in kept.values()), kept
     with Reader(recover(tmp_path / 'bag')) as bag:
         assert {c.topic: c.msgcount for c in bag.connections if c.topic in topics} == kept
 
@@ -118,18 +123,18 @@ def test_a_finished_bag_that_lost_its_end_is_still_read(tmp_path: Path, episode:
         assert reader.counts['/labels'] == 5
 
 
-def test_clip_of_a_killed_recording(tmp_path: Path, scene: Scene, recorded: list[Message]) -> None:
+def test_clip_of_a_killed_recording(tmp_path: Path, drawn: Episode, recorded: list[Message]) -> None:
     """The whole frames of a killed recording become a clip on request only."""
     writer = EpisodeWriter(tmp_path / 'bag')
     for message in recorded:
-        if message[2] < scene.stamp_ns(3) or message[0] in ('camera/image', 'labels'):
+        if message[2] < drawn.clip.stamps_ns[3] or message[0] in ('camera/image', 'labels'):
             writer.write(*message)
     writer._bag.flush()
     os.truncate(tmp_path / 'bag' / 'bag.mcap', (tmp_path / 'bag' / 'bag.mcap').stat().st_size)
     with EpisodeReader(tmp_path / 'bag') as reader:
         with pytest.raises(EpisodeError, match='/condition/points: expected 5'):
             reader.clip()
-        assert reader.clip(whole=False).stamps_ns.tolist() == [scene.stamp_ns(n) for n in range(3)]
+        assert reader.clip(whole=False).stamps_ns.tolist() == drawn.clip.stamps_ns[:3].tolist()
 
 
 def test_recover_refuses_what_needs_no_recovery(tmp_path: Path, episode: Path) -> None:

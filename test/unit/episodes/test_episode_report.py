@@ -6,19 +6,22 @@ import base64
 import io
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-from episode_factory import Scene, fidelity, messages, render, write_scene
+from drawn_episode import drawn_episode
 from PIL import Image
 
-from hoigen.episodes import EpisodeError, EpisodeWriter, recover
+from hoigen.episodes import EpisodeError, EpisodeWriter, recover, write_episode
 from hoigen.episodes.report import write_report
+from hoigen.episodes.whole import messages_of
 
-SHOWN = Scene(size=(144, 96), synth=(96, 64), frames=6, points=2000, tracks=40)
+SHOWN = drawn_episode(6, (144, 96), (96, 64), points=2000)
+FRAMES, RATE_HZ = 6, 8
 
 
 @pytest.fixture(scope='module')
@@ -26,7 +29,9 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with two episodes and their report; read only."""
     folder = tmp_path_factory.mktemp('demo')
     for number in range(2):
-        write_scene(folder / f'episode_{number:04d}', Scene(**vars(SHOWN) | {'seed': number, 'episode': number}))
+        write_episode(
+            folder / f'episode_{number:04d}', drawn_episode(6, (144, 96), (96, 64), points=2000, number=number)
+        )
     write_report(folder)
     return folder
 
@@ -42,23 +47,21 @@ def picture(uri: str) -> np.ndarray:
 
 def test_page_holds_the_generated_frames_themselves(reported: Path) -> None:
     """Who looks at the report judges the generator's own pixels."""
-    for seed, content in enumerate(contents(reported)):
-        scene = Scene(**vars(SHOWN) | {'seed': seed})
+    for number, content in enumerate(contents(reported)):
         shown = [picture(uri) for uri in content['panels']['generated']]
-        expected = [render(scene, frame, scene.synth)[0][..., ::-1] for frame in range(scene.frames)]
-        np.testing.assert_array_equal(shown, expected)
+        made = drawn_episode(6, (144, 96), (96, 64), points=2000, number=number).generated
+        np.testing.assert_array_equal(shown, made.frames)
 
 
 def test_page_shows_the_labels_of_each_frame(reported: Path) -> None:
     """Stamps, object height, forces and fidelity stand at the frame they belong to."""
     content = contents(reported)[0]
-    assert content['stamps'] == [f'{SHOWN.stamp_ns(n) / 1e9:.9f}' for n in range(SHOWN.frames)]
+    assert content['stamps'] == [f'{stamp_ns / 1e9:.9f}' for stamp_ns in SHOWN.clip.stamps_ns]
     heights = [frame['position'][2] for frame in content['frames']]
-    np.testing.assert_allclose(heights, [SHOWN.balls(n)[0][-1][2] for n in range(SHOWN.frames)], atol=1e-4)
+    np.testing.assert_allclose(heights, [labels.T_world_object[2, 3] for labels in SHOWN.clip.labels], atol=1e-4)
     assert [len(frame['forces']) for frame in content['frames']] == [0, 0, 0, 4, 4, 4]
-    want = np.array([fidelity(SHOWN, n) for n in range(SHOWN.frames)])
-    for name, scores in (('value', want), ('mask', want), ('motion', want + 0.02)):
-        np.testing.assert_allclose(content['fidelity'][name], scores, atol=1e-4)
+    for name in ('value', 'mask', 'motion'):
+        np.testing.assert_allclose(content['fidelity'][name], getattr(SHOWN.generated.fidelity, name), atol=1e-4)
     assert content['provenance']['timings'] == {'conditions_s': '0.41', 'generate_s': '9.7'}
     assert content['faults'] == []
 
@@ -95,10 +98,10 @@ def test_preview_is_a_playable_video_that_moves(reported: Path) -> None:
         decoded = list(file.decode(stream))
         frames = [frame.to_ndarray(format='rgb24') for frame in decoded]
         seconds = [frame.time for frame in decoded]
-    assert len(frames) == 2 * 2 * SHOWN.frames + 1
-    length = (SHOWN.frames - 1) / SHOWN.rate_hz + 0.5
-    np.testing.assert_allclose(seconds[1], 1 / SHOWN.rate_hz, atol=1e-3)
-    np.testing.assert_allclose(seconds[SHOWN.frames], length, atol=1e-3)
+    assert len(frames) == 2 * 2 * FRAMES + 1
+    length = (FRAMES - 1) / RATE_HZ + 0.5
+    np.testing.assert_allclose(seconds[1], 1 / RATE_HZ, atol=1e-3)
+    np.testing.assert_allclose(seconds[FRAMES], length, atol=1e-3)
     np.testing.assert_allclose(seconds[-1], 4 * length, atol=1e-3)
     height, width = frames[0].shape[:2]
     assert width == 1440
@@ -110,9 +113,9 @@ def test_preview_is_a_playable_video_that_moves(reported: Path) -> None:
 
 def test_broken_bags_are_named_and_the_others_shown(tmp_path: Path) -> None:
     """One bad episode costs neither the report nor the truth about it."""
-    write_scene(tmp_path / 'episode_0000', SHOWN)
+    write_episode(tmp_path / 'episode_0000', SHOWN)
     killed = EpisodeWriter(tmp_path / 'episode_0001')
-    for message in messages(SHOWN):
+    for message in messages_of(SHOWN):
         if not message[0].startswith(('synth', 'provenance')):
             killed.write(*message)
     killed._bag.flush()
@@ -122,19 +125,19 @@ def test_broken_bags_are_named_and_the_others_shown(tmp_path: Path) -> None:
     whole, unfinished, unreadable = contents(tmp_path)
     assert whole['faults'] == []
     assert 'was not closed' in unfinished['faults'][0]
-    assert unfinished['panels']['generated'] == [None] * SHOWN.frames
-    assert unfinished['fidelity'] == dict.fromkeys(('value', 'mask', 'motion'), [None] * SHOWN.frames)
+    assert unfinished['panels']['generated'] == [None] * FRAMES
+    assert unfinished['fidelity'] == dict.fromkeys(('value', 'mask', 'motion'), [None] * FRAMES)
     assert 'episode_0002' in unreadable['error']
 
 
 def test_a_rejected_episode_is_shown_with_its_reason_and_its_tries(tmp_path: Path) -> None:
     """Nobody takes it for a recording that broke; the scene is shown, and what the tries reached."""
-    write_scene(tmp_path / 'episode_0000', Scene(**vars(SHOWN) | {'rejected': 'fidelity: expected 0.5, got 0.3'}))
+    write_episode(tmp_path / 'episode_0000', drawn_episode(rejected='fidelity: expected 0.5, got 0.3'))
     write_report(tmp_path)
-    content = contents(tmp_path)[0]
+    [content] = contents(tmp_path)
     assert content['rejection'] == 'fidelity: expected 0.5, got 0.3'
     assert content['faults'] == []
-    assert content['panels']['generated'] == [None] * SHOWN.frames
+    assert content['panels']['generated'] == [None] * 5
     assert content['panels']['source'][0]
     assert content['provenance']['settings']['tries'] == 'seed 7, fidelity 0.3'
 
@@ -143,14 +146,15 @@ def test_frames_whose_fidelity_is_not_known_are_shown_as_generated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """NaN is read back, is null on the page, and the video does not say "not generated" of a frame that it shows."""
-    known = fidelity
-    monkeypatch.setattr('episode_factory.fidelity', lambda scene, frame: np.nan if frame == 2 else known(scene, frame))
+    known = SHOWN.generated.fidelity
+    value = np.where(np.arange(FRAMES) == 2, np.float32(np.nan), known.value)
+    unknown = replace(SHOWN, generated=replace(SHOWN.generated, fidelity=replace(known, value=value)))
     captions: list[str] = []
     monkeypatch.setattr('hoigen.episodes.preview._write', lambda pen, place, text, *_: captions.append(text))
-    write_scene(tmp_path / 'episode_0000', SHOWN)
+    write_episode(tmp_path / 'episode_0000', unknown)
     write_report(tmp_path)
     content = contents(tmp_path)[0]
-    assert [value is None for value in content['fidelity']['value']] == [n == 2 for n in range(SHOWN.frames)]
+    assert [value is None for value in content['fidelity']['value']] == [n == 2 for n in range(FRAMES)]
     assert content['panels']['generated'][2]
     assert content['faults'] == []
     assert captions.count('fidelity not measured') == 1
@@ -159,7 +163,7 @@ def test_frames_whose_fidelity_is_not_known_are_shown_as_generated(
 
 def test_a_recovered_recording_is_shown_once(tmp_path: Path) -> None:
     """The bag that recover made stands for the recording it was made of."""
-    write_scene(tmp_path / 'episode_0000', SHOWN)
+    write_episode(tmp_path / 'episode_0000', SHOWN)
     (tmp_path / 'episode_0000' / 'metadata.yaml').unlink()
     bag = tmp_path / 'episode_0000' / 'episode_0000.mcap'
     bag.write_bytes(bag.read_bytes()[:-100])
@@ -171,7 +175,7 @@ def test_a_recovered_recording_is_shown_once(tmp_path: Path) -> None:
 def test_markup_in_a_task_is_text(tmp_path: Path) -> None:
     """A task sentence cannot end the page's script or start one."""
     writer = EpisodeWriter(tmp_path / 'episode_0000')
-    for topic, msgtype, stamp_ns, cdr, qos in messages(SHOWN):
+    for topic, msgtype, stamp_ns, cdr, qos in messages_of(SHOWN):
         writer.write(topic, msgtype, stamp_ns, cdr.replace(b'pick up the ball', b'</script><b>&x;!'), qos)
     writer.close()
     write_report(tmp_path)
@@ -191,7 +195,7 @@ def test_nothing_to_show_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
 
 def test_the_page_of_an_extraction_stays(tmp_path: Path) -> None:
     """`hoigen extract` wrote a page of its own there; a clip of it can have one of this kind in its own folder."""
-    write_scene(tmp_path / 'clip_0000', SHOWN)
+    write_episode(tmp_path / 'clip_0000', SHOWN)
     (tmp_path / 'extract.json').write_text('{}')
     (tmp_path / 'report').mkdir()
     (tmp_path / 'report.html').write_text('of the extraction')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 import textwrap
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from episode_factory import WORLD, Message, Messages, Scene, messages, write_scene
+from drawn_episode import ENCODER, drawn_episode
 from mcap.reader import make_reader
 from mcap.records import Chunk
 from mcap.stream_reader import StreamReader, breakup_chunk
@@ -19,13 +20,25 @@ from rosbags.highlevel import AnyReader
 from rosbags.interfaces import QosDurability
 from rosbags.rosbag2 import Reader
 
-from hoigen.episodes import EpisodeError, EpisodeExists, EpisodeMismatch, EpisodeWriteFailed, EpisodeWriter, recover
+from hoigen.episodes import (
+    EpisodeError,
+    EpisodeExists,
+    EpisodeMismatch,
+    EpisodeWriteFailed,
+    EpisodeWriter,
+    recover,
+    write_episode,
+)
 from hoigen.episodes.storage import CHUNK_BYTES, BagWriter, _CheckedMcap
 from hoigen.episodes.tf import TransformsOf
 from hoigen.episodes.topics import PER_FRAME
+from hoigen.episodes.whole import Message, messages_of
 from hoigen.messages.definitions import typestore
+from hoigen.messages.encode import WORLD
+from hoigen.records import Episode
 
 WRITTEN = [topic for topic in PER_FRAME if not topic.startswith('/edit/')]
+FRAMES, LARGE = 5, (720, 480)
 ONCE = {'/mesh_assets', '/provenance', '/episode_status'}
 
 
@@ -50,26 +63,26 @@ def test_every_message_comes_back_byte_for_byte(episode: Path, recorded: list[Me
     assert sorted(contents(episode)) == sorted(written)
 
 
-def test_opens_with_rosbags_from_its_own_definitions(episode: Path, scene: Scene) -> None:
+def test_opens_with_rosbags_from_its_own_definitions(episode: Path) -> None:
     """Somebody without hoigen decodes our message types from the bag alone."""
     with AnyReader([episode]) as reader:
         counts = {topic: info.msgcount for topic, info in reader.topics.items()}
-        assert counts == dict.fromkeys(WRITTEN, scene.frames) | dict.fromkeys(ONCE, 1)
+        assert counts == dict.fromkeys(WRITTEN, FRAMES) | dict.fromkeys(ONCE, 1)
         labels = [
             reader.deserialize(raw, c.msgtype)
             for c, _, raw in reader.messages([c for c in reader.connections if c.topic == '/labels'])
         ]
-    assert [message.frame for message in labels] == list(range(scene.frames))
+    assert [message.frame for message in labels] == list(range(FRAMES))
     assert labels[-1].contacts[0].force > 0
 
 
-def test_opens_with_mcap(episode: Path, scene: Scene) -> None:
+def test_opens_with_mcap(episode: Path) -> None:
     """The file is a sound MCAP file: index, statistics and definitions serve a foreign reader."""
     with (episode / 'episode_0000.mcap').open('rb') as file:
         reader = make_reader(file, decoder_factories=[DecoderFactory()], validate_crcs=True)
-        assert reader.get_summary().statistics.message_count == scene.frames * len(WRITTEN) + len(ONCE)
+        assert reader.get_summary().statistics.message_count == FRAMES * len(WRITTEN) + len(ONCE)
         forces = [message.value for _, _, _, message in reader.iter_decoded_messages(topics=['/synth/fidelity'])]
-    assert len(forces) == scene.frames
+    assert len(forces) == FRAMES
     assert all(0 < value <= 1 for value in forces)
 
 
@@ -86,7 +99,7 @@ def test_latched_topics_are_offered_transient_local(episode: Path) -> None:
 
 def test_chunks_are_small_and_hold_no_topic_twice(tmp_path: Path) -> None:
     """What is not yet handed to the operating system is never more than one message of a topic."""
-    write_scene(tmp_path / 'bag', Scene(frames=3))
+    write_episode(tmp_path / 'bag', drawn_episode(3, LARGE))
     with (tmp_path / 'bag' / 'bag.mcap').open('rb') as file:
         chunks = [record for record in StreamReader(file, emit_chunks=True).records if isinstance(record, Chunk)]
     for chunk in chunks:
@@ -96,38 +109,32 @@ def test_chunks_are_small_and_hold_no_topic_twice(tmp_path: Path) -> None:
     assert any(chunk.uncompressed_size > CHUNK_BYTES for chunk in chunks), 'no picture longer than a chunk was written'
 
 
-def test_tf_holds_camera_and_meshes_of_every_frame(episode: Path, scene: Scene) -> None:
+def test_tf_holds_camera_and_meshes_of_every_frame(episode: Path, drawn: Episode) -> None:
     """Viewers place the camera and the meshes from tf alone, at the frames' stamps."""
     with AnyReader([episode]) as reader:
         frames = [
             reader.deserialize(raw, c.msgtype).transforms
             for c, _, raw in reader.messages([c for c in reader.connections if c.topic == '/tf'])
         ]
-    assert len(frames) == scene.frames
+    assert len(frames) == FRAMES
     for frame, transforms in enumerate(frames):
         stamps = {t.header.stamp.sec * 10**9 + t.header.stamp.nanosec for t in transforms}
-        assert stamps == {scene.stamp_ns(frame)}
+        assert stamps == {drawn.clip.stamps_ns[frame]}
         assert {t.header.frame_id for t in transforms} == {WORLD}
-        assert [t.child_frame_id for t in transforms] == ['camera_optical'] + [f'ball_{n}' for n in range(6)]
-        last = transforms[-1].transform.translation
-        np.testing.assert_allclose([last.x, last.y, last.z], scene.balls(frame)[0][-1])
+        assert {t.child_frame_id for t in transforms} == {'camera_optical', 'floor', 'palm', 'finger', 'ball'}
+        ball = next(t.transform.translation for t in transforms if t.child_frame_id == 'ball')
+        np.testing.assert_allclose([ball.x, ball.y, ball.z], drawn.clip.labels[frame].T_world_object[:3, 3])
 
 
 @pytest.mark.parametrize('optical', ['eye', WORLD, None])
 def test_the_camera_moves_in_the_world_under_its_own_name(optical: str | None) -> None:
     """One that is the world itself, or whose name nobody tells, is no child of it: a viewer refuses such a loop."""
-    made, types = Messages(Scene()), typestore()
-    transforms, found = TransformsOf(types), []
-    for topic, name, message in (
-        (
-            '/camera/pose',
-            'geometry_msgs/msg/PoseStamped',
-            types.types['geometry_msgs/msg/PoseStamped'](header=made.header(0, WORLD), pose=made.pose(np.eye(4))),
-        ),
-        ('/camera/camera_info', 'sensor_msgs/msg/CameraInfo', made.camera_info(0, (60, 40))),
+    camera, transforms, found = drawn_episode().clip.cameras[0], TransformsOf(typestore()), []
+    for topic, message in (
+        ('/camera/pose', ENCODER.camera_pose(camera, ENCODER.header(0, WORLD))),
+        ('/camera/camera_info', ENCODER.camera_info(camera, ENCODER.header(0, optical or ''))),
     ):
-        message.header = made.header(0, WORLD if topic == '/camera/pose' else optical or '')
-        found += transforms.add(topic, made.cdr(name, message))
+        found += transforms.add(topic, bytes(typestore().serialize_cdr(message, message.__msgtype__)))
     moved = [transform for _, message in (*found, *transforms.rest()) for transform in message.transforms]
     assert [transform.child_frame_id for transform in moved] == (['eye'] if optical == 'eye' else [])
 
@@ -153,7 +160,7 @@ def test_mismatch_names_topic_expected_and_got(tmp_path: Path, recorded: list[Me
         writer.close()
     assert str(caught.value) == (
         f'{tmp_path / "bag"}: /synth/image: expected 5 messages with the stamps of /labels, '
-        'got 4: 1 missing (1.250000 s)'
+        'got 4: 1 missing (0.250000 s)'
     )
 
 
@@ -191,14 +198,13 @@ def test_refuses_what_it_cannot_keep_apart(tmp_path: Path, recorded: list[Messag
 
 
 FULL_DISK = textwrap.dedent("""
-    import resource, sys
+    import pickle, resource, sys
     from pathlib import Path
-    from episode_factory import Scene, messages
     from hoigen.episodes import EpisodeWriteFailed, EpisodeWriter
-    writer, done = EpisodeWriter(Path(sys.argv[1])), 0
+    writer, done, messages = EpisodeWriter(Path(sys.argv[1])), 0, pickle.loads(Path(sys.argv[3]).read_bytes())
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
     try:
-        for message in messages(Scene(frames=6)):
+        for message in messages:
             writer.write(*message)
             done += 1
     except EpisodeWriteFailed as error:
@@ -215,16 +221,17 @@ FULL_DISK = textwrap.dedent("""
 def test_full_disk_is_one_clear_error_and_a_readable_bag(tmp_path: Path, limit: int) -> None:
     """A write that the system refuses costs only the chunk that did not fit."""
     folder = tmp_path / 'bag'
-    path = [str(Path(__file__).parents[2]), *sys.path]
+    made = list(messages_of(drawn_episode(6, LARGE)))
+    (tmp_path / 'messages').write_bytes(pickle.dumps(made))
     child = subprocess.run(
-        [sys.executable, '-c', f'import sys; sys.path[:0] = {path!r}\n{FULL_DISK}', str(folder), str(limit)],
+        [sys.executable, '-c', FULL_DISK, str(folder), str(limit), str(tmp_path / 'messages')],
         capture_output=True,
         text=True,
         timeout=600,
     )
     assert child.returncode == 0, child.stdout + child.stderr
     done, said = child.stdout.split(' ', 1)
-    written = [(f'/{topic}', stamp, cdr) for topic, _, stamp, cdr, _ in messages(Scene(frames=6))][: int(done) + 1]
+    written = [(f'/{topic}', stamp, cdr) for topic, _, stamp, cdr, _ in made][: int(done) + 1]
     kept = contents(folder)
     assert 'cannot write' in said
     assert 'readable as a bag' in said

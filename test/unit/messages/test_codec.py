@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
+from copy import deepcopy
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from episode_factory import T_WORLD_CAM, Messages, Scene, frame_messages
+from drawn_episode import ENCODER, drawn_episode
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -19,19 +20,29 @@ from hoigen.episodes import EpisodeError, EpisodeReader
 from hoigen.episodes.storage import BagWriter
 from hoigen.messages import decode
 from hoigen.messages.definitions import typestore
-from hoigen.messages.encode import Encoder
+from hoigen.messages.encode import OPTICAL, WORLD, Encoder
 from hoigen.records import EpisodeState, EpisodeStatus, RecordError
 
-SCENE = Scene(size=(8, 6), frames=2, points=6, tracks=3)
+SIZE, FRAMES = (8, 6), 2
 Row = dict[str, Any]
 
 
 def rows() -> list[Row]:
     """The messages of a clip, by instant and topic, the mesh table with the first; new ones each time."""
-    build = Messages(SCENE)
-    found = [{topic: message for topic, _, message in frame_messages(build, frame)} for frame in range(SCENE.frames)]
-    found[0]['mesh_assets'] = build.assets()
-    return found
+    episode, rows = drawn_episode(FRAMES, SIZE, SIZE, points=6), []
+    for t in range(FRAMES):
+        frame = episode.clip.row(t)
+        world, optical = ENCODER.header(frame.stamp_ns, WORLD), ENCODER.header(frame.stamp_ns, OPTICAL)
+        known = {'mesh_frame': ENCODER.mesh_frame(episode.mesh_frames[t], world), **ENCODER.recorded(frame)}
+        rows.append({'camera/image': ENCODER.image(frame.rgb, optical), **known})
+    rows[0]['mesh_assets'] = ENCODER.assets(episode.assets, int(episode.clip.stamps_ns[0]))
+    return deepcopy(rows)
+
+
+def image(like: Any, pixels: np.ndarray, encoding: str) -> Any:
+    data = np.ascontiguousarray(pixels).view(np.uint8).ravel()
+    height, width = pixels.shape[:2]
+    return replace(like, height=height, width=width, encoding=encoding, step=data.size // height, data=data)
 
 
 def values(record: Any) -> Any:
@@ -118,7 +129,7 @@ def changes(draw: st.DrawFn) -> Callable[[list[Row]], None]:
     code, name = draw(st.integers(0, 4)), draw(NAMES)
 
     def change(messages: list[Row]) -> None:
-        row, make = messages[frame], Messages(SCENE)
+        row = messages[frame]
         if kind == 'quaternion':
             quaternion = row['camera/pose'].pose.orientation
             for axis in 'xyzw':
@@ -128,7 +139,7 @@ def changes(draw: st.DrawFn) -> Callable[[list[Row]], None]:
         elif kind == 'depth':
             row['condition/depth'].data[:4] = np.array([value], '<f4').view(np.uint8)
         elif kind == 'millimetres':
-            row['condition/depth'] = make.image(frame, np.full(SCENE.size[::-1], code, np.uint16), '16UC1')
+            row['condition/depth'] = image(row['condition/depth'], np.full(SIZE[::-1], code, np.uint16), '16UC1')
         elif kind == 'mask':
             row['condition/mask'].data[3] = code
         elif kind == 'role':
@@ -141,14 +152,8 @@ def changes(draw: st.DrawFn) -> Callable[[list[Row]], None]:
             row['labels'].joint_positions[0] = np.float32(value)
             row['labels'].object_pose_known = code > 2
         elif kind == 'contacts':
-            row['labels'].contacts = [
-                make.make(
-                    'hoigen/msg/Contact',
-                    force=float(np.float32(value)),
-                    position=make.xyz('geometry_msgs/msg/Point', T_WORLD_CAM[:3, 3]),
-                    normal=make.xyz('geometry_msgs/msg/Vector3', np.eye(3)[0]),
-                )
-            ] * code
+            touching = messages[-1]['labels'].contacts[0]
+            row['labels'].contacts = [replace(touching, force=float(np.float32(value)))] * code
         elif kind == 'camera':
             row['camera/camera_info'].k[code] = value
         elif kind == 'mesh':
@@ -160,13 +165,14 @@ def changes(draw: st.DrawFn) -> Callable[[list[Row]], None]:
         elif kind == 'texture':
             textured = messages[0]['mesh_assets'].assets[-code]
             pixels = np.random.default_rng(code).integers(0, 256, (1 + code, 2, 3), np.uint8)
-            textured.texture = make.image(0, pixels[:, : 2 - code // 4], ['bgr8', 'rgb8', 'rgb8', 'jpeg', 'rgb8'][code])
+            encoding = ['bgr8', 'rgb8', 'rgb8', 'jpeg', 'rgb8'][code]
+            textured.texture = image(textured.texture, pixels[:, : 2 - code // 4], encoding)
         elif kind == 'asset pose':
             row['mesh_frame'].poses[code].position.x, row['mesh_frame'].poses[0].orientation.w = value, factor
         else:
-            pixels = np.random.default_rng(code).integers(0, 256, (*SCENE.size[::-1], 4), np.uint8)
+            pixels = np.random.default_rng(code).integers(0, 256, (*SIZE[::-1], 4), np.uint8)
             encoding, channels = [('bgr8', 3), ('rgba8', 4), ('mono8', 1), ('8UC3', 3), ('jpeg', 3)][code]
-            row['camera/image'] = make.image(frame, pixels[..., :channels], encoding)
+            row['camera/image'] = image(row['camera/image'], pixels[..., :channels], encoding)
 
     return change
 
@@ -198,18 +204,17 @@ def test_rounded_poses_are_read_back(tmp_path: Path) -> None:
 def test_the_messages_themselves_are_taken() -> None:
     """What the property starts from is no refusal, and a texture is in it."""
     _, assets, instants = of_graph(rows())
-    assert [asset.texture is not None for asset in assets] == [False] * 5 + [True]
-    assert len(instants) == SCENE.frames
+    assert [asset.texture is not None for asset in assets] == [False] * 3 + [True]
+    assert len(instants) == FRAMES
 
 
 @pytest.mark.parametrize('state', EpisodeState)
 def test_a_status_is_read_as_it_was_written(state: EpisodeState) -> None:
     """The states are those of the message's definition; with and without a number of frames."""
-    encoder = Encoder(lambda name, /, **values: typestore().types[name](**values))
     assert getattr(typestore().types['hoigen/msg/EpisodeStatus'], state.name) == state
     for frames in (5, None):
         status = EpisodeStatus('synthesizer', 3, state, (1_500_000_000, 2_000_000_001), frames, 'why')
-        assert decode.episode_status(encoder.episode_status(status)) == status
+        assert decode.episode_status(ENCODER.episode_status(status)) == status
 
 
 def test_a_status_of_an_unknown_state_or_with_falling_stamps_is_refused() -> None:

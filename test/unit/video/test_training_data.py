@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from episode_factory import Scene, write_scene
+from drawn_episode import drawn_episode
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 from small_training import SIZE, write_clips
 from synthetic_scene import moving_scene
 
 from hoigen.conditioning import build_clip, window
-from hoigen.episodes import EpisodeError
+from hoigen.episodes import EpisodeError, write_episode
 from hoigen.video.check import check_clips
 from hoigen.video.clips import make_clips, starts
 from hoigen.video.data import ClipSet, DataError
@@ -125,9 +124,8 @@ def test_a_folder_without_clips_says_how_to_make_them(tmp_path):
 
 def test_recorded_episodes_become_clips(tmp_path, capsys):
     """Training reads what `hoigen up` recorded; a damaged episode is named and the others are used."""
-    scene = Scene(frames=7, size=(180, 120), synth=(48, 32), points=256, tracks=16)
-    write_scene(tmp_path / 'run' / 'episode_0000', scene)
-    write_scene(tmp_path / 'run' / 'episode_0001', replace(scene, frames=4))
+    for number, frames in enumerate((7, 4)):
+        write_episode(tmp_path / 'run' / f'episode_000{number}', drawn_episode(frames, (180, 120), points=256))
     config = ClipsConfig(out=tmp_path / 'clips', from_bags=tmp_path / 'run', frames=5, points=64, workers=1, **SIZE)
     assert make_clips(config) == 1
     printed = capsys.readouterr().out
@@ -138,7 +136,7 @@ def test_recorded_episodes_become_clips(tmp_path, capsys):
         'run_episode_0000_00002.safetensors',
     ]
     check_clips(clips.paths, **FITS)
-    assert clips.info(0) == {'episode': 'episode_0000', 'prompt': 'pick up the ball and carry it to the side'}
+    assert clips.info(0) == {'episode': 'episode_0000', 'prompt': 'pick up the ball'}
     first, second = (load_file(path) for path in clips.paths)
     assert (first['stamps_ns'][2:] == second['stamps_ns'][:3]).all()
     assert (first['rgb'][2:] == second['rgb'][:3]).all()
