@@ -67,12 +67,13 @@ def test_page_shows_the_labels_of_each_frame(reported: Path) -> None:
 
 
 def test_conditions_are_drawn(reported: Path) -> None:
-    """The condition panels show the points of hand and object on nothing, in every frame."""
+    """The condition panels show the points in every frame, and that hand and object move."""
     panels = contents(reported)[0]['panels']
     for name in ('tracking', 'coloured'):
-        for uri in panels[name]:
-            lit = (picture(uri) > 24).any(axis=-1).mean()  # WebP
-            assert 0.005 < lit < 0.5, name
+        shown = np.stack([picture(uri) for uri in panels[name]]).astype(int)
+        assert ((shown > 24).any(axis=-1).mean(axis=(1, 2)) > 0.005).all(), name  # WebP
+        moved = (np.abs(np.diff(shown, axis=0)) > 24).any(axis=-1).mean(axis=(1, 2))
+        assert ((moved > 0.005) & (moved < 0.5)).all(), name
 
 
 def test_page_is_self_contained(reported: Path) -> None:
@@ -139,7 +140,7 @@ def test_a_rejected_episode_is_shown_with_its_reason_and_its_tries(tmp_path: Pat
     assert content['faults'] == []
     assert content['panels']['generated'] == [None] * 5
     assert content['panels']['source'][0]
-    assert content['provenance']['settings']['tries'] == 'seed 7, fidelity 0.3'
+    assert content['provenance']['settings']['tries'] == 'fidelity 0.3, seed 7'
 
 
 def test_frames_whose_fidelity_is_not_known_are_shown_as_generated(
