@@ -10,12 +10,10 @@ from typing import Any
 
 from hoigen.whole_files import write_text
 
-__all__ = ['LOGS', 'RUN_FILE', 'begin', 'refuse_others', 'settings_of']
+__all__ = ['RUN_FILE', 'begin', 'refuse_others', 'settings_of']
 
 RUN_FILE = 'run.json'
 """In the folder of a run's episodes: the settings with which it was begun."""
-LOGS = 'logs'
-"""In the same folder: what its processes print."""
 
 
 def settings_of(config: Any, *, without: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -23,27 +21,25 @@ def settings_of(config: Any, *, without: tuple[str, ...] = ()) -> dict[str, Any]
     return _plain({name: value for name, value in asdict(config).items() if name not in without})
 
 
-def begin(file: Path, settings: Mapping[str, Any]) -> None:
-    """Keep the settings of a new run in ``file`` (JSON), or hold them against those of the run that it continues.
+def begin(file: Path, settings: Mapping[str, Any], *, made: bool) -> None:
+    """Keep the settings of a run in ``file`` (JSON); if something was ``made`` before, hold them against those there.
 
-    Raises ValueError for each that differs, and for a file that cannot be read. A run that has left nothing but logs is
-    begun anew.
+    Raises ValueError for each that differs, and for a file that cannot be read or is not there.
     """
-    folder, settings = file.parent, _plain(settings)
-    folder.mkdir(parents=True, exist_ok=True)
-    before = _read(file) if file.exists() else settings
-    if any(path.name not in (file.name, LOGS) for path in folder.iterdir()):
-        refuse_others(folder, before, settings)
+    settings = _plain(settings)
+    if made:
+        refuse_others(file.parent, _read(file), settings)
+    file.parent.mkdir(parents=True, exist_ok=True)
     write_text(file, json.dumps(settings, indent=1))
 
 
 def _read(file: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(file.read_text(encoding='utf-8')))
-    except (ValueError, TypeError) as error:
+    except (FileNotFoundError, ValueError, TypeError) as error:
         raise ValueError(
-            f'{file}: expected the settings of a run that was begun, as JSON, got: {error}; remove {file.parent} or '
-            'choose another --out'
+            f'{file}: expected the settings with which what is there was begun, as JSON, got: {error}; remove '
+            f'{file.parent} or choose another --out'
         ) from None
 
 

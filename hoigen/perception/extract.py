@@ -61,7 +61,8 @@ def extract(config: ExtractConfig) -> int:
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
     perceiver = Perceiver(config.perception)
     with open_recording(config.recording, config.reading) as recording:
-        begin(config.folder / EXTRACTION, settings_of(config))
+        settings = config.folder / EXTRACTION
+        begin(settings, settings_of(config), made=settings.exists())
         console.print(recording.describe())
         done = _stretches(config, recording, perceiver, console)
         for fault in recording.faults:

@@ -65,7 +65,7 @@ class Graph:
         """Begin a run in ``out`` or continue the one there; ValueError if that had other settings."""
         values = {name: option.value(given.get(name, option.default)) for name, option in self.options.items()}
         kept = {name: value for name, value in values.items() if name not in (*WHICH, *HOW)}
-        begin(out / RUN_FILE, {'job': f'up {self.name}'} | kept)
+        begin(out / RUN_FILE, {'job': f'up {self.name}'} | kept, made=next_episode(out) > 0)
 
     def parameters(self, given: Mapping[str, Any]) -> dict[str, dict[str, Value]]:
         """The parameters of the conductor and of every node, with ``given`` values of options, defaults for the rest.

@@ -18,7 +18,6 @@ from hoigen.ros.declare import Value, param
 from hoigen.ros.graph import compose, load_graph, names_of, pairs
 from hoigen.ros.options.conductor import ConductorOptions
 from hoigen.ros.processes import NODE_COMMAND, NodeFailed, NodeProcesses, interrupt_once
-from hoigen.run_settings import LOGS
 
 INTERRUPTED = 130
 
@@ -66,7 +65,7 @@ def run(config: Any, node_command: Sequence[str] = NODE_COMMAND) -> int:
     dds.remove_leftovers()
     os.environ.update(dds.environment(len(parameters) + 1))
     out = Path(job.out)
-    logs = out / LOGS
+    logs = out / 'logs'
     logs.mkdir(parents=True, exist_ok=True)
     nodes = NodeProcesses(logs, node_command)
     progress = None

@@ -62,7 +62,8 @@ class GenerateConfig:
 def generate(config: GenerateConfig) -> int:
     """Write the episodes that are not there yet, and the report; 0, or 1 when every one is rejected."""
     jobs = _recorded(config) if config.clips else _simulated(config)
-    begin(config.out / RUN_FILE, {'job': 'generate'} | settings_of(config, without=('out', 'episodes', 'clips')))
+    settings = {'job': 'generate'} | settings_of(config, without=('out', 'episodes', 'clips'))
+    begin(config.out / RUN_FILE, settings, made=any(config.out.glob('*/*.mcap')))
     unread = 0
     for folders, spec in track(jobs, description='episodes'):
         if all(folder.exists() for folder in folders):

@@ -242,6 +242,10 @@ def test_a_run_continues_one_with_the_same_settings_alone(tmp_path: Path) -> Non
     graph.begin({'episodes': '5', 'seed': '7', 'rate': 1.0}, out)
     with pytest.raises(ValueError, match='out was begun with other settings: seed: expected 7, got 0; remove it or'):
         graph.begin({}, out)
+    (out / 'run.json').rename(out / 'other.json')
+    with pytest.raises(ValueError, match=r'run\.json: expected the settings with which what is there was begun'):
+        graph.begin({'seed': 7}, out)
+    (out / 'other.json').rename(out / 'run.json')
     with pytest.raises(ValueError, match="job: expected 'up sim_to_video', got 'up pose_edit'; "):
         load_graph('pose_edit').begin({'seed': 7}, out)
 

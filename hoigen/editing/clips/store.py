@@ -23,7 +23,8 @@ class FrameStore:
 
     def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
         self.folder = folder
-        begin(folder / 'settings.json', settings)
+        file = folder / 'settings.json'
+        begin(file, settings, made=file.exists())
 
     def get(self, frame: int) -> PaintedFrame | None:
         try:

@@ -46,7 +46,7 @@ def test_settings_that_were_cut_are_told(tmp_path: Path) -> None:
     """A file of the folder of single frames."""
     (tmp_path / 'settings.json').write_text('{"a": ')
     with pytest.raises(
-        ValueError, match=r'settings\.json: expected the settings of a run that was begun, as JSON, got'
+        ValueError, match=r'settings\.json: expected the settings with which what is there was begun, as'
     ):
         FrameStore(tmp_path, {})
     assert FrameStore(tmp_path / 'new', {'a': 1}).get(0) is None

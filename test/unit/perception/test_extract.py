@@ -177,7 +177,7 @@ def test_damaged_settings_are_named(
     (tmp_path / 'extract.json').write_text(content)
     assert main(['extract', str(video), '--out', str(tmp_path)]) == NOTHING
     (error,) = capsys.readouterr().err.splitlines()
-    assert f'{tmp_path}/extract.json: expected the settings of a run that was begun, as JSON, got' in error
+    assert f'{tmp_path}/extract.json: expected the settings with which what is there was begun, as JSON, got' in error
 
 
 def test_names_are_printed_as_they_are(video: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
