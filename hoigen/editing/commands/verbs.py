@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -173,15 +174,26 @@ def _remove_from_picture(config: RemoveConfig) -> None:
 
 
 def _run(recorded: Recorded, edit: ClipEdit, how: ModelOptions, config: Any) -> None:
-    """Edit, and write what is made of it; the bag comes last and says that the rest is there."""
+    """Edit, unless the bag is there already, and report on all bags beside it."""
     bag, settings = how.out / f'{recorded.name}_{ENDINGS[edit.kind]}', settings_of(config)
     del settings['how']['out']
+    begun = bag.with_name(f'.{bag.name}')
     if bag.exists():
         refuse_others(bag, _settings_in(bag), settings)
+        shutil.rmtree(begun, ignore_errors=True)  # of a run that was killed with the bag written
         print(f'{bag} is there already')
-        return
+    else:
+        lines = _make(recorded, edit, how, settings, bag, begun)
+        print('\n'.join([*lines, str(bag)]))
+    print(write_report(how.out))
+
+
+def _make(
+    recorded: Recorded, edit: ClipEdit, how: ModelOptions, settings: dict[str, Any], bag: Path, begun: Path
+) -> list[str]:
+    """Write what is made of an edit, the bag last, with single frames in ``begun`` until then; what was done."""
     inserter = how.load()
-    store = FrameStore(bag.with_name(f'.{bag.name}'), settings)
+    store = FrameStore(begun, settings)
     with _bar(bag.name, len(recorded.clip.stamps_ns)) as tell:
         made = edit_clip(recorded, edit, inserter, seed=how.seed, steps=how.steps, store=store, on_frame=tell)
     sheet_file = _draw(recorded, made, bag)
@@ -194,7 +206,7 @@ def _run(recorded: Recorded, edit: ClipEdit, how: ModelOptions, config: Any) -> 
         write_image(bag.with_name(f'{bag.name}.png'), made.frames[0].rgb)
     write_episode(bag, _episode(recorded, made, settings))
     store.finish()
-    print('\n'.join([*account(recorded, made), str(bag), str(write_report(how.out))]))
+    return account(recorded, made)
 
 
 def _settings_in(bag: Path) -> dict[str, Any]:
