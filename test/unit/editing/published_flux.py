@@ -1,13 +1,12 @@
 """FLUX's published layout at toy size: folders that diffusers and transformers themselves write, random weights."""
 
-import io
 import json
 from dataclasses import replace
 from pathlib import Path
 
-import sentencepiece
 import torch
 from diffusers import AutoencoderKL, FluxTransformer2DModel
+from published_t5 import T5, write_t5_tokenizer
 from safetensors.torch import save_file
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel, T5Config, T5EncoderModel
@@ -50,15 +49,6 @@ CLIP = {
     'max_position_embeddings': 9,
     'hidden_act': 'quick_gelu',
 }
-T5 = {
-    'd_model': 12,
-    'd_ff': 16,
-    'd_kv': 8,
-    'num_heads': 2,
-    'num_layers': 2,
-    'vocab_size': 140,
-    'feed_forward_proj': 'gated-gelu',
-}
 WORDS = ('a red mug with white dots', 'the blue box', 'a hand lifts the can', 'pour the water')
 
 
@@ -91,7 +81,7 @@ def write_flux(folder: Path) -> FluxTransformer2DModel:
     CLIPTextModel(CLIPTextConfig(**CLIP, **marks)).save_pretrained(folder / 'text_encoder')
     T5EncoderModel(T5Config(**T5, tie_word_embeddings=False)).save_pretrained(folder / 'text_encoder_2')
     _write_clip_tokenizer(folder / 'tokenizer')
-    _write_t5_tokenizer(folder / 'tokenizer_2')
+    write_t5_tokenizer(folder / 'tokenizer_2', WORDS, 512)
     return transformer.eval()
 
 
@@ -135,24 +125,4 @@ def _write_clip_tokenizer(folder: Path) -> None:
                 'tokenizer_class': 'CLIPTokenizer',
             }
         )
-    )
-
-
-def _write_t5_tokenizer(folder: Path) -> None:
-    model = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(WORDS * 20),
-        model_writer=model,
-        vocab_size=30,
-        pad_id=0,
-        eos_id=1,
-        unk_id=2,
-        bos_id=-1,
-        minloglevel=2,
-    )
-    folder.mkdir()
-    (folder / 'spiece.model').write_bytes(model.getvalue())
-    (folder / 'tokenizer_config.json').write_text(
-        '{"eos_token": "</s>", "extra_ids": 100, "model_max_length": 512, "pad_token": "<pad>", "unk_token": "<unk>", '
-        '"legacy": true, "tokenizer_class": "T5Tokenizer"}'
     )

@@ -1,11 +1,9 @@
 """The published layout at toy size: folders that diffusers and transformers themselves write, random weights."""
 
-import io
 import json
 from dataclasses import replace
 from pathlib import Path
 
-import sentencepiece
 import torch
 from diffusers import (
     AutoencoderKLCogVideoX,
@@ -13,6 +11,7 @@ from diffusers import (
     CogVideoXImageToVideoPipeline,
     CogVideoXTransformer3DModel,
 )
+from published_t5 import T5, write_t5_tokenizer
 from transformers import T5Config, T5EncoderModel, T5Tokenizer
 
 from hoigen.models.configuration import Memory
@@ -44,15 +43,6 @@ AUTOENCODER = {
     'down_block_types': ['CogVideoXDownBlock3D'] * 4,
     'up_block_types': ['CogVideoXUpBlock3D'] * 4,
 }
-TEXT = {
-    'd_model': 12,
-    'd_ff': 16,
-    'd_kv': 8,
-    'num_heads': 2,
-    'num_layers': 2,
-    'vocab_size': 140,
-    'feed_forward_proj': 'gated-gelu',
-}
 WORDS = ('a hand lifts the red can from the table', 'two hands turn the tap', 'a video of a cup', 'pour the water')
 
 
@@ -71,7 +61,7 @@ def toy_config(base: Path, control: Path | None, **memory: object) -> ModelConfi
         control=None if control is None else str(control),
         transformer=TRANSFORMER | BRANCH,
         autoencoder=AUTOENCODER,
-        text=TEXT,
+        text=T5,
         memory=Memory(**{'device': 'cpu', 'weights': 'float32', **memory}),
     )
 
@@ -85,10 +75,10 @@ def write_pipeline(folder: Path, frames: int = 9) -> CogVideoXImageToVideoPipeli
     transformer = CogVideoXTransformer3DModel(**TRANSFORMER | {'sample_frames': frames}, **BACKBONE)
     torch.nn.init.normal_(transformer.patch_embed.pos_embedding, std=0.02)
     vae = AutoencoderKLCogVideoX(**AUTOENCODER)
-    encoder = T5EncoderModel(T5Config(**TEXT, tie_word_embeddings=False))
+    encoder = T5EncoderModel(T5Config(**T5, tie_word_embeddings=False))
     scheduler = CogVideoXDPMScheduler(**read_config('cogvideox-5b').scheduler)
     folder.mkdir(parents=True)
-    write_tokenizer(folder / 'tokenizer')
+    write_t5_tokenizer(folder / 'tokenizer', WORDS, 226)
     pipeline = CogVideoXImageToVideoPipeline(
         T5Tokenizer.from_pretrained(folder / 'tokenizer'), encoder.eval(), vae.eval(), transformer.eval(), scheduler
     )
@@ -96,27 +86,6 @@ def write_pipeline(folder: Path, frames: int = 9) -> CogVideoXImageToVideoPipeli
     for part, name in ((vae, 'vae'), (encoder, 'text_encoder'), (scheduler, 'scheduler')):
         part.save_pretrained(folder / name)
     return pipeline
-
-
-def write_tokenizer(folder: Path) -> None:
-    """The published tokenizer folder has a SentencePiece model and no ``tokenizer.json``."""
-    model = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(WORDS * 20),
-        model_writer=model,
-        vocab_size=30,
-        pad_id=0,
-        eos_id=1,
-        unk_id=2,
-        bos_id=-1,
-        minloglevel=2,
-    )
-    folder.mkdir()
-    (folder / 'spiece.model').write_bytes(model.getvalue())
-    (folder / 'tokenizer_config.json').write_text(
-        '{"eos_token": "</s>", "extra_ids": 100, "model_max_length": 226, "pad_token": "<pad>", "unk_token": "<unk>", '
-        '"legacy": true, "tokenizer_class": "T5Tokenizer"}'
-    )
 
 
 def write_tracking_branch(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from synthetic_scene import box
 
 from hoigen.editing.asset_reference.aligned import Alignment, AlignmentLimits, alignment, perceptual
 from hoigen.editing.views import view_of
@@ -12,30 +13,12 @@ from hoigen.geometry.shading import draw
 from hoigen.geometry.transforms import rigid
 from hoigen.metrics.lpips import Lpips
 from hoigen.metrics.weights import WeightsError
-from hoigen.records import Camera, MeshAsset
+from hoigen.records import Camera
 
 K = np.array([[80.0, 0, 31.5], [0, 80.0, 31.5], [0, 0, 1]])
 CAMERA = Camera(K, 64, 64, np.eye(4))
+BLOCK = box('block', 'object', (0.16, 0.16, 0.16))
 POSE = rigid(np.eye(3), np.array([0.0, 0.0, 0.4]))
-
-
-def block() -> MeshAsset:
-    corners = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float32) * 0.08
-    faces = [
-        [0, 1, 3],
-        [0, 3, 2],
-        [4, 6, 7],
-        [4, 7, 5],
-        [0, 4, 5],
-        [0, 5, 1],
-        [2, 3, 7],
-        [2, 7, 6],
-        [0, 2, 6],
-        [0, 6, 4],
-        [1, 5, 7],
-        [1, 7, 3],
-    ]
-    return MeshAsset('block', 'object', corners, np.array(faces, np.int32))
 
 
 def mean_difference(a: np.ndarray, b: np.ndarray) -> float:
@@ -43,39 +26,39 @@ def mean_difference(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def test_the_asset_at_its_pose_is_kept_and_beside_it_is_not():
-    view = draw(block(), POSE, CAMERA)
-    right = alignment(view.rgb, view.mask, block(), POSE, CAMERA, mean_difference)
+    view = draw(BLOCK, POSE, CAMERA)
+    right = alignment(view.rgb, view.mask, BLOCK, POSE, CAMERA, mean_difference)
     assert right.iou == 1
     assert right.lpips == 0
     assert right.faults(AlignmentLimits()) == ()
     shifted = rigid(np.eye(3), np.array([0.03, 0.0, 0.4]))
-    wrong = alignment(view.rgb, view.mask, block(), shifted, CAMERA, mean_difference)
+    wrong = alignment(view.rgb, view.mask, BLOCK, shifted, CAMERA, mean_difference)
     assert 0.5 < wrong.iou < 0.8
     assert 'IoU above 0.8' in wrong.faults(AlignmentLimits())[0]
 
 
 def test_another_look_of_the_same_outline_is_left_out():
     """Texture mismatches pass the mask and must fail the look."""
-    view = draw(block(), POSE, CAMERA)
+    view = draw(BLOCK, POSE, CAMERA)
     dark = np.where(view.mask[..., None], np.uint8(0), view.rgb)
-    found = alignment(dark, view.mask, block(), POSE, CAMERA, mean_difference)
+    found = alignment(dark, view.mask, BLOCK, POSE, CAMERA, mean_difference)
     assert found.iou == 1
     assert found.lpips > 0.3
     assert [fault.split(':')[0] for fault in found.faults(AlignmentLimits())] == ['look']
 
 
 def test_without_weights_only_the_mask_decides():
-    view = draw(block(), POSE, CAMERA)
-    found = alignment(view.rgb, view.mask, block(), POSE, CAMERA)
+    view = draw(BLOCK, POSE, CAMERA)
+    found = alignment(view.rgb, view.mask, BLOCK, POSE, CAMERA)
     assert np.isnan(found.lpips)
     assert found.faults(AlignmentLimits()) == ()
 
 
 def test_an_object_at_the_pictures_edge_is_compared_whole():
     edge = rigid(np.eye(3), np.array([0.13, 0.0, 0.4]))
-    view = draw(block(), edge, CAMERA)
+    view = draw(BLOCK, edge, CAMERA)
     assert view.mask[:, -1].any()
-    assert alignment(view.rgb, view.mask, block(), edge, CAMERA, mean_difference).lpips == 0
+    assert alignment(view.rgb, view.mask, BLOCK, edge, CAMERA, mean_difference).lpips == 0
 
 
 @pytest.mark.parametrize('limits', [(0.8, 0.3)])
@@ -86,11 +69,11 @@ def test_the_papers_limits_are_strict(limits):
 
 
 def test_nothing_seen_and_other_sizes():
-    view = view_of(block(), Orientation(0.5, 0.2, 0.0), 64)
+    view = view_of(BLOCK, Orientation(0.5, 0.2, 0.0), 64)
     empty = np.zeros((64, 64), bool)
-    assert alignment(view.rgb, empty, block(), POSE, CAMERA).iou == 0
+    assert alignment(view.rgb, empty, BLOCK, POSE, CAMERA).iou == 0
     with pytest.raises(ValueError, match='64x64, got 32x32 and 64x64'):
-        alignment(view.rgb[:32, :32], view.mask, block(), POSE, CAMERA)
+        alignment(view.rgb[:32, :32], view.mask, BLOCK, POSE, CAMERA)
 
 
 def test_the_perceptual_distance_tells_a_look_from_another(tmp_path):
@@ -98,10 +81,10 @@ def test_the_perceptual_distance_tells_a_look_from_another(tmp_path):
     torch.manual_seed(0)
     save_file({name: value.contiguous() for name, value in Lpips().state_dict().items()}, tmp_path / 'alex.safetensors')
     distance = perceptual(tmp_path / 'alex.safetensors')
-    view = draw(block(), POSE, CAMERA)
+    view = draw(BLOCK, POSE, CAMERA)
     dark = np.where(view.mask[..., None], view.rgb // 3, view.rgb)
-    assert alignment(view.rgb, view.mask, block(), POSE, CAMERA, distance).lpips == 0
-    assert alignment(dark, view.mask, block(), POSE, CAMERA, distance).lpips > 0
+    assert alignment(view.rgb, view.mask, BLOCK, POSE, CAMERA, distance).lpips == 0
+    assert alignment(dark, view.mask, BLOCK, POSE, CAMERA, distance).lpips > 0
     save_file({'features.0.bias': torch.zeros(3)}, tmp_path / 'other.safetensors')
     with pytest.raises(WeightsError, match='do not fit Lpips'):
         perceptual(tmp_path / 'other.safetensors')

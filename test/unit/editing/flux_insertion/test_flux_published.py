@@ -10,8 +10,10 @@ import psutil
 import pytest
 import torch
 from diffusers import FluxTransformer2DModel
-from published_flux import CLIP, T5, toy_config, write_flux, write_uno
+from published_flux import CLIP, toy_config, write_flux, write_uno
+from published_t5 import T5
 from safetensors.torch import load_file, save_file
+from synthetic_scene import box
 from transformers import CLIPTextConfig, CLIPTextModel, T5Config, T5EncoderModel
 
 from hoigen.editing.flux.configuration import Memory, ModelError, read_config, save_config
@@ -24,7 +26,7 @@ from hoigen.editing.records import Reference, Subject
 from hoigen.geometry.transforms import rigid
 from hoigen.models.flux import PublishedAutoencoder
 from hoigen.models.text import CaptionEncoder
-from hoigen.records import Camera, MeshAsset
+from hoigen.records import Camera
 
 DEV = read_config('insertion-flux-dev')
 
@@ -165,27 +167,8 @@ def test_encoders_that_are_kept_read_the_same(layout, monkeypatch):
 
 @pytest.fixture
 def cube() -> Subject:
-    v = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float32) * 0.05
-    faces = np.array(
-        [
-            [0, 1, 3],
-            [0, 3, 2],
-            [4, 6, 7],
-            [4, 7, 5],
-            [0, 4, 5],
-            [0, 5, 1],
-            [2, 3, 7],
-            [2, 7, 6],
-            [0, 2, 6],
-            [0, 6, 4],
-            [1, 5, 7],
-            [1, 7, 3],
-        ],
-        np.int32,
-    )
-    return Subject(
-        'a red cube', (Reference(np.full((32, 32, 3), 200, np.uint8), None),), MeshAsset('cube', 'object', v, faces)
-    )
+    mesh = box('cube', 'object', (0.1, 0.1, 0.1))
+    return Subject('a red cube', (Reference(np.full((32, 32, 3), 200, np.uint8), None),), mesh)
 
 
 @pytest.mark.parametrize(
