@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from recorded import write_rgbd, write_video
-from recorded_scene import lift
+from simulated_scene import lift
 
 from hoigen.cli import main
 from hoigen.episodes import load_clip

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from recorded_scene import lift
+from simulated_scene import lift
 
 from hoigen.conditioning import build_conditions
 from hoigen.models.hub import MissingWeights

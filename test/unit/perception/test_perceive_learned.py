@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from recorded_scene import lift
 from safetensors.torch import save_file
+from simulated_scene import lift
 from toy_perception import toy_sam
 
 from hoigen.models.vggt import model as load

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from recorded_scene import lift
+from simulated_scene import lift
 
 from hoigen.conventions import HAND, OBJECT, ROLE_CODE
 from hoigen.perception.flow import measure_flow

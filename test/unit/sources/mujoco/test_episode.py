@@ -12,7 +12,7 @@ from threading import Thread
 
 import numpy as np
 import pytest
-from simulated_clip import SMALL, Clip, simulate
+from simulated_scene import SMALL, Simulated, simulate
 
 from hoigen.conventions import HAND, OBJECT, SCENE
 from hoigen.sources.mujoco import TASKS, EpisodeError, MujocoConfig, MujocoSource, SimulatedEpisode, source
@@ -21,7 +21,7 @@ from hoigen.sources.mujoco.hand import FINGER_JOINTS, HAND_JOINTS
 from hoigen.sources.mujoco.source import pose_data
 
 
-def test_frames_and_labels_agree(lifted_ball: Clip) -> None:
+def test_frames_and_labels_agree(lifted_ball: Simulated) -> None:
     """Stamps, counts, names and the last mark: what a recorder and a trainer rely on."""
     episode, frames = lifted_ball.episode, lifted_ball.frames
     assert [frame.stamp_ns for frame in frames] == [125_000_000 * k for k in range(17)]
@@ -35,7 +35,7 @@ def test_frames_and_labels_agree(lifted_ball: Clip) -> None:
     assert f'lift the {episode.scene.colour} ball and carry it' in episode.plan.sentence
 
 
-def test_every_asset_has_a_pose_and_the_object_asset_is_the_labelled_one(lifted_ball: Clip) -> None:
+def test_every_asset_has_a_pose_and_the_object_asset_is_the_labelled_one(lifted_ball: Simulated) -> None:
     """A mesh without a pose cannot be drawn; the object's label is the pose of its mesh."""
     ids = {asset.id for asset in lifted_ball.episode.assets}
     assert {asset.role for asset in lifted_ball.episode.assets} == {SCENE, HAND, OBJECT}
@@ -44,7 +44,7 @@ def test_every_asset_has_a_pose_and_the_object_asset_is_the_labelled_one(lifted_
         np.testing.assert_array_equal(frame.poses['object'], frame.labels.T_world_object)
 
 
-def test_the_ball_is_lifted_by_the_hand(lifted_ball: Clip) -> None:
+def test_the_ball_is_lifted_by_the_hand(lifted_ball: Simulated) -> None:
     """The object rests until it is touched, then rises by more than 4 cm with contacts to the end."""
     track = lifted_ball.object_track()
     counts = [len(frame.labels.contacts.forces_n) for frame in lifted_ball.frames]
@@ -54,7 +54,7 @@ def test_the_ball_is_lifted_by_the_hand(lifted_ball: Clip) -> None:
     assert all(counts[11:])
 
 
-def test_contacts_lie_on_the_ball_and_point_out_of_it(lifted_ball: Clip) -> None:
+def test_contacts_lie_on_the_ball_and_point_out_of_it(lifted_ball: Simulated) -> None:
     """Normals go from object to hand, forces push; places lie on the soft surface."""
     radius = lifted_ball.episode.scene.thing.width / 2
     for frame in lifted_ball.frames[11:]:
@@ -66,7 +66,7 @@ def test_contacts_lie_on_the_ball_and_point_out_of_it(lifted_ball: Clip) -> None
         assert contacts.forces_n.sum() > 0.5
 
 
-def test_contact_forces_carry_the_ball(lifted_ball: Clip) -> None:
+def test_contact_forces_carry_the_ball(lifted_ball: Simulated) -> None:
     """Held still in the air, normal forces and friction balance the weight: normals alone must not exceed it wildly."""
     mass = lifted_ball.episode.scene.model.body_subtreemass[lifted_ball.episode.scene.thing_body]
     last = lifted_ball.frames[-1].labels.contacts
@@ -75,7 +75,7 @@ def test_contact_forces_carry_the_ball(lifted_ball: Clip) -> None:
     assert last.forces_n.sum() > mass * 9.81 / 1.3  # friction of at most 1.3 cannot hold it with less
 
 
-def test_action_leads_the_joints(lifted_ball: Clip) -> None:
+def test_action_leads_the_joints(lifted_ball: Simulated) -> None:
     """Actions are commands in the joints' own order: the arm follows them to millimetres and milliradians."""
     arm = np.array([frame.labels.joint_positions[:6] - frame.labels.action[:6] for frame in lifted_ball.frames])
     assert np.abs(arm[[0, -1]]).max() < 5e-3
@@ -90,7 +90,7 @@ def test_other_tasks_are_done(task: str) -> None:
     assert TASKS[task].failed(episode.steps) is None
 
 
-def test_hand_and_object_are_seen_in_every_frame(lifted_ball: Clip) -> None:
+def test_hand_and_object_are_seen_in_every_frame(lifted_ball: Simulated) -> None:
     """MuJoCo's own segmentation at full size shows both, and the first frame shows the object well."""
     episode, scene = lifted_ball.episode, lifted_ball.episode.scene
     data = source.mujoco.MjData(scene.model)
@@ -115,7 +115,7 @@ def digest(episode: SimulatedEpisode) -> tuple:
     )
 
 
-def test_same_seed_same_bytes_from_any_thread(lifted_ball: Clip) -> None:
+def test_same_seed_same_bytes_from_any_thread(lifted_ball: Simulated) -> None:
     """Another source, another thread, another episode in between: the same episode bit for bit."""
     made: list[tuple] = []
 
@@ -130,7 +130,7 @@ def test_same_seed_same_bytes_from_any_thread(lifted_ball: Clip) -> None:
     assert made == [digest(lifted_ball.episode)]
 
 
-def test_same_seed_same_bytes_in_another_process(lifted_ball: Clip) -> None:
+def test_same_seed_same_bytes_in_another_process(lifted_ball: Simulated) -> None:
     """What was trained on can be made again tomorrow."""
     code = (
         'import hashlib; from hoigen.sources.mujoco import *; '
@@ -142,7 +142,7 @@ def test_same_seed_same_bytes_in_another_process(lifted_ball: Clip) -> None:
     assert said.stdout.strip() == own
 
 
-def test_another_seed_another_episode(lifted_ball: Clip) -> None:
+def test_another_seed_another_episode(lifted_ball: Simulated) -> None:
     """Seeds, indices and splits each give another clip."""
     for other in (
         simulate(4, 5, task='lift', shape='ball'),
@@ -174,7 +174,7 @@ def test_longer_clips_show_the_whole_interaction() -> None:
     assert clip.object_track()[-1, 2] - clip.object_track()[0, 2] > 0.04
 
 
-def test_ego_camera_sways_and_fixed_ones_stand_still(lifted_ball: Clip) -> None:
+def test_ego_camera_sways_and_fixed_ones_stand_still(lifted_ball: Simulated) -> None:
     """A moving camera has to be labelled frame by frame."""
     ego = np.array([c.T_world_cam[:3, 3] for c in MujocoSource(MujocoConfig(**SMALL, camera='ego')).episode(2).cameras])
     assert 2e-3 < np.ptp(ego, axis=0).max() < 0.08

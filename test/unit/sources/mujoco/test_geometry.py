@@ -7,7 +7,7 @@ from dataclasses import replace
 import mujoco
 import numpy as np
 import pytest
-from simulated_clip import Clip, simulate
+from simulated_scene import Simulated, simulate
 
 from hoigen.conditioning import ClipBuilder, ConditioningConfig
 from hoigen.conventions import ROLE_CODE
@@ -22,14 +22,14 @@ MARKS = {'hand': 0.999, 'object': 0.995}
 DEPTH_MARK_M = 1e-3
 
 
-def posed(clip: Clip, number: int) -> mujoco.MjData:
+def posed(clip: Simulated, number: int) -> mujoco.MjData:
     """The simulator's data with the scene as it is in a frame."""
     data = mujoco.MjData(clip.episode.scene.model)
     pose_data(clip.episode.scene, data, clip.episode.steps[number])
     return data
 
 
-def compare(clip: Clip, number: int, shift_m: float = 0.0) -> tuple[dict[str, float], float, float]:
+def compare(clip: Simulated, number: int, shift_m: float = 0.0) -> tuple[dict[str, float], float, float]:
     """IoU by role, the 99.9th percentile of the depth error (m) where roles agree, and the share of depthless pixels.
 
     ``shift_m`` moves the published hand aside, to see that the marks notice.
@@ -59,12 +59,12 @@ def compare(clip: Clip, number: int, shift_m: float = 0.0) -> tuple[dict[str, fl
 
 
 @pytest.fixture(scope='module', params=['mug', 'bottle', 'carton', 'chest'])
-def clip(request: pytest.FixtureRequest) -> Clip:
+def clip(request: pytest.FixtureRequest) -> Simulated:
     camera = {'mug': 'front', 'bottle': 'ego', 'carton': 'side', 'chest': 'front'}[request.param]
     return simulate(1, width=360, height=240, depth=True, shape=request.param, camera=camera)
 
 
-def test_posed_meshes_are_what_mujoco_draws(clip: Clip) -> None:
+def test_posed_meshes_are_what_mujoco_draws(clip: Simulated) -> None:
     """Silhouettes of hand and object meet the marks, depth agrees to a millimetre, and meshes cover every pixel."""
     for number in FRAMES:
         overlap, depth_error_m, uncovered = compare(clip, number)
@@ -74,13 +74,13 @@ def test_posed_meshes_are_what_mujoco_draws(clip: Clip) -> None:
         assert uncovered == 0
 
 
-def test_the_marks_notice_a_millimetre(clip: Clip) -> None:
+def test_the_marks_notice_a_millimetre(clip: Simulated) -> None:
     """A hand published 3 mm aside misses its mark: the comparison can fail."""
     overlap, _, _ = compare(clip, FRAMES[0], shift_m=3e-3)
     assert overlap['hand'] < MARKS['hand']
 
 
-def test_the_simulator_agrees_with_itself(clip: Clip) -> None:
+def test_the_simulator_agrees_with_itself(clip: Simulated) -> None:
     """Depth and image of every frame show the meshes; no slip is seen where there is none."""
     builder = ClipBuilder(clip.episode.assets, ConditioningConfig(points=60, tracks=5))
     for frame in clip.frames:
@@ -99,7 +99,7 @@ LENSES = {
 
 
 @pytest.mark.parametrize('lens', LENSES)
-def test_images_are_drawn_with_all_of_the_intrinsics(clip: Clip, lens: str) -> None:
+def test_images_are_drawn_with_all_of_the_intrinsics(clip: Simulated, lens: str) -> None:
     """Of any K: silhouettes are those of our raster to 1 in 1,000 pixels, depth to a tenth of a millimetre."""
     frame = clip.frames[FRAMES[1]]
     wider, higher, right, down = LENSES[lens]
@@ -107,13 +107,13 @@ def test_images_are_drawn_with_all_of_the_intrinsics(clip: Clip, lens: str) -> N
     K[:2, 2] += right, down
     camera = Camera(K, frame.camera.width, frame.camera.height, frame.camera.T_world_cam)
     depth = clip.episode.renderer.depth(clip.episode.scene, posed(clip, FRAMES[1]), camera)
-    shown = Clip(clip.episode, {FRAMES[1]: replace(frame, camera=camera, depth_m=depth)})  # type: ignore[arg-type]
+    shown = Simulated(clip.episode, {FRAMES[1]: replace(frame, camera=camera, depth_m=depth)})  # type: ignore[arg-type]
     overlap, depth_error_m, _ = compare(shown, FRAMES[1])
     assert min(overlap.values()) >= 0.999
     assert depth_error_m <= 1e-4
 
 
-def test_a_part_of_the_image_is_the_image_of_that_part(clip: Clip) -> None:
+def test_a_part_of_the_image_is_the_image_of_that_part(clip: Simulated) -> None:
     """Colour too: what an off-centre camera sees is cut out of what the whole one sees; but for the shadows' edges."""
     scene, renderer, data = clip.episode.scene, clip.episode.renderer, posed(clip, FRAMES[0])
     whole = clip.frames[FRAMES[0]].camera
@@ -124,7 +124,7 @@ def test_a_part_of_the_image_is_the_image_of_that_part(clip: Clip) -> None:
     assert np.abs(shifted.astype(int) - cut).mean() > 1
 
 
-def test_a_skewed_lens_is_refused(clip: Clip) -> None:
+def test_a_skewed_lens_is_refused(clip: Simulated) -> None:
     """OpenGL cannot draw it; an image without the skew would be wrong."""
     camera = clip.frames[0].camera
     skewed = Camera(camera.K + np.diag([3.0, 0], 1), camera.width, camera.height, camera.T_world_cam)
