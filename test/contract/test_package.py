@@ -97,6 +97,12 @@ def test_every_folder_of_tests_is_run() -> None:
     assert 'ament_add_pytest_test(${FOLDER} test/${FOLDER} ' in CMAKE
 
 
+def test_unit_tests_lie_as_the_package_does() -> None:
+    """Who changes a room finds its tests under the same name."""
+    rooms = {path.parent.relative_to(ROOT / 'test/unit') for path in (ROOT / 'test/unit').rglob('test_*.py')}
+    assert [str(room) for room in rooms if not (ROOT / 'hoigen' / room).is_dir()] == []
+
+
 def test_every_node_executable_has_its_main() -> None:
     """`ros2 run hoigen <node>` starts the node, for each one that has options."""
     assert 'file(GLOB OPTIONS CONFIGURE_DEPENDS hoigen/ros/options/[a-z]*.py)' in CMAKE
