@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from synthetic_scene import moving_scene
 
-from hoigen.conditioning import ConditioningConfig, build_clip, build_episode
+from hoigen.conditioning import ConditioningConfig, build_clip, build_conditions, build_episode
 from hoigen.geometry.transforms import apply, invert
+from hoigen.look.images import webp
 from hoigen.messages.definitions import typestore
 from hoigen.messages.encode import Encoder
 from hoigen.records import (
@@ -65,6 +66,13 @@ def drawn_episode(
     if rejected:
         settings['tries'] = [{'seed': 7, 'fidelity': 0.3}]
     made = Provenance(number, settings, 'synthetic', {'tiny.safetensors': 'ab' * 32}, {'hoigen': '0.1.0'}, {})
+    width, height = generated_size
+    conditions = build_conditions(episode.clip, width=width, height=height)
+    read = {
+        name: dict(zip(stamps.tolist(), map(webp, getattr(conditions, name)), strict=True))
+        for name in ('tracking', 'coloured')
+    }
+    episode = replace(episode, condition_images=read)
     if rejected:
         return replace(episode, rejected=made, status=status)
     again = moving_scene(frames, 0.02 * (number + 1), *generated_size)[1]
@@ -98,6 +106,7 @@ def edited(episode: Episode, *, scene: bool = True) -> Episode:
         episode,
         generated=None,
         rejected=None,
+        condition_images={},
         edited=EditedClip(frames, made, after if scene else None),
         status=EpisodeStatus('edit', labels[0].episode, EpisodeState.ACCEPTED, stamps, len(frames)),
     )

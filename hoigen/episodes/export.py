@@ -9,12 +9,14 @@ from typing import Any, Literal
 
 import numpy as np
 import tyro
+from PIL import Image
 from rich.console import Console
 
-from hoigen.conditioning import build_conditions, pasted_baseline, scene_images
 from hoigen.episodes.bags import find_bags
 from hoigen.episodes.errors import EpisodeError
 from hoigen.episodes.reader import EpisodeReader
+from hoigen.geometry.view import centre_view
+from hoigen.look.images import image_of
 from hoigen.look.movies import write_movie
 from hoigen.look.progress import bars
 from hoigen.provenance import provenance_to_json
@@ -31,8 +33,8 @@ class ExportConfig:
     arrays: generated frames [T,H,W,3] with their fidelity, or edited ones with depth_m, and mask, caption, visibility,
     agreement and pose (T_world_inserted) of what was put in; and what is true of them: stamps_ns, K, T_world_cam,
     joint_names, joint_positions, action, T_world_object (NaN if unknown), contact_force_n, task, provenance (JSON).
-    video: scene, coloured points and generated frames side by side, or scene and edited frames. An episode without such
-    frames is named and left out; the exit status is 1 if none is exported or a bag cannot be read.
+    video: scene, what the model read and generated frames side by side, or scene and edited frames. An episode without
+    such frames is named and left out; the exit status is 1 if none is exported or a bag cannot be read.
     """
 
     bags: tyro.conf.Positional[Path]
@@ -128,8 +130,12 @@ def _write_video(path: Path, episode: Episode) -> None:
         shown = [clip.rgb, np.stack([frame.rgb for frame in episode.edited.frames])]
     else:
         height, width = made.frames.shape[1:3]
-        conditions = build_conditions(clip, width=width, height=height)
-        shown = [scene_images(clip, width, height), pasted_baseline(conditions), made.frames]
+        scene = centre_view(clip.cameras[0], width, height)
+        read = [
+            np.stack([np.asarray(Image.fromarray(image_of(file)).resize((width, height))) for file in files.values()])
+            for files in episode.condition_images.values()
+        ]
+        shown = [np.stack([scene.picture(rgb) for rgb in clip.rgb]), *read, made.frames]
         shown = [images.repeat(2, 1).repeat(2, 2) for images in shown]
     write_movie(path, np.concatenate(shown, axis=2), clip.stamps_ns)
 

@@ -15,6 +15,7 @@ from hoigen.episodes.errors import EpisodeDamaged, EpisodeError, EpisodeMismatch
 from hoigen.episodes.recording import RawMessage, open_recording, schema_version_of, types_of
 from hoigen.episodes.storage import SCHEMA_VERSION
 from hoigen.episodes.topics import (
+    CONDITION_IMAGES,
     CONDITION_PROVENANCE,
     EDIT_IMAGE,
     EDIT_MASK,
@@ -33,6 +34,7 @@ from hoigen.messages.header import header_of
 from hoigen.provenance import provenance_from_json
 from hoigen.records import (
     Clip,
+    ConditionImages,
     EditedClip,
     Episode,
     EpisodeState,
@@ -122,9 +124,10 @@ class EpisodeReader:
                 pixels = read(message, name=topic)
             yield decode.stamp_ns(message.header), pixels
 
-    def labels(self, topic: str = REFERENCE) -> tuple[Labels, ...]:
+    def labels(self, topic: str = REFERENCE) -> dict[int, Labels]:
+        """Of every frame, by header stamp in ns."""
         with self._decoding():
-            return tuple(decode.labels(message) for _, message in self.messages(topic))
+            return {decode.stamp_ns(message.header): decode.labels(message) for _, message in self.messages(topic)}
 
     def assets(self) -> tuple[MeshAsset, ...]:
         """The episode's mesh table; empty if none was recorded."""
@@ -144,6 +147,12 @@ class EpisodeReader:
         with self._decoding():
             texts = [message.data for _, message in self.messages(topic)]
             return provenance_from_json(texts[-1]) if texts else None
+
+    def condition_images(self) -> ConditionImages:
+        """Small images of what the generator read; empty if none were recorded."""
+        with self._decoding():
+            found = [decode.condition_images(message) for _, message in self.messages(CONDITION_IMAGES)]
+            return found[-1] if found else {}
 
     def status(self) -> EpisodeStatus | None:
         """What became of the episode, by the node that made its frames; None if none reported."""
@@ -211,6 +220,7 @@ class EpisodeReader:
         rejected = status is not None and status.state is EpisodeState.REJECTED
         stamps, placed = clip.stamps_ns.tolist(), self.mesh_frames()
         depth = dict(self.images('/camera/depth')) if '/camera/depth' in self.counts else {}
+        read = self.condition_images()  # of a bag that was cut those of all frames
         with self._decoding():
             return Episode(
                 clip,
@@ -222,6 +232,7 @@ class EpisodeReader:
                 self.provenance() if rejected else None,
                 self.edited(),
                 status,
+                {name: {at: files[at] for at in stamps if at in files} for name, files in read.items()},
             )
 
     def scene(self) -> Episode:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hoigen.messages import topics
 
 __all__ = [
+    'CONDITION_IMAGES',
     'CONDITION_PROVENANCE',
     'EDIT_IMAGE',
     'EDIT_MASK',
@@ -35,6 +36,9 @@ TF = '/tf'
 EDIT_IMAGE, EDIT_MASK = in_bag(topics.EDIT_IMAGE.name), in_bag(topics.EDIT_MASK.name)
 """The pose-edited frames in place of generated ones, and their object."""
 EDIT_PROVENANCE = in_bag(topics.EDIT_PROVENANCE.name)
+
+CONDITION_IMAGES = in_bag(topics.SYNTH_CONDITIONS.name)
+"""Small images of what the generator read."""
 
 EPISODE_STATUS = in_bag(topics.EPISODE_STATUS.name)
 """What became of the episode, by the node that made its frames."""

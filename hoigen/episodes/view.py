@@ -1,101 +1,74 @@
-"""What a person is shown of one episode: pictures of the same instants side by side, and the numbers beside them."""
+"""Reads of one episode what a person is shown: images of the same frames side by side, and the numbers beside them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
-from hoigen.conditioning import draw_points
 from hoigen.episodes.bags import mcap_files
 from hoigen.episodes.errors import EpisodeError
 from hoigen.episodes.reader import EpisodeReader
-from hoigen.episodes.topics import CONDITION_PROVENANCE, EDIT_IMAGE, EDIT_PROVENANCE
-from hoigen.geometry.camera import resize_camera
-from hoigen.geometry.view import centre_view
-from hoigen.records import Camera, Clip, GeneratedClip, Labels, Provenance
+from hoigen.episodes.topics import CONDITION_PROVENANCE, EDIT_IMAGE, EDIT_PROVENANCE, MESH_ASSETS
+from hoigen.geometry.view import centre_of
+from hoigen.look.colours import ROLE_COLOURS, DepthScale
+from hoigen.look.episode_page import EpisodeView
+from hoigen.look.images import image_of
+from hoigen.records import GeneratedClip
 
-__all__ = ['EpisodeView', 'Picture', 'view_episode']
+__all__ = ['view_episode']
 
 SOURCE_WIDTH = 640
-"""Source pictures are shown no wider than this."""
+"""Source images are shown no wider than this."""
+SCENE_HEIGHT = 128
+"""Of a scene that no model read, mask and depth are shown at this height at most."""
 
-UNSEEN_HEIGHT = 128
-"""Conditions are shown at this height while nothing has been generated, with the camera's aspect."""
-
-EDITED_HEIGHT = 320
-"""The most where frames were edited."""
-
-Picture = np.ndarray | None
-"""[H,W,3] uint8; None where the recording has no picture of an instant."""
-
-
-@dataclass(frozen=True)
-class EpisodeView:
-    """T instants of an episode; every sequence's entry t belongs to ``stamps_ns[t]``.
-
-    panels: by name (source, tracking, coloured, generated) T pictures of the same view. edited: whether the generated
-    ones are the source with an object put in. fidelity: by name (value, mask,
-    motion) T numbers in [0, 1], None where nothing was generated or measured. counts: messages by topic. faults: what
-    is wrong with the recording. rejection: why the generated frames were not good enough to keep. conditions: how they
-    were found, if in footage; None of a simulated scene.
-    """
-
-    name: str
-    stamps_ns: tuple[int, ...]
-    panels: dict[str, Sequence[Picture]]
-    edited: bool
-    labels: tuple[Labels, ...]
-    fidelity: dict[str, tuple[float | None, ...]]
-    provenance: Provenance | None
-    camera_size: tuple[int, int]
-    counts: dict[str, int]
-    size_bytes: int
-    faults: tuple[str, ...]
-    rejection: str
-    conditions: Provenance | None
+Images = Mapping[int, np.ndarray]
+"""[H,W,3] uint8 by stamp in ns."""
 
 
 def view_episode(bag: Path, name: str) -> EpisodeView:
-    """Read a bag, also a damaged one as far as it goes, and draw the conditions that its generator read."""
+    """Read a bag, also a damaged one as far as it goes: all frames of which image and labels are there."""
     with EpisodeReader(bag) as reader:
         faults = tuple(map(str, reader.faults()))
         if reader.damage:
             faults = (f'{reader.damage}; this is what can be read of it', *faults)
-        clip = reader.clip(whole=False)
-        generated = _generated(reader)
+        labels, source = reader.labels(), dict(reader.images('camera/image'))
+        stamps = tuple(sorted(labels.keys() & source.keys()))
+        if not stamps:
+            raise EpisodeError(f'{bag}: expected one frame at least with camera/image and labels, got none')
+        clip = _generated(reader)
         edits = dict(reader.images(EDIT_IMAGE)) if EDIT_IMAGE in reader.counts else {}
+        made = edits or ({} if clip is None else dict(zip(clip.stamps_ns.tolist(), clip.frames, strict=True)))
+        read = _read_by_the_model(reader) or _of_the_scene(reader)
+        rejection = reader.rejection()
         provenance = reader.provenance(EDIT_PROVENANCE) if edits else reader.provenance()
-        rejection, counts = reader.rejection(), dict(reader.counts)
         conditions = reader.provenance(CONDITION_PROVENANCE)
-    frames = dict(zip(generated.stamps_ns.tolist(), range(len(generated.frames)), strict=True)) if generated else {}
-    rows = [frames.get(stamp) for stamp in clip.stamps_ns.tolist()]
-    camera = clip.cameras[0]
-    height = min(camera.height, EDITED_HEIGHT) if edits else UNSEEN_HEIGHT
-    panels = _panels(
-        clip,
-        generated.cameras[0]
-        if generated
-        else resize_camera(camera, round(height * camera.width / camera.height), height),
-    )
-    panels['generated'] = [None if generated is None or row is None else generated.frames[row] for row in rows]
-    if edits:
-        panels['generated'] = [edits.get(stamp) for stamp in clip.stamps_ns.tolist()]
+        counts = dict(reader.counts)
+    height, width = source[stamps[0]].shape[:2]
+    like = next((image.shape for images in (made, *read.values()) for image in images.values()), (height, width))
+    columns = centre_of(width, height, like[1], like[0]).columns
+    wide = min(SOURCE_WIDTH, columns)
+    view = centre_of(width, height, wide, max(1, round(wide * like[0] / like[1])))
+    panels = {'source': {at: view.picture(source[at]) for at in stamps}, **read, 'generated': made}
+    rows = {} if clip is None else {at: row for row, at in enumerate(clip.stamps_ns.tolist())}
     return EpisodeView(
         name=name,
-        stamps_ns=tuple(clip.stamps_ns.tolist()),
-        panels=panels,
+        stamps_ns=stamps,
+        panels={panel: [images.get(at) for at in stamps] for panel, images in panels.items()},
         edited=bool(edits),
-        labels=clip.labels,
-        fidelity={name: tuple(_score(generated, name, row) for row in rows) for name in ('value', 'mask', 'motion')},
-        provenance=provenance if generated or rejection or edits else None,
+        labels=tuple(labels[at] for at in stamps),
+        fidelity={
+            part: tuple(_score(clip, part, rows.get(at)) for at in stamps) for part in ('value', 'mask', 'motion')
+        },
+        provenance=provenance if made or rejection else None,
         rejection=rejection,
-        camera_size=(camera.width, camera.height),
+        camera_size=(width, height),
         counts=counts,
         size_bytes=sum(file.stat().st_size for file in mcap_files(bag)),
         faults=faults,
+        footage=conditions is not None and MESH_ASSETS not in counts,
         conditions=conditions,
     )
 
@@ -107,20 +80,27 @@ def _generated(reader: EpisodeReader) -> GeneratedClip | None:
         return None
 
 
-def _score(generated: GeneratedClip | None, name: str, row: int | None) -> float | None:
-    if generated is None or row is None:
+def _score(clip: GeneratedClip | None, name: str, row: int | None) -> float | None:
+    if clip is None or row is None:
         return None
-    score = float(getattr(generated.fidelity, name)[row])
+    score = float(getattr(clip.fidelity, name)[row])
     return None if np.isnan(score) else score
 
 
-def _panels(clip: Clip, like: Camera) -> dict[str, Sequence[Picture]]:
-    """Source and conditions as a camera of that size sees them."""
-    drawn = draw_points(clip, centre_view(clip.cameras[0], like.width, like.height))
-    width = min(SOURCE_WIDTH, centre_view(clip.cameras[0], like.width, like.height).columns)
-    shown = centre_view(clip.cameras[0], width, max(1, round(width * like.height / like.width)))
+def _read_by_the_model(reader: EpisodeReader) -> dict[str, Images]:
+    read = reader.condition_images()
+    return {name: {at: image_of(file) for at, file in files.items()} for name, files in read.items()}
+
+
+def _of_the_scene(reader: EpisodeReader) -> dict[str, Images]:
+    """Mask and depth as they are recorded, of a scene that no model read, or whose images are lost."""
+    small: dict[str, dict[int, np.ndarray]] = {'mask': {}, 'depth': {}}
+    for name, found in small.items():
+        for at, pixels in reader.images(f'condition/{name}'):
+            every = max(1, pixels.shape[0] // SCENE_HEIGHT)
+            found[at] = pixels[every // 2 :: every, every // 2 :: every]
+    scale = DepthScale.of(np.stack(list(small['depth'].values()))) if small['depth'] else None
     return {
-        'source': [shown.picture(rgb) for rgb in clip.rgb],
-        'tracking': list(drawn.tracking),
-        'coloured': list(drawn.coloured),
+        'mask': {at: ROLE_COLOURS[codes] for at, codes in small['mask'].items()},
+        'depth': {} if scale is None else {at: scale.colours(depth) for at, depth in small['depth'].items()},
     }

@@ -74,6 +74,9 @@ def _tables(episode: Episode, stamp_ns: int) -> dict[str, Any]:
     ):
         if made is not None:
             tables[topic.name] = _ENCODER.provenance(made)
+    if episode.condition_images:
+        number = episode.clip.labels[0].episode
+        tables[topics.SYNTH_CONDITIONS.name] = _ENCODER.condition_images(episode.condition_images, stamp_ns, number)
     if episode.status is not None:
         tables[topics.EPISODE_STATUS.name] = _ENCODER.episode_status(episode.status)
     return tables

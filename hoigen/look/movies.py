@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 
 from hoigen.whole_files import whole_file
 
-__all__ = ['Movie', 'write_movie']
+__all__ = ['Movie', 'join_movies', 'write_movie']
 
 TICKS = 90_000
 """Time steps of a second."""
@@ -23,10 +24,11 @@ class Movie:
     """Writes an MP4 file (H.264, yuv420p), which appears whole or not at all, and not without a frame.
 
     The first frame decides the size, cut to even numbers. quality: the codec's constant rate factor, lower is better.
+    Frames are in order (no B-frames), so that movies can be joined.
     """
 
     def __init__(self, path: Path, quality: int = 16) -> None:
-        self._path, self._options = path, {'crf': str(quality), 'preset': 'veryfast'}
+        self._path, self._options = path, {'crf': str(quality), 'preset': 'veryfast', 'bf': '0'}
         self._open = ExitStack()
         self._stream: Any = None
 
@@ -65,3 +67,20 @@ def write_movie(path: Path, frames: np.ndarray, stamps_ns: np.ndarray) -> None:
     with Movie(path) as movie:
         for image, stamp in zip(frames, stamps_ns.tolist(), strict=True):
             movie.put(image, (stamp - int(stamps_ns[0])) * 1e-9)
+
+
+def join_movies(path: Path, parts: Iterable[Path], hold_s: float) -> None:
+    """One movie of several of one size that :class:`Movie` wrote, as they are; the last frame of each is held."""
+    begin, hold, stream = 0, round(hold_s * TICKS), None
+    with whole_file(path) as whole, av.open(str(whole), 'w', options={'movflags': '+faststart'}) as joined:
+        for part in parts:
+            with av.open(str(part)) as file:
+                stream = stream or joined.add_stream_from_template(file.streams.video[0])
+                packets = [packet for packet in file.demux(video=0) if packet.size]
+                packets[-1].duration = hold
+                for packet in packets:
+                    shown_at = begin + (packet.pts or 0)
+                    packet.pts = packet.dts = shown_at
+                    packet.stream = stream
+                    joined.mux(packet)
+                begin = shown_at + hold

@@ -13,11 +13,12 @@ import numpy as np
 
 from hoigen.conventions import ROLE_CODE
 from hoigen.geometry.transforms import quaternions
-from hoigen.messages.layout import CLOUD_FIELDS, ENCODINGS, POINT_TYPES
+from hoigen.messages.layout import CLOUD_FIELDS, ENCODINGS, IMAGE_FILE, POINT_TYPES
 from hoigen.provenance import provenance_to_json
 from hoigen.records import (
     Camera,
     ClipFrame,
+    ConditionImages,
     EditedFrame,
     EpisodeStatus,
     GeneratedClip,
@@ -305,6 +306,25 @@ class Encoder:
     def provenance(self, provenance: Provenance) -> Any:
         """How a clip was made, as JSON in a std_msgs/String."""
         return self._make('std_msgs/msg/String', data=provenance_to_json(provenance))
+
+    def condition_images(self, images: ConditionImages, stamp_ns: int, episode: int) -> Any:
+        """What a generator read of an episode that begins at ``stamp_ns``."""
+        flat = [(name, at_ns, file) for name, column in images.items() for at_ns, file in column.items()]
+        return self._make(
+            'hoigen/msg/ConditionImages',
+            header=self.header(stamp_ns, ''),
+            episode=episode,
+            names=[name for name, _, _ in flat],
+            images=[
+                self._make(
+                    'sensor_msgs/msg/CompressedImage',
+                    header=self.header(at_ns, ''),
+                    format=IMAGE_FILE,
+                    data=np.frombuffer(file, np.uint8),
+                )
+                for _, at_ns, file in flat
+            ],
+        )
 
     def episode_status(self, status: EpisodeStatus) -> Any:
         """What became of an episode."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ['CLOUD_FIELDS', 'ENCODINGS', 'IMAGE_LAYOUTS', 'POINT_TYPES']
+__all__ = ['CLOUD_FIELDS', 'ENCODINGS', 'IMAGE_FILE', 'IMAGE_LAYOUTS', 'POINT_TYPES']
 
 POINT_TYPES = {1: 'i1', 2: 'u1', 3: 'i2', 4: 'u2', 5: 'i4', 6: 'u4', 7: 'f4', 8: 'f8'}
 """Types by their code in a sensor_msgs/PointField."""
@@ -22,6 +22,9 @@ CLOUD_FIELDS = {
 
 ENCODINGS = {('uint8', 3): 'rgb8', ('uint8', 2): 'mono8', ('float32', 2): '32FC1'}
 """The image encoding that is written, by dtype and number of axes."""
+
+IMAGE_FILE = 'webp'
+"""The format of small images for the eye."""
 
 IMAGE_LAYOUTS = {
     'rgb8': ('u1', 3),

@@ -121,6 +121,11 @@ class Geometry:
         check.array('confidence', self.confidence, 'float32', ('T', 'H', 'W'), sizes=sizes)
         check.done()
 
+    @property
+    def unit(self) -> str:
+        """Of lengths, in words."""
+        return 'm' if self.metric else 'units'
+
 
 @dataclass(frozen=True, eq=False)
 class Tracks:

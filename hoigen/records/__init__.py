@@ -9,7 +9,7 @@ from hoigen.records.check import Check, RecordError
 from hoigen.records.clip import Clip, ClipFrame
 from hoigen.records.conditions import Conditions
 from hoigen.records.edited_clip import EditedClip, EditedFrame, EditedObject
-from hoigen.records.episode import Episode
+from hoigen.records.episode import ConditionImages, Episode
 from hoigen.records.episode_status import EpisodeState, EpisodeStatus
 from hoigen.records.footage import Footage
 from hoigen.records.generated_clip import Fidelity, GeneratedClip
@@ -24,6 +24,7 @@ __all__ = [
     'Check',
     'Clip',
     'ClipFrame',
+    'ConditionImages',
     'Conditions',
     'Contacts',
     'EditedClip',

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -15,7 +16,10 @@ from hoigen.records.mesh_asset import MeshAsset
 from hoigen.records.mesh_frame import MeshFrame
 from hoigen.records.provenance import Provenance
 
-__all__ = ['Episode']
+__all__ = ['ConditionImages', 'Episode']
+
+ConditionImages = Mapping[str, Mapping[int, bytes]]
+"""Small images (WebP files) of what a generator read, for the eye alone: by condition, of each frame by its stamp."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +31,8 @@ class Episode:
     known. depth_m: [T,H,W] float32 as the camera measured it, NaN unknown. generated: frames that a model made of it,
     with their fidelity and provenance. rejected: in their place, how the best frames were made where none may be kept.
     edited: frames of it after an edit. status: what became of it, None if nothing was to be made.
+    condition_images: what
+    the generator read, of generated and of rejected frames.
     """
 
     clip: Clip
@@ -38,6 +44,7 @@ class Episode:
     rejected: Provenance | None = None
     edited: EditedClip | None = None
     status: EpisodeStatus | None = None
+    condition_images: ConditionImages = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check, (frames, height, width) = Check('Episode'), self.clip.depth_m.shape
@@ -53,6 +60,9 @@ class Episode:
             check.that(same, f'{name}.stamps_ns', "the clip's", 'others')
         made = [name for name in ('generated', 'rejected', 'edited') if getattr(self, name) is not None]
         check.that(len(made) < 2, 'generated, rejected, edited', 'one of them at most', ' and '.join(made))
+        known = set(self.clip.stamps_ns.tolist())
+        differ = sorted(name for name, images in self.condition_images.items() if images.keys() != known)
+        check.that(not differ, 'condition_images', "the clip's stamps", f'others of {differ}')
         state = None if self.status is None else self.status.state
         agree = (state is EpisodeState.REJECTED) == (self.rejected is not None)
         check.that(agree, 'status', 'rejected where the frames are, else not', repr(state))
@@ -70,7 +80,7 @@ class Episode:
         Raises :class:`RecordError` where only the images were edited: their conditions would not be true of them.
         """
         if self.edited is None:
-            return replace(self, generated=None, rejected=None, status=None)
+            return replace(self, generated=None, rejected=None, status=None, condition_images={})
         if self.edited.scene is None:
             raise RecordError(
                 'edited frames: expected their conditions (edit/condition/points, ...), got none: pose_editor edits '

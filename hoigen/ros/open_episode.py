@@ -94,7 +94,8 @@ class OpenEpisode:
 
         Of an episode whose generated clip was rejected no generated frame is awaited, of footage no mesh.
         """
-        if self._told is None or self._frames is None or not self._stamps[PROVENANCE_OF[self._made_by]]:
+        tables = [topic for topic in topics.written_by(self._made_by) if topic.row.kind == 'table']
+        if self._told is None or self._frames is None or not all(self._stamps[topic] for topic in tables):
             return False
         wanted = {stamp for stamp in self._stamps[topics.LABELS] if self._wants(stamp)}
         return len(wanted) == self._frames and all(wanted <= self._stamps[topic] for topic in self._awaited())

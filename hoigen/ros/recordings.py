@@ -30,9 +30,11 @@ EARLY_LABELS = 1000
 """Labels of made frames that may wait for their episode to begin."""
 DONE_EPISODES = 10_000
 """Closed episodes whose late messages are known as such."""
-TOLD = 3 * OPEN_EPISODES
-"""Provenances and statuses that may wait for their episode to begin."""
+TOLD = 4 * OPEN_EPISODES
+"""Provenances, condition images and statuses that may wait for their episode to begin."""
 PROVENANCES = tuple(PROVENANCE_OF.values())
+OF_EPISODE = (*PROVENANCES, topics.SYNTH_CONDITIONS, topics.EPISODE_STATUS)
+"""The topics with one message of an episode as a whole, which says of which."""
 LABELLED = (topics.LABELS, topics.SYNTH_LABELS, topics.EDIT_LABELS)
 """The topics that say of which episode a frame is, each for what is published together with it."""
 
@@ -97,6 +99,9 @@ class Recordings:
         if topic is topics.EPISODE_STATUS:
             self._add_status(cdr)
             return
+        if topic is topics.SYNTH_CONDITIONS:
+            self._add_told(topic, deserialize_message(cdr, topic.type).episode, cdr)
+            return
         stamp_ns = header_of(cdr)[0]
         self._seen.add(topic)
         if topic is topics.MESH_ASSETS:
@@ -131,7 +136,7 @@ class Recordings:
         finally:  # what comes with refused labels is refused with them
             found = self._families[labels.topic].label(labels.stamp_ns, labels.origin, episode if taken else None)
         self._write(episode, labels.topic, labels.stamp_ns, labels.cdr)
-        for told in (*PROVENANCES, topics.EPISODE_STATUS) if not made else ():
+        for told in OF_EPISODE if not made else ():
             early_cdr = self._told.pop((told, episode), None)
             if early_cdr is not None and episode in self._open:
                 self._write_told(told, episode, early_cdr)
@@ -186,7 +191,9 @@ class Recordings:
             if len(self._told) > TOLD:
                 (oldest, unknown), _ = self._told.popitem(last=False)
                 if oldest is not topics.EPISODE_STATUS:  # a recorder that was started late hears those of all before
-                    raise Refused('provenance of no episode', f'expected one of {self.open_episodes}, got {unknown!r}')
+                    raise Refused(
+                        f'{oldest.name} of no episode', f'expected one of {self.open_episodes}, got {unknown!r}'
+                    )
         elif not self._done[episode]:
             raise Refused('episode is closed', f'{topic.name} of episode {episode}')
 

@@ -20,9 +20,9 @@ from hoigen.metrics.statistics import Summary, differences, summarise
 from hoigen.metrics.tables import Rows, digits, distribution_table, markdown, measure_table, said
 from hoigen.models.cogvideox import rough_picture
 from hoigen.provenance import strict_json
-from hoigen.video.generator import Generator, load_generator, to_uint8
+from hoigen.video.generator import Generator, load_generator
 from hoigen.video.heldout import SHAPES, HeldOut, heldout_clips
-from hoigen.video.inputs import Appearance, reference_video
+from hoigen.video.inputs import Appearance, reference_video, to_uint8
 from hoigen.video.options import EvaluateConfig
 from hoigen.video.sampling import DEFAULT, Sampling
 from hoigen.whole_files import write_text

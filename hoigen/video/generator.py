@@ -12,16 +12,24 @@ import torch
 from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor
 
-from hoigen.conditioning.metric_colours import metric_tracking
 from hoigen.metrics.fidelity import fidelity
 from hoigen.models.cogvideox import rough_picture
 from hoigen.provenance import versions_of
-from hoigen.records import Conditions, GeneratedClip, Labels, Provenance
+from hoigen.records import ConditionImages, Conditions, GeneratedClip, Labels, Provenance
 from hoigen.video.denoise import Denoiser
-from hoigen.video.inputs import Appearance, PointInputs, point_inputs, reference_video, video_tensor
+from hoigen.video.inputs import (
+    Appearance,
+    PointInputs,
+    point_inputs,
+    reference_video,
+    to_uint8,
+    tracking_video,
+    video_tensor,
+)
 from hoigen.video.model import Model, load
 from hoigen.video.points import latent_frames
 from hoigen.video.sampling import DEFAULT, Sampling
+from hoigen.video.shown import condition_images
 from hoigen.video.transformer import Control, with_first_frame
 from hoigen.video.windows import Window, plan_windows, seam_score
 
@@ -72,6 +80,10 @@ class Generator:
             labels,
             self._provenance(seed, made),
         )
+
+    def condition_images(self, conditions: Conditions, sampling: Sampling = DEFAULT) -> ConditionImages:
+        """Small images of what the control branch reads."""
+        return condition_images(conditions, sampling.conditions, self._model.config)
 
     @torch.no_grad()
     def render(
@@ -211,8 +223,8 @@ class _Clip:
                 cloud=model.config.cloud,
                 tokens=model.config.tokens,
             )
-        tracking = metric_tracking(c) if model.config.tracking_colours == 'metric' else c.tracking
-        return cls(model, reference_video(Appearance.of(c)), video_tensor(tracking), points)
+        tracking = video_tensor(tracking_video(c, model.config.tracking_colours))
+        return cls(model, reference_video(Appearance.of(c)), tracking, points)
 
     def image(self, picture: np.ndarray, draws: torch.Generator) -> Tensor:
         """The latent [1,1,C,h,w] of the first frame [H,W,3] uint8."""
@@ -255,8 +267,3 @@ def _reporter(
 def load_generator(model: str = 'tiny') -> Generator:
     """A generator by the name or folder of its model; ModelError says what to do where weights are missing."""
     return Generator(load(model))
-
-
-def to_uint8(video: Tensor) -> np.ndarray:
-    """[1,T,3,H,W], about [-1, 1], to [T,H,W,3] uint8."""
-    return ((video[0].float() + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).contiguous().cpu().numpy()

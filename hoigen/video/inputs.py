@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from hoigen.conditioning.metric_colours import metric_tracking
 from hoigen.geometry.surface import spread
 from hoigen.records import Conditions
 
@@ -43,6 +45,11 @@ def video_tensor(video: np.ndarray) -> Tensor:
     return torch.from_numpy(video).permute(0, 3, 1, 2)[None].float() / 127.5 - 1
 
 
+def to_uint8(video: Tensor) -> np.ndarray:
+    """[1,T,3,H,W], about [-1, 1], to [T,H,W,3] uint8."""
+    return ((video[0].float() + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).contiguous().cpu().numpy()
+
+
 @dataclass(frozen=True, eq=False)
 class Appearance:
     """What frame 0 tells of how every frame looks; the fields are those of :class:`hoigen.records.Conditions`."""
@@ -57,6 +64,11 @@ class Appearance:
     @classmethod
     def of(cls, conditions: Conditions) -> Appearance:
         return cls(*(getattr(conditions, f.name) for f in fields(cls)))
+
+
+def tracking_video(conditions: Conditions, colours: Literal['image', 'metric']) -> np.ndarray:
+    """[T,H,W,3] uint8 in the tracking colours that a model was trained with."""
+    return metric_tracking(conditions) if colours == 'metric' else conditions.tracking
 
 
 def reference_video(appearance: Appearance) -> Tensor:

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 from hoigen.conditioning import build_episode, scene_images
 from hoigen.episodes import EpisodeReader
 from hoigen.episodes.bags import bag_name
-from hoigen.records import Episode, EpisodeState, EpisodeStatus, GeneratedClip, Provenance
+from hoigen.records import (
+    ConditionImages,
+    Conditions,
+    Episode,
+    EpisodeState,
+    EpisodeStatus,
+    GeneratedClip,
+    Provenance,
+)
 from hoigen.sources.mujoco import MujocoConfig, MujocoSource, first_stamp_ns
 from hoigen.video.faithful import FidelityTooLow, clip_seed, first_accepted
 from hoigen.video.sampling import ACCEPTANCE, DEFAULT, Acceptance, Sampling
@@ -63,6 +71,9 @@ def make_episodes(spec: EpisodeSpec) -> tuple[Episode, ...]:
     def named(made: Provenance) -> Provenance:
         return replace(made, config=made.config | known, source=source)
 
+    def images(conditions: Conditions) -> ConditionImages:
+        return generator.condition_images(conditions, spec.sampling)
+
     def status(state: EpisodeState, reason: str = '') -> EpisodeStatus:
         stamps = clips[0].stamps_ns
         return EpisodeStatus('generate', number, state, (int(stamps[0]), int(stamps[-1])), len(stamps), reason)
@@ -71,7 +82,11 @@ def make_episodes(spec: EpisodeSpec) -> tuple[Episode, ...]:
         made = first_accepted(draw, views, clip_seed(spec.seed, number), spec.acceptance)
     except FidelityTooLow as error:
         rejected = status(EpisodeState.REJECTED, str(error))
-        return tuple(replace(scene, rejected=named(error.provenance), status=rejected) for scene in scenes)
+        made_of = named(error.provenance)
+        return tuple(
+            replace(scene, rejected=made_of, status=rejected, condition_images=images(conditions))
+            for scene, conditions in zip(scenes, views, strict=True)
+        )
     if len(views) > 1:
         true = [scene_images(clip, generator.width, generator.height) for clip in clips]
         found = consistency([clip.frames for clip in made], true, views)
@@ -81,8 +96,9 @@ def make_episodes(spec: EpisodeSpec) -> tuple[Episode, ...]:
             scene,
             generated=replace(clip, provenance=named(clip.provenance)),
             status=status(EpisodeState.ACCEPTED),
+            condition_images=images(conditions),
         )
-        for scene, clip in zip(scenes, made, strict=True)
+        for scene, clip, conditions in zip(scenes, made, views, strict=True)
     )
 
 

@@ -79,7 +79,7 @@ def test_a_recording_becomes_bags_with_edited_frames(job: Callable[..., Job], tm
             assert not reader.faults()
             clip, seen = reader.clip(), masks(reader)
             told = [message for _, message in reader.messages('edit/object')]
-            labels = reader.labels('edit/labels')
+            labels = tuple(reader.labels('edit/labels').values())
         assert seen.any()
         assert not seen[:, :, :30].any()
         assert all(0.3 < message.visibility < 0.7 for message in told)

@@ -14,11 +14,12 @@ from chromium import Chromium, find_chromium
 from perceived_factory import REASON, perceived
 from PIL import Image
 
+from hoigen.look.colours import DepthScale
 from hoigen.perception.perceive import Perceived
 from hoigen.perception.records import Boxes, Segmentation
 from hoigen.perception.report import write_index, write_part
 from hoigen.perception.report.codec import Quantised, pack
-from hoigen.perception.report.look import DepthScale, instances
+from hoigen.perception.report.look import instances
 
 pytestmark = pytest.mark.skipif(find_chromium() is None, reason='no chromium here (Debian: apt-get install chromium)')
 
@@ -149,7 +150,7 @@ def test_depth_has_the_colours_of_its_scale(opened: Chromium, seen: Perceived) -
     flat = cv2.dilate(whole, np.ones((3, 3))) - cv2.erode(whole, np.ones((3, 3))) < 0.02
     flat[:12], flat[:, 150:] = False, False  # caption and colour scale
     assert flat.sum() > 5000
-    assert np.abs(shown - DepthScale(near, far, 'm').colours(depth))[flat].mean() < 8
+    assert np.abs(shown - DepthScale(near, far).colours(depth))[flat].mean() < 8
     read = opened.evaluate("""(() => { const box = document.querySelector('.depth canvas').getBoundingClientRect();
         document.querySelector('.depth').dispatchEvent(new PointerEvent('pointermove',
           { clientX: box.left + box.width * 60.5 / 180, clientY: box.top + box.height * 90.5 / 120 }));

@@ -12,8 +12,9 @@ from chromium import Chromium, find_chromium
 from drawn_episode import MADE, drawn_episode, footage_clip
 from PIL import Image
 
-from hoigen.episodes import webpage, write_episode
+from hoigen.episodes import write_episode
 from hoigen.episodes.report import write_report
+from hoigen.look import episode_page
 from hoigen.records import Episode
 
 SIZES = {'frames': 9, 'size': (360, 240), 'generated_size': (96, 64), 'points': 3000}
@@ -196,7 +197,7 @@ def test_images_beside_the_page_come_when_they_are_in_view(
     browser: Chromium, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of a long run: the same frames as those in the page; without the files, the page says which are missing."""
-    monkeypatch.setattr(webpage, 'INSIDE_BYTES', 0)
+    monkeypatch.setattr(episode_page, 'INSIDE_BYTES', 0)
     write_episode(tmp_path / 'episode_0000', DRAWN)
     page = write_report(tmp_path)
     assert len(page.read_text()) < 100_000
@@ -206,7 +207,8 @@ def test_images_beside_the_page_come_when_they_are_in_view(
     choose(browser, 7)
     np.testing.assert_array_equal(shown(browser, 'generated')[0], DRAWN.generated.frames[7])
     assert browser.problems == []
-    (tmp_path / 'report_frames' / '00000.js').unlink()
+    [images] = (tmp_path / 'report_parts').glob('*.js')
+    images.unlink()
     browser.open(page, width=1280, height=900)
     browser.wait_for(
         'document.querySelector(".panel.source .none")?.innerText.includes("beside this page, is missing")'
@@ -215,7 +217,6 @@ def test_images_beside_the_page_come_when_they_are_in_view(
     write_report(tmp_path)
     monkeypatch.undo()
     assert len(write_report(tmp_path).read_text()) > 100_000
-    assert not (tmp_path / 'report_frames').exists()
 
 
 def test_footage_is_shown_without_what_nobody_measured(browser: Chromium, tmp_path: Path) -> None:
@@ -234,6 +235,7 @@ def test_footage_is_shown_without_what_nobody_measured(browser: Chromium, tmp_pa
     assert 'Object position x y z\nunknown' in browser.evaluate('document.querySelector(".now").innerText')
     choose(browser, 2)
     assert browser.evaluate('document.querySelector(".chart output").innerText') == '0.000'
-    assert shown(browser, 'tracking')[0].any()
+    for panel in ('mask', 'depth'):
+        assert shown(browser, panel)[0].any()
     assert browser.evaluate('document.querySelector("details summary").innerText') == 'Conditions from footage'
     assert browser.problems == []

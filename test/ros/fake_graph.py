@@ -21,9 +21,11 @@ sys.path.append(str(Path(__file__).parents[1]))
 
 from hoigen.editing.records import Edited, Reference, Subject
 from hoigen.geometry.transforms import as_carried
+from hoigen.look.images import webp
 from hoigen.records import (
     Camera,
     Clip,
+    ConditionImages,
     Conditions,
     Contacts,
     Fidelity,
@@ -99,6 +101,10 @@ class FakeGenerator:
     ) -> None:
         self._steps, self.after_step, self._fidelity = steps, after_step, fidelity
         self.asked: list[Sampling] = []
+
+    def condition_images(self, conditions: Conditions, sampling: Sampling) -> ConditionImages:
+        stamps = conditions.stamps_ns.tolist()
+        return {'coloured': dict(zip(stamps, map(webp, conditions.coloured), strict=True))}
 
     def generate(
         self,

@@ -41,6 +41,7 @@ def messages_of(episode: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]
     made = FakeGenerator().generate(build_conditions(clip, width=48, height=32), clip.labels, seed=0)
     named = replace(made.provenance, config={'episode': episode})
     generated = [convert.ENCODER.generated(made, row) for row in range(FRAMES)]
+    generated[0]['synth/conditions'] = convert.ENCODER.condition_images({}, start_ns, episode)
     generated[0]['provenance'] = convert.ENCODER.provenance(named)
     generated[0] |= ended(episode, frames=FRAMES, stamps_ns=(int(made.stamps_ns[0]), int(made.stamps_ns[-1])))
     return seen, generated
@@ -151,7 +152,10 @@ def test_a_rejected_episode_is_a_whole_bag_of_its_scene(bench: Bench, tmp_path: 
     bench.up(EpisodeRecorder, out=str(tmp_path))
     why = 'fidelity: expected 0.5 or more, got 0.3'
     for episode in (0, 1):
-        told = {'provenance': convert.ENCODER.provenance(Provenance(7, {'episode': episode}, '', {}, {}, {}))}
+        told = {
+            'synth/conditions': convert.ENCODER.condition_images({}, 0, episode),
+            'provenance': convert.ENCODER.provenance(Provenance(7, {'episode': episode}, '', {}, {}, {})),
+        }
         seen = messages_of(episode)[0]
         stamps_ns = decode.stamp_ns(seen[0]['labels'].header), decode.stamp_ns(seen[-1]['labels'].header)
         rejection = [told | ended(episode, EpisodeState.REJECTED, stamps_ns, frames=FRAMES, reason=why)]

@@ -43,7 +43,13 @@ def test_a_bag_names_frames_as_its_source_does(bench: Bench, tmp_path: Path) -> 
     bench.until(lambda: bench.count('episode_recorder', 'recorded') == 1)
     found = defaultdict(set)
     with EpisodeReader(tmp_path / 'episode_0000') as reader:
-        for topic in reader.counts.keys() - {'/mesh_assets', '/provenance', '/episode_status', '/tf'}:
+        for topic in reader.counts.keys() - {
+            '/mesh_assets',
+            '/synth/conditions',
+            '/provenance',
+            '/episode_status',
+            '/tf',
+        }:
             found[topic] = {message.header.frame_id for _, message in reader.messages(topic)}
         moved = [moved for _, message in reader.messages('/tf') for moved in message.transforms]
     assert {topic for topic, names in found.items() if names == {'lab'}} == IN_WORLD

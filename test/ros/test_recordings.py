@@ -54,7 +54,11 @@ def status(episode: int, state: EpisodeState = EpisodeState.ACCEPTED, **more: An
     return serialize_message(ended(episode, state, **more)[topics.EPISODE_STATUS.name])
 
 
-TOLD = {topics.PROVENANCE: provenance, topics.EPISODE_STATUS: status}
+def images(episode: int) -> bytes:
+    return serialize_message(convert.ENCODER.condition_images({}, 0, episode))
+
+
+TOLD = {topics.SYNTH_CONDITIONS: images, topics.PROVENANCE: provenance, topics.EPISODE_STATUS: status}
 BY_NAME = {topic.name: topic for topic in (*SCENE, *CONDITIONS, *MADE, *TOLD, topics.CONDITION_PROVENANCE)}
 
 

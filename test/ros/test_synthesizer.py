@@ -277,6 +277,8 @@ def test_an_episode_that_no_seed_gives_a_good_clip_is_told_as_rejected_and_the_n
     rejected, made = (json.loads(message.data) for message in bench.heard['provenance'])
     assert (rejected['config']['episode'], fidelities(rejected)) == (0, [0.25, 0.375])
     assert made['config']['episode'] == 1
+    bench.until(lambda: len(bench.heard['synth/conditions']) == 2)
+    assert [(read.episode, len(read.images)) for read in bench.heard['synth/conditions']] == [(0, FRAMES), (1, FRAMES)]
     bench.until(lambda: len(statuses(bench)) == 2)
     assert [one.state for one in statuses(bench)] == [EpisodeState.REJECTED, EpisodeState.ACCEPTED]
     assert 'expected 0.5 or more, got 0.375 at best' in statuses(bench)[0].reason

@@ -64,7 +64,7 @@ def check(bag: Path, episode: int, frames: int = FRAMES) -> None:
     with EpisodeReader(bag) as reader:
         assert reader.faults() == ()
         for topic in ('labels', 'synth/labels'):
-            assert [(one.episode, one.frame) for one in reader.labels(topic)] == [
+            assert [(one.episode, one.frame) for one in reader.labels(topic).values()] == [
                 (episode, frame) for frame in range(frames)
             ]
         clip = reader.clip()
@@ -122,6 +122,8 @@ def test_of_an_episode_that_is_cut_the_bag_holds_what_was_generated(bench: Bench
         assert made is not None
         assert 'left out at its end: 2' in made.config['left_out']
         np.testing.assert_array_equal(reader.clip().rgb, np.stack([frame.rgb for frame in frames[:5]]))
+        [read] = reader.condition_images().values()
+        assert list(read) == reader.clip().stamps_ns.tolist()
 
 
 def test_an_episode_without_conditions_is_not_recorded_nor_waited_for(bench: Bench, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ finds wrong raises :class:`~hoigen.records.RecordError`; both name the field, wh
 from hoigen.messages.decode.conditions import clip, cloud, edited, generated, tracks
 from hoigen.messages.decode.fields import MessageError, pose, stamp_ns
 from hoigen.messages.decode.images import COLOURS, DEPTHS, GREYS, EncodingError, depth, mask, picture, rgb
-from hoigen.messages.decode.outcome import episode_status
+from hoigen.messages.decode.outcome import condition_images, episode_status
 from hoigen.messages.decode.scene import assets, camera, intrinsics, labels, mesh_frame, scene_frame
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     'camera',
     'clip',
     'cloud',
+    'condition_images',
     'depth',
     'edited',
     'episode_status',

@@ -1,13 +1,27 @@
-"""What nodes report of an episode -> records."""
+"""What nodes report of an episode as a whole -> records."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from hoigen.messages.decode.fields import MessageError, stamp_ns, time_ns
-from hoigen.records import EpisodeState, EpisodeStatus
+from hoigen.messages.layout import IMAGE_FILE
+from hoigen.records import ConditionImages, EpisodeState, EpisodeStatus
 
-__all__ = ['episode_status']
+__all__ = ['condition_images', 'episode_status']
+
+
+def condition_images(message: Any) -> ConditionImages:
+    """What a generator read of an episode, of a hoigen/ConditionImages."""
+    if len(message.names) != len(message.images):
+        raise MessageError('condition_images.names', f'{len(message.images)}, one for each image', len(message.names))
+    found: dict[str, dict[int, bytes]] = {}
+    for name, image in zip(message.names, message.images, strict=True):
+        column, at_ns = found.setdefault(name, {}), stamp_ns(image.header)
+        if image.format != IMAGE_FILE or at_ns in column:
+            raise MessageError('condition_images.images', f'one {IMAGE_FILE} of {name!r} at {at_ns} ns', image.format)
+        column[at_ns] = bytes(image.data)
+    return found
 
 
 def episode_status(message: Any) -> EpisodeStatus:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from hoigen.episodes.webpage import write_html
+from hoigen.look.pages import write_html
 from hoigen.perception.report.content import card, content
 from hoigen.perception.report.overview import draw_masks, overview
 

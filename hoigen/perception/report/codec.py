@@ -1,19 +1,16 @@
-"""Arrays and pictures as text inside a page: exact or quantised, small, and quick to unpack in a browser."""
+"""Arrays as text inside a page: exact or quantised, small, and quick to unpack in a browser."""
 
 from __future__ import annotations
 
 import zlib
 from base64 import b64encode
 from dataclasses import dataclass
-from io import BytesIO
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-__all__ = ['PICTURE_QUALITY', 'Quantised', 'pack', 'quantise', 'webp']
+__all__ = ['Quantised', 'pack', 'quantise']
 
-PICTURE_QUALITY = 75
 UNKNOWN = 0
 """The code of NaN."""
 
@@ -58,10 +55,3 @@ def pack(values: np.ndarray | Quantised) -> dict[str, Any]:
     planes = folded.astype(f'<u{values.itemsize}').reshape(-1, 1).view(np.uint8).T
     text = b64encode(zlib.compress(np.ascontiguousarray(planes).tobytes(), 6)).decode()
     return {'shape': list(values.shape), 'bytes': values.itemsize, 'data': text, **more}
-
-
-def webp(picture: np.ndarray, quality: int = PICTURE_QUALITY) -> str:
-    """Data URI of a picture [H,W,3] uint8."""
-    file = BytesIO()
-    Image.fromarray(picture).save(file, 'WEBP', quality=quality, method=2)
-    return 'data:image/webp;base64,' + b64encode(file.getvalue()).decode()

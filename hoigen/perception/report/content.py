@@ -9,11 +9,13 @@ import cv2
 import numpy as np
 
 from hoigen.conventions import ROLES
-from hoigen.episodes.webpage import provenance_in_words
+from hoigen.look.colours import DepthScale, turbo
+from hoigen.look.images import data_uri
+from hoigen.look.pages import provenance_in_words
 from hoigen.perception.records import Boxes, Geometry, Tracks
-from hoigen.perception.report.codec import pack, quantise, webp
+from hoigen.perception.report.codec import pack, quantise
 from hoigen.perception.report.facts import camera_motion, facts, frame_rate, tallies
-from hoigen.perception.report.look import depth_scale, instances, thinned, track_colours, turbo
+from hoigen.perception.report.look import instances, thinned, track_colours
 
 if TYPE_CHECKING:
     from hoigen.perception.perceive import Perceived
@@ -47,7 +49,7 @@ def content(perceived: Perceived, name: str) -> dict[str, Any]:
             for one, area in zip(instances(segmentation.role), pixels, strict=True)
         ],
         'boxes': _boxes(perceived.boxes) if perceived.boxes is not None else [],
-        'pictures': [webp(shrunk(picture)) for picture in footage.rgb],
+        'pictures': [data_uri(shrunk(picture)) for picture in footage.rgb],
         'masks': pack(np.stack([shrunk(mask, exact=True) for mask in segmentation.instance])),
         'tracks': _tracks(tracks, width, height),
         'tracks_visible': _numbers(visible),
@@ -81,7 +83,7 @@ def card(perceived: Perceived, name: str, picture: np.ndarray) -> dict[str, Any]
         ],
         'visible': None if np.isnan(visible).any() else float(visible.mean()),
         'geometry': perceived.geometry.method if perceived.geometry is not None else None,
-        'picture': webp(small, THUMB_QUALITY),
+        'picture': data_uri(small, THUMB_QUALITY),
     }
 
 
@@ -124,7 +126,7 @@ def _tracks(tracks: Tracks, width: int, height: int) -> dict[str, Any]:
 
 
 def _geometry(geometry: Geometry, stamps_ns: np.ndarray) -> dict[str, Any]:
-    scale = depth_scale(geometry)
+    scale = DepthScale.of(geometry.depth_m)
     height, width = geometry.depth_m.shape[1:]
     every = max(1, math.ceil(math.sqrt(height * width / CLOUD_PIXELS)))
     first = (every - 1) // 2
@@ -139,7 +141,7 @@ def _geometry(geometry: Geometry, stamps_ns: np.ndarray) -> dict[str, Any]:
     return {
         'method': geometry.method,
         'metric': geometry.metric,
-        'unit': 'm' if geometry.metric else 'units',
+        'unit': geometry.unit,
         'every': every,
         'first': first,
         'inverse': pack(quantise(inverse, DEPTH_LEVELS)),

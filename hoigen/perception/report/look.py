@@ -1,4 +1,4 @@
-"""What page and sheet share: colours of instances, tracks and depth, and at which size things are shown."""
+"""What page and sheet share: colours of instances and tracks."""
 
 from __future__ import annotations
 
@@ -9,16 +9,14 @@ import cv2
 import numpy as np
 
 from hoigen.conventions import HAND, ROLE_CODE, ROLES
-from hoigen.perception.records import Geometry, Tracks
+from hoigen.perception.records import Tracks
 
-__all__ = ['DepthScale', 'Instance', 'depth_scale', 'instances', 'thinned', 'track_colours', 'turbo']
+__all__ = ['Instance', 'instances', 'thinned', 'track_colours']
 
 WARM, COOL = ('#ff9d45', '#ffd54a', '#ff6f7d', '#f7b7a3'), ('#35c8f5', '#a58bff', '#3ee6a8', '#7fa8ff')
 """Hands are warm, objects cold."""
 PER_INSTANCE = 500
 """No more tracks of one instance are drawn; more would hide the picture."""
-ENDS = 1.0, 99.0
-"""Percentiles of depth that the ends of the colour scale stand for."""
 
 
 @dataclass(frozen=True)
@@ -66,34 +64,3 @@ def track_colours(tracks: Tracks, width: int, height: int) -> np.ndarray:
     pale = 255 * (0.5 + 0.5 * np.clip((begin[:, 1] + 0.5) / height, 0, 1))
     hsv = np.stack([hue, pale, np.full(len(hue), 255)], axis=-1).astype(np.uint8)
     return cv2.cvtColor(hsv[None], cv2.COLOR_HSV2RGB)[0] if len(hsv) else hsv
-
-
-@dataclass(frozen=True)
-class DepthScale:
-    """Colours run evenly in 1 / depth from ``far`` (blue) to ``near`` (red), in the geometry's unit of length."""
-
-    near: float
-    far: float
-    unit: str
-
-    def colours(self, depth: np.ndarray) -> np.ndarray:
-        """[...,3] uint8 of depth [...]; unknown is black."""
-        with np.errstate(divide='ignore', invalid='ignore'):
-            part = (1 / depth - 1 / self.far) / (1 / self.near - 1 / self.far)
-        known = np.isfinite(depth)
-        codes = np.rint(255 * np.clip(np.where(known, part, 0), 0, 1)).astype(int)
-        return turbo()[codes] * known[..., None].astype(np.uint8)
-
-
-def depth_scale(geometry: Geometry) -> DepthScale | None:
-    """The colour scale of a clip's depth; None where no depth is known at all."""
-    known = geometry.depth_m[np.isfinite(geometry.depth_m)]
-    if not known.size:
-        return None
-    near, far = np.percentile(known, ENDS)
-    return DepthScale(float(near), float(max(far, near * 1.01)), 'm' if geometry.metric else 'units')
-
-
-def turbo() -> np.ndarray:
-    """[256,3] uint8, Google's turbo: dark blue to dark red."""
-    return cv2.applyColorMap(np.arange(256, dtype=np.uint8)[:, None], cv2.COLORMAP_TURBO)[:, 0, ::-1]

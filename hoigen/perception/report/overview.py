@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from hoigen.look.colours import DepthScale
 from hoigen.perception.records import Boxes, Segmentation, Tracks
-from hoigen.perception.report.look import depth_scale, instances, thinned, track_colours
+from hoigen.perception.report.look import instances, thinned, track_colours
 
 if TYPE_CHECKING:
     from hoigen.perception.perceive import Perceived
@@ -29,7 +30,7 @@ def overview(perceived: Perceived) -> np.ndarray:
     footage, geometry = perceived.footage, perceived.geometry
     frames = np.unique(np.linspace(0, len(footage.rgb) - 1, COLUMNS).round().astype(int))
     rows = [[draw_masks(footage.rgb[t], perceived.segmentation, perceived.boxes, t) for t in frames]]
-    scale = depth_scale(geometry) if geometry is not None else None
+    scale = DepthScale.of(geometry.depth_m) if geometry is not None else None
     if geometry is not None and scale is not None:
         rows.append([scale.colours(geometry.depth_m[t]) for t in frames])
     rows.append([draw_tracks(footage.rgb[t], perceived.tracks, t) for t in frames])
@@ -42,8 +43,9 @@ def overview(perceived: Perceived) -> np.ndarray:
             tile = cv2.resize(picture, (TILE, tall), interpolation=cv2.INTER_AREA)
             canvas.paste(Image.fromarray(tile), (MARGIN + c * (TILE + GAP), HEAD + r * (tall + GAP)))
     what = ['boxes and masks', 'tracks']
-    if scale is not None:
-        what.insert(1, f'depth, {scale.near:.2f} {scale.unit} red to {scale.far:.2f} {scale.unit} blue, unknown black')
+    if geometry is not None and scale is not None:
+        unit = geometry.unit
+        what.insert(1, f'depth, {scale.near:.2f} {unit} red to {scale.far:.2f} {unit} blue, unknown black')
     _write(pen, (MARGIN, HEAD / 2), perceived.provenance.source, 20, INK, 'lm')
     _write(pen, (width - MARGIN, HEAD / 2), '  ·  '.join(what), 15, FAINT, 'rm')
     for c, t in enumerate(frames):

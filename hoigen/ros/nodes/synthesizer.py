@@ -14,7 +14,7 @@ from rclpy.clock_type import ClockType
 from hoigen.conditioning import build_conditions
 from hoigen.messages import decode
 from hoigen.messages.encode import frame_names
-from hoigen.records import EpisodeState, EpisodeStatus, GeneratedClip, Provenance
+from hoigen.records import Clip, ConditionImages, Conditions, EpisodeState, EpisodeStatus, GeneratedClip, Provenance
 from hoigen.ros import convert, topics
 from hoigen.ros.goals import Cancelled
 from hoigen.ros.nodes.base import ManagedNode, spin
@@ -26,6 +26,7 @@ from hoigen.sources.streams.order import Refused
 from hoigen.sources.streams.pairing import Origin
 from hoigen.sources.streams.sync import ExactSync
 from hoigen.video.faithful import Draws, FidelityTooLow, clip_seed, generate_faithful
+from hoigen.video.sampling import Sampling
 
 POLL_S = 0.25
 
@@ -35,6 +36,8 @@ class Generator(Draws, Protocol):
 
     width: int
     height: int
+
+    def condition_images(self, conditions: Conditions, sampling: Sampling) -> ConditionImages: ...
 
 
 def video_model(config: SynthesizerOptions) -> Generator:
@@ -166,13 +169,15 @@ class Synthesizer(ManagedNode[SynthesizerOptions]):
     def _synthesize(self, job: Job) -> None:  # worker thread
         try:
             with self.diagnostics.stage('synthesize'):
-                clip = self._generate(job)
-            self._send(job, clip)
+                scene = clip_of(job.rows)
+                conditions = self._conditions(job, scene)
+                clip = self._generate(job, scene, conditions)
+            self._send(job, conditions, clip)
             job.end(clip)
         except Cancelled:
             job.end('cancelled')
         except FidelityTooLow as error:
-            self._reject(job, error)
+            self._reject(job, conditions, error)
         except Exception as error:
             job.end(str(error) or type(error).__name__)
             what = f'episode {job.episode} not generated: {error}'
@@ -183,19 +188,18 @@ class Synthesizer(ManagedNode[SynthesizerOptions]):
         finally:
             self._progress = {}
 
-    def _generate(self, job: Job) -> GeneratedClip:
-        clip = clip_of(job.rows)
-        conditions = build_conditions(clip, width=self._generator.width, height=self._generator.height)
-        if job.prompt:
-            conditions = replace(conditions, prompt=job.prompt)
+    def _conditions(self, job: Job, scene: Clip) -> Conditions:
+        conditions = build_conditions(scene, width=self._generator.width, height=self._generator.height)
+        return replace(conditions, prompt=job.prompt) if job.prompt else conditions
 
+    def _generate(self, job: Job, scene: Clip, conditions: Conditions) -> GeneratedClip:
         def show(progress: dict[str, object]) -> None:
             self._progress = {'episode': job.episode} | progress
 
         made = generate_faithful(
             self._generator,
             conditions,
-            clip.labels,
+            scene.labels,
             seed=clip_seed(job.seed, job.episode),
             sampling=job.sampling,
             acceptance=job.acceptance,
@@ -217,21 +221,30 @@ class Synthesizer(ManagedNode[SynthesizerOptions]):
         }
         return replace(made, config=config, source=self.publishers_of(topics.IMAGE))
 
-    def _reject(self, job: Job, error: FidelityTooLow) -> None:
+    def _reject(self, job: Job, conditions: Conditions, error: FidelityTooLow) -> None:
         """Nothing of the clip is published; of an episode that nobody will ask for again, that it was rejected."""
         error.provenance = self._told(job, error.provenance)
         job.end(error)
         self.diagnostics.refuse('fidelity too low', f'episode {job.episode} not generated: {error}')
         if job.automatic:
-            self._publish_provenance(error.provenance)
+            self._publish_provenance(job, conditions, error.provenance)
             self._report(job, EpisodeState.REJECTED, str(error))
 
-    def _publish_provenance(self, provenance: Provenance) -> None:
+    def _publish_provenance(self, job: Job, conditions: Conditions, provenance: Provenance) -> None:
+        """How frames were made, and what the model read for them."""
+        images = self._generator.condition_images(conditions, job.sampling)
         self.wait_for_readers(self.config.wait_for)
-        self.publish({topics.PROVENANCE.name: convert.ENCODER.provenance(provenance)})
+        self.publish(
+            {
+                topics.SYNTH_CONDITIONS.name: convert.ENCODER.condition_images(
+                    images, stamps_of(job.rows)[0], job.episode
+                ),
+                topics.PROVENANCE.name: convert.ENCODER.provenance(provenance),
+            }
+        )
 
-    def _send(self, job: Job, clip: GeneratedClip) -> None:
-        self._publish_provenance(clip.provenance)
+    def _send(self, job: Job, conditions: Conditions, clip: GeneratedClip) -> None:
+        self._publish_provenance(job, conditions, clip.provenance)
         for row in range(len(clip.frames)):
             self.publish(convert.ENCODER.generated(clip, row, frame_names(job.rows[row])))
         self._report(job, EpisodeState.ACCEPTED)

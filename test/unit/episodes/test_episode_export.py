@@ -65,14 +65,14 @@ def test_arrays_hold_the_frames_and_what_is_true_of_them(run: Path, capsys: pyte
         assert provenance_from_json(str(made['provenance'])) == want.provenance
 
 
-def test_a_video_shows_scene_points_and_generated_frames(run: Path, tmp_path: Path) -> None:
+def test_a_video_shows_scene_conditions_and_generated_frames(run: Path, tmp_path: Path) -> None:
     """Side by side, each at twice its size, one frame for each of the episode's; of one bag, in a folder of choice."""
     bag, out = run / 'episode_0000', tmp_path / 'videos'
     assert main(['episode', 'export', str(bag), '--format', 'video', '--out', str(out)]) == 0
     with av.open(str(out / 'episode_0000.mp4')) as movie:
         frames = [frame.to_ndarray(format='rgb24') for frame in movie.decode(video=0)]
     assert len(frames) == len(DRAWN[0].clip.stamps_ns)
-    assert frames[0].shape == (64, 3 * 96, 3)
+    assert frames[0].shape == (64, 4 * 96, 3)
 
 
 def test_an_edited_episode_is_exported_too(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ from hoigen.records import Episode
 
 WRITTEN = [topic for topic in PER_FRAME if not topic.startswith('/edit/')]
 FRAMES = 5
-ONCE = {'/mesh_assets', '/provenance', '/episode_status'}
+ONCE = {'/mesh_assets', '/synth/conditions', '/provenance', '/episode_status'}
 
 
 def record(folder: Path, chosen: list[Message]) -> EpisodeWriter:

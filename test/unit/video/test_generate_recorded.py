@@ -44,6 +44,7 @@ def test_recorded_clips_are_rendered(bags: Path, tmp_path: Path) -> None:
     assert all(labels.T_world_object is None for labels in episode.generated.labels)
     assert episode.generated.fidelity.mean > 0.8
     assert episode.clip_provenance == PROVENANCE
+    assert {len(files) for files in episode.condition_images.values()} == {13}
     assert (tmp_path / 'report.html').is_file()
     before = (bag / 'metadata.yaml').stat().st_mtime_ns
     assert generate(GenerateConfig(clips=(bags / 'clip_0000',), out=tmp_path)) == 0
@@ -61,6 +62,7 @@ def test_rejected_scenes_are_recorded_without_frames(bags: Path, tmp_path: Path)
         episode = reader.episode()
     assert episode.generated is None
     assert episode.rejected is not None
+    assert list(episode.condition_images) == ['points', 'tracking', 'coloured']
     assert episode.status is not None
     assert episode.status.state is EpisodeState.REJECTED
     assert episode.status.reason.startswith('fidelity: expected 1 or more, got 0.')

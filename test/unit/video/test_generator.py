@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from hoigen.conditioning import build_clip, build_conditions
+from hoigen.look.images import image_of
 from hoigen.metrics.fidelity import fidelity
 from hoigen.sources.mujoco import MujocoConfig, MujocoSource
 from hoigen.video import load_generator
+from hoigen.video.inputs import tracking_video
 from hoigen.video.sampling import Sampling
 
 
@@ -48,6 +50,29 @@ def test_the_generated_frames_follow_the_scene(generator, scene):
     own, first = (np.abs(made.frames[-1].astype(int) - clip.rgb[t])[region].mean() for t in (-1, 0))
     assert own < 0.6 * first
     assert made.fidelity.mean > 0.6
+
+
+def test_the_images_of_conditions_are_of_what_the_branch_reads(generator, scene):
+    """Of the conditions that are asked for and no other; small, one for each frame."""
+    _, conditions = scene
+    stamps = conditions.stamps_ns.tolist()
+    read = generator.condition_images(conditions)
+    assert list(read) == ['points', 'tracking', 'coloured']
+    assert all(list(files) == stamps for files in read.values())
+    assert sum(len(file) for files in read.values() for file in files.values()) < 10_000 * len(stamps)
+    shown = image_of(read['tracking'][stamps[-1]]).astype(int)
+    colours = generator._model.config.tracking_colours
+    assert np.abs(shown - tracking_video(conditions, colours)[-1]).mean() < 10  # WebP
+    lit = image_of(read['points'][stamps[-1]]).max(axis=-1) > 60
+    assert (conditions.mask[-1][lit] > 0).mean() > 2 * (conditions.mask[-1] > 0).mean()
+    assert list(generator.condition_images(conditions, Sampling(conditions=('coloured',)))) == ['coloured']
+    empty = replace(
+        conditions,
+        **{name: getattr(conditions, name)[:, :0] for name in ('points', 'point_pixels', 'point_depth_m')},
+        point_visible=conditions.point_visible[:, :0],
+        point_role=conditions.point_role[:0],
+    )
+    assert image_of(generator.condition_images(empty)['points'][stamps[0]]).max() < 8
 
 
 def test_fidelity_falls_when_the_frames_do_not_follow_the_condition(generator, scene):

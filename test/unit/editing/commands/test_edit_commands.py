@@ -231,6 +231,7 @@ def test_a_counterfactual_is_an_episode_with_its_own_truth(bag: Path, moved: Pat
         'episode_0000_moved_sheet.png',
         'preview.mp4',
         'report.html',
+        'report_parts',
     ]
 
 

@@ -15,13 +15,14 @@ import pytest
 from perceived_factory import REASON, perceived
 from PIL import Image
 
+from hoigen.look.colours import DepthScale
 from hoigen.perception.perceive import Perceived
 from hoigen.perception.records import Tracks
 from hoigen.perception.report import ReportError, write_index, write_part
 from hoigen.perception.report.codec import quantise
 from hoigen.perception.report.content import PICTURE_PIXELS, content, shrunk
 from hoigen.perception.report.facts import camera_motion, facts, frame_rate
-from hoigen.perception.report.look import DepthScale, instances, thinned, track_colours
+from hoigen.perception.report.look import instances, thinned, track_colours
 from hoigen.perception.report.overview import overview
 from hoigen.records import Footage
 
@@ -216,7 +217,7 @@ def test_instances_differ_in_colour() -> None:
 
 def test_depth_colours_run_from_near_to_far() -> None:
     """Red is near, blue is far, unknown is black, and what lies beyond the scale keeps its end's colour."""
-    near, far, beyond, unknown = DepthScale(0.5, 2.0, 'm').colours(np.array([0.5, 2.0, 9.0, np.nan])).astype(int)
+    near, far, beyond, unknown = DepthScale(0.5, 2.0).colours(np.array([0.5, 2.0, 9.0, np.nan])).astype(int)
     assert near[0] > near[2] + 50
     assert far[2] > far[0]
     assert beyond.tolist() == far.tolist()

@@ -6,8 +6,9 @@ const ICONS = {
   loop: 'M8 3V.8l3.6 3.1L8 7V4.7a3.5 3.5 0 1 0 3.5 3.5h1.7A5.2 5.2 0 1 1 8 3z',
 };
 const PANELS = {
-  source: ['Source', 'size'], tracking: ['Condition', 'tracked points'], coloured: ['Condition', 'coloured points'],
-  generated: ['Generated', 'size'],
+  source: ['Source', 'size'], generated: ['Generated', 'size'],
+  points: ['Condition', 'points'], tracking: ['Condition', 'tracks'], coloured: ['Condition', 'colours'],
+  mask: ['Scene', 'hand and object'], depth: ['Scene', 'depth'],
 };
 
 const icon = name => make('svg', { viewBox: '0 0 16 16', 'aria-hidden': 'true' }, make('path', { d: ICONS[name] }));
@@ -50,18 +51,20 @@ class Episode {
   }
 
   stage() {
-    const [width, height] = this.data.sizes.tracking;
-    const panels = Object.entries(PANELS).map(([name, [usual, kind]]) => {
+    const [, ...between] = Object.keys(this.data.sizes).slice(0, -1);
+    const [width, height] = this.data.sizes.generated || this.data.sizes[between[0]] || this.data.sizes.source;
+    const panels = Object.keys(this.data.sizes).map(name => {
+      const [usual, kind] = PANELS[name] || ['Condition', name];
       const title = name === 'generated' && this.data.edited ? 'Edited' : usual;
       const size = this.data.sizes[name], what = kind === 'size' ? (size || []).join('×') : kind;
       const canvas = make('canvas', { width, height, 'aria-label': `${title} ${what}` });
       const none = make('div', { class: 'none', hidden: '' }, name !== 'generated' ? 'no picture'
         : this.data.rejection ? 'rejected' : 'not generated');
       this.canvases[name] = { canvas, none };
-      return make('figure', { class: `panel ${name}`, style: `grid-area: ${name}` }, canvas, none,
+      return make('figure', { class: `panel ${name}${between.includes(name) ? ' between' : ''}` }, canvas, none,
         make('figcaption', {}, make('b', {}, title), ...(what ? [make('small', {}, what)] : [])));
     });
-    return make('div', { class: 'stage', style: `--aspect: ${width / height}`, onclick: () => this.toggle() }, ...panels);
+    return make('div', { class: 'stage', style: `--aspect: ${width / height}; --count: ${between.length}`, onclick: () => this.toggle() }, ...panels);
   }
 
   controls() {
@@ -267,12 +270,13 @@ class Episode {
   }
 }
 
-/** Images that stand in a file beside the page, by episode number; null if it is not there. */
+/** Images that stand in a file beside the page, by its name; null if it is not there. */
 const received = {};
-function receive(number, panels) { received[number] = panels; }
-function fetchPanels({ number, file }) {
-  return new Promise(done => document.head.append(make('script', { src: file, onload: () => done(received[number]),
-    onerror: () => done(null) })));
+function receive(name, panels) { received[name] = panels; }
+function fetchPanels({ file }) {
+  const [folder, name] = file.split('/');
+  return new Promise(done => document.head.append(make('script', { src: `${folder}/${encodeURIComponent(name)}`,
+    onload: () => done(received[name]), onerror: () => done(null) })));
 }
 
 function summarise(contents) {
