@@ -40,6 +40,7 @@ def view_episode(bag: Path, name: str) -> EpisodeView:
             raise EpisodeError(f'{bag}: expected one frame at least with camera/image and labels, got none')
         clip = _generated(reader)
         edits = dict(reader.images(EDIT_IMAGE)) if EDIT_IMAGE in reader.counts else {}
+        labels |= reader.labels('edit/labels')  # where frames were edited, those that are true of them
         made = edits or ({} if clip is None else dict(zip(clip.stamps_ns.tolist(), clip.frames, strict=True)))
         read = _read_by_the_model(reader) or _of_the_scene(reader)
         rejection = reader.rejection()
@@ -93,10 +94,11 @@ def _read_by_the_model(reader: EpisodeReader) -> dict[str, Images]:
 
 
 def _of_the_scene(reader: EpisodeReader) -> dict[str, Images]:
-    """Mask and depth as they are recorded, of a scene that no model read, or whose images are lost."""
+    """Mask and depth as they are recorded, after an edit if there is one, where no images of the model's are."""
     small: dict[str, dict[int, np.ndarray]] = {'mask': {}, 'depth': {}}
+    after = 'edit/' if '/edit/condition/mask' in reader.counts else ''
     for name, found in small.items():
-        for at, pixels in reader.images(f'condition/{name}'):
+        for at, pixels in reader.images(f'{after}condition/{name}'):
             every = max(1, pixels.shape[0] // SCENE_HEIGHT)
             found[at] = pixels[every // 2 :: every, every // 2 :: every]
     scale = DepthScale.of(np.stack(list(small['depth'].values()))) if small['depth'] else None

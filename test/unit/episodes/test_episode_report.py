@@ -15,7 +15,7 @@ import av
 import cv2
 import numpy as np
 import pytest
-from drawn_episode import drawn_episode
+from drawn_episode import drawn_episode, edited
 from PIL import Image
 
 from hoigen.episodes import EpisodeError, EpisodeReader, EpisodeWriter, recover, report, write_episode
@@ -96,6 +96,18 @@ def test_a_scene_that_no_model_read_is_shown_by_its_mask_and_depth(tmp_path: Pat
         inside = cv2.erode((mask == role).astype(np.uint8), np.ones((5, 5))) > 0  # WebP
         assert np.abs(shown[inside] - ROLE_COLOURS[role]).mean() < 12
     assert lit[np.isfinite(depth)].mean() > 0.9
+
+
+def test_an_edited_episode_is_shown_as_it_is_after_the_edit(tmp_path: Path) -> None:
+    """Beside the source as it was: labels and mask are those that are true of the edited frames."""
+    episode = edited(SHOWN)
+    after = replace(episode.edited.scene, mask=np.zeros_like(SHOWN.clip.mask))
+    write_episode(tmp_path / 'moved', replace(episode, edited=replace(episode.edited, scene=after)))
+    write_report(tmp_path)
+    [content] = contents(tmp_path)
+    assert (content['edited'], content['task'], content['faults']) == (True, 'as edited', [])
+    assert np.abs(picture(content['panels']['mask'][5]).astype(int) - ROLE_COLOURS[0]).max() < 12  # WebP
+    assert np.abs(picture(content['panels']['generated'][5]).astype(int) - after.rgb[5]).mean() < 6
 
 
 def test_page_is_self_contained(reported: Path) -> None:
