@@ -81,7 +81,7 @@ def _write_arrays(path: Path, episode: Episode) -> None:
         assert episode.edited is not None
         arrays, labels, cameras = _edited_arrays(episode.edited), episode.edited.labels, episode.clip.cameras
     else:
-        scores = {'fidelity': 'value', 'mask_fidelity': 'mask', 'motion_fidelity': 'motion'}
+        scores = {'fidelity': 'value', 'outline_fidelity': 'outline', 'motion_fidelity': 'motion'}
         arrays = {name: getattr(made.fidelity, part) for name, part in scores.items()} | {'frames': made.frames}
         labels, cameras = made.labels, made.cameras
     assert episode.provenance is not None

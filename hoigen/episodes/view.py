@@ -61,7 +61,7 @@ def view_episode(bag: Path, name: str) -> EpisodeView:
         edited=bool(edits),
         labels=tuple(labels[at] for at in stamps),
         fidelity={
-            part: tuple(_score(clip, part, rows.get(at)) for at in stamps) for part in ('value', 'mask', 'motion')
+            part: tuple(_score(clip, part, rows.get(at)) for at in stamps) for part in ('value', 'outline', 'motion')
         },
         provenance=provenance if made or rejection else None,
         rejection=rejection,

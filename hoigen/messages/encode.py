@@ -270,7 +270,7 @@ class Encoder:
     def generated(self, clip: GeneratedClip, row: int, names: FrameNames = NAMES) -> dict[str, Any]:
         """What the synthesizer publishes of one generated frame, by topic."""
         world, optical = self._headers(int(clip.stamps_ns[row]), names)
-        scores = {name: float(getattr(clip.fidelity, name)[row]) for name in ('value', 'mask', 'motion')}
+        scores = {name: float(getattr(clip.fidelity, name)[row]) for name in ('value', 'outline', 'motion')}
         return {
             'synth/image': self.image(clip.frames[row], optical),
             'synth/camera_info': self.camera_info(clip.cameras[row], optical),

@@ -20,10 +20,6 @@ class Expected:
     """The fields of :class:`hoigen.records.Conditions` that fidelity reads, at the judged size."""
 
     mask: np.ndarray
-    background: np.ndarray
-    background_known: np.ndarray
-    coloured: np.ndarray
-    coloured_state: np.ndarray
     point_pixels: np.ndarray
     point_visible: np.ndarray
     point_role: np.ndarray
@@ -39,24 +35,11 @@ def judged_video(frames: np.ndarray, conditions: Conditions) -> tuple[np.ndarray
         )
     height, width = frames.shape[1:3]
     if width <= WIDEST:
-        return frames, Expected(
-            c.mask,
-            c.background,
-            c.background_known,
-            c.coloured,
-            c.coloured_state,
-            c.point_pixels,
-            c.point_visible,
-            c.point_role,
-        )
+        return frames, Expected(c.mask, c.point_pixels, c.point_visible, c.point_role)
     size = (WIDEST, max(1, round(height * WIDEST / width)))
     places = (c.point_pixels + 0.5) * np.divide(size, (width, height)) - 0.5
     return _resized(frames, size, cv2.INTER_AREA), Expected(
         mask=_resized(c.mask, size, cv2.INTER_NEAREST),
-        background=_resized(c.background, size, cv2.INTER_AREA),
-        background_known=_resized(c.background_known.astype(np.uint8), size, cv2.INTER_NEAREST) > 0,
-        coloured=_resized(c.coloured, size, cv2.INTER_NEAREST),
-        coloured_state=_resized(c.coloured_state, size, cv2.INTER_NEAREST),
         point_pixels=places.astype(np.float32),
         point_visible=c.point_visible,
         point_role=c.point_role,

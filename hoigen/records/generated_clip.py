@@ -18,17 +18,17 @@ __all__ = ['Fidelity', 'GeneratedClip']
 class Fidelity:
     """How truly T generated frames follow the scene that drove them; each [T] float32 in [0, 1].
 
-    mask: where hand and object are. motion: how they move from the frame before. Both are found in the frames alone
+    outline: where hand and object are. motion: how they move from the frame before. Both are found in the frames alone
     again. value: of both together. NaN where there is nothing to measure, or nothing was measured.
     """
 
     value: np.ndarray
-    mask: np.ndarray
+    outline: np.ndarray
     motion: np.ndarray
 
     def __post_init__(self) -> None:
         check, sizes = Check('Fidelity'), dict[str, int]()
-        for name in ('value', 'mask', 'motion'):
+        for name in ('value', 'outline', 'motion'):
             scores = getattr(self, name)
             before = len(check.faults)
             check.array(name, scores, 'float32', ('T',), sizes=sizes, finite=False)

@@ -88,13 +88,13 @@ class Episode {
   }
 
   makeCharts() {
-    const { frames, times } = this.data, { value, mask, motion } = this.data.fidelity;
+    const { frames, times } = this.data, { value, outline, motion } = this.data.fidelity;
     const seek = frame => this.seek(frame);
-    const low = Math.min(0.5, ...known([...value, ...mask, ...motion]).map(score => Math.floor(score * 10) / 10));
+    const low = Math.min(0.5, ...known([...value, ...outline, ...motion]).map(score => Math.floor(score * 10) / 10));
     const part = (name, scores, n) => scores[n] === null ? '' : `${name} ${scores[n].toFixed(2)}`;
-    const truth = new Chart({ name: 'truth', title: 'Fidelity', values: value, more: { mask, motion }, low, high: 1,
+    const truth = new Chart({ name: 'truth', title: 'Fidelity', values: value, more: { outline, motion }, low, high: 1,
       label: score => score.toFixed(2), show: (score, n) => score === null ? 'none' : [score.toFixed(3),
-        make('small', {}, `${part('mask', mask, n)} ${part('motion', motion, n)}`)] }, times, seek);
+        make('small', {}, `${part('outline', outline, n)} ${part('motion', motion, n)}`)] }, times, seek);
     if (this.data.footage) return [this.moved(seek), truth];
     const forces = frames.map(frame => sum(frame.forces)), counts = frames.map(frame => frame.forces.length);
     const heights = frames.map(frame => frame.position && 100 * frame.position[2]);

@@ -98,7 +98,7 @@ def generated(messages: Mapping[str, Sequence[Any]], provenance: Provenance) -> 
     """The generated frames of T instants, from the messages of ``synth/*`` and ``camera/pose`` by topic."""
     stamps = _stamps(messages, 'synth/labels')
     scores = [
-        [getattr(message, part) for message in messages['synth/fidelity']] for part in ('value', 'mask', 'motion')
+        [getattr(message, part) for message in messages['synth/fidelity']] for part in ('value', 'outline', 'motion')
     ]
     return GeneratedClip(
         stamps_ns=stamps,

@@ -64,7 +64,7 @@ def test_page_shows_the_labels_of_each_frame(reported: Path) -> None:
     heights = [frame['position'][2] for frame in content['frames']]
     np.testing.assert_allclose(heights, [labels.T_world_object[2, 3] for labels in SHOWN.clip.labels], atol=1e-4)
     assert [len(frame['forces']) for frame in content['frames']] == [0, 0, 0, 4, 4, 4]
-    for name in ('value', 'mask', 'motion'):
+    for name in ('value', 'outline', 'motion'):
         np.testing.assert_allclose(content['fidelity'][name], getattr(SHOWN.generated.fidelity, name), atol=1e-4)
     assert content['provenance']['timings'] == {'conditions_s': '0.41', 'generate_s': '9.7'}
     assert content['faults'] == []
@@ -162,7 +162,7 @@ def test_broken_bags_are_named_and_the_others_shown(tmp_path: Path) -> None:
     assert whole['faults'] == []
     assert 'was not closed' in unfinished['faults'][0]
     assert unfinished['panels']['generated'] == [None] * FRAMES
-    assert unfinished['fidelity'] == dict.fromkeys(('value', 'mask', 'motion'), [None] * FRAMES)
+    assert unfinished['fidelity'] == dict.fromkeys(('value', 'outline', 'motion'), [None] * FRAMES)
     assert 'episode_0002' in unreadable['error']
 
 

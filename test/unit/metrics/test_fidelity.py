@@ -7,7 +7,7 @@ import pytest
 
 from hoigen.conditioning import ConditioningConfig, build_clip, build_conditions
 from hoigen.metrics.expected import WIDEST, Expected
-from hoigen.metrics.fidelity import fidelity, mask_fidelity
+from hoigen.metrics.fidelity import fidelity, outline_fidelity
 from hoigen.metrics.motion import motion_fidelity
 from hoigen.records import Fidelity, RecordError
 
@@ -33,14 +33,9 @@ def card_that_moves(texture=True):
         for top, at, role in ((4, left, 2), (36, 40, 1)):
             video[t, top : top + 24, at : at + 24], mask[t, top : top + 24, at : at + 24] = card, role
         places.append(np.concatenate([np.stack([left + right, 4 + down], -1), np.stack([40 + right, 36 + down], -1)]))
-    state = np.where(mask > 0, 2, 0).astype(np.uint8)
     pixels = np.array(places, np.float32)
     expected = Expected(
         mask,
-        np.repeat(wall[None], FRAMES, 0),
-        np.repeat(mask[:1] == 0, FRAMES, 0),
-        video * (mask > 0)[..., None],
-        state,
         pixels,
         np.ones(pixels.shape[:2], bool),
         np.repeat([2, 1], len(down)).astype(np.uint8),
@@ -100,13 +95,12 @@ def test_where_hand_and_object_are_away_nothing_is_measured_and_elsewhere_it_is(
     expected = replace(
         expected,
         mask=np.where(away[:, None, None], np.uint8(0), expected.mask),
-        coloured_state=np.where(away[:, None, None], np.uint8(0), expected.coloured_state),
         point_visible=expected.point_visible & ~away[:, None],
     )
-    mask, motion = mask_fidelity(video, expected), motion_fidelity(video, expected)
-    assert np.isnan(mask).tolist() == away.tolist()
+    outline, motion = outline_fidelity(video, expected), motion_fidelity(video, expected)
+    assert np.isnan(outline).tolist() == away.tolist()
     assert np.isnan(motion).tolist() == [False, False, True, True, True, False]
-    assert min(np.nanmin(mask), np.nanmin(motion)) > 0.95
+    assert min(np.nanmin(outline), np.nanmin(motion)) > 0.95
 
 
 def test_a_clip_of_a_camera_in_another_convention_has_no_fidelity(make_scene):
@@ -118,29 +112,34 @@ def test_a_clip_of_a_camera_in_another_convention_has_no_fidelity(make_scene):
     ]
     clip = build_clip(assets, flipped, ConditioningConfig(min_agreement=0.0))
     found = fidelity(clip.rgb, build_conditions(clip, width=90, height=60))
-    for name in ('value', 'mask', 'motion'):
+    for name in ('value', 'outline', 'motion'):
         assert np.isnan(getattr(found, name)).all()
     assert np.isnan(found.mean)
 
 
-def test_true_masks_score_high_and_frames_that_stand_still_or_lack_the_object_low():
-    """Also where the background is unknown, because an object stood there in frame 0."""
+def test_true_outlines_score_high_and_frames_that_stand_still_or_lack_the_object_low():
+    """Of hand and object the one that is less as it should be counts: a hand in its place excuses no lost object."""
     video, expected = card_that_moves()
-    assert mask_fidelity(video, expected).min() > 0.95
-    still = mask_fidelity(np.repeat(video[:1], FRAMES, 0), expected)
+    wall = video[0].copy()
+    wall[4:28, 8:32], wall[36:60, 40:64] = wall[4:28, 64:88].copy(), wall[36:60, 8:32].copy()
+    assert outline_fidelity(video, expected).min() > 0.95
+    still = outline_fidelity(np.repeat(video[:1], FRAMES, 0), expected)
     assert still[0] > 0.95
-    assert still[-1] < 0.75  # the card that rests is where it should be
-    assert mask_fidelity(expected.background, expected).max() < 0.05
+    assert still[1:].max() < 0.7
+    assert outline_fidelity(np.repeat(wall[None], FRAMES, 0), expected).max() < 0.7
+    assert outline_fidelity(np.full_like(video, 90), expected).max() == 0
 
 
-def test_shadows_are_not_taken_for_hand_or_object_and_other_colours_are():
-    """A darker place of the background may be a shadow; one of another colour is something that should not be there."""
+def test_another_look_changes_nothing_and_another_place_much():
+    """Other light, tone, textures and a background of its own are free; where hand and object are is not."""
     video, expected = card_that_moves()
-    darker, painted = video.copy(), video.copy()
-    darker[:, 40:60, 2:30] //= 2
-    painted[:, 40:60, 2:30, 0] = 200
-    assert mask_fidelity(darker, expected).min() > 0.95
-    assert mask_fidelity(painted, expected).max() < 0.75
+    looks = np.where(expected.mask[..., None] > 0, 255 - video // 2, wallpaper(64, 96, 90, 120) // 2)
+    darker = video.copy()
+    darker[:, 50:60, 2:30] //= 2
+    for other in (looks, darker, video // 2):
+        assert outline_fidelity(other.astype(np.uint8), expected).min() > 0.9
+    for shift in ((0, 5), (5, 0), (-4, -4)):
+        assert outline_fidelity(np.roll(looks, shift, (1, 2)).astype(np.uint8), expected).max() < 0.6
 
 
 def test_wide_videos_are_judged_as_narrow_ones(make_scene):
@@ -153,9 +152,9 @@ def test_wide_videos_are_judged_as_narrow_ones(make_scene):
         still = np.repeat(clip.rgb[:1], 5, 0)
         scores[width] = fidelity(clip.rgb, conditions), fidelity(still, conditions)
         true, frozen = scores[width]
-        assert true.value.min() > 0.85
+        assert true.value.min() > 0.75
         assert frozen.value[1:].max() < 0.6
-        np.testing.assert_array_equal(true.value, np.fmin(true.mask, true.motion))
+        np.testing.assert_array_equal(true.value, np.fmin(true.outline, true.motion))
     for narrow, wide in zip(scores[180], scores[540], strict=True):
         np.testing.assert_allclose(narrow.value, wide.value, atol=0.12)
 

@@ -81,7 +81,7 @@ def test_fidelity_falls_when_the_frames_do_not_follow_the_condition(generator, s
     frozen, true = (
         fidelity(frames, conditions) for frames in (np.repeat(conditions.image[None], len(clip.stamps_ns), 0), clip.rgb)
     )
-    for name in ('value', 'mask', 'motion'):
+    for name in ('value', 'outline', 'motion'):
         assert getattr(frozen, name)[-1] < getattr(true, name)[-1] - 0.2
     assert true.value.min() > 0.8
 
