@@ -292,7 +292,7 @@ def test_generated_frame_keeps_stamp_and_labels() -> None:
     same(decode.rgb(sent['synth/image']), clip.frames[1])
     assert (sent['synth/camera_info'].width, sent['synth/camera_info'].height) == (32, 24)
     told = sent['synth/fidelity']
-    assert (told.value, told.mask, told.motion) == (0.5, 0.5, pytest.approx(0.9))
+    assert (told.value, told.outline, told.motion) == (0.5, 0.5, pytest.approx(0.9))
     same_labels(decode.labels(sent['synth/labels']), clip.labels[1])
     assert json.loads(convert.ENCODER.provenance(provenance).data)['config'] == {'steps': 4}
 

@@ -42,7 +42,7 @@ def test_recorded_clips_are_rendered(bags: Path, tmp_path: Path) -> None:
     assert episode.generated.frames.shape == (13, 128, 192, 3)  # 15 cut to 4k+1
     assert episode.generated.stamps_ns[1] == 125_000_000
     assert all(labels.T_world_object is None for labels in episode.generated.labels)
-    assert episode.generated.fidelity.mean > 0.8
+    assert episode.generated.fidelity.mean > 0.5
     assert episode.clip_provenance == PROVENANCE
     assert {len(files) for files in episode.condition_images.values()} == {13}
     assert (tmp_path / 'report.html').is_file()
