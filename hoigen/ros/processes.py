@@ -10,6 +10,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from hoigen.ros.interrupts import INTERRUPTS, ignore_interrupts
+
 NODE_COMMAND = (sys.executable, '-u', '-m', 'hoigen.ros.nodes')
 STOP_S = 60.0
 POLL_S = 0.05
@@ -32,11 +34,10 @@ def interrupt_once() -> None:
     """
 
     def interrupt(*_: object) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
+        ignore_interrupts()
         raise KeyboardInterrupt
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in INTERRUPTS:
         signal.signal(number, interrupt)  # also where a shell's background job inherited an ignored SIGINT
 
 

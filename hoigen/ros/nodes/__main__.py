@@ -5,7 +5,7 @@ import signal
 import sys
 from importlib import import_module
 
-INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
+from hoigen.ros.interrupts import INTERRUPTS, ignore_interrupts
 
 
 def run(node: str) -> int:
@@ -13,8 +13,7 @@ def run(node: str) -> int:
     for number in INTERRUPTS:
         signal.signal(number, lambda *_: os._exit(0))
     status: int = import_module(f'hoigen.ros.nodes.{node}').main()
-    for number in INTERRUPTS:  # a second one, of the terminal and of launch, must not end what is ending already
-        signal.signal(number, signal.SIG_IGN)
+    ignore_interrupts()
     return status
 
 

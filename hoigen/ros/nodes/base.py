@@ -297,5 +297,5 @@ def spin(make: Callable[[], LifecycleNode]) -> int:
     finally:
         node.destroy_node()
         executor.shutdown()
-        rclpy.try_shutdown()
+        rclpy.try_shutdown(uninstall_handlers=False)  # uninstalling lets the default one act for a moment
     return 0
