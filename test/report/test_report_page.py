@@ -137,12 +137,12 @@ def test_charts_follow_and_lead_the_player(opened: Chromium) -> None:
 
 
 def test_fidelity_shows_its_parts_and_a_rejected_episode_its_reason(opened: Chromium, tmp_path: Path) -> None:
-    """Mask and motion beside their value and in its chart; what was rejected is not taken for what is missing."""
+    """Outline and motion beside their value and in its chart; what was rejected is not taken for what is missing."""
     choose(opened, 4)
     value = DRAWN.generated.fidelity.value[4]
     assert (
         opened.evaluate('document.querySelector(".chart.truth output").innerText')
-        == f'{value:.3f}mask {value:.2f} motion {value + 0.02:.2f}'
+        == f'{value:.3f}outline {value:.2f} motion {value + 0.02:.2f}'
     )
     lines = opened.evaluate(
         '[...document.querySelectorAll("article")[0].querySelectorAll(".chart.truth path.part")]'

@@ -78,7 +78,8 @@ def test_stretches_become_clips_on_the_topics_of_a_simulated_scene(bench: Bench)
     first, second = footage(), footage(start_ns=3 * SECOND)
     for seen in (first, second):
         send(bench, seen)
-    bench.until(lambda: all(len(bench.heard[topic]) == 10 for topic in RESULTS))
+    bench.until(lambda: all(len(bench.heard[topic]) == 10 for topic in (*RESULTS, 'camera/camera_info')))
+    bench.until(lambda: len(provenances(bench)) == 2)
     want = [*first.stamps_ns.tolist(), *second.stamps_ns.tolist()]
     for topic in RESULTS:
         assert stamps(bench, topic) == want
@@ -149,7 +150,7 @@ def test_a_stretch_without_a_clip_is_told_and_the_next_one_works(
     node.get_logger().error = errors.append
     send(bench, footage(grey=grey))
     send(bench, footage(start_ns=3 * SECOND))
-    bench.until(lambda: len(bench.heard['labels']) == 5)
+    bench.until(lambda: len(bench.heard['labels']) == 5 and bench.heard['episode_status'] and provenances(bench))
     assert {message.episode for message in bench.heard['labels']} == {1}
     bench.until(lambda: bench.count('perception', 'clips') == 1)
     assert bench.count('perception', f'refused: {kind}') == 1
@@ -215,7 +216,7 @@ def test_when_it_cannot_keep_up_the_newest_stretch_wins(bench: Bench) -> None:
         send(bench, footage(start_ns=(2 + number) * SECOND))
     bench.until(lambda: bench.count('perception', 'refused: too slow') == 2)
     go_on.set()
-    bench.until(lambda: len(bench.heard['labels']) == 10)
+    bench.until(lambda: len(bench.heard['labels']) == 10 and len(bench.heard['episode_status']) == 2)
     assert {message.episode for message in bench.heard['labels']} == {0, 3}
     assert [told.episode for told in bench.heard['episode_status']] == [1, 2]
 

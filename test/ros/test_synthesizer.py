@@ -319,7 +319,7 @@ def test_a_goal_may_ask_for_more_fidelity_and_learns_what_was_reached(bench: Ben
     assert rejected.result.mean_fidelity == pytest.approx(0.75)
     assert fidelities(json.loads(rejected.result.provenance)) == [0.75, 0.5]
     assert result_of(min_fidelity=0.8).result.success
-    bench.until(lambda: len(bench.heard['synth/image']) == FRAMES)
+    bench.until(lambda: len(bench.heard['synth/image']) == FRAMES and bench.heard['provenance'])
     assert len(bench.heard['provenance']) == 1
 
 
