@@ -153,11 +153,10 @@ class PublishedAutoencoder(AutoencoderKLCogVideoX):
     def image_latents(self, image: Tensor, generator: torch.Generator) -> Tensor:
         """The first frame's latents as the published image-to-video pipeline makes them, ``[B, 1, C, H/8, W/8]``.
 
-        They are drawn from the posterior, before the noise; CogVideoX 1.5 was trained with them scaled inversely.
+        They are drawn from the posterior, before the noise.
         """
         drawn = self.encode(image.transpose(1, 2)).latent_dist.sample(generator).transpose(1, 2)
-        factor = self.config.scaling_factor
-        return drawn / factor if self.config.invert_scale_latents else drawn * factor
+        return drawn * self.config.scaling_factor
 
     def frames(self, latents: Tensor, reference: Tensor) -> Tensor:
         """As :meth:`ReferenceAutoencoder.frames`.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import yaml
 
@@ -24,7 +24,14 @@ CONFIG = 'model.yaml'
 Config = TypeVar('Config')
 
 
-KINDS = {'str': str, 'int': int, 'dict[str, Any]': dict}
+KINDS: dict[str, Any] = {
+    'str': str,
+    'int': int,
+    'float': (int, float),
+    'bool': bool,
+    'dict[str, Any]': dict,
+    'list[str]': list,
+}
 """Types of fields by their annotation."""
 
 

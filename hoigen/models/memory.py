@@ -170,6 +170,12 @@ class Needs:
             Stage('decode', beside + autoencoder, wide * self.decode[memory.tiling]),
         )
 
+    def beside_text(self, memory: Memory) -> int:
+        """Bytes that must be free where prompts are embedded, all parts loaded, for the encoder to stay there."""
+        if memory.offload == 'none':
+            return round(RESERVE * max(stage.activations for stage in self.stages(memory)))
+        return self.transformer + self.autoencoder  # offloaded to where the encoder is
+
     def peak(self, memory: Memory) -> int:
         return max(stage.bytes for stage in self.stages(memory))
 

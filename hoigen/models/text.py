@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import zlib
 from collections.abc import Sequence
@@ -13,17 +14,18 @@ from torch import Tensor, nn
 
 from hoigen.models.configuration import Memory
 from hoigen.models.hub.pretrained import pretrained
+from hoigen.models.memory import free_bytes
 
 
 class _Encoders:
-    """Encoders of a pipeline's folder, each in memory only while it reads; with ``keep`` they stay.
+    """Encoders of a pipeline's folder; those that have read stay where they leave ``room`` bytes of memory free.
 
     length: tokens of a text for T5, padded or cut. Padding is read like any token, without a mask: CogVideoX and FLUX
     learned on that.
     """
 
-    def __init__(self, folder: Path, length: int, memory: Memory, *, keep: bool = False) -> None:
-        self._folder, self._length, self._memory, self._keep = folder, length, memory, keep
+    def __init__(self, folder: Path, length: int, memory: Memory, room: float) -> None:
+        self._folder, self._length, self._memory, self._room = folder, length, memory, room
         self._encoders: dict[str, Any] = {}
 
     def _t5(self, texts: list[str], number: str) -> list[Tensor]:
@@ -42,19 +44,20 @@ class _Encoders:
         if encoder is None:
             encoder = pretrained(made, self._folder / part, dtype=self._memory.dtype()).to(device)
         rows = [getattr(encoder(row[None].to(device)), output)[0].cpu() for row in ids]
-        if self._keep:
-            self._encoders[part] = encoder
-        elif device.type == 'cuda':
-            del encoder
-            torch.cuda.empty_cache()
+        self._encoders[part] = encoder
+        del encoder
+        _release_cache(device)
+        if free_bytes(device) < self._room:
+            del self._encoders[part]
+            _release_cache(device)
         return rows
 
 
 class PromptEncoder(_Encoders):
     """CogVideoX's prompts by T5, which reads each but once; folder: holds ``tokenizer`` and ``text_encoder``."""
 
-    def __init__(self, folder: Path, length: int, memory: Memory) -> None:
-        super().__init__(folder, length, memory)
+    def __init__(self, folder: Path, length: int, memory: Memory, room: float = math.inf) -> None:
+        super().__init__(folder, length, memory, room)
         self._known: dict[str, Tensor] = {}
 
     @torch.no_grad()
@@ -75,7 +78,8 @@ class CaptionEncoder(_Encoders):
     """
 
     def __init__(self, folder: Path, length: int, memory: Memory, *, keep: bool = False) -> None:
-        super().__init__(folder, length, memory, keep=keep)
+        super().__init__(folder, length, memory, 0 if keep else math.inf)
+        self._keep = keep
         self._known: dict[str, tuple[Tensor, Tensor]] = {}
 
     @torch.no_grad()
@@ -97,6 +101,12 @@ class CaptionEncoder(_Encoders):
         return self._read(
             CLIPTextModel, 'text_encoder', _numbers(tokenizer, captions, tokenizer.model_max_length), 'pooler_output'
         )
+
+
+def _release_cache(device: torch.device) -> None:
+    """Give the device back what torch holds of it without using it."""
+    if device.type == 'cuda':
+        torch.cuda.empty_cache()
 
 
 def _numbers(tokenizer: Any, texts: list[str], length: int) -> Tensor:

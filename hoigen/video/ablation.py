@@ -108,7 +108,11 @@ def ablate(config: AblateConfig) -> None:
 def train_variant(config: AblateConfig, variant: Variant) -> None:
     """Leave the variant as a model in its folder."""
     folder, base = config.out / variant.folder, read_config(MODEL)
-    model = replace(base, transformer=base.transformer | {'point_resampling': variant.resampling})
+    model = replace(
+        base,
+        transformer=base.transformer | {'point_resampling': variant.resampling},
+        conditions=list(variant.conditions),
+    )
     save_config(model, folder)
     shutil.copy(WEIGHTS / MODEL / FILES[1], folder)
     if (folder / FILES[0]).is_file():

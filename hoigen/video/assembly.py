@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from hoigen.models.hub.published import (
     assign,
     read_checkpoint,
     read_files,
+    read_json,
     refuse_other_config,
 )
 from hoigen.models.text import PromptEncoder
@@ -30,6 +32,8 @@ from hoigen.video.transformer import BACKBONE, ControlledCogVideoX
 CONTROL = 'control.safetensors'
 """What training leaves of a model with a published backbone: all that is not the backbone's."""
 POINTS = ('point_encoder.', 'point_to_grid.', 'condition_embed.')
+NEWER = ('patch_size_t', 'ofs_embed_dim')
+"""Fields that the transformers of CogVideoX 1.5 alone set: patches in time, and an embedding of the offset."""
 
 
 def controlled_transformer(config: ModelConfig) -> tuple[ControlledCogVideoX, ModelConfig]:
@@ -57,8 +61,7 @@ def start_from(
     Without control that is the whole branch, in the form of ``config``.
     """
     base = Source(str(config.base), config.licence)
-    refuse_other_config(config.transformer, base.folder() / 'transformer' / 'config.json', base)
-    checkpoint = _part(base, 'transformer')
+    checkpoint = _transformer(config, base.folder() / 'transformer', base)
     if control is not None:
         theirs, of = _controlled(config, Source(control, config.licence))
         if of.transformer['control_blocks'] > config.transformer['control_blocks']:
@@ -85,13 +88,16 @@ def load_autoencoder(config: ModelConfig) -> PublishedAutoencoder:
     return autoencoder.eval()
 
 
-def load_text(config: ModelConfig) -> PromptEncoder | None:
-    """What embeds prompts for this model; it reads its weights when the first prompt comes."""
+def load_text(config: ModelConfig, room: float = math.inf) -> PromptEncoder | None:
+    """What embeds prompts for this model; it reads its weights when the first prompt comes.
+
+    room: bytes that the other parts still need where it computes; it stays there if it leaves so much free.
+    """
     if config.text is None:
         return None
     base = Source(str(config.base), config.licence)
     refuse_other_config(config.text, base.folder() / 'text_encoder' / 'config.json', base)
-    return PromptEncoder(base.folder(), config.transformer['max_text_seq_length'], config.memory)
+    return PromptEncoder(base.folder(), config.transformer['max_text_seq_length'], config.memory, room)
 
 
 def _refuse_missing(*sources: Source) -> None:
@@ -109,6 +115,20 @@ def _part(source: Source, name: str) -> Checkpoint:
     return read_checkpoint(source.folder() / name, source)
 
 
+def _transformer(config: ModelConfig, folder: Path, source: Source) -> Checkpoint:
+    """The checkpoint of a published transformer, whose configuration must be the model's."""
+    file = folder / 'config.json'
+    published = read_json(file) if file.is_file() else {}
+    newer = {name: value for name in NEWER if (value := published.get(name)) is not None}
+    if newer:
+        raise ModelError(
+            f'{file}: expected CogVideoX 1.0 (THUDM/CogVideoX-5b-I2V), got CogVideoX 1.5 '
+            f'({", ".join(f"{k} {v}" for k, v in newer.items())}), which is not supported'
+        )
+    refuse_other_config(config.transformer, file, source)
+    return read_checkpoint(folder, source)
+
+
 def _controlled(config: ModelConfig, control: Source) -> tuple[Checkpoint, ModelConfig]:
     """The whole transformer's checkpoint with the branch of ``control``, and the configuration that fits it.
 
@@ -117,18 +137,22 @@ def _controlled(config: ModelConfig, control: Source) -> tuple[Checkpoint, Model
     """
     folder = control.folder()
     if (folder / CONTROL).is_file():
-        config = replace(config, transformer=read_config(str(folder)).transformer)
+        trained = read_config(str(folder))
+        config = replace(config, transformer=trained.transformer, conditions=trained.conditions)
         base = Source(str(config.base), config.licence)
-        refuse_other_config(config.transformer, base.folder() / 'transformer' / 'config.json', base)
-        checkpoint = _part(base, 'transformer') | read_files([folder / CONTROL])
+        checkpoint = _transformer(config, base.folder() / 'transformer', base) | read_files([folder / CONTROL])
     else:
         folder = folder / 'transformer' if (folder / 'transformer').is_dir() else folder
-        refuse_other_config(config.transformer, folder / 'config.json', control)
-        checkpoint = read_checkpoint(folder, control)
+        checkpoint = _transformer(config, folder, control)
     branch = branch_of(checkpoint)
     if not branch['control_blocks']:
         raise ModelError(f'{folder}: expected the weights of a control branch (combine_linears), found none')
-    return checkpoint, replace(config, transformer=config.transformer | branch)
+    points = any(key.startswith(POINTS) for key in checkpoint.shapes)
+    return checkpoint, replace(
+        config,
+        transformer=config.transformer | branch,
+        conditions=[name for name in config.conditions if points or name == 'tracking'],
+    )
 
 
 def branch_of(checkpoint: Checkpoint) -> dict[str, Any]:

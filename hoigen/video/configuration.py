@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import yaml
 
 from hoigen.models.configuration import CONFIG, Memory, config_of
 from hoigen.models.hub.catalogue import ModelError
 from hoigen.resources import ResourceError, find
+from hoigen.video.sampling import CONDITIONS, Sampling
 from hoigen.whole_files import write_text
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """One YAML of ``config/models``: the picture's size, the sampler and the parts' own configurations.
+    """One YAML of ``config/models``: the image's size, how to sample and the parts' own configurations.
 
-    base: where the published parts lie (backbone, autoencoder, text encoder), a folder or a repository of the hub; a
-    model without it has weights of its own. control: the same for the trained branch. text: T5's configuration.
+    guidance, dynamic_guidance, negative_prompt: of :class:`Sampling`, where a generation does not say otherwise.
+    conditions: those that the control branch has learnt. base: where the published parts lie (backbone, autoencoder,
+    text encoder), a folder or a repository of the hub; a model without it has weights of its own. control: the same for
+    the trained branch. text: T5's configuration.
     tracking_colours: of the tracking video it was trained with: by position in the image of frame 0, as Diffusion as
     Shader's, or by metric position (:mod:`hoigen.conditioning.metric_colours`).
     """
@@ -38,6 +38,10 @@ class ModelConfig:
     transformer: dict[str, Any]
     autoencoder: dict[str, Any]
     scheduler: dict[str, Any]
+    guidance: float = 1.0
+    dynamic_guidance: bool = False
+    negative_prompt: str = ''
+    conditions: list[str] = field(default_factory=lambda: list(CONDITIONS))
     base: str | None = None
     control: str | None = None
     text: dict[str, Any] | None = None
@@ -50,6 +54,22 @@ class ModelConfig:
                 f'model {self.name}: expected 4k+1 frames and a size divisible by 16, '
                 f'got {self.frames} frames of {self.width}x{self.height}'
             )
+        try:
+            _ = self.sampling
+        except ValueError as error:
+            raise ModelError(f'model {self.name}: {error}') from error
+
+    @property
+    def sampling(self) -> Sampling:
+        """How the model is sampled; every setting that a model has is given."""
+        conditions: Any = tuple(self.conditions)
+        return Sampling(
+            steps=self.steps,
+            guidance=self.guidance,
+            dynamic_guidance=self.dynamic_guidance,
+            negative_prompt=self.negative_prompt,
+            conditions=conditions,
+        )
 
 
 def read_config(model: str) -> ModelConfig:

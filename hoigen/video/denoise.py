@@ -49,7 +49,9 @@ def predict(
 class Denoiser:
     """A model and how it is sampled in ``steps`` steps; latents keep the dtype and device of their noise.
 
-    text, no_text: [B, S, D] embeddings of the prompt and of the empty prompt; without them zeros, for models trained
+    Guidance on the text is off where ``sampling`` does not give it.
+
+    text, no_text: [B, S, D] embeddings of the prompt and of the negative prompt; without them zeros, for models trained
     without text, which know no guidance on it.
     """
 
@@ -111,7 +113,7 @@ class Denoiser:
     def _guided_on_text(self, noisy: Tensor, first: Tensor, timestep: Tensor, control: Control | None) -> Tensor:
         at, strength = timestep.expand(len(noisy)).to(noisy.device), self.sampling.strength
         prompted = predict(self.model, noisy, first, at, control, strength, self.text).float()
-        if self.sampling.guidance == 1:
+        if self.sampling.guidance in (None, 1):
             return prompted
         free = predict(self.model, noisy, first, at, control, strength, self.no_text).float()
         return free + text_guidance(self.sampling, self.steps, int(timestep)) * (prompted - free)
@@ -124,9 +126,10 @@ def text_guidance(sampling: Sampling, steps: int, timestep: int) -> float:
     the timestep for the number of the step and so swings between 1 and ``1 + g``; it is kept because the published
     weights are used with it.
     """
+    scale = sampling.guidance or 1.0
     if not sampling.dynamic_guidance:
-        return sampling.guidance
-    return 1 + sampling.guidance * (1 - math.cos(math.pi * ((steps - timestep) / steps) ** 5)) / 2
+        return scale
+    return 1 + scale * (1 - math.cos(math.pi * ((steps - timestep) / steps) ** 5)) / 2
 
 
 def sample(

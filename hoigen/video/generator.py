@@ -61,12 +61,11 @@ class Generator:
         """
         if len(labels) != len(conditions.stamps_ns):
             raise ValueError(f'labels: expected {len(conditions.stamps_ns)}, one for each frame, got {len(labels)}')
-        began = time.perf_counter()
+        began, sampling = time.perf_counter(), self._settled(sampling)
         frames = self.render(conditions, seed=seed, sampling=sampling, on_step=on_step)
-        settings = asdict(sampling) | {'steps': sampling.steps or self.steps, 'conditions': list(sampling.conditions)}
         made: dict[str, Any] = {
             'model': self.name,
-            'sampling': settings,
+            'sampling': asdict(sampling),
             'timings': {'generate_s': round(time.perf_counter() - began, 2)},
         }
         windows = self._windows(conditions, sampling)
@@ -90,6 +89,7 @@ class Generator:
         self, conditions: Conditions, *, seed: int, sampling: Sampling = DEFAULT, on_step: OnStep | None = None
     ) -> np.ndarray:
         """The frames alone, [T,H,W,3] uint8."""
+        sampling = self._settled(sampling)
         self._refuse(conditions, sampling)
         with self._model.autocast():
             clip = _Clip.of(self._model, conditions, sampling)
@@ -98,6 +98,7 @@ class Generator:
     @torch.no_grad()
     def latents(self, conditions: Conditions, *, seed: int, sampling: Sampling = DEFAULT) -> Tensor:
         """What :meth:`render` decodes, [1,F,C,h,w] of about unit variance."""
+        sampling = self._settled(sampling)
         self._refuse(conditions, sampling)
         with self._model.autocast():
             return self._sampled(_Clip.of(self._model, conditions, sampling), conditions, seed, sampling, None)
@@ -143,6 +144,9 @@ class Generator:
         with self._model.autocast():
             return clip.decode(torch.zeros(shape, device=self._model.device, dtype=self._model.dtype))
 
+    def _settled(self, sampling: Sampling) -> Sampling:
+        return sampling.over(self._model.config.sampling)
+
     def _windows(self, conditions: Conditions, sampling: Sampling) -> tuple[Window, ...]:
         return plan_windows(latent_frames(len(conditions.stamps_ns)), latent_frames(self.frames), sampling.overlap)
 
@@ -150,13 +154,14 @@ class Generator:
         m, text, no_text = self._model, None, None
         if m.text is not None:
             text = m.text.embed([prompt]).to(m.device, m.dtype)
-            no_text = m.text.embed(['']).to(m.device, m.dtype) if sampling.guidance != 1 else None
+            if sampling.guidance != 1:
+                no_text = m.text.embed([sampling.negative_prompt or '']).to(m.device, m.dtype)
         return Denoiser(m.transformer, m.scheduler, sampling.steps or self.steps, sampling, text, no_text)
 
     def _refuse(self, conditions: Conditions, sampling: Sampling) -> None:
         """Raise ValueError for what this model cannot do, before it costs time."""
         m, c = self._model, conditions
-        frames, size = len(c.stamps_ns), c.image.shape[:2]
+        frames, size, asked = len(c.stamps_ns), c.image.shape[:2], sampling.conditions or ()
         checks = (
             (
                 frames % 4 == 1 and size == (self.height, self.width),
@@ -166,16 +171,16 @@ class Generator:
             ),
             (bool((np.diff(c.stamps_ns) > 0).all()), 'stamps_ns', 'rising stamps', 'stamps that repeat or fall'),
             (
-                'points' not in sampling.conditions or c.points.shape[1] >= m.config.cloud,
+                {*asked} <= {*m.config.conditions},
+                'conditions',
+                f'some of {", ".join(m.config.conditions)}, which {self.name} has learnt',
+                ', '.join(asked),
+            ),
+            (
+                'points' not in asked or c.points.shape[1] >= m.config.cloud,
                 'points',
                 f'a cloud of at least {m.config.cloud}',
                 c.points.shape[1] or 'an empty cloud',
-            ),
-            (
-                m.transformer.config.point_branch or {*sampling.conditions} <= {'tracking'},
-                'conditions',
-                f'tracking alone, {self.name} has no point branch',
-                ', '.join(sampling.conditions),
             ),
             (
                 m.text is not None or sampling.guidance == 1,
@@ -212,7 +217,7 @@ class _Clip:
     @classmethod
     def of(cls, model: Model, conditions: Conditions, sampling: Sampling) -> _Clip:
         c, points = conditions, None
-        if 'points' in sampling.conditions:
+        if sampling.reads('points'):
             points = point_inputs(
                 c.points,
                 c.point_role,
@@ -233,10 +238,10 @@ class _Clip:
     def control(self, window: Window, sampling: Sampling) -> Control:
         """The window's part of the conditions that are asked for."""
         encode, parts = self.model.autoencoder.latents, {}
-        if 'tracking' in sampling.conditions:
+        if sampling.reads('tracking'):
             tracking = self._placed(self.tracking[:, window.frames])
             parts['tracking'] = with_first_frame(encode(tracking), encode(tracking[:, :1]))
-        if 'coloured' in sampling.conditions:
+        if sampling.reads('coloured'):
             parts['coloured'] = encode(self._placed(rough_picture(self.reference[:, window.frames])))
         if self.points is not None:
             parts['points'] = self.points.during(window.frames).map(lambda part: part.to(self.model.device))

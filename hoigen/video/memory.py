@@ -52,8 +52,8 @@ def needs(config: ModelConfig) -> Needs:
     )
 
 
-def refuse_too_little(config: ModelConfig) -> None:
-    """ModelError, before anything is loaded, when the device has not the memory for a model's use of it."""
+def refuse_too_little(config: ModelConfig) -> Needs:
+    """What the model needs; ModelError, before anything is loaded, when the device has not the memory for it."""
     device = config.memory.torch_device()
     has, need = free_bytes(device), needs(config)
     if need.peak(config.memory) > has:
@@ -61,6 +61,7 @@ def refuse_too_little(config: ModelConfig) -> None:
             f'model {config.name}: needs {gigabytes(need.peak(config.memory))} of memory on {device}, '
             f'{gigabytes(has)} are free; {advice(need, config.memory, has)}'
         )
+    return need
 
 
 def advice(need: Needs, memory: Memory, has: float) -> str:

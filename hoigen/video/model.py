@@ -137,9 +137,9 @@ def branch_form(path: Path) -> str:
 def _load_published(config: ModelConfig) -> Model:
     """All parts, where ``memory`` says; refused before they are read where the device has not room for them."""
     files = weight_files(config)
-    refuse_too_little(with_branch(config))
+    need = refuse_too_little(with_branch(config))
     transformer, config = controlled_transformer(config)
-    autoencoder, text = load_autoencoder(config), load_text(config)
+    autoencoder, text = load_autoencoder(config), load_text(config, need.beside_text(config.memory))
     weights = {name: fingerprint(path) for name, path in files.items()}
     place(transformer, autoencoder, config.memory)
     return Model(config, transformer, autoencoder, CogVideoXDPMScheduler(**config.scheduler), weights, text)

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal
 
 CONDITIONS: tuple[Literal['points', 'tracking', 'coloured'], ...] = ('points', 'tracking', 'coloured')
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How to sample."""
+    """How to sample; what is None is as the model's own configuration has it (:meth:`over`)."""
 
     steps: int | None = None
     """Denoising steps, >= 1; none: the model's."""
-    guidance: float = 1.0
-    """Classifier-free guidance scale on the text, >= 1; 1: off."""
-    dynamic_guidance: bool = False
-    """Change the guidance on the text from step to step, as diffusers' CogVideoX pipelines can."""
-    conditions: tuple[Literal['points', 'tracking', 'coloured'], ...] = CONDITIONS
-    """What the control branch reads of the scene; none: the backbone alone."""
+    guidance: float | None = None
+    """Classifier-free guidance scale on the text, >= 1; 1: off; none: the model's."""
+    dynamic_guidance: bool | None = None
+    """Change the guidance on the text from step to step, as diffusers' CogVideoX pipelines can; none: as the model."""
+    negative_prompt: str | None = None
+    """Text that the guidance leads away from; none: the model's."""
+    conditions: tuple[Literal['points', 'tracking', 'coloured'], ...] | None = None
+    """What the control branch reads of the scene, the backbone alone if empty; none: all that the branch has learnt."""
     strength: float = 1.0
     """Scale of what the control branch adds, >= 0."""
     start: float = 0.0
@@ -33,19 +35,31 @@ class Sampling:
     """Latents (4 frames each) that windows of a long clip share, >= 1; none: a quarter of a window."""
 
     def __post_init__(self) -> None:
-        unknown = [c for c in self.conditions if c not in CONDITIONS]
-        finite = all(math.isfinite(x) for x in (self.guidance, self.strength, self.control_guidance))
+        named = self.conditions or ()
+        unknown = [c for c in named if c not in CONDITIONS]
+        finite = all(math.isfinite(x) for x in (self.guidance or 1, self.strength, self.control_guidance))
         checks = (
             (self.steps is None or self.steps >= 1, 'steps', '>= 1', self.steps),
-            (finite and self.guidance >= 1, 'guidance', 'a number >= 1 (1: off)', self.guidance),
             (
-                not self.dynamic_guidance or self.guidance > 1,
+                finite and (self.guidance is None or self.guidance >= 1),
+                'guidance',
+                'a number >= 1 (1: off)',
+                self.guidance,
+            ),
+            (
+                self.guidance != 1 or not self.dynamic_guidance,
                 'dynamic_guidance',
                 'a guidance > 1 that it can change',
                 self.guidance,
             ),
+            (
+                self.guidance != 1 or not self.negative_prompt,
+                'negative_prompt',
+                'a guidance > 1 that leads away from it',
+                self.guidance,
+            ),
             (not unknown, 'conditions', f'names from {CONDITIONS}', unknown),
-            (len(set(self.conditions)) == len(self.conditions), 'conditions', 'each once', self.conditions),
+            (len(set(named)) == len(named), 'conditions', 'each once', named),
             (finite and self.strength >= 0, 'strength', 'a number >= 0', self.strength),
             (0 <= self.start < self.end <= 1, 'start, end', '0 <= start < end <= 1', (self.start, self.end)),
             (
@@ -55,7 +69,7 @@ class Sampling:
                 self.control_guidance,
             ),
             (
-                bool(self.conditions) or self.control_guidance == 1,
+                self.conditions != () or self.control_guidance == 1,
                 'control_guidance',
                 '1 without conditions',
                 self.control_guidance,
@@ -65,6 +79,16 @@ class Sampling:
         faults = [f'{name}: expected {expected}, got {got}' for ok, name, expected, got in checks if not ok]
         if faults:
             raise ValueError('Sampling: ' + '; '.join(faults))
+
+    def reads(self, condition: str) -> bool:
+        """Whether the control branch is to read a condition."""
+        return condition in (self.conditions or ())
+
+    def over(self, model: Sampling) -> Sampling:
+        """These settings where they are given, else those of ``model``; of a guidance that is off nothing more."""
+        given = {f.name: value for f in fields(self) if (value := getattr(self, f.name)) is not None}
+        off: dict[str, Any] = {'dynamic_guidance': False, 'negative_prompt': ''} if self.guidance == 1 else {}
+        return replace(model, **(off | given))
 
 
 DEFAULT = Sampling()

@@ -8,6 +8,9 @@ from typing import Any
 from hoigen.ros.declare import AwaitsReaders, ReadsStreams, Seeded, param
 from hoigen.video.sampling import ACCEPTANCE, CONDITIONS, Acceptance, Sampling
 
+LEARNT = 'learnt'
+"""In place of the names of conditions."""
+
 
 @dataclass(frozen=True)
 class SynthesizerOptions(AwaitsReaders, ReadsStreams, Seeded):
@@ -16,16 +19,24 @@ class SynthesizerOptions(AwaitsReaders, ReadsStreams, Seeded):
     model: str = param('tiny', 'Model that generates; a name in config/models or the folder of a trained one.')
     steps: int = param(0, 'Denoising steps; 0 takes what the model says.', low=0, high=1000)
     conditions: tuple[str, ...] = param(
-        CONDITIONS,
-        'What the model reads of the scene beside its first image; none is the backbone alone.',
-        choices=CONDITIONS,
+        (LEARNT,),
+        'What the model reads of the scene beside its first image; learnt is all that it was trained with, none is '
+        'the backbone alone.',
+        choices=(LEARNT, *CONDITIONS),
     )
     strength: float = param(1.0, 'Scale of what the conditions add.', low=0.0, high=100.0)
     control_start: float = param(0.0, 'Fraction of the steps after which conditions begin to add.', low=0.0, high=1.0)
     control_end: float = param(1.0, 'Fraction of the steps after which they end.', low=0.0, high=1.0)
     control_guidance: float = param(1.0, 'Guidance on the conditions; 1 is off.', low=1.0, high=100.0)
-    guidance: float = param(1.0, 'Classifier-free guidance on the text; 1 is off.', low=1.0, high=100.0)
-    dynamic_guidance: bool = param(False, 'Let the guidance on the text grow over the steps.')
+    guidance: float = param(
+        0.0, 'Classifier-free guidance on the text; 1 is off, 0 takes what the model says.', low=0.0, high=100.0
+    )
+    dynamic_guidance: str = param(
+        'model',
+        'Change the guidance on the text from step to step; model is as the model says.',
+        choices=('model', 'on', 'off'),
+    )
+    negative_prompt: str = param('', "Text that the guidance leads away from; empty takes the model's, a space none.")
     min_fidelity: float = param(
         ACCEPTANCE.min_fidelity,
         'A clip of lower mean fidelity is rejected and the next seed drawn; 0 keeps every clip.',
@@ -57,7 +68,7 @@ class SynthesizerOptions(AwaitsReaders, ReadsStreams, Seeded):
 
     def sampling(self) -> Sampling:
         """How to sample."""
-        conditions: Any = self.conditions
+        conditions: Any = None if self.conditions == (LEARNT,) else self.conditions
         return Sampling(
             steps=self.steps or None,
             conditions=conditions,
@@ -65,8 +76,9 @@ class SynthesizerOptions(AwaitsReaders, ReadsStreams, Seeded):
             start=self.control_start,
             end=self.control_end,
             control_guidance=self.control_guidance,
-            guidance=self.guidance,
-            dynamic_guidance=self.dynamic_guidance,
+            guidance=self.guidance or None,
+            dynamic_guidance={'model': None, 'on': True, 'off': False}[self.dynamic_guidance],
+            negative_prompt=self.negative_prompt or None,
         )
 
     def acceptance(self) -> Acceptance:

@@ -48,9 +48,10 @@ def run(config: TrainConfig) -> None:
     model = start_model(config)
     c = model.config
     check_clips(clips.paths, frames=c.frames, height=c.height, width=c.width, cloud=c.cloud, quiet=not main)
-    if main:
-        save_config(c, config.out)
-    for stage in stages_of(config, c):
+    stages = stages_of(config, c)
+    if main and ('diffusion' in stages or not (config.out / CONFIG).is_file()):
+        save_config(replace(c, conditions=list(config.diffusion_loss.conditions)), config.out)
+    for stage in stages:
         {'autoencoder': _autoencoder, 'diffusion': _diffusion, 'decoder': _decoder}[stage](config, model, clips)
 
 

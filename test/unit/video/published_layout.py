@@ -15,6 +15,7 @@ from published_t5 import T5, write_t5_tokenizer
 from transformers import T5Config, T5EncoderModel, T5Tokenizer
 
 from hoigen.models.configuration import Memory
+from hoigen.models.memory import Needs
 from hoigen.video.configuration import ModelConfig, read_config
 from hoigen.video.transformer import ControlledCogVideoX
 
@@ -43,6 +44,7 @@ AUTOENCODER = {
     'down_block_types': ['CogVideoXDownBlock3D'] * 4,
     'up_block_types': ['CogVideoXUpBlock3D'] * 4,
 }
+NOTHING = Needs(0, 0, 0, 0, 0, 0, {False: 0, True: 0}, {False: 0, True: 0}, 0, 0, 0)
 WORDS = ('a hand lifts the red can from the table', 'two hands turn the tap', 'a video of a cup', 'pour the water')
 
 

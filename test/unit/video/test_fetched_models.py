@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 import torch
-from published_layout import toy_config, write_pipeline, write_tracking_branch
+from published_layout import NOTHING, toy_config, write_pipeline, write_tracking_branch
 
 from hoigen.cli import main
 from hoigen.models.hub import ModelError
@@ -16,7 +16,7 @@ def own_places(tmp_path, monkeypatch):
     monkeypatch.setenv('HOIGEN_MODELS', str(tmp_path / 'models'))
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
     monkeypatch.setattr('huggingface_hub.constants.HF_HUB_CACHE', str(tmp_path / 'hub'))
-    monkeypatch.setattr('hoigen.video.model.refuse_too_little', lambda model: None)
+    monkeypatch.setattr('hoigen.video.model.refuse_too_little', lambda model: NOTHING)
 
 
 def test_a_model_is_made_of_fetched_weights(tmp_path, capsys):

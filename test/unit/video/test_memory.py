@@ -137,7 +137,7 @@ def test_too_little_memory_is_refused_with_what_would_fit(config, need, monkeypa
     monkeypatch.setattr('hoigen.video.memory.needs', lambda _: need)
     with pytest.raises(ModelError, match=r'needs .* GB of memory on cpu, .* are free; .*hoigen link .*--memory'):
         refuse_too_little(config)
-    refuse_too_little(replace(config, memory=Memory(tiling=True, offload='model')))
+    assert refuse_too_little(replace(config, memory=Memory(tiling=True, offload='model'))) is need
     assert advice(need, Memory(), 1).startswith('no use of memory fits, the least is')
 
 

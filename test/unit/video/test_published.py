@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from published_layout import toy_config, write_pipeline, write_tracking_branch
+from published_layout import NOTHING, toy_config, write_pipeline, write_tracking_branch
 from safetensors.torch import load_file, save_file
 from synthetic_scene import moving_scene
 
@@ -21,12 +22,14 @@ from hoigen.cli import main
 from hoigen.conditioning import ConditioningConfig, build_clip, build_conditions
 from hoigen.models.configuration import Memory
 from hoigen.models.hub import ModelError
+from hoigen.models.hub.pretrained import pretrained
 from hoigen.models.hub.published import fingerprint
 from hoigen.models.memory import Needs
+from hoigen.video.configuration import read_config
 from hoigen.video.denoise import Denoiser
 from hoigen.video.generator import Generator
 from hoigen.video.inputs import video_tensor
-from hoigen.video.model import load, save_config, save_control, start_from
+from hoigen.video.model import load, load_text, save_config, save_control, start_from
 from hoigen.video.sampling import Sampling
 from hoigen.video.transformer import Control, with_first_frame
 
@@ -42,8 +45,13 @@ def layout(tmp_path_factory):
 
 
 @pytest.fixture(scope='module')
-def conditions():
-    return build_conditions(build_clip(*moving_scene(frames=9, width=80, height=96)), width=80, height=96)
+def clip():
+    return build_clip(*moving_scene(frames=9, width=80, height=96))
+
+
+@pytest.fixture(scope='module')
+def conditions(clip):
+    return build_conditions(clip, width=80, height=96)
 
 
 @pytest.fixture
@@ -61,7 +69,7 @@ def damaged(layout, tmp_path):
 def room_enough(monkeypatch):
     """The planner has tests of its own; here it would count the same toy again and again."""
     counted = []
-    monkeypatch.setattr('hoigen.video.model.refuse_too_little', counted.append)
+    monkeypatch.setattr('hoigen.video.model.refuse_too_little', lambda config: counted.append(config) or NOTHING)
     return counted
 
 
@@ -97,7 +105,8 @@ def test_without_conditions_the_frames_are_the_published_pipelines(layout, condi
     """The backbone with its text is exactly CogVideoX: same seed, same noise, same frames as diffusers' pipeline."""
     model = load(linked(layout, tmp_path))
     want = published_frames(layout[1], conditions.image, guidance)
-    sampling, draws = Sampling(steps=3, guidance=guidance, conditions=()), torch.Generator().manual_seed(5)
+    sampling = Sampling(steps=3, guidance=guidance, dynamic_guidance=False, negative_prompt='', conditions=())
+    draws = torch.Generator().manual_seed(5)
     with torch.no_grad():
         first = model.autoencoder.image_latents(video_tensor(conditions.image[None]), draws)
         noise = torch.randn(1, 3, *first.shape[2:], generator=draws)
@@ -153,15 +162,47 @@ def test_a_released_branch_computes_what_it_computed(layout, tmp_path):
     assert not torch.allclose(layout[2](*args, control=control), layout[2](*args))
 
 
-def test_what_a_released_branch_has_not_learned_changes_nothing(layout, conditions, tmp_path):
-    """Point cloud and coloured points enter through a zero layer until they are trained; none of it is random."""
+def test_a_released_branch_reads_what_it_has_learnt_and_says_so(layout, clip, conditions, tmp_path):
+    """That is the tracking video; a condition for which it has no weights is refused, not claimed in provenance."""
     generator = Generator(load(linked(layout, tmp_path)))
-    tracking, everything = (
-        generator.render(conditions, seed=1, sampling=Sampling(steps=2, conditions=c))
-        for c in (('tracking',), ('points', 'tracking', 'coloured'))
+    made, asked, without = (
+        generator.generate(conditions, clip.labels, seed=1, sampling=Sampling(steps=2, **given))
+        for given in ({}, {'conditions': ('tracking',)}, {'conditions': ()})
     )
-    assert np.array_equal(tracking, everything)
-    assert not np.array_equal(tracking, generator.render(conditions, seed=1, sampling=Sampling(steps=2, conditions=())))
+    assert made.provenance.config['sampling']['conditions'] == ('tracking',)
+    assert np.array_equal(made.frames, asked.frames)
+    assert not np.array_equal(made.frames, without.frames)
+    with pytest.raises(ValueError, match='conditions: expected some of tracking, which toy has learnt, got points, tr'):
+        generator.render(conditions, seed=1, sampling=Sampling(conditions=('points', 'tracking')))
+
+
+def test_a_published_model_is_sampled_as_its_yaml_says(layout, clip, conditions, tmp_path):
+    """Steps, guidance and negative prompt of the model unless others are asked for; provenance has those used."""
+    generator = Generator(load(linked(layout, tmp_path)))
+
+    def made(**given):
+        return generator.generate(conditions, clip.labels, seed=1, sampling=Sampling(**given))
+
+    shipped = read_config('cogvideox-5b')
+    own, same, plain, other = (
+        made(),
+        made(
+            steps=3,
+            guidance=6.0,
+            dynamic_guidance=True,
+            negative_prompt=shipped.negative_prompt,
+            conditions=('tracking',),
+        ),
+        made(guidance=1.0),
+        made(negative_prompt='pour the water'),
+    )
+    assert (shipped.steps, shipped.frames, shipped.guidance, shipped.dynamic_guidance) == (50, 49, 6.0, True)
+    assert own.provenance.config['sampling'] == same.provenance.config['sampling']
+    assert np.array_equal(own.frames, same.frames)
+    assert not np.array_equal(own.frames, plain.frames)
+    assert not np.array_equal(own.frames, other.frames)
+    off = plain.provenance.config['sampling']
+    assert (off['guidance'], off['dynamic_guidance'], off['negative_prompt']) == (1.0, False, '')
 
 
 def test_every_tensor_has_the_asked_type(layout, tmp_path):
@@ -181,6 +222,19 @@ def test_embeddings_are_the_pipelines(layout, tmp_path):
     assert torch.allclose(text.embed(prompts), want, atol=1e-5)
     text._read = None  # a second reading would fail
     assert torch.equal(text.embed(prompts[1:2]), text.embed(prompts)[1:2])
+
+
+def test_the_text_encoder_stays_where_it_leaves_room(layout, tmp_path, monkeypatch):
+    """For the activations of the other stages; else it is read anew for each new prompt."""
+    config, read = read_config(linked(layout, tmp_path)), []
+    monkeypatch.setattr('hoigen.models.text.free_bytes', lambda device: 1000)
+    monkeypatch.setattr('hoigen.models.text.pretrained', lambda *a, **k: read.append(a) or pretrained(*a, **k))
+    for room, readings in ((1000, 1), (1001, 2), (math.inf, 2)):
+        text = load_text(config, room)
+        text.embed(['a cup'])
+        text.embed(['a tap'])
+        assert len(read) == readings
+        read.clear()
 
 
 def test_provenance_has_every_weight_file(layout, tmp_path, room_enough):
@@ -296,6 +350,14 @@ def test_another_models_folder_is_refused_by_its_configuration(damaged):
     config = json.loads((damaged[0] / 'config.json').read_text())
     (damaged[0] / 'config.json').write_text(json.dumps(config | {'num_layers': 30}))
     with pytest.raises(ModelError, match='num_layers: expected 3, got 30'):
+        load(damaged[1])
+
+
+def test_cogvideox_1_5_is_refused_by_its_name(damaged):
+    """Its patches span two latents and its time embedding has an offset: nothing of it is guessed."""
+    config = json.loads((damaged[0] / 'config.json').read_text())
+    (damaged[0] / 'config.json').write_text(json.dumps(config | {'patch_size_t': 2, 'ofs_embed_dim': 512}))
+    with pytest.raises(ModelError, match=r'got CogVideoX 1\.5 \(patch_size_t 2, ofs_embed_dim 512\), which is not'):
         load(damaged[1])
 
 
