@@ -82,7 +82,7 @@ class Generator:
 
     def condition_images(self, conditions: Conditions, sampling: Sampling = DEFAULT) -> ConditionImages:
         """Small images of what the control branch reads."""
-        return condition_images(conditions, sampling.conditions, self._model.config)
+        return condition_images(conditions, self._settled(sampling).conditions or (), self._model.config)
 
     @torch.no_grad()
     def render(

@@ -27,6 +27,7 @@ from hoigen.messages import decode
 from hoigen.records import EpisodeState, EpisodeStatus
 from hoigen.ros import convert
 from hoigen.ros.nodes.synthesizer import Synthesizer
+from hoigen.ros.options.synthesizer import SynthesizerOptions
 from hoigen.video.faithful import clip_seed, seed_of_try
 from hoigen.video.sampling import Sampling
 
@@ -373,17 +374,31 @@ def test_parameters_say_how_to_sample(bench: Bench) -> None:
         control_end=0.75,
         steps=2,
         guidance=3.0,
+        dynamic_guidance='off',
+        negative_prompt='blurry',
         control_guidance=2.0,
     )
     send_conditioned(bench)
     bench.until(lambda: len(bench.heard['synth/image']) == FRAMES)
     assert generator.asked == [
         Sampling(
-            steps=2, guidance=3.0, conditions=('tracking',), strength=0.5, start=0.25, end=0.75, control_guidance=2.0
+            steps=2,
+            guidance=3.0,
+            dynamic_guidance=False,
+            negative_prompt='blurry',
+            conditions=('tracking',),
+            strength=0.5,
+            start=0.25,
+            end=0.75,
+            control_guidance=2.0,
         )
     ]
+    assert SynthesizerOptions().sampling() == Sampling(), "what is not asked for is the model's own"
+    assert SynthesizerOptions(conditions=()).sampling() == Sampling(conditions=())
     for name, value, reason in (
         ('conditions', ['smell'], 'expected some of'),
+        ('conditions', ['learnt', 'points'], 'expected names from'),
+        ('guidance', 0.5, 'guidance: expected a number >= 1'),
         ('control_end', 0.1, 'start < end'),
         ('min_fidelity', 1.5, 'min_fidelity'),
     ):

@@ -16,7 +16,7 @@ from hoigen.learning.options import Hardware
 from hoigen.models.hub import ModelError
 from hoigen.video.data import ClipSet
 from hoigen.video.model import CONTROL, load, read_config, save_config
-from hoigen.video.options import TrainConfig, recipe
+from hoigen.video.options import DiffusionLoss, TrainConfig, recipe
 from hoigen.video.training.latents import encode_video
 from hoigen.video.training.stages import run, start_model
 
@@ -73,8 +73,12 @@ def test_from_a_released_branch_and_on_from_ours(folder):
     assert not branch[2].weight.any(), 'the released branch has two blocks; the third changes nothing'
     run(config)
     first = read_curves(folder / 'shaded' / 'diffusion')
-    assert read_config(str(folder / 'shaded')).transformer['control_form'] == 'das'
-    run(config_of(folder, 'on', start=str(folder / 'shaded')))
+    trained = read_config(str(folder / 'shaded'))
+    assert trained.transformer['control_form'] == 'das'
+    assert trained.conditions == ['points', 'tracking', 'coloured']
+    some = DiffusionLoss(conditions=('points', 'tracking'))
+    run(config_of(folder, 'on', start=str(folder / 'shaded'), diffusion_loss=some))
+    assert load(str(folder / 'on')).config.conditions == ['points', 'tracking'], 'a branch reads what it has learnt'
     assert len(read_curves(folder / 'on' / 'diffusion')) == len(first) == 2
 
 
