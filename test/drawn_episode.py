@@ -48,7 +48,7 @@ def drawn_episode(
 ) -> Episode:
     """Episode ``number`` of the scene with measured depth and a textured ball; the records are shared: change copies.
 
-    Its generated frames show the scene with red and blue exchanged. rejected: why there are none.
+    Its generated frames show the scene with red and blue exchanged. rejected: why they may not be kept.
     """
     assets, shown = moving_scene(frames, 0.02 * (number + 1), *size)
     textured = replace(
@@ -72,9 +72,6 @@ def drawn_episode(
         name: dict(zip(stamps.tolist(), map(webp, getattr(conditions, name)), strict=True))
         for name in ('tracking', 'coloured')
     }
-    episode = replace(episode, condition_images=read)
-    if rejected:
-        return replace(episode, rejected=made, status=status)
     again = moving_scene(frames, 0.02 * (number + 1), *generated_size)[1]
     score = (0.97 - 0.06 * np.abs(np.sin(np.arange(frames) / 3 + number))).astype(np.float32)
     generated = GeneratedClip(
@@ -85,7 +82,8 @@ def drawn_episode(
         episode.clip.labels,
         made,
     )
-    return replace(episode, generated=generated, status=status)
+    frames_of = {'rejected' if rejected else 'generated': generated}
+    return replace(episode, **frames_of, status=status, condition_images=read)
 
 
 def edited(episode: Episode, *, scene: bool = True) -> Episode:

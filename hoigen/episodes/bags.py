@@ -9,7 +9,21 @@ from typing import NamedTuple
 
 from hoigen.episodes.errors import EpisodeDamaged, EpisodeError
 
-__all__ = ['Bag', 'bag_name', 'episode_folder', 'find_bags', 'mcap_files', 'one_bag', 'recovered_folder']
+__all__ = [
+    'REJECTED',
+    'Bag',
+    'bag_name',
+    'episode_folder',
+    'find_bags',
+    'made_folder',
+    'mcap_files',
+    'one_bag',
+    'recovered_folder',
+    'rejected_folder',
+]
+
+REJECTED = '.rejected'
+"""Ends the name of a bag whose frames may not be kept: a person looks at it, data sets are made without it."""
 
 
 class Bag(NamedTuple):
@@ -20,18 +34,20 @@ class Bag(NamedTuple):
     name: str
 
 
-def find_bags(given: Iterable[Path]) -> list[Bag]:
+def find_bags(given: Iterable[Path], *, rejected: bool = False) -> list[Bag]:
     """The bags that ``given`` paths mean, in order, each once; of a recovered recording only the recovered bag.
 
-    Raises EpisodeError for a path that means none, and for two bags that would have one name.
+    rejected: whether a folder's ``*.rejected`` are meant, too; one that is named itself always is. Raises EpisodeError
+    for a path that means none, and for two bags that would have one name.
     """
     found: dict[Path, Bag] = {}
     for path in given:
-        bags = [_named(bag, path) for bag in _bags(path)]
+        bags = [_named(bag, path) for bag in _bags(path, rejected)]
         if not bags:
             raise EpisodeError(
                 f'{path}: expected at least one episode (a folder with an .mcap file, the file itself, '
                 f'or a folder of them), got {_what(path)}'
+                + ('; those in it were rejected: name one to use it' if not rejected and _bags(path, True) else '')
             )
         for bag in bags:
             found.setdefault(bag.path.absolute(), bag)
@@ -67,6 +83,17 @@ def episode_folder(output: Path, episode: int) -> Path:
     return output / f'episode_{episode:04d}'
 
 
+def rejected_folder(folder: Path) -> Path:
+    """Where the bag of an episode is whose frames may not be kept."""
+    return folder.with_name(folder.name + REJECTED)
+
+
+def made_folder(folder: Path) -> Path | None:
+    """The bag that an episode has already, accepted or rejected, whichever ``folder`` means; None if it has none."""
+    accepted = folder.with_name(folder.name.removesuffix(REJECTED))
+    return next((there for there in (accepted, rejected_folder(accepted)) if there.exists()), None)
+
+
 def bag_name(bag: Path) -> str:
     """The name of a bag folder, or of an .mcap file without its ending."""
     return bag.stem if _is_mcap(bag) else bag.absolute().name
@@ -74,15 +101,18 @@ def bag_name(bag: Path) -> str:
 
 def recovered_folder(bag: Path) -> Path:
     """Where :func:`hoigen.episodes.recover` puts the bag that it makes of ``bag``."""
-    return (bag if bag.name else bag.absolute()).with_name(f'{bag_name(bag)}_recovered')
+    name = bag_name(bag)
+    ending = REJECTED if name.endswith(REJECTED) else ''
+    return (bag if bag.name else bag.absolute()).with_name(f'{name.removesuffix(REJECTED)}_recovered{ending}')
 
 
-def _bags(path: Path) -> list[Path]:
+def _bags(path: Path, rejected: bool) -> list[Path]:
     if _is_mcap(path):
         return [path.parent if (path.parent / 'metadata.yaml').is_file() else path]
     if own := _in_folder(path):
         return own
-    return [bag for folder in _folders(path) for bag in _in_folder(Path(folder)) if not recovered_folder(bag).exists()]
+    folders = _folders(path, rejected)
+    return [bag for folder in folders for bag in _in_folder(Path(folder)) if not recovered_folder(bag).exists()]
 
 
 def _in_folder(folder: Path) -> list[Path]:
@@ -91,11 +121,13 @@ def _in_folder(folder: Path) -> list[Path]:
     return [folder] if len(files) == 1 or (files and (folder / 'metadata.yaml').is_file()) else files
 
 
-def _folders(path: Path) -> list[str]:
+def _folders(path: Path, rejected: bool) -> list[str]:
     """All folders under a path, sorted; not those whose name begins with a dot: they are unfinished."""
     found = []
     for folder, inside, _ in os.walk(path):
-        inside[:] = sorted(name for name in inside if not name.startswith('.'))
+        inside[:] = sorted(
+            name for name in inside if not name.startswith('.') and (rejected or not name.endswith(REJECTED))
+        )
         found.append(folder)
     return found
 

@@ -41,7 +41,7 @@ def report(config: ReportConfig) -> None:
 
 def recover_episode(config: RecoverConfig) -> int:
     """Make a bag of what each killed or damaged recording left and say where it is; 1 if one could not be mended."""
-    bags = find_bags([config.bags])
+    bags = find_bags([config.bags], rejected=True)
     if len(bags) == 1:
         print(recover(bags[0].path))
         return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,11 +13,12 @@ from hoigen.episodes.recording import open_recording
 from hoigen.episodes.topics import PER_FRAME, TF
 from hoigen.episodes.writer import EpisodeSummary, EpisodeWriter
 from hoigen.messages.header import header_of
+from hoigen.messages.topics import Topic
 
 __all__ = ['cut_episode']
 
 
-def cut_episode(folder: Path, keep: Callable[[int], bool], *, generated: bool) -> EpisodeSummary:
+def cut_episode(folder: Path, keep: Callable[[int], bool], *, made: Collection[Topic]) -> EpisodeSummary:
     """Replace a finished bag by one with those frames only whose stamp in ns ``keep`` wants; transforms are made anew.
 
     Raises :class:`EpisodeMismatch` where the topics then still differ in their frames; the bag is shortened all the
@@ -29,7 +30,7 @@ def cut_episode(folder: Path, keep: Callable[[int], bool], *, generated: bool) -
         writer = EpisodeWriter(beside / 'cut')
         _copy(folder, keep, writer)
         try:
-            summary = writer.close(generated=generated)
+            summary = writer.close(made=made)
         except EpisodeMismatch as error:
             faults = error.faults
         _replace(folder, beside / 'cut', beside / 'whole')

@@ -34,7 +34,8 @@ class ExportConfig:
     agreement and pose (T_world_inserted) of what was put in; and what is true of them: stamps_ns, K, T_world_cam,
     joint_names, joint_positions, action, T_world_object (NaN if unknown), contact_force_n, task, provenance (JSON).
     video: scene, what the model read and generated frames side by side, or scene and edited frames. An episode without
-    such frames is named and left out; the exit status is 1 if none is exported or a bag cannot be read.
+    such frames is named and left out; one that was rejected is exported only where its bag itself is given. The exit
+    status is 1 if none is exported or a bag cannot be read.
     """
 
     bags: tyro.conf.Positional[Path]
@@ -61,8 +62,8 @@ def export(config: ExportConfig) -> int:
                 console.print(str(error) if str(bag.path) in str(error) else f'{bag.path}: {error}')
                 unread += 1
                 continue
-            if episode.generated is None and episode.edited is None:
-                console.print(f'{bag.label} not exported: {_why_not(episode)}')
+            if episode.provenance is None:
+                console.print(f'{bag.label} not exported: it has no generated or edited frames')
                 continue
             file.parent.mkdir(parents=True, exist_ok=True)
             write(file, episode)
@@ -71,12 +72,8 @@ def export(config: ExportConfig) -> int:
     return 1 if unread or not exported else 0
 
 
-def _why_not(episode: Episode) -> str:
-    return 'it has no generated or edited frames' if episode.status is None else episode.status.reason
-
-
 def _write_arrays(path: Path, episode: Episode) -> None:
-    made, arrays = episode.generated, dict[str, Any]()
+    made, arrays = episode.generated or episode.rejected, dict[str, Any]()
     if made is None:
         assert episode.edited is not None
         arrays, labels, cameras = _edited_arrays(episode.edited), episode.edited.labels, episode.clip.cameras
@@ -124,7 +121,7 @@ def _edited_arrays(edited: EditedClip) -> dict[str, Any]:
 
 def _write_video(path: Path, episode: Episode) -> None:
     """Generated frames at twice their size, edited ones at their own."""
-    clip, made = episode.clip, episode.generated
+    clip, made = episode.clip, episode.generated or episode.rejected
     if made is None:
         assert episode.edited is not None
         shown = [clip.rgb, np.stack([frame.rgb for frame in episode.edited.frames])]

@@ -31,6 +31,7 @@ from hoigen.episodes.topics import (
 )
 from hoigen.messages import decode, topics
 from hoigen.messages.header import header_of
+from hoigen.messages.topics import Topic
 from hoigen.provenance import provenance_from_json
 from hoigen.records import (
     Clip,
@@ -49,7 +50,6 @@ from hoigen.records import (
 __all__ = ['EpisodeReader']
 
 _CLIP = tuple(in_bag(topic.name) for topic in (topics.LABELS, *topics.CLIP_PARTS))
-_GENERATED = ('/synth/labels', '/synth/image', '/synth/camera_info', '/camera/pose', '/synth/fidelity')
 _EDITED = tuple(in_bag(topic.name) for topic in topics.EDITED)
 _AFTER_EDIT = {'edit/image': 'camera/image'} | {
     f'edit/{name}': name for name in (topics.LABELS.name, *(topic.name for topic in topics.CONDITIONS))
@@ -161,7 +161,7 @@ class EpisodeReader:
             return statuses[-1] if statuses else None
 
     def rejection(self) -> str:
-        """Why the episode has no generated frames, where their fidelity was too low; '' for every other one."""
+        """Why the episode's frames may not be kept, where their fidelity was too low; '' for every other one."""
         status = self.status()
         return status.reason if status is not None and status.state is EpisodeState.REJECTED else ''
 
@@ -176,7 +176,8 @@ class EpisodeReader:
     def faults(self) -> tuple[Fault, ...]:
         """What is wrong with the recording. Of conditions alone or an edit no generated frames are expected."""
         due = '/provenance' in self.counts or not {CONDITION_PROVENANCE, EDIT_PROVENANCE} & self.counts.keys()
-        return compare_streams(self.stamps(), required_of(self.counts, generated=due and not self.rejection()))
+        made = topics.REJECTED if self.rejection() else topics.GENERATED if due else ()
+        return compare_streams(self.stamps(), required_of(self.counts, made))
 
     def clip(self, *, whole: bool = True) -> Clip:
         """The scene and its conditions at the camera's size.
@@ -189,11 +190,21 @@ class EpisodeReader:
 
     def generated(self, *, whole: bool = True) -> GeneratedClip | None:
         """The generated frames with their labels and provenance; None if the bag has no frame or no provenance."""
+        return self._made(topics.GENERATED, whole)
+
+    def rejected(self, *, whole: bool = True) -> GeneratedClip | None:
+        """The same of the frames that may not be kept."""
+        return self._made(topics.REJECTED, whole)
+
+    def _made(self, parts: tuple[Topic, ...], whole: bool) -> GeneratedClip | None:
         provenance = self.provenance()
-        if provenance is None or '/synth/image' not in self.counts:
+        if provenance is None or in_bag(parts[0].name) not in self.counts:
             return None
+        columns = self._columns(tuple(in_bag(topic.name) for topic in (*parts, topics.CAMERA_POSE)), whole)
         with self._decoding():
-            return decode.generated(self._columns(_GENERATED, whole), provenance)
+            return decode.generated(
+                {name.replace('rejected/', 'synth/'): column for name, column in columns.items()}, provenance
+            )
 
     def edited(self, *, whole: bool = True) -> EditedClip | None:
         """The edited frames; None if the bag has no frame or no provenance of them."""
@@ -216,8 +227,7 @@ class EpisodeReader:
     def episode(self) -> Episode:
         """All of a whole bag: the scene with its conditions and meshes, and what was made of it."""
         self.require_whole()
-        clip, status = self.clip(), self.status()
-        rejected = status is not None and status.state is EpisodeState.REJECTED
+        clip = self.clip()
         stamps, placed = clip.stamps_ns.tolist(), self.mesh_frames()
         depth = dict(self.images('/camera/depth')) if '/camera/depth' in self.counts else {}
         read = self.condition_images()  # of a bag that was cut those of all frames
@@ -229,9 +239,9 @@ class EpisodeReader:
                 tuple(MeshFrame(*placed[stamp]) for stamp in stamps if stamp in placed),
                 np.stack([depth[stamp] for stamp in stamps if stamp in depth]) if depth else None,
                 self.generated(),
-                self.provenance() if rejected else None,
+                self.rejected(),
                 self.edited(),
-                status,
+                self.status(),
                 {name: {at: files[at] for at in stamps if at in files} for name, files in read.items()},
             )
 

@@ -41,7 +41,7 @@ def write_report(path: Path) -> Path:
     EpisodeWriteFailed if the operating system refuses a write; the older report stays then.
     """
     path = Path(path)
-    bags = find_bags([path])
+    bags = find_bags([path], rejected=True)
     folder = path if path.is_dir() else path.parent
     if (folder / EXTRACTION).is_file() and (folder / 'report').is_dir():
         raise EpisodeError(

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from hoigen.messages import topics
+from hoigen.messages.topics import Topic
 
 __all__ = [
     'CONDITION_IMAGES',
@@ -55,17 +56,19 @@ OPTIONAL = tuple(in_bag(topic.name) for topic in _ROWS if topic.optional)
 """Per-frame topics that may be left out altogether."""
 
 
-def required_of(recorded: Collection[str], *, generated: bool) -> tuple[str, ...]:
+def required_of(recorded: Collection[str], made: Collection[Topic]) -> tuple[str, ...]:
     """The per-frame topics that a bag must have in which the topics ``recorded`` are.
 
-    generated: whether it should have generated frames.
+    made: the topics of the frames that a generator should have made: GENERATED or REJECTED; none of conditions alone
+    or an edit.
     """
+    unmade = {in_bag(topic.name) for topic in {*topics.GENERATED, *topics.REJECTED} - {*made}}
     return tuple(
         topic
         for topic in PER_FRAME
         if topic not in OPTIONAL
+        and topic not in unmade
         and not (topic == '/mesh_frame' and CONDITION_PROVENANCE in recorded and MESH_ASSETS not in recorded)
-        and not (topic.startswith('/synth/') and not generated)
         and not (topic.startswith('/edit/') and EDIT_PROVENANCE not in recorded)
     )
 

@@ -38,7 +38,7 @@ def view_episode(bag: Path, name: str) -> EpisodeView:
         stamps = tuple(sorted(labels.keys() & source.keys()))
         if not stamps:
             raise EpisodeError(f'{bag}: expected one frame at least with camera/image and labels, got none')
-        clip = _generated(reader)
+        clip = _made(reader)
         edits = dict(reader.images(EDIT_IMAGE)) if EDIT_IMAGE in reader.counts else {}
         labels |= reader.labels('edit/labels')  # where frames were edited, those that are true of them
         made = edits or ({} if clip is None else dict(zip(clip.stamps_ns.tolist(), clip.frames, strict=True)))
@@ -74,9 +74,10 @@ def view_episode(bag: Path, name: str) -> EpisodeView:
     )
 
 
-def _generated(reader: EpisodeReader) -> GeneratedClip | None:
+def _made(reader: EpisodeReader) -> GeneratedClip | None:
+    """The generated frames, or those that were rejected."""
     try:
-        return reader.generated(whole=False)
+        return reader.generated(whole=False) or reader.rejected(whole=False)
     except EpisodeError:  # not one generated frame was recorded whole: the faults say so
         return None
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from hoigen.episodes.bags import rejected_folder
 from hoigen.episodes.reader import EpisodeReader
 from hoigen.episodes.storage import QosName
 from hoigen.episodes.writer import EpisodeSummary, EpisodeWriter, whole_folder
@@ -30,15 +32,18 @@ _ENCODER = Encoder(_make)
 def write_episode(folder: Path, episode: Episode) -> EpisodeSummary:
     """Write an episode as the rosbag2 (MCAP) bag ``folder``, which appears whole or not at all.
 
-    Raises :class:`EpisodeExists` if it is there already and :class:`EpisodeWriteFailed` if the operating system refuses
-    (a full disk).
+    One whose frames were rejected goes to ``folder``.rejected, which finders of bags leave out. Raises
+    :class:`EpisodeExists` if it is there already and :class:`EpisodeWriteFailed` if the operating system refuses (a
+    full disk).
     """
-    with whole_folder(folder) as unfinished:
+    made = topics.REJECTED if episode.rejected else topics.GENERATED if episode.generated else ()
+    target = rejected_folder(folder) if episode.rejected else folder
+    with whole_folder(target) as unfinished:
         writer = EpisodeWriter(unfinished)
         for message in messages_of(episode):
             writer.write(*message)
-        summary = writer.close(generated=episode.generated is not None)
-    return EpisodeSummary(Path(folder), summary.frames, summary.counts, summary.size_bytes)
+        summary = writer.close(made=made)
+    return replace(summary, folder=target)
 
 
 def messages_of(episode: Episode) -> Iterator[Message]:
@@ -91,8 +96,8 @@ def _frame(episode: Episode, frame: ClipFrame, row: int) -> Iterator[tuple[str, 
         yield topics.DEPTH.name, _ENCODER.image(episode.depth_m[row], optical)
     yield topics.IMAGE.name, _ENCODER.image(frame.rgb, optical)
     yield from _ENCODER.recorded(frame).items()
-    if episode.generated is not None:
-        yield from _ENCODER.generated(episode.generated, row).items()
+    if (made := episode.generated or episode.rejected) is not None:
+        yield from _ENCODER.generated(made, row, rejected=made is episode.rejected).items()
     if episode.edited is not None:
         yield from _ENCODER.edited(episode.edited.frames[row]).items()
         if episode.edited.scene is not None:

@@ -6,7 +6,7 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +16,14 @@ from typing import Any
 from rosbags.interfaces import Connection
 from rosbags.serde import SerdeError
 
+from hoigen.episodes.bags import made_folder
 from hoigen.episodes.errors import EpisodeError, EpisodeExists, EpisodeMismatch, EpisodeWriteFailed
 from hoigen.episodes.storage import QOS, BagWriter, QosName
 from hoigen.episodes.tf import SOURCES, TransformsOf
-from hoigen.episodes.topics import EDIT_IMAGE, PER_FRAME, REFERENCE, TF, compare_streams, in_bag, required_of
+from hoigen.episodes.topics import PER_FRAME, REFERENCE, TF, compare_streams, in_bag, required_of
 from hoigen.messages.definitions import typestore
 from hoigen.messages.header import header_of
+from hoigen.messages.topics import GENERATED, Topic
 
 __all__ = ['EpisodeSummary', 'EpisodeWriter', 'whole_folder']
 
@@ -39,11 +41,6 @@ class EpisodeSummary:
     counts: dict[str, int]
     size_bytes: int
 
-    @property
-    def generated(self) -> bool:
-        """Whether it holds generated or edited frames."""
-        return '/synth/image' in self.counts or EDIT_IMAGE in self.counts
-
 
 class EpisodeWriter:
     """One rosbag2 MCAP folder, filled message by message from serialized (CDR) messages.
@@ -55,8 +52,8 @@ class EpisodeWriter:
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
-        if self.folder.exists():
-            raise EpisodeExists(f'{self.folder}: expected a new folder for an episode, got one that exists')
+        if there := made_folder(self.folder):
+            raise EpisodeExists(f'{there}: expected a new folder for an episode, got one that exists')
         self._types = typestore()
         self._stamps: dict[str, list[int]] = {}
         self._connections: dict[str, tuple[str, Connection]] = {}
@@ -85,10 +82,10 @@ class EpisodeWriter:
         self._append(topic, msgtype, stamp_ns, cdr, qos, stamp)
         self._write_transforms(ready)
 
-    def close(self, *, generated: bool = True) -> EpisodeSummary:
+    def close(self, *, made: Collection[Topic] = GENERATED) -> EpisodeSummary:
         """Finish the bag, then check the stamps of all per-frame topics against each other.
 
-        ``generated``: whether generated frames are expected; none are where their fidelity was too low.
+        ``made``: the topics of generated frames that are expected, see :func:`hoigen.episodes.topics.required_of`.
         Raises :class:`EpisodeMismatch` when they differ; the bag is complete and readable then, too.
         """
         if self._failure:
@@ -96,7 +93,7 @@ class EpisodeWriter:
         if self._summary is None:
             self._finish()
         assert self._summary
-        if faults := compare_streams(self._stamps, required_of(self._connections, generated=generated)):
+        if faults := compare_streams(self._stamps, required_of(self._connections, made)):
             raise EpisodeMismatch(self.folder, faults)
         return self._summary
 
@@ -179,8 +176,8 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     already and :class:`EpisodeWriteFailed` if the operating system refuses.
     """
     folder = Path(folder)
-    if folder.exists():
-        raise EpisodeExists(f'{folder}: expected a new folder for a bag, got one that exists')
+    if there := made_folder(folder):
+        raise EpisodeExists(f'{there}: expected a new folder for a bag, got one that exists')
     unfinished, held = None, None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)

@@ -40,7 +40,7 @@ class EpisodeView:
     panels: by name T images of the same view: source, what the model read (points, tracking, coloured) or else of the
     scene (mask, depth), generated. edited: whether the generated ones are the source with an object put in. fidelity:
     by name (value, outline, motion) T numbers in [0, 1], None where nothing was generated or measured. counts: messages
-    by topic. faults: what is wrong with the recording. rejection: why the generated frames were not kept. footage:
+    by topic. faults: what is wrong with the recording. rejection: why the generated frames may not be kept. footage:
     whether the scene was found in a recording. conditions: how they were found; None of a simulated scene.
     """
 

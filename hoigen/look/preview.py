@@ -56,10 +56,11 @@ def _draw(view: EpisodeView, frame: int) -> np.ndarray:
     _write(pen, (MARGIN, HEAD / 2), view.labels[0].task, 26, INK, 'lm')
     _write(pen, (WIDTH - MARGIN, HEAD / 2), f'{view.name}   {time_s:.2f} s', 20, FAINT, 'rm')
     caption = (HEAD + TALL + HEIGHT) / 2
+    made = 'edited' if view.edited else 'rejected' if view.rejection else 'generated'
     fidelity = view.fidelity['value'][frame]
     _write(pen, (left[0], caption), 'source', 22, INK, 'lm')
     _write(pen, (middle[0], caption), 'scene' if 'depth' in boxes else 'condition', 22, INK, 'lm')
-    _write(pen, (right[0], caption), 'edited' if view.edited else 'generated', 22, ACCENT, 'lm')
+    _write(pen, (right[0], caption), made, 22, ACCENT, 'lm')
     score = _missing(view, frame) if fidelity is None else f'fidelity {fidelity:.2f}'
     _write(pen, (WIDTH - MARGIN, caption), score, 20, FAINT, 'rm')
     return np.asarray(canvas)
@@ -68,9 +69,7 @@ def _draw(view: EpisodeView, frame: int) -> np.ndarray:
 def _missing(view: EpisodeView, frame: int) -> str:
     if view.edited:
         return ''
-    if view.panels['generated'][frame] is not None:
-        return 'fidelity not measured'
-    return 'rejected' if view.rejection else 'not generated'
+    return 'not generated' if view.panels['generated'][frame] is None else 'fidelity not measured'
 
 
 def _place(canvas: Image.Image, pen: ImageDraw.ImageDraw, picture: Picture, box: Box) -> None:

@@ -267,15 +267,18 @@ class Encoder:
             'condition/depth': self.image(frame.depth_m, optical),
         }
 
-    def generated(self, clip: GeneratedClip, row: int, names: FrameNames = NAMES) -> dict[str, Any]:
-        """What the synthesizer publishes of one generated frame, by topic."""
+    def generated(
+        self, clip: GeneratedClip, row: int, names: FrameNames = NAMES, *, rejected: bool = False
+    ) -> dict[str, Any]:
+        """What the synthesizer publishes of one generated frame, or of one that may not be kept, by topic."""
         world, optical = self._headers(int(clip.stamps_ns[row]), names)
         scores = {name: float(getattr(clip.fidelity, name)[row]) for name in ('value', 'outline', 'motion')}
+        under = 'rejected' if rejected else 'synth'
         return {
-            'synth/image': self.image(clip.frames[row], optical),
-            'synth/camera_info': self.camera_info(clip.cameras[row], optical),
-            'synth/fidelity': self._make('hoigen/msg/Fidelity', header=optical, **scores),
-            'synth/labels': self.labels(clip.labels[row], world),
+            f'{under}/image': self.image(clip.frames[row], optical),
+            f'{under}/camera_info': self.camera_info(clip.cameras[row], optical),
+            f'{under}/fidelity': self._make('hoigen/msg/Fidelity', header=optical, **scores),
+            f'{under}/labels': self.labels(clip.labels[row], world),
         }
 
     def edited(self, frame: EditedFrame, names: FrameNames = NAMES) -> dict[str, Any]:

@@ -43,6 +43,10 @@ SYNTH_CAMERA_INFO = Topic('synth/camera_info', 'sensor_msgs/msg/CameraInfo')
 SYNTH_FIDELITY = Topic('synth/fidelity', 'hoigen/msg/Fidelity')
 SYNTH_LABELS = Topic('synth/labels', LABELS_TYPE)
 SYNTH_CONDITIONS = Topic('synth/conditions', 'hoigen/msg/ConditionImages', 'table')
+REJECTED_IMAGE = Topic('rejected/image', IMAGE_TYPE)
+REJECTED_CAMERA_INFO = Topic('rejected/camera_info', 'sensor_msgs/msg/CameraInfo')
+REJECTED_FIDELITY = Topic('rejected/fidelity', 'hoigen/msg/Fidelity')
+REJECTED_LABELS = Topic('rejected/labels', LABELS_TYPE)
 PROVENANCE = Topic('provenance', TEXT_TYPE, 'table')
 EDIT_POSE = Topic('edit/pose', 'geometry_msgs/msg/PoseStamped', 'command')
 EDIT_IMAGE = Topic('edit/image', IMAGE_TYPE)
@@ -65,6 +69,12 @@ CONDITIONS = (POINTS, TRACKS, MASK, CONDITION_DEPTH)
 
 CLIP_PARTS = (IMAGE, CAMERA_INFO, CAMERA_POSE, LABELS, *CONDITIONS)
 """What makes a row of a clip."""
+
+GENERATED = (SYNTH_IMAGE, SYNTH_CAMERA_INFO, SYNTH_FIDELITY, SYNTH_LABELS)
+"""What makes a generated frame."""
+
+REJECTED = (REJECTED_IMAGE, REJECTED_CAMERA_INFO, REJECTED_FIDELITY, REJECTED_LABELS)
+"""The same of a frame that may not be kept, for the eye: no reader of generated frames takes it for one."""
 
 EDITED_CONDITIONS = tuple(Topic(f'edit/{topic.name}', topic.type_name, optional=True) for topic in CONDITIONS)
 """The conditions as they are after an edit; in bags of whole clips only: pose_editor edits frames as they come."""

@@ -29,10 +29,9 @@ class Episode:
     clip: the scene with its conditions and labels. clip_provenance: how that was found or edited, None of a simulated
     scene. assets, mesh_frames: the scene's meshes and where they are in each frame; both empty where they are not
     known. depth_m: [T,H,W] float32 as the camera measured it, NaN unknown. generated: frames that a model made of it,
-    with their fidelity and provenance. rejected: in their place, how the best frames were made where none may be kept.
-    edited: frames of it after an edit. status: what became of it, None if nothing was to be made.
-    condition_images: what
-    the generator read, of generated and of rejected frames.
+    with their fidelity and provenance. rejected: in their place, the best frames where none may be kept. edited: frames
+    of it after an edit. status: what became of it, None if nothing was to be made. condition_images: what the
+    generator read, of generated and of rejected frames.
     """
 
     clip: Clip
@@ -41,7 +40,7 @@ class Episode:
     mesh_frames: tuple[MeshFrame, ...] = ()
     depth_m: np.ndarray | None = None
     generated: GeneratedClip | None = None
-    rejected: Provenance | None = None
+    rejected: GeneratedClip | None = None
     edited: EditedClip | None = None
     status: EpisodeStatus | None = None
     condition_images: ConditionImages = field(default_factory=dict)
@@ -55,10 +54,12 @@ class Episode:
         check.that(not wrong, 'mesh_frames', f'the assets {sorted(ids)}', f'others in frames {wrong[:5]}')
         if self.depth_m is not None:
             check.array('depth_m', self.depth_m, 'float32', (frames, height, width), finite=False)
-        for name, frames_of in (('generated', self.generated), ('edited', self.edited)):
-            same = frames_of is None or np.array_equal(frames_of.stamps_ns, self.clip.stamps_ns)
+        made = {
+            name: frames for name in ('generated', 'rejected', 'edited') if (frames := getattr(self, name)) is not None
+        }
+        for name, frames_of in made.items():
+            same = np.array_equal(frames_of.stamps_ns, self.clip.stamps_ns)
             check.that(same, f'{name}.stamps_ns', "the clip's", 'others')
-        made = [name for name in ('generated', 'rejected', 'edited') if getattr(self, name) is not None]
         check.that(len(made) < 2, 'generated, rejected, edited', 'one of them at most', ' and '.join(made))
         known = set(self.clip.stamps_ns.tolist())
         differ = sorted(name for name, images in self.condition_images.items() if images.keys() != known)
@@ -71,8 +72,8 @@ class Episode:
     @property
     def provenance(self) -> Provenance | None:
         """How the generated or edited frames were made, or those that were rejected."""
-        frames = self.generated or self.edited
-        return self.rejected if frames is None else frames.provenance
+        frames = self.generated or self.rejected or self.edited
+        return None if frames is None else frames.provenance
 
     def scene(self) -> Episode:
         """The scene alone, from which something may be made: after its edit, where it was edited.

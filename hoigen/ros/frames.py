@@ -43,12 +43,13 @@ class Frames:
     """
 
     def __init__(self, labels: Topic, on_refused: Callable[[Refused], None], waiting: int) -> None:
-        made = set(labels.writers) & {topics.SYNTHESIZER, topics.EDITOR}
-        self.topics = [
+        made = (topics.GENERATED, topics.REJECTED, topics.EDITED)
+        scene = tuple(
             topic
             for topic in topics.read_by(topics.RECORDER)
-            if not topic.latched and made == set(topic.writers) & {topics.SYNTHESIZER, topics.EDITOR}
-        ]
+            if not topic.latched and not any(topic in family for family in made)
+        )
+        self.topics = next((family for family in made if labels in family), scene)
         self._name, self._on_refused, self._limit = labels.name, on_refused, waiting * len(self.topics)
         self._pairing = Pairing([topic.name for topic in self.topics])
         self._labels: dict[int, list[tuple[Origin | None, int | None]]] = {}

@@ -200,10 +200,6 @@ def _expected(name: str, known: Iterable[str]) -> str:
 
 
 def next_episode(output: Path) -> int:
-    """The number after the highest one of the episodes that ``output`` holds; 0 for a new folder."""
-    numbers = [
-        int(path.name.removeprefix('episode_'))
-        for path in output.glob('episode_*')
-        if path.name.removeprefix('episode_').isdecimal()
-    ]
-    return max(numbers, default=-1) + 1
+    """The number after the highest one of the episodes that ``output`` holds, rejected ones too; 0 for a new folder."""
+    names = [path.name.removeprefix('episode_').partition('.')[0] for path in output.glob('episode_*')]
+    return max((int(name) for name in names if name.isdecimal()), default=-1) + 1

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Set
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from hoigen.episodes import EpisodeError, EpisodeMismatch, EpisodeSummary, EpisodeWriter, cut_episode
+from hoigen.episodes.bags import rejected_folder
 from hoigen.records import EpisodeState, EpisodeStatus
 from hoigen.ros import topics
 from hoigen.ros.topics import Topic
@@ -43,9 +45,10 @@ class OpenEpisode:
         return self._told is not None and self._told.state is EpisodeState.REJECTED
 
     @property
-    def generated(self) -> bool:
-        """Whether generated frames are in it."""
-        return self._made_by == topics.SYNTHESIZER and not self.rejected
+    def _made(self) -> tuple[Topic, ...]:
+        """The topics of the frames that complete it."""
+        made = topics.REJECTED if self.rejected else topics.GENERATED
+        return {topics.SYNTHESIZER: made, topics.EDITOR: topics.EDITED}.get(self._made_by, ())
 
     def begin(self, labels: Topic) -> None:
         """The frames that another node makes of the episode begin; raises :class:`Refused` for the second time."""
@@ -92,7 +95,7 @@ class OpenEpisode:
     def complete(self) -> bool:
         """Every topic has a message for each frame that is wanted; the depth image only if there ever was one.
 
-        Of an episode whose generated clip was rejected no generated frame is awaited, of footage no mesh.
+        Of an episode whose generated clip was rejected its rejected frames are awaited, of footage no mesh.
         """
         tables = [topic for topic in topics.written_by(self._made_by) if topic.row.kind == 'table']
         if self._told is None or self._frames is None or not all(self._stamps[topic] for topic in tables):
@@ -101,34 +104,38 @@ class OpenEpisode:
         return len(wanted) == self._frames and all(wanted <= self._stamps[topic] for topic in self._awaited())
 
     def close(self) -> EpisodeSummary:
-        """Finish the bag; of an episode of which a part was made, with that part alone.
+        """Finish the bag; of an episode of which a part was made, with that part alone; of one that was rejected under
+        another name.
 
         Raises :class:`EpisodeError` where topics differ in their frames, or in what their labels say.
         """
+        made = [topic.row for topic in self._made]
         if all(self._wants(stamp) for topic in PER_FRAME for stamp in self._stamps[topic]):
-            summary = self.writer.close(generated=self.generated)
+            summary = self.writer.close(made=made)
         else:
             with suppress(EpisodeMismatch):
-                self.writer.close(generated=self.generated)
-            summary = cut_episode(self.writer.folder, self._wants, generated=self.generated)
-        for labels in (topics.SYNTH_LABELS, topics.EDIT_LABELS):
+                self.writer.close(made=made)
+            summary = cut_episode(self.writer.folder, self._wants, made=made)
+        for labels in (topics.SYNTH_LABELS, topics.REJECTED_LABELS, topics.EDIT_LABELS):
             for stamp_ns, says in self._labels[labels].items():
                 if says != self._labels[topics.LABELS].get(stamp_ns, says):
                     raise EpisodeError(
                         f'{self.writer.folder}: {labels.name} at {stamp_ns} ns: expected what labels '
                         f'says, {self._labels[topics.LABELS][stamp_ns]}, got {says}'
                     )
+        if self.rejected:
+            summary = replace(summary, folder=self.writer.folder.rename(rejected_folder(self.writer.folder)))
         return summary
 
     def _wants(self, stamp_ns: int) -> bool:
         return self._span is None or self._span[0] <= stamp_ns <= self._span[1]
 
     def _awaited(self) -> list[Topic]:
-        unmade = {topics.SYNTHESIZER, topics.EDITOR} - (set() if self.rejected else {self._made_by})
+        unmade = {*topics.GENERATED, *topics.REJECTED, *topics.EDITED} - {*self._made}
         return [
             topic
             for topic in PER_FRAME
-            if not unmade & set(topic.writers)
+            if topic not in unmade
             and not (
                 topic is topics.MESH_FRAME
                 and not self._stamps[topics.MESH_ASSETS]

@@ -55,8 +55,8 @@ class ProgressDisplay:
         if progress.rejected > self._rejected:
             self._rejected = progress.rejected
             self._console.print(
-                f'{progress.rejected}{of} episodes rejected: their fidelity was too '
-                'low with every seed, the report says more',
+                f'{progress.rejected}{of} episodes rejected (episode_NNNN.rejected): their fidelity was too low with '
+                'every seed, the report shows the best',
                 markup=False,
                 soft_wrap=True,
             )

@@ -35,7 +35,7 @@ TOLD = 4 * OPEN_EPISODES
 PROVENANCES = tuple(PROVENANCE_OF.values())
 OF_EPISODE = (*PROVENANCES, topics.SYNTH_CONDITIONS, topics.EPISODE_STATUS)
 """The topics with one message of an episode as a whole, which says of which."""
-LABELLED = (topics.LABELS, topics.SYNTH_LABELS, topics.EDIT_LABELS)
+LABELLED = (topics.LABELS, topics.SYNTH_LABELS, topics.REJECTED_LABELS, topics.EDIT_LABELS)
 """The topics that say of which episode a frame is, each for what is published together with it."""
 
 
@@ -50,12 +50,13 @@ class _Labels(NamedTuple):
 class Recordings:
     """Writes each message into the bag of its episode. One thread calls it.
 
-    Labels say which episode a frame is of, those of the scene for it and its conditions, synth/labels and edit/labels
-    for what was made of it; a message waits until the labels of its frame have come (:class:`Frames`), and what is told
-    of the episode as a whole, provenance and status, until those of its first. A bag is closed when it is complete, or
-    as it is when a later one is complete; while too many are open, no further one is begun. An episode that is skipped
-    leaves nothing behind. ``on_closed`` gets what became of each: recorded, rejected, skipped or failed.
-    ``waiting``: frames that may wait for their labels. ``made_by``: the node whose frames are recorded and awaited.
+    Labels say which episode a frame is of, those of the scene for it and its conditions, synth/labels, rejected/labels
+    and edit/labels for what was made of it; a message waits until the labels of its frame have come (:class:`Frames`),
+    and what is told of the episode as a whole, provenance and status, until those of its first. A bag is closed when
+    it is complete, or as it is when a later one is complete; while too many are open, no further one is begun. An
+    episode that is skipped leaves nothing behind. ``on_closed`` gets what became of each: recorded, rejected, skipped
+    or failed. ``waiting``: frames that may wait for their labels. ``made_by``: the node whose frames are recorded and
+    awaited.
     """
 
     def __init__(
@@ -255,7 +256,7 @@ class Recordings:
         bag = self._forget(episode)
         self._done[episode] = True
         with suppress(EpisodeError):
-            bag.writer.close(generated=False)
+            bag.writer.close(made=())
         shutil.rmtree(bag.writer.folder, ignore_errors=True)
         self._report(episode, bag, EpisodeState.SKIPPED, reason)
 
@@ -263,11 +264,10 @@ class Recordings:
         bag = self._forget(episode)
         try:
             made = bag.close()
-        except EpisodeError as error:
+        except (EpisodeError, OSError) as error:
             self._report(episode, bag, EpisodeState.FAILED, str(error))
         else:
-            whole = made.generated or self._made_by == topics.BUILDER
-            state = EpisodeState.RECORDED if whole else EpisodeState.REJECTED
+            state = EpisodeState.REJECTED if bag.rejected else EpisodeState.RECORDED
             self._report(episode, bag, state, str(made.folder), made.frames or None)
 
     def _report(

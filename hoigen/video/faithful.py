@@ -8,24 +8,19 @@ from typing import Protocol
 
 import numpy as np
 
-from hoigen.provenance import versions_of
-from hoigen.records import Conditions, GeneratedClip, Labels, Provenance
+from hoigen.records import Conditions, GeneratedClip, Labels
 from hoigen.video.sampling import ACCEPTANCE, DEFAULT, Acceptance, Sampling
 
 __all__ = [
     'Draws',
     'FidelityTooLow',
+    'NothingInView',
     'OnStep',
     'clip_seed',
     'first_accepted',
     'generate_faithful',
     'seed_of_try',
 ]
-
-NOTHING_IN_VIEW = (
-    'conditions: expected hand or object in one frame at least, got none in {}; is camera/pose the '
-    'optical frame (x right, y down, z forward)?'
-)
 
 OnStep = Callable[[int, int, np.ndarray], None]
 """Called after each denoising step with (done, steps, preview [H,W,3] uint8); raise to stop."""
@@ -45,15 +40,20 @@ class Draws(Protocol):
     ) -> GeneratedClip: ...
 
 
-class FidelityTooLow(RuntimeError):
-    """No seed gave a clip that may be kept.
+class NothingInView(RuntimeError):
+    """A scene that never shows hand or object, of which nothing is drawn."""
 
-    ``fidelity``: of the best one, NaN if it cannot be measured. ``provenance``: how that was made, with every try.
+
+class FidelityTooLow(RuntimeError):
+    """No seed gave clips that may be kept.
+
+    ``clips``: the best try's, of each view one; their provenance names every try. ``fidelity``: theirs, NaN if it
+    cannot be measured.
     """
 
-    def __init__(self, reason: str, fidelity: float, provenance: Provenance) -> None:
+    def __init__(self, reason: str, fidelity: float, clips: list[GeneratedClip]) -> None:
         super().__init__(reason)
-        self.fidelity, self.provenance = fidelity, provenance
+        self.fidelity, self.clips = fidelity, clips
 
 
 def generate_faithful(
@@ -86,15 +86,14 @@ def first_accepted(
     """The clips of the first ``draw(seed, number of the try)`` of which each may be kept; else :class:`FidelityTooLow`.
 
     Several clips of one seed (of one scene's ``views``) are kept or rejected together, by the least of their
-    fidelities. Nothing is drawn where a view never shows hand or object, and nothing kept whose fidelity is NaN: what
-    cannot be measured is not known to be true.
+    fidelities. Nothing is kept whose fidelity is NaN: what cannot be measured is not known to be true. Raises
+    :class:`NothingInView`.
     """
     for conditions in views:
         if not conditions.mask.any():
-            raise FidelityTooLow(
-                NOTHING_IN_VIEW.format(len(conditions.mask)),
-                np.nan,
-                Provenance(seed, {'tries': []}, '', {}, versions_of(), {}),
+            raise NothingInView(
+                f'conditions: expected hand or object in one frame at least, got none in {len(conditions.mask)}; is '
+                'camera/pose the optical frame (x right, y down, z forward)?'
             )
     tries: list[dict[str, int | float | None]] = []
     best: list[GeneratedClip] = []
@@ -115,7 +114,7 @@ def first_accepted(
         raise FidelityTooLow(
             f'fidelity: expected {acceptance.min_fidelity:.3g} or more, got {got} with the seeds {seeds}',
             reached,
-            best[0].provenance,
+            best,
         )
     return best
 

@@ -8,12 +8,14 @@ from pathlib import Path
 
 from rich.progress import track
 
-from hoigen.episodes import EpisodeError, EpisodeReader, episode_folder, find_bags, write_episode
+from hoigen.episodes import EpisodeError, episode_folder, find_bags, write_episode
+from hoigen.episodes.bags import REJECTED, made_folder
 from hoigen.episodes.report import write_report
 from hoigen.records import Episode
 from hoigen.run_settings import RUN_FILE, begin, settings_of
 from hoigen.sources.mujoco import MujocoConfig
 from hoigen.video.configuration import read_config
+from hoigen.video.faithful import NothingInView
 from hoigen.video.make import EpisodeSpec, make_episodes
 from hoigen.video.sampling import ACCEPTANCE, DEFAULT, Acceptance, Sampling
 from hoigen.video.views import Consistency
@@ -24,9 +26,9 @@ class GenerateConfig:
     """Writes one bag per episode, as `hoigen up sim_to_video` does, and report.html with preview.mp4 of them.
 
     An episode that is there already is kept, so a stopped run continues where it was; with other settings (run.json)
-    it is refused. One of which no seed gives frames
-    that may be kept is recorded with its scene alone, and the exit status is 1 when every one is; so it is when a bag
-    cannot be read. `hoigen episode export` makes arrays and videos of the bags.
+    it is refused. One of which no seed gives frames that may be kept is written as episode_NNNN.rejected, with the best
+    try's, their fidelity and the reason: the report shows it, other verbs leave it out unless it is named. The exit
+    status is 1 when every one is rejected, or one cannot be made. `hoigen episode export` makes arrays and videos.
     """
 
     episodes: int = 3
@@ -64,42 +66,37 @@ def generate(config: GenerateConfig) -> int:
     jobs = _recorded(config) if config.clips else _simulated(config)
     settings = {'job': 'generate'} | settings_of(config, without=('out', 'episodes', 'clips'))
     begin(config.out / RUN_FILE, settings, made=any(config.out.glob('*/*.mcap')))
-    unread = 0
+    not_made = 0
     for folders, spec in track(jobs, description='episodes'):
-        if all(folder.exists() for folder in folders):
+        if all(map(made_folder, folders)):
             continue
         try:
             episodes = make_episodes(spec)
-        except EpisodeError as error:
+        except (EpisodeError, NothingInView) as error:
             print(f'{folders[0].name} not generated: {error}')
-            unread += 1
+            not_made += 1
             continue
         for folder, episode in zip(folders, episodes, strict=True):
-            if not folder.exists():  # that of another camera, before the run was stopped
+            if not made_folder(folder):  # that of another camera, before the run was stopped
                 write_episode(folder, episode)
         _print_result(folders[0].name, episodes[0])
-    made = [folders[0] for folders, _ in jobs if folders[0].exists()]
-    rejected = sum(map(_is_rejected, made))
+    made = [there for folders, _ in jobs if (there := made_folder(folders[0]))]
+    rejected = sum(there.name.endswith(REJECTED) for there in made)
     if made:
         print(write_report(config.out))
     print(
         f'{len(made) - rejected} episodes in {config.out}'
         + (f', {rejected} rejected' if rejected else '')
-        + (f', {unread} not readable' if unread else '')
+        + (f', {not_made} not generated' if not_made else '')
     )
-    return 1 if unread or rejected == len(made) else 0
+    return 1 if not_made or rejected == len(made) else 0
 
 
 def _print_result(name: str, episode: Episode) -> None:
-    if episode.generated is None and episode.status is not None:
+    if episode.rejected is not None and episode.status is not None:
         print(f'{name} rejected: {episode.status.reason}')
     elif episode.generated is not None and (found := episode.generated.provenance.config.get('consistency')):
         print(f'{name}: {Consistency(**found)}')
-
-
-def _is_rejected(folder: Path) -> bool:
-    with EpisodeReader(folder) as reader:
-        return bool(reader.rejection())
 
 
 def _simulated(config: GenerateConfig) -> list[tuple[list[Path], EpisodeSpec]]:

@@ -10,15 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hoigen.conditioning import build_episode, scene_images
 from hoigen.episodes import EpisodeReader
 from hoigen.episodes.bags import bag_name
-from hoigen.records import (
-    ConditionImages,
-    Conditions,
-    Episode,
-    EpisodeState,
-    EpisodeStatus,
-    GeneratedClip,
-    Provenance,
-)
+from hoigen.records import Conditions, Episode, EpisodeState, EpisodeStatus, GeneratedClip
 from hoigen.sources.mujoco import MujocoConfig, MujocoSource, first_stamp_ns
 from hoigen.video.faithful import FidelityTooLow, clip_seed, first_accepted
 from hoigen.video.sampling import ACCEPTANCE, DEFAULT, Acceptance, Sampling
@@ -52,8 +44,9 @@ class EpisodeSpec:
 def make_episodes(spec: EpisodeSpec) -> tuple[Episode, ...]:
     """One episode, or one for each camera, all of them accepted or rejected together.
 
-    Raises :class:`hoigen.episodes.EpisodeError` for a bag that cannot be read, and ``ModelError`` where weights are
-    missing.
+    Of several tries that were rejected the best one is kept. Raises :class:`hoigen.episodes.EpisodeError` for a bag
+    that cannot be read, :class:`NothingInView` for a scene that never shows hand or object, and ``ModelError`` where
+    weights are missing.
     """
     generator = _generator(spec.model)
     scenes, source = _recorded(spec) if isinstance(spec.scene, Path) else _simulated(spec, spec.scene)
@@ -68,38 +61,31 @@ def make_episodes(spec: EpisodeSpec) -> tuple[Episode, ...]:
             for conditions, clip in zip(views, clips, strict=True)
         ]
 
-    def named(made: Provenance) -> Provenance:
-        return replace(made, config=made.config | known, source=source)
-
-    def images(conditions: Conditions) -> ConditionImages:
-        return generator.condition_images(conditions, spec.sampling)
-
-    def status(state: EpisodeState, reason: str = '') -> EpisodeStatus:
-        stamps = clips[0].stamps_ns
-        return EpisodeStatus('generate', number, state, (int(stamps[0]), int(stamps[-1])), len(stamps), reason)
-
+    reason = ''
     try:
         made = first_accepted(draw, views, clip_seed(spec.seed, number), spec.acceptance)
     except FidelityTooLow as error:
-        rejected = status(EpisodeState.REJECTED, str(error))
-        made_of = named(error.provenance)
-        return tuple(
-            replace(scene, rejected=made_of, status=rejected, condition_images=images(conditions))
-            for scene, conditions in zip(scenes, views, strict=True)
-        )
+        made, reason = error.clips, str(error)
     if len(views) > 1:
         true = [scene_images(clip, generator.width, generator.height) for clip in clips]
         found = consistency([clip.frames for clip in made], true, views)
         known |= {'cameras': list(spec.cameras), 'consistency': asdict(found)}
-    return tuple(
-        replace(
+    stamps = clips[0].stamps_ns
+    state = EpisodeState.REJECTED if reason else EpisodeState.ACCEPTED
+    status = EpisodeStatus('generate', number, state, (int(stamps[0]), int(stamps[-1])), len(stamps), reason)
+
+    def episode(scene: Episode, made: GeneratedClip, conditions: Conditions) -> Episode:
+        told = replace(made.provenance, config=made.provenance.config | known, source=source)
+        clip = replace(made, provenance=told)
+        return replace(
             scene,
-            generated=replace(clip, provenance=named(clip.provenance)),
-            status=status(EpisodeState.ACCEPTED),
-            condition_images=images(conditions),
+            generated=None if reason else clip,
+            rejected=clip if reason else None,
+            status=status,
+            condition_images=generator.condition_images(conditions, spec.sampling),
         )
-        for scene, clip, conditions in zip(scenes, made, views, strict=True)
-    )
+
+    return tuple(map(episode, scenes, made, views))
 
 
 @lru_cache(maxsize=1)

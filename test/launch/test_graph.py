@@ -251,9 +251,9 @@ def test_a_run_continues_one_with_the_same_settings_alone(tmp_path: Path) -> Non
 
 
 def test_episodes_are_numbered_on_after_those_in_the_folder(tmp_path: Path) -> None:
-    """Also after a gap, and past other things that lie there."""
+    """Also after a gap and one that was rejected, and past other things that lie there."""
     assert next_episode(tmp_path / 'new') == 0
-    for name in ('episode_0002', 'episode_0010', 'episode_old', 'logs'):
+    for name in ('episode_0002', 'episode_0010.rejected', 'episode_old', 'logs'):
         (tmp_path / name).mkdir()
     assert next_episode(tmp_path) == 11
     assert load_graph('sim_to_video').parameters({'out': str(tmp_path)})['sim_source']['first_episode'] == 11

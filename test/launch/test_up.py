@@ -17,7 +17,7 @@ pytest.importorskip('rclpy', reason='needs ROS 2: source install/setup.bash')
 pytest.importorskip('hoigen.msg', reason='needs the built messages: source install/setup.bash')
 
 import rclpy
-from fake_graph import fidelity_of
+from fake_graph import FRAMES, fidelity_of
 from ros_domain import own_domain
 from sensor_msgs.msg import CameraInfo
 from up_job import Job, wait
@@ -82,19 +82,20 @@ def bags(out: Path) -> list[str]:
 def test_jobs_make_whole_bags_and_a_report_the_same_for_the_same_seed(job: Callable[..., Job]) -> None:
     """Status 0 and the paths printed. A second job in a folder numbers on and overwrites nothing, and an episode has
     bit for bit the same frames whether one job makes both or two do, each in another namespace. One that is rejected is
-    no failure of the job: it is counted and shown, its bag has the scene, the report says why."""
+    no failure of the job: it is counted and shown, its bag is marked by its name, the report says why."""
     seed = next(s for s in range(100) if [fidelity_of(clip_seed(s, n)) > 0.8 for n in range(3)] == [True, True, False])
     chosen = ('--seed', str(seed), '--min-fidelity', '0.8', '--tries', '1')
     together = job('--episodes', '3', *chosen, out='together')
     assert together.status() == 0, together.printed
     assert '2 of 3 episodes recorded' in together.printed
     assert '1 of 3 episodes rejected' in together.printed
-    for name in ('episode_0000', 'episode_0001', 'episode_0002', 'report.html', 'preview.mp4'):
+    for name in ('episode_0000', 'episode_0001', 'episode_0002.rejected', 'report.html', 'preview.mp4'):
         assert (together.out / name).exists()
         assert f'{together.out / name}\n' in together.printed
-    with EpisodeReader(together.out / 'episode_0002') as reader:
+    with EpisodeReader(together.out / 'episode_0002.rejected') as reader:
         assert not reader.faults()
         assert reader.generated() is None
+        assert len(reader.rejected().frames) == FRAMES
         assert 'expected 0.8 or more, got 0.700' in reader.rejection()
     assert 'Rejected' in (together.out / 'report.html').read_text()
     first = job('--episodes', '1', *chosen, out='apart')

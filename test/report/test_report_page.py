@@ -153,7 +153,7 @@ def test_fidelity_shows_its_parts_and_a_rejected_episode_its_reason(opened: Chro
     opened.wait_for('document.querySelectorAll("article")[2].dataset.ready')
     last = 'document.querySelectorAll("article")[2].querySelector'
     assert opened.evaluate(f'{last}(".fault").innerText') == 'Rejected: fidelity: expected 0.5, got 0.3'
-    assert opened.evaluate(f'{last}(".panel.generated .none").innerText').lower() == 'rejected'
+    assert opened.evaluate(f'{last}(".panel.generated figcaption b").innerText').lower() == 'rejected'
     Image.fromarray(opened.screenshot()).save(tmp_path / 'rejected.png')
 
 

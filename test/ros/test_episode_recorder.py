@@ -25,6 +25,7 @@ from hoigen.ros.edits import PARTS, edited_frame, seen_of, untouched
 from hoigen.ros.nodes.episode_recorder import EpisodeRecorder
 
 FRAMES = 5
+ONCE = ('synth/conditions', 'provenance', 'episode_status')
 
 
 def messages_of(episode: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -73,7 +74,7 @@ def test_every_episode_becomes_a_whole_bag(bench: Bench, tmp_path: Path) -> None
         per_frame = [
             topic
             for topic in topics.read_by(topics.RECORDER)
-            if not topic.latched and topics.EDITOR not in topic.writers
+            if not topic.latched and topic not in (*topics.REJECTED, *topics.EDITED)
         ]
         assert {f'/{topic.name}': FRAMES for topic in per_frame}.items() <= reader.counts.items()
         assert (reader.counts['/mesh_assets'], reader.counts['/provenance']) == (1, 1)
@@ -146,29 +147,36 @@ def test_messages_that_come_before_their_labels_find_their_episode(bench: Bench,
     bench.until(lambda: bench.count('episode_recorder', 'recorded') == 1)
 
 
-def test_a_rejected_episode_is_a_whole_bag_of_its_scene(bench: Bench, tmp_path: Path) -> None:
-    """The recorder waits for no generated frame of it, whether the scene or the rejection comes first; it counts it
-    apart, and the bag says why."""
+def test_a_rejected_episode_is_a_whole_bag_under_another_name(bench: Bench, tmp_path: Path) -> None:
+    """The recorder waits for its rejected frames, whether the scene or the rejection comes first; it counts it apart,
+    the bag says why, and its number is taken."""
     bench.up(EpisodeRecorder, out=str(tmp_path))
     why = 'fidelity: expected 0.5 or more, got 0.3'
     for episode in (0, 1):
-        told = {
-            'synth/conditions': convert.ENCODER.condition_images({}, 0, episode),
-            'provenance': convert.ENCODER.provenance(Provenance(7, {'episode': episode}, '', {}, {}, {})),
-        }
-        seen = messages_of(episode)[0]
+        seen, generated = messages_of(episode)
         stamps_ns = decode.stamp_ns(seen[0]['labels'].header), decode.stamp_ns(seen[-1]['labels'].header)
-        rejection = [told | ended(episode, EpisodeState.REJECTED, stamps_ns, frames=FRAMES, reason=why)]
+        rejection = [
+            {name if name in ONCE else name.replace('synth/', 'rejected/'): it for name, it in messages.items()}
+            for messages in generated
+        ]
+        rejection[0] |= ended(episode, EpisodeState.REJECTED, stamps_ns, frames=FRAMES, reason=why)
         for part in (seen, rejection) if episode else (seen[:3], rejection, seen[3:]):
             send(bench, part)
     bench.until(lambda: bench.count('episode_recorder', 'rejected') == 2)
     assert (bench.count('episode_recorder', 'recorded'), bench.count('episode_recorder', 'failed')) == (0, 0)
-    for episode in (0, 1):
-        with EpisodeReader(bag(tmp_path, episode)) as reader:
+    for part in messages_of(0):
+        send(bench, part)
+    bench.until(lambda: bench.count('episode_recorder', 'refused: episode exists') == 1)
+    folders = sorted(tmp_path.glob('episode_*'))
+    assert [folder.name for folder in folders] == ['episode_0000.rejected', 'episode_0001.rejected']
+    for folder in folders:
+        with EpisodeReader(folder) as reader:
             assert reader.complete
             assert not reader.faults()
             assert reader.rejection() == why
             assert reader.counts['/condition/points'] == FRAMES
+            assert len(reader.rejected().frames) == FRAMES
+            assert '/synth/image' not in reader.counts
 
 
 def test_an_episode_of_footage_is_whole_without_meshes(bench: Bench, tmp_path: Path) -> None:

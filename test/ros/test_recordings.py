@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -21,7 +20,7 @@ from publications import LUCK, STEP_NS, Frame, Publication, delivered, episodes,
 from rclpy.serialization import serialize_message
 from ros_bench import ended
 
-from hoigen.episodes import EpisodeError, EpisodeMismatch
+from hoigen.episodes import EpisodeError, EpisodeMismatch, EpisodeSummary
 from hoigen.msg import Labels, PointTracks
 from hoigen.records import EpisodeState, EpisodeStatus, Provenance
 from hoigen.ros import convert, topics
@@ -72,11 +71,11 @@ class Bag:
     def write(self, topic: str, msgtype: str, stamp_ns: int, cdr: bytes, qos: str) -> None:
         self.messages.setdefault(topic, []).append(cdr)
 
-    def close(self, *, generated: bool) -> Any:
+    def close(self, *, made: object) -> Any:
         counts = {topic: len(messages) for topic, messages in self.messages.items() if BY_NAME[topic] in PER_FRAME}
         if len(set(counts.values())) != 1 or len(counts) != len(PER_FRAME):
             raise EpisodeMismatch(self.folder, ())
-        return SimpleNamespace(folder=self.folder, generated=generated, frames=len(self.messages['labels']))
+        return EpisodeSummary(self.folder, len(self.messages['labels']), counts, 0)
 
 
 PER_FRAME = (*SCENE, *CONDITIONS, *MADE)

@@ -25,7 +25,7 @@ from hoigen.action import Synthesize
 from hoigen.conditioning import ClipBuilder, ConditioningConfig
 from hoigen.messages import decode
 from hoigen.records import EpisodeState, EpisodeStatus
-from hoigen.ros import convert
+from hoigen.ros import convert, topics
 from hoigen.ros.nodes.synthesizer import Synthesizer
 from hoigen.ros.options.synthesizer import SynthesizerOptions
 from hoigen.video.faithful import clip_seed, seed_of_try
@@ -33,6 +33,7 @@ from hoigen.video.sampling import Sampling
 
 FRAMES = 5
 PER_FRAME = ('synth/image', 'synth/camera_info', 'synth/fidelity', 'synth/labels')
+REJECTED = tuple(topic.name for topic in topics.REJECTED)
 
 
 def statuses(bench: Bench) -> list[EpisodeStatus]:
@@ -269,12 +270,15 @@ def test_a_clip_of_too_low_fidelity_is_rejected_and_the_next_seed_drawn(bench: B
 
 
 def test_an_episode_that_no_seed_gives_a_good_clip_is_told_as_rejected_and_the_next_is_generated(bench: Bench) -> None:
-    """Nothing of it is published as good: diagnostics and provenance say why there is none."""
+    """The best of its clips is published under topics of its own; diagnostics and provenance say why."""
     bench.up(Synthesizer, lambda config: scored(0.25, 0.375, 0.75), min_fidelity=0.5, tries=2)
     for episode in (0, 1):
         send_conditioned(bench, episode)
-    bench.until(lambda: len(bench.heard['synth/labels']) == FRAMES and len(bench.heard['provenance']) == 2)
+    bench.until(lambda: all(len(bench.heard[name]) == FRAMES for name in (*PER_FRAME, *REJECTED)))
+    bench.until(lambda: len(bench.heard['provenance']) == 2)
     assert {message.episode for message in bench.heard['synth/labels']} == {1}
+    assert {message.episode for message in bench.heard['rejected/labels']} == {0}
+    assert np.mean([message.value for message in bench.heard['rejected/fidelity']]) == pytest.approx(0.375)
     rejected, made = (json.loads(message.data) for message in bench.heard['provenance'])
     assert (rejected['config']['episode'], fidelities(rejected)) == (0, [0.25, 0.375])
     assert made['config']['episode'] == 1
@@ -287,19 +291,18 @@ def test_an_episode_that_no_seed_gives_a_good_clip_is_told_as_rejected_and_the_n
     assert bench.count('synthesizer', 'failed') == 0
 
 
-def test_an_episode_with_hand_and_object_in_no_frame_is_rejected_undrawn(bench: Bench) -> None:
+def test_an_episode_with_hand_and_object_in_no_frame_is_skipped_undrawn(bench: Bench) -> None:
     """A camera pose in OpenGL's frame, also where every clip is kept: no frame, a reason with the hint, no failure."""
     generator = FakeGenerator()
     bench.up(Synthesizer, lambda config: generator, min_fidelity=0.0)
     send_conditioned(bench, 0, T_cam_published=np.diag([1.0, -1, -1, 1]))
     send_conditioned(bench, 1)
-    bench.until(lambda: len(bench.heard['synth/labels']) == FRAMES and len(bench.heard['provenance']) == 2)
+    bench.until(lambda: len(bench.heard['synth/labels']) == FRAMES and len(statuses(bench)) == 2)
     assert {message.episode for message in bench.heard['synth/labels']} == {1}
     assert len(generator.asked) == 1
-    rejected = json.loads(bench.heard['provenance'][0].data)['config']
-    assert (rejected['episode'], rejected['tries']) == (0, [])
+    assert statuses(bench)[0].state is EpisodeState.SKIPPED
     assert 'is camera/pose the optical frame (x right, y down, z forward)?' in statuses(bench)[0].reason
-    bench.until(lambda: bench.count('synthesizer', 'refused: fidelity too low') == 1)
+    bench.until(lambda: bench.count('synthesizer', 'refused: nothing in view') == 1)
     assert bench.count('synthesizer', 'failed') == 0
 
 

@@ -55,11 +55,10 @@ class Episode {
     const [width, height] = this.data.sizes.generated || this.data.sizes[between[0]] || this.data.sizes.source;
     const panels = Object.keys(this.data.sizes).map(name => {
       const [usual, kind] = PANELS[name] || ['Condition', name];
-      const title = name === 'generated' && this.data.edited ? 'Edited' : usual;
+      const title = name !== 'generated' ? usual : this.data.edited ? 'Edited' : this.data.rejection ? 'Rejected' : usual;
       const size = this.data.sizes[name], what = kind === 'size' ? (size || []).join('×') : kind;
       const canvas = make('canvas', { width, height, 'aria-label': `${title} ${what}` });
-      const none = make('div', { class: 'none', hidden: '' }, name !== 'generated' ? 'no picture'
-        : this.data.rejection ? 'rejected' : 'not generated');
+      const none = make('div', { class: 'none', hidden: '' }, name === 'generated' ? 'not generated' : 'no picture');
       this.canvases[name] = { canvas, none };
       return make('figure', { class: `panel ${name}${between.includes(name) ? ' between' : ''}` }, canvas, none,
         make('figcaption', {}, make('b', {}, title), ...(what ? [make('small', {}, what)] : [])));
@@ -280,9 +279,11 @@ function fetchPanels({ file }) {
 }
 
 function summarise(contents) {
-  const scores = contents.flatMap(data => known(data.fidelity?.value || []));
+  const rejected = contents.filter(data => data.rejection);
+  const scores = contents.flatMap(data => data.rejection ? [] : known(data.fidelity?.value || []));
   const models = [...new Set(contents.map(data => data.provenance?.settings.model).filter(Boolean))];
   const facts = [['episodes', contents.length], ['frames', sum(contents.map(data => data.times?.length || 0))]];
+  if (rejected.length) facts.push(['rejected', rejected.length]);
   if (models.length) facts.push(['model', models.join(', ')]);
   if (scores.length) facts.push(['mean fidelity', mean(scores).toFixed(3)]);
   document.getElementById('summary').append(...facts.map(([name, value]) =>

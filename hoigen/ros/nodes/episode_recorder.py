@@ -83,7 +83,7 @@ class EpisodeRecorder(ManagedNode[EpisodeRecorderOptions]):
         elif status.state is EpisodeState.SKIPPED:
             self.get_logger().warning(f'episode {episode}: not recorded: {reason}')
         elif status.state is EpisodeState.REJECTED:
-            self.get_logger().warning(f'episode {episode}: rejected; {reason} holds its scene alone')
+            self.get_logger().warning(f'episode {episode}: rejected; its best frames are in {reason}')
         else:
             self._bag = reason
             self.get_logger().info(f'episode {episode}: {status.frames} frames in {reason}')

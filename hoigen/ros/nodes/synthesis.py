@@ -62,12 +62,12 @@ class SynthesizeServer(goals.GoalServer[Job]):
         if isinstance(outcome, str):
             return Synthesize.Result(success=False, message=outcome)
         if isinstance(outcome, FidelityTooLow):
-            success, message, fidelity = False, str(outcome), outcome.fidelity
+            success, message, fidelity, clip = False, str(outcome), outcome.fidelity, outcome.clips[0]
         else:
-            success, message, fidelity = True, 'generated', outcome.fidelity.mean
+            success, message, fidelity, clip = True, 'generated', outcome.fidelity.mean, outcome
         return Synthesize.Result(
             success=success,
             message=message,
             mean_fidelity=fidelity,
-            provenance=convert.ENCODER.provenance(outcome.provenance).data,
+            provenance=convert.ENCODER.provenance(clip.provenance).data,
         )

@@ -14,7 +14,7 @@ from rclpy.clock_type import ClockType
 from hoigen.conditioning import build_conditions
 from hoigen.messages import decode
 from hoigen.messages.encode import frame_names
-from hoigen.records import Clip, ConditionImages, Conditions, EpisodeState, EpisodeStatus, GeneratedClip, Provenance
+from hoigen.records import Clip, ConditionImages, Conditions, EpisodeState, EpisodeStatus, GeneratedClip
 from hoigen.ros import convert, topics
 from hoigen.ros.goals import Cancelled
 from hoigen.ros.nodes.base import ManagedNode, spin
@@ -25,7 +25,7 @@ from hoigen.sources.streams.clips import ClipCollector, Ended, Rows, clip_of, st
 from hoigen.sources.streams.order import Refused
 from hoigen.sources.streams.pairing import Origin
 from hoigen.sources.streams.sync import ExactSync
-from hoigen.video.faithful import Draws, FidelityTooLow, clip_seed, generate_faithful
+from hoigen.video.faithful import Draws, FidelityTooLow, NothingInView, clip_seed, generate_faithful
 from hoigen.video.sampling import Sampling
 
 POLL_S = 0.25
@@ -173,6 +173,7 @@ class Synthesizer(ManagedNode[SynthesizerOptions]):
                 conditions = self._conditions(job, scene)
                 clip = self._generate(job, scene, conditions)
             self._send(job, conditions, clip)
+            self._generated += 1
             job.end(clip)
         except Cancelled:
             job.end('cancelled')
@@ -183,6 +184,9 @@ class Synthesizer(ManagedNode[SynthesizerOptions]):
             what = f'episode {job.episode} not generated: {error}'
             if not job.automatic:
                 raise Refused('goal not done', what) from error
+            if isinstance(error, NothingInView):
+                self._skip(job.episode, stamps_of(job.rows), 'nothing in view', str(error))
+                return
             self._report(job, EpisodeState.FAILED, what)
             raise RuntimeError(what) from error
         finally:
@@ -205,13 +209,13 @@ class Synthesizer(ManagedNode[SynthesizerOptions]):
             acceptance=job.acceptance,
             on_step=job.follow(self.stopping, show),
         )
-        return replace(made, provenance=self._told(job, made.provenance))
+        return self._told(job, made)
 
-    def _told(self, job: Job, made: Provenance) -> Provenance:
-        """Provenance with what the node knows: for which episode, asked for how, of whose scene."""
+    def _told(self, job: Job, made: GeneratedClip) -> GeneratedClip:
+        """The clip, its provenance with what the node knows: for which episode, asked for how, of whose scene."""
         prompt = job.prompt or job.rows[0][topics.LABELS.name].task
         config = {
-            **made.config,
+            **made.provenance.config,
             'episode': job.episode,
             'seed': job.seed,
             'prompt': prompt,
@@ -219,19 +223,19 @@ class Synthesizer(ManagedNode[SynthesizerOptions]):
             'stamps_ns': stamps_of(job.rows),
             'left_out': job.left_out,
         }
-        return replace(made, config=config, source=self.publishers_of(topics.IMAGE))
+        source = self.publishers_of(topics.IMAGE)
+        return replace(made, provenance=replace(made.provenance, config=config, source=source))
 
     def _reject(self, job: Job, conditions: Conditions, error: FidelityTooLow) -> None:
-        """Nothing of the clip is published; of an episode that nobody will ask for again, that it was rejected."""
-        error.provenance = self._told(job, error.provenance)
+        """Publish the best clip under topics of its own; nothing of a goal, whose episode may be asked for again."""
+        error.clips = [self._told(job, clip) for clip in error.clips]
         job.end(error)
-        self.diagnostics.refuse('fidelity too low', f'episode {job.episode} not generated: {error}')
+        self.diagnostics.refuse('fidelity too low', f'episode {job.episode} rejected: {error}')
         if job.automatic:
-            self._publish_provenance(job, conditions, error.provenance)
-            self._report(job, EpisodeState.REJECTED, str(error))
+            self._send(job, conditions, error.clips[0], str(error))
 
-    def _publish_provenance(self, job: Job, conditions: Conditions, provenance: Provenance) -> None:
-        """How frames were made, and what the model read for them."""
+    def _send(self, job: Job, conditions: Conditions, clip: GeneratedClip, rejection: str = '') -> None:
+        """Publish the frames, how they were made, what the model read for them, and what became of the episode."""
         images = self._generator.condition_images(conditions, job.sampling)
         self.wait_for_readers(self.config.wait_for)
         self.publish(
@@ -239,16 +243,13 @@ class Synthesizer(ManagedNode[SynthesizerOptions]):
                 topics.SYNTH_CONDITIONS.name: convert.ENCODER.condition_images(
                     images, stamps_of(job.rows)[0], job.episode
                 ),
-                topics.PROVENANCE.name: convert.ENCODER.provenance(provenance),
+                topics.PROVENANCE.name: convert.ENCODER.provenance(clip.provenance),
             }
         )
-
-    def _send(self, job: Job, conditions: Conditions, clip: GeneratedClip) -> None:
-        self._publish_provenance(job, conditions, clip.provenance)
         for row in range(len(clip.frames)):
-            self.publish(convert.ENCODER.generated(clip, row, frame_names(job.rows[row])))
-        self._report(job, EpisodeState.ACCEPTED)
-        self._generated += 1
+            names = frame_names(job.rows[row])
+            self.publish(convert.ENCODER.generated(clip, row, names, rejected=bool(rejection)))
+        self._report(job, EpisodeState.REJECTED if rejection else EpisodeState.ACCEPTED, rejection)
 
 
 def main() -> int:

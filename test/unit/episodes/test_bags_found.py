@@ -10,8 +10,10 @@ from drawn_episode import drawn_episode
 
 from hoigen.editing.clips.recorded import read_recorded
 from hoigen.episodes import EpisodeError, cut_episode, find_bags, load_clip, one_bag, write_episode
+from hoigen.episodes.bags import recovered_folder
 from hoigen.episodes.commands import RecoverConfig, recover_episode
 from hoigen.episodes.report import write_report
+from hoigen.messages.topics import GENERATED
 from hoigen.video import clips, generate, make
 from hoigen.video.options import ClipsConfig
 
@@ -64,9 +66,27 @@ def test_what_is_no_bag_is_refused(run: Path) -> None:
         find_bags([run, run.parent / 'again' / 'runs'])
 
 
+def test_rejected_episodes_are_found_where_they_are_named_only(run: Path) -> None:
+    """No data set takes one by mistake: a folder means those beside it; the report and recovery are of all."""
+    bag = write_episode(run / 'episode_0001', drawn_episode(3, (48, 32), (12, 8), points=60, rejected='why')).folder
+    assert bag == run / 'episode_0001.rejected'
+    found = [one.label for one in find_bags([run])]
+    assert bag.name not in found
+    assert [one.label for one in find_bags([run], rejected=True)] == sorted([*found, bag.name])
+    assert [one.path for one in find_bags([bag])] == [bag]
+    assert recovered_folder(bag).name == 'episode_0001_recovered.rejected'
+    for taken in (run / 'episode_0001', bag):
+        with pytest.raises(EpisodeError, match=r'episode_0001\.rejected: expected a new folder'):
+            write_episode(taken, TINY)
+    (run / 'only').mkdir()
+    bag.rename(run / 'only' / bag.name)
+    with pytest.raises(EpisodeError, match='got a folder without one; those in it were rejected: name one to use it'):
+        find_bags([run / 'only'])
+
+
 def test_a_bag_that_was_cut_is_a_bag(run: Path) -> None:
     """Its file keeps a name of its own: the folder's name is the bag's."""
-    summary = cut_episode(run / 'episode_0000', lambda stamp_ns: stamp_ns <= TINY.clip.stamps_ns[1], generated=True)
+    summary = cut_episode(run / 'episode_0000', lambda stamp_ns: stamp_ns <= TINY.clip.stamps_ns[1], made=GENERATED)
     assert summary.frames == 2
     assert [bag.label for bag in find_bags([run / 'episode_0000'])] == ['episode_0000']
     assert len(load_clip(run / 'episode_0000').stamps_ns) == 2

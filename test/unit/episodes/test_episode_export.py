@@ -35,9 +35,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ({'mesh_frames': ()}, 'mesh_frames: expected 5'),
         ({'assets': ()}, 'mesh_frames: expected 5, or none and no assets'),
         ({'depth_m': np.zeros((4, 64, 96), np.float32)}, 'depth_m: expected'),
-        ({'rejected': MADE}, 'generated, rejected, edited: expected one of them at most'),
+        ({'rejected': DRAWN[0].generated}, 'generated, rejected, edited: expected one of them at most'),
         ({'edited': EditedClip((), MADE), 'generated': None}, "edited.stamps_ns: expected the clip's"),
-        ({'rejected': MADE, 'generated': None}, 'status: expected rejected where the frames are'),
+        ({'rejected': DRAWN[0].generated, 'generated': None}, 'status: expected rejected where the frames are'),
     ],
 )
 def test_an_episode_that_does_not_fit_together_is_refused(change: dict[str, Any], says: str) -> None:
@@ -45,12 +45,13 @@ def test_an_episode_that_does_not_fit_together_is_refused(change: dict[str, Any]
         replace(DRAWN[0], **change)
 
 
-def test_arrays_hold_the_frames_and_what_is_true_of_them(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Of every generated episode; the rejected one is named."""
+def test_arrays_hold_the_frames_and_what_is_true_of_them(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of every generated episode, and not of the rejected one, which is exported where it is named."""
     assert main(['episode', 'export', str(run), '--format', 'arrays']) == 0
     printed = capsys.readouterr().out
-    assert 'episode_0001 not exported: fidelity: expected 0.5, got 0.3' in printed
-    assert f'1 of 2 episodes exported to {run / "export"}' in printed
+    assert f'1 of 1 episodes exported to {run / "export"}' in printed
     want = DRAWN[0].generated
     assert want is not None
     assert [file.name for file in (run / 'export').iterdir()] == ['episode_0000.npz']
@@ -63,6 +64,10 @@ def test_arrays_hold_the_frames_and_what_is_true_of_them(run: Path, capsys: pyte
         np.testing.assert_allclose(made['T_world_object'][3], want.labels[3].T_world_object, atol=1e-12)
         assert made['contact_force_n'][-1] > 0
         assert provenance_from_json(str(made['provenance'])) == want.provenance
+    bag = run / 'episode_0001.rejected'
+    assert main(['episode', 'export', str(bag), '--format', 'arrays', '--out', str(tmp_path)]) == 0
+    with np.load(tmp_path / f'{bag.name}.npz') as made:
+        np.testing.assert_array_equal(made['frames'], DRAWN[1].rejected.frames)
 
 
 def test_a_video_shows_scene_conditions_and_generated_frames(run: Path, tmp_path: Path) -> None:

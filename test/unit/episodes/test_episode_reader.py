@@ -15,6 +15,7 @@ from hoigen.episodes import EpisodeError, EpisodeReader, EpisodeWriter, recover,
 from hoigen.episodes.storage import SCHEMA, SCHEMA_VERSION, BagWriter
 from hoigen.episodes.whole import Message, messages_of
 from hoigen.messages.definitions import typestore
+from hoigen.messages.topics import REJECTED
 from hoigen.records import Episode
 
 DRAWN = drawn_episode()
@@ -33,8 +34,8 @@ DRAWN = drawn_episode()
 )
 def test_an_episode_comes_back_as_it_was(want: Episode, tmp_path: Path) -> None:
     """Scene, meshes, measured depth, conditions, frames, fidelity, provenance and what became of it."""
-    write_episode(tmp_path / 'bag', want)
-    with EpisodeReader(tmp_path / 'bag') as reader:
+    made = write_episode(tmp_path / 'bag', want).folder
+    with EpisodeReader(made) as reader:
         assert reader.complete
         assert reader.faults() == ()
         assert reader.rejection() == ('fidelity: expected 0.5, got 0.3' if want.rejected else '')
@@ -71,13 +72,16 @@ def test_the_schema_version_is_where_any_reader_of_bags_finds_it(episode: Path) 
     assert {channel.metadata[SCHEMA] for channel in channels} == {SCHEMA_VERSION}
 
 
-def test_a_rejected_episode_that_lacks_a_topic_of_its_scene_is_at_fault(tmp_path: Path) -> None:
+@pytest.mark.parametrize('topic', ['condition/mask', 'rejected/image'])
+def test_a_rejected_episode_that_lacks_a_topic_is_at_fault(tmp_path: Path, topic: str) -> None:
     lacking = EpisodeWriter(tmp_path / 'lacking')
     for message in messages_of(drawn_episode(rejected='why')):
-        if message[0] != 'condition/mask':
+        if message[0] != topic:
             lacking.write(*message)
-    with pytest.raises(EpisodeError, match='/condition/mask: expected 5 messages'):
-        lacking.close(generated=False)
+    with pytest.raises(EpisodeError, match=f'/{topic}: expected 5 messages'):
+        lacking.close(made=REJECTED)
+    with EpisodeReader(lacking.folder) as reader:
+        assert [fault.topic for fault in reader.faults()] == [f'/{topic}']
 
 
 def test_images(episode: Path, drawn: Episode) -> None:
@@ -93,7 +97,7 @@ def test_a_bag_without_generated_frames_gives_none(tmp_path: Path, recorded: lis
     for message in recorded:
         if not message[0].startswith(('synth', 'provenance')):
             writer.write(*message)
-    writer.close(generated=False)
+    writer.close(made=())
     with EpisodeReader(tmp_path / 'bag') as reader:
         assert reader.generated() is None
         assert reader.provenance() is None

@@ -211,15 +211,21 @@ def test_a_long_run_has_a_preview_of_few(tmp_path: Path, monkeypatch: pytest.Mon
     assert len(list((tmp_path / 'report_parts').glob('*.js'))) == len(contents(tmp_path)) == 5
 
 
-def test_a_rejected_episode_is_shown_with_its_reason_and_its_tries(tmp_path: Path) -> None:
-    """Nobody takes it for a recording that broke; the scene is shown, and what the tries reached."""
+def test_a_rejected_episode_is_shown_with_its_reason_and_its_tries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody takes it for a recording that broke, or for one to use: its frames are shown as what they are."""
+    captions: list[str] = []
+    monkeypatch.setattr('hoigen.look.preview._write', lambda pen, place, text, *_: captions.append(text))
     write_episode(tmp_path / 'episode_0000', drawn_episode(rejected='fidelity: expected 0.5, got 0.3'))
     write_report(tmp_path)
     [content] = contents(tmp_path)
     assert content['rejection'] == 'fidelity: expected 0.5, got 0.3'
     assert content['faults'] == []
-    assert content['panels']['generated'] == [None] * 5
-    assert content['panels']['source'][0]
+    assert all(content['panels']['generated'])
+    assert all(content['fidelity']['outline'])
+    assert 'rejected' in captions
+    assert 'generated' not in captions
     assert content['provenance']['settings']['tries'] == 'fidelity 0.3, seed 7'
 
 

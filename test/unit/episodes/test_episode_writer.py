@@ -38,7 +38,7 @@ from hoigen.messages.definitions import typestore
 from hoigen.messages.encode import WORLD
 from hoigen.records import Episode
 
-WRITTEN = [topic for topic in PER_FRAME if not topic.startswith('/edit/')]
+WRITTEN = [topic for topic in PER_FRAME if not topic.startswith(('/edit/', '/rejected/'))]
 FRAMES = 5
 ONCE = {'/mesh_assets', '/synth/conditions', '/provenance', '/episode_status'}
 

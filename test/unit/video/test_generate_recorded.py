@@ -11,8 +11,9 @@ from hoigen.episodes import EpisodeReader, find_bags, write_episode
 from hoigen.provenance import provenance_of
 from hoigen.records import Episode, EpisodeState
 from hoigen.sources.mujoco import MujocoConfig, MujocoSource
-from hoigen.video.faithful import Acceptance
+from hoigen.video.faithful import NothingInView
 from hoigen.video.generate import GenerateConfig, generate
+from hoigen.video.sampling import Acceptance
 
 PROVENANCE = provenance_of(seed=0, config={}, source='test', weights=[], licences={})
 
@@ -53,19 +54,39 @@ def test_recorded_clips_are_rendered(bags: Path, tmp_path: Path) -> None:
     assert (bag / 'metadata.yaml').stat().st_mtime_ns == before
 
 
-def test_rejected_scenes_are_recorded_without_frames(bags: Path, tmp_path: Path) -> None:
-    """Status 1 where all are, also of a second run that finds them made."""
+def test_rejected_episodes_are_written_beside(bags: Path, tmp_path: Path) -> None:
+    """With the best frames, their fidelity and the reason; status 1 where all are, also of a second run that finds them
+    made."""
     config = GenerateConfig(clips=(bags,), out=tmp_path, acceptance=Acceptance(min_fidelity=1.0, tries=1))
     assert [generate(config), generate(config)] == [1, 1]
-    with EpisodeReader(tmp_path / f'{bags.name}_clip_0000') as reader:
+    assert not (tmp_path / f'{bags.name}_clip_0000').exists()
+    with EpisodeReader(tmp_path / f'{bags.name}_clip_0000.rejected') as reader:
         assert not reader.faults()
+        assert reader.generated() is None
         episode = reader.episode()
-    assert episode.generated is None
     assert episode.rejected is not None
+    assert episode.rejected.frames.shape == (13, 128, 192, 3)
+    assert 0.5 < episode.rejected.fidelity.outline.mean() < 1
+    assert episode.provenance is not None
+    assert [one['seed'] for one in episode.provenance.config['tries']] == [episode.provenance.seed]
     assert list(episode.condition_images) == ['points', 'tracking', 'coloured']
     assert episode.status is not None
     assert episode.status.state is EpisodeState.REJECTED
     assert episode.status.reason.startswith('fidelity: expected 1 or more, got 0.')
+
+
+def test_a_scene_in_which_nothing_is_to_be_seen_is_named(
+    bags: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is drawn of it and nothing written."""
+
+    def draw(spec: object) -> None:
+        raise NothingInView('conditions: expected hand or object')
+
+    monkeypatch.setattr('hoigen.video.generate.make_episodes', draw)
+    assert generate(GenerateConfig(clips=(bags,), out=tmp_path)) == 1
+    assert f'{bags.name}_clip_0000 not generated: conditions: expected hand or object' in capsys.readouterr().out
+    assert [path.name for path in tmp_path.iterdir()] == ['run.json']
 
 
 def test_a_folder_without_bags_is_refused(tmp_path: Path) -> None:
