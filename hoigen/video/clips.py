@@ -7,13 +7,14 @@ import os
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+import numpy as np
 from rich.progress import track
 
 from hoigen.conditioning import ConditioningConfig, build_clip, build_conditions, scene_images, window
 from hoigen.episodes import load_clip
 from hoigen.episodes.bags import Bag, find_bags
 from hoigen.records import Clip
-from hoigen.sources.mujoco import MujocoConfig, MujocoSource
+from hoigen.sources.mujoco import MujocoConfig, MujocoSource, look_of
 from hoigen.video.data import DataError, write_clip
 from hoigen.video.options import ClipsConfig
 
@@ -32,7 +33,8 @@ def make_clips(config: ClipsConfig) -> int:
 
 
 def _simulate(config: ClipsConfig) -> list[str]:
-    seeds = [s for s in range(config.first_seed, config.first_seed + config.count) if not _path(config, s).exists()]
+    seeds = range(config.first_seed, config.first_seed + config.count)
+    seeds = [s for s in seeds if not all(_path(config, s, n).exists() for n in range(config.looks))]
     with ProcessPoolExecutor(max_workers=config.workers, mp_context=multiprocessing.get_context('spawn')) as pool:
         made = pool.map(_make, [config] * len(seeds), seeds, chunksize=4)
         for _ in track(made, total=len(seeds), description=f'{config.split} clips'):
@@ -40,8 +42,8 @@ def _simulate(config: ClipsConfig) -> list[str]:
     return []
 
 
-def _path(config: ClipsConfig, seed: int) -> Path:
-    return config.out / f'{seed:07d}.safetensors'
+def _path(config: ClipsConfig, seed: int, look: int) -> Path:
+    return config.out / (f'{seed:07d}_{look}.safetensors' if look else f'{seed:07d}.safetensors')
 
 
 def _make(config: ClipsConfig, seed: int) -> None:
@@ -58,9 +60,13 @@ def _make(config: ClipsConfig, seed: int) -> None:
         )
     )
     episode = source.episode(seed)
-    clip = build_clip(episode.assets, episode.frames(), ConditioningConfig(seed=seed))
     info = {'seed': seed, 'camera': camera, 'split': config.split, 'shape': episode.shape, 'task': episode.task}
-    _write(config, _path(config, seed), clip, info)
+    for number in range(config.looks):
+        path = _path(config, seed, number)
+        if not path.exists():
+            look = look_of(episode, number)
+            clip = build_clip(episode.assets, look.frames(), ConditioningConfig(seed=seed))
+            _write(config, path, clip, {**info, 'look': number, 'prompt': look.prompt}, look.plate())
 
 
 def _convert(config: ClipsConfig, episodes: list[Bag]) -> list[str]:
@@ -89,7 +95,7 @@ def starts(length: int, frames: int) -> list[int]:
     return [*range(0, length - frames, frames), length - frames]
 
 
-def _write(config: ClipsConfig, path: Path, clip: Clip, info: dict) -> None:
+def _write(config: ClipsConfig, path: Path, clip: Clip, info: dict, plate: np.ndarray | None = None) -> None:
     conditions = build_conditions(clip, width=config.width, height=config.height)
     rgb = scene_images(clip, config.width, config.height)
-    write_clip(path, rgb, conditions, {**info, 'prompt': conditions.prompt}, config.points)
+    write_clip(path, rgb, conditions, {'prompt': conditions.prompt, **info}, config.points, plate)

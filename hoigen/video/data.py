@@ -19,6 +19,8 @@ depth                     [T, N] float16           along the optical axis of the
 visible                   [T, N]                   0 or 1
 role                      [N]                      role code
 stamps_ns                 [T] int64                rising time stamps; may be left out
+plate                     [1, H, W, 3]             the scene without hand and object, where it is known and the camera
+                                                   stands still
 ========================  =======================  ==========================================================
 
 The file's metadata holds ``info``: JSON with ``prompt`` and whatever tells where the clip comes from.
@@ -54,9 +56,14 @@ class DataError(ValueError):
 
 
 def write_clip(
-    path: Path, rgb: np.ndarray, conditions: Conditions, info: dict, points: int = ClipsConfig.points
+    path: Path,
+    rgb: np.ndarray,
+    conditions: Conditions,
+    info: dict,
+    points: int = ClipsConfig.points,
+    plate: np.ndarray | None = None,
 ) -> None:
-    """Write one clip; ``rgb [T, H, W, 3]`` at the conditions' size. The file appears whole or not at all.
+    """Write one clip; ``rgb [T, H, W, 3]``, plate [H, W, 3] of the conditions' size. It appears whole or not at all.
 
     Of the conditions' cloud ``points`` are kept, evenly over its rows.
     """
@@ -82,6 +89,8 @@ def write_clip(
         'visible': c.point_visible[:, rows].astype(np.uint8),
         'stamps_ns': c.stamps_ns,
     }
+    if plate is not None:
+        tensors['plate'] = plate[None]
     with whole_file(path) as file:
         save_file({name: np.ascontiguousarray(t) for name, t in tensors.items()}, file, {'info': json.dumps(info)})
 

@@ -33,6 +33,8 @@ class ClipsConfig:
     """Recorded episodes instead of simulated ones: a bag, its .mcap file, or a folder with bags at any depth."""
     count: int = 1000
     """Clips to simulate, from as many seeds."""
+    looks: int = 1
+    """Looks of each simulated episode, a clip each: 1 its own; others have the same motion and cameras, >= 1."""
     split: Literal['train', 'heldout'] = 'train'
     """Textures, colours, sizes and proportions to draw from; those of heldout are in no training clip."""
     first_seed: int = 0
@@ -49,6 +51,8 @@ class ClipsConfig:
     """Processes that make clips."""
 
     def __post_init__(self) -> None:
+        if self.looks < 1:
+            raise ValueError(f'looks: expected at least 1, got {self.looks}')
         if self.frames % 4 != 1 or self.height % 16 or self.width % 16:
             raise ValueError(
                 f'clips: expected 4k+1 frames and a size divisible by 16, '

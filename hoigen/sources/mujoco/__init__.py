@@ -5,6 +5,7 @@ from hoigen.sources.mujoco.gl import RenderError  # first: it tells what is miss
 # isort: split
 from hoigen.sources.mujoco.cameras import CAMERAS
 from hoigen.sources.mujoco.config import ConfigError, MujocoConfig, first_stamp_ns
+from hoigen.sources.mujoco.looks import look_of
 from hoigen.sources.mujoco.objects import SHAPES
 from hoigen.sources.mujoco.source import EpisodeError, MujocoSource, SimulatedEpisode
 from hoigen.sources.mujoco.tasks import TASKS
@@ -20,4 +21,5 @@ __all__ = [
     'RenderError',
     'SimulatedEpisode',
     'first_stamp_ns',
+    'look_of',
 ]

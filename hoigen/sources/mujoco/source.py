@@ -121,7 +121,7 @@ class MujocoSource:
         config, (seed, index, attempt) = self.config, key
         draws = Draws(config.split, seed, index, attempt + 1)
         thing = make_thing(shape, draws)
-        scene = build_scene(thing, draws, 256 if config.height <= 192 else 512)
+        scene = build_scene(thing, draws, texture_size(config))
         plan = TASKS[task].plan(thing, f'{scene.colour} {thing.noun}', draws)
         steps = simulate(scene, plan, (config.frames - 1) / config.rate_hz, config.frames)
         failed = TASKS[task].failed(steps)
@@ -163,6 +163,11 @@ class MujocoSource:
             if hand < ANY_HAND or hand + thing < TOGETHER:
                 return 'the hand was hidden or too small'
         return None
+
+
+def texture_size(config: MujocoConfig) -> int:
+    """Pixels of the table's texture, by the size of the pictures."""
+    return 256 if config.height <= 192 else 512
 
 
 def pose_data(scene: Scene, data: mujoco.MjData, step: Step) -> None:

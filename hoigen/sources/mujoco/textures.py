@@ -9,7 +9,16 @@ import numpy as np
 
 from hoigen.sources.mujoco.draws import Draws
 
-__all__ = ['OBJECT_FAMILIES', 'TABLE_FAMILIES', 'WALL_FAMILIES', 'draw_colour', 'draw_muted', 'draw_texture']
+__all__ = [
+    'COLOURS',
+    'OBJECT_FAMILIES',
+    'TABLE_FAMILIES',
+    'WALL_FAMILIES',
+    'colour_name',
+    'draw_colour',
+    'draw_muted',
+    'draw_texture',
+]
 
 Family = Callable[[Draws, int, np.ndarray, np.ndarray], np.ndarray]
 
@@ -24,19 +33,30 @@ HUES = (
     (340, 'pink'),
     (360, 'red'),
 )
+COLOURS = ('black', 'grey', 'white', 'brown', 'beige', *dict.fromkeys(name for _, name in HUES))
+PALE, MUTED = 0.10, 0.40
+"""Saturations under which a colour is grey, and under which a warm one is beige."""
 
 
 def draw_colour(draws: Draws) -> tuple[np.ndarray, str]:
     """A pleasing object colour, [3] float64 in 0..1, and its name."""
     if draws.chance(0.15):
-        value = draws.look(0.12, 0.95)
-        name = 'black' if value < 0.3 else 'white' if value > 0.8 else 'grey'
-        return np.full(3, value) * np.array([1.0, 0.99, 0.97]), name
-    hue, saturation, value = draws.look(0, 360), draws.look(0.50, 0.92), draws.look(0.55, 0.92)
-    name = next(n for limit, n in HUES if hue <= limit)
+        colour = np.full(3, draws.look(0.12, 0.95)) * np.array([1.0, 0.99, 0.97])
+    else:
+        hue, saturation, value = draws.look(0, 360), draws.look(0.50, 0.92), draws.look(0.55, 0.92)
+        colour = np.array(colorsys.hsv_to_rgb(hue / 360, saturation, value))
+    return colour, colour_name(colour)
+
+
+def colour_name(colour: np.ndarray) -> str:
+    """One of :data:`COLOURS` for a colour [3] in 0..1."""
+    hue, saturation, value = colorsys.rgb_to_hsv(*colour)
+    if saturation < PALE:
+        return 'black' if value < 0.3 else 'white' if value > 0.8 else 'grey'
+    name = next(n for limit, n in HUES if 360 * hue <= limit)
     if name == 'orange' and value < 0.68:
-        name = 'brown'
-    return np.array(colorsys.hsv_to_rgb(hue / 360, saturation, value)), name
+        return 'brown'
+    return 'beige' if name in ('orange', 'yellow') and saturation < MUTED else name
 
 
 def draw_muted(draws: Draws) -> np.ndarray:
