@@ -58,7 +58,7 @@ class Variant:
     name: str
     conditions: Conditions = CONDITIONS
     mask_weight: float = 1.0
-    resampling: Literal['project', 'interpolate'] = 'project'
+    resampling: Literal['nearest', 'interpolate'] = 'nearest'
 
     @property
     def folder(self) -> str:

@@ -18,15 +18,15 @@ LAYOUT: dict[str, tuple[str, tuple[str, ...]]] = {
     **dict.fromkeys(PLANES, ('U8', ('T', 'H', 'W'))),
     'points': ('F16', ('T', 'N', '3')),
     'pixels': ('F16', ('T', 'N', '2')),
-    'depth': ('F16', ('T', 'N')),
     'visible': ('U8', ('T', 'N')),
     'shadow_gain': ('F32', ('3',)),
     'role': ('U8', ('N',)),
     'stamps_ns': ('I64', ('T',)),
+    'plate': ('U8', ('1', 'H', 'W', '3')),
 }
 """Type and shape of each tensor, as :mod:`hoigen.video.data` says."""
 
-MAY_LACK = ('stamps_ns',)
+MAY_LACK = ('stamps_ns', 'plate')
 
 MAX_COLOUR_ERROR = 26
 """Median error, red and green together, up to which tracking colours are those of the image, however few the points."""
@@ -50,7 +50,7 @@ def clip_faults(path: Path, *, frames: int, height: int, width: int, cloud: int)
     """What is wrong with one clip file."""
     try:
         with safe_open(path, framework='np') as file:
-            if faults := _layout_faults(file, {'T': frames, 'H': height, 'W': width, '3': 3, '2': 2}, cloud):
+            if faults := _layout_faults(file, {'T': frames, 'H': height, 'W': width, '3': 3, '2': 2, '1': 1}, cloud):
                 return faults
             return _value_faults(file.get_tensor) + _info_faults(file.metadata())
     except Exception as error:  # safetensors raises its own type for a broken file
@@ -81,7 +81,7 @@ def _layout_faults(file, sizes: dict[str, int], cloud: int) -> list[str]:
 
 def _value_faults(tensor: Callable[[str], np.ndarray]) -> list[str]:
     faults = []
-    for name, rule in (('points', np.isfinite), ('depth', np.isfinite), ('pixels', lambda a: ~np.isnan(a))):
+    for name, rule in (('points', np.isfinite), ('pixels', lambda a: ~np.isnan(a))):
         bad = int((~rule(tensor(name))).sum())
         if bad:
             faults.append(f'{name}: expected finite values, got {bad} that are not')

@@ -33,8 +33,8 @@ def make_clips(config: ClipsConfig) -> int:
 
 
 def _simulate(config: ClipsConfig) -> list[str]:
-    seeds = range(config.first_seed, config.first_seed + config.count)
-    seeds = [s for s in seeds if not all(_path(config, s, n).exists() for n in range(config.looks))]
+    wanted = range(config.first_seed, config.first_seed + config.count)
+    seeds = [s for s in wanted if not all(_path(config, s, n).exists() for n in range(config.looks))]
     with ProcessPoolExecutor(max_workers=config.workers, mp_context=multiprocessing.get_context('spawn')) as pool:
         made = pool.map(_make, [config] * len(seeds), seeds, chunksize=4)
         for _ in track(made, total=len(seeds), description=f'{config.split} clips'):

@@ -15,7 +15,6 @@ mask
 shadow_gain               [3] float32              as in :class:`hoigen.records.Conditions`
 points                    [T, N, 3] float16        normalised, first camera's frame
 pixels                    [T, N, 2] float16        (u, v) in the frame's own camera
-depth                     [T, N] float16           along the optical axis of the frame's own camera, metres
 visible                   [T, N]                   0 or 1
 role                      [N]                      role code
 stamps_ns                 [T] int64                rising time stamps; may be left out
@@ -85,7 +84,6 @@ def write_clip(
         'points': c.points[:, rows].astype(np.float16),
         'role': c.point_role[rows],
         'pixels': pixels.astype(np.float16),
-        'depth': c.point_depth_m[:, rows].astype(np.float16),
         'visible': c.point_visible[:, rows].astype(np.uint8),
         'stamps_ns': c.stamps_ns,
     }
@@ -168,12 +166,10 @@ class ClipSet:
 
     def points(self, index: int, *, cloud: int, tokens: int) -> PointInputs:
         """The point cloud as the control branch reads it."""
-        a = self._arrays(index, ('points', 'pixels', 'depth', 'visible', 'mask'))
+        a = self._arrays(index, ('points', 'pixels', 'visible', 'mask'))
         role = self._whole(index, 'role')
-        points, pixels, depth = (a[name].astype(np.float32) for name in ('points', 'pixels', 'depth'))
-        return point_inputs(
-            points, role, pixels, depth, a['visible'] > 0, a['mask'].shape[1:], cloud=cloud, tokens=tokens
-        )
+        points, pixels = (a[name].astype(np.float32) for name in ('points', 'pixels'))
+        return point_inputs(points, role, pixels, a['visible'] > 0, a['mask'].shape[1:], cloud=cloud, tokens=tokens)
 
     def _whole(self, index: int, name: str) -> np.ndarray:
         with self._open(index) as file:

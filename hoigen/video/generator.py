@@ -222,7 +222,6 @@ class _Clip:
                 c.points,
                 c.point_role,
                 c.point_pixels,
-                c.point_depth_m,
                 c.point_visible,
                 c.image.shape[:2],
                 cloud=model.config.cloud,

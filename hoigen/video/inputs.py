@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hoigen.conditioning.metric_colours import metric_tracking
+from hoigen.conditioning.sampling import apportion
 from hoigen.geometry.surface import spread
 from hoigen.records import Conditions
 
@@ -21,14 +22,13 @@ class PointInputs:
     """A cloud of N points and the rows of its L query points; see :class:`hoigen.video.points.PointEncoder`.
 
     points: [B,T,N,3] float32, normalised. role: [B,N] int64. query: [B,L] int64. pixels: [B,T,L,2] float32, fraction
-    of the picture. depth: [B,T,L] float32 metres. visible: [B,T,L] bool.
+    of the picture. visible: [B,T,L] bool.
     """
 
     points: Tensor
     role: Tensor
     query: Tensor
     pixels: Tensor
-    depth: Tensor
     visible: Tensor
 
     def map(self, change) -> PointInputs:
@@ -36,7 +36,7 @@ class PointInputs:
 
     def during(self, frames: list[int]) -> PointInputs:
         """The same points in a part of the clip."""
-        moving = {name: getattr(self, name)[:, frames] for name in ('points', 'pixels', 'depth', 'visible')}
+        moving = {name: getattr(self, name)[:, frames] for name in ('points', 'pixels', 'visible')}
         return replace(self, **moving)
 
 
@@ -106,7 +106,6 @@ def point_inputs(
     points: np.ndarray,
     role: np.ndarray,
     pixels: np.ndarray,
-    depth: np.ndarray,
     visible: np.ndarray,
     size: tuple[int, int],
     *,
@@ -115,14 +114,15 @@ def point_inputs(
 ) -> PointInputs:
     """Thin a cloud to ``cloud`` points, evenly over its rows, and choose ``tokens`` queries among them.
 
-    points: [T,N,3]; role: [N]; pixels: [T,N,2] in pixels of a picture of ``size`` (height, width); depth: [T,N] metres;
-    visible: [T,N].
+    Each role has the share of the queries that it has of the cloud, evenly spread over it in frame 0: over the whole
+    scene nearly all would lie far from hand and object. points: [T,N,3]; role: [N]; pixels: [T,N,2] in pixels of a
+    picture of ``size`` (height, width); visible: [T,N].
     """
     if points.shape[1] < cloud:
         raise ValueError(f'points: expected at least {cloud}, got {points.shape[1]}')
     rows = np.linspace(0, points.shape[1] - 1, cloud).round().astype(np.int64)
     thin = torch.from_numpy(points[:, rows]).float()
-    query = spread(points[0, rows], tokens)
+    query = _queries(points[0, rows], role[rows], tokens)
     chosen = rows[query]
     fraction = (torch.from_numpy(pixels[:, chosen]).float() + 0.5) / torch.tensor([size[1], size[0]])
     return PointInputs(
@@ -130,8 +130,18 @@ def point_inputs(
         torch.from_numpy(role[rows].astype(np.int64))[None],
         torch.from_numpy(query)[None],
         fraction[None],
-        torch.from_numpy(depth[:, chosen]).float()[None],
         torch.from_numpy(visible[:, chosen])[None],
+    )
+
+
+def _queries(points: np.ndarray, role: np.ndarray, count: int) -> np.ndarray:
+    """Rows [count] int64 of points [N,3], by role in the order of its code."""
+    codes, sizes = np.unique(role, return_counts=True)
+    return np.concatenate(
+        [
+            (rows := np.flatnonzero(role == code))[spread(points[rows], n)]
+            for code, n in zip(codes, apportion(count, sizes), strict=True)
+        ]
     )
 
 
@@ -143,7 +153,6 @@ def condition_tensors(conditions: Conditions, *, cloud: int, tokens: int) -> tup
         c.points,
         c.point_role,
         c.point_pixels,
-        c.point_depth_m,
         c.point_visible,
         c.image.shape[:2],
         cloud=cloud,

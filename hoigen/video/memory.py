@@ -119,7 +119,6 @@ def control_inputs(config: ModelConfig, latents: Tensor) -> Control:
         empty(cloud, dtype=torch.long),
         empty(tokens, dtype=torch.long),
         empty(frames, tokens, 2),
-        empty(frames, tokens),
         empty(frames, tokens, dtype=torch.bool),
     )
     return Control(with_first_frame(latents), latents, points)

@@ -46,27 +46,24 @@ class PointEncoder(nn.Module):
         return x.flatten(0, 1).unflatten(-1, (self.heads, -1)).transpose(-2, -3)
 
 
-def project_to_grid(tokens: Tensor, pixels: Tensor, depth: Tensor, visible: Tensor, height: int, width: int) -> Tensor:
-    """Put each token where its point falls in the latent grid; ``[B, F, C, height, width]`` with F latent frames.
+def gather_to_grid(tokens: Tensor, pixels: Tensor, visible: Tensor, height: int, width: int) -> Tensor:
+    """Let each cell of the latent grid take the token of its nearest visible point; ``[B, F, C, height, width]``.
 
-    tokens: [B, 4k+1, L, C]. pixels: [B, 4k+1, L, 2], (u, v) as a fraction of the picture in [0, 1). depth and visible:
-    [B, 4k+1, L]. In a frame's cell the nearest visible token wins. Latent frame i takes the mean of what frames
-    4i-3..4i put into a cell (frame 0 alone in latent 0), as the autoencoder groups them; an empty cell is zero.
+    tokens: [B, 4k+1, L, C]. pixels: [B, 4k+1, L, 2], (u, v) as a fraction of the picture in [0, 1). visible:
+    [B, 4k+1, L]. Latent frame i takes the mean over frames 4i-3..4i (frame 0 alone in latent 0), as the autoencoder
+    groups them; a frame in which no point is visible gives zeros.
     """
-    batch, frames, _, channels = tokens.shape
-    cell = (pixels * pixels.new_tensor([width, height])).floor().long()
-    inside = visible & (cell >= 0).all(-1) & (cell[..., 0] < width) & (cell[..., 1] < height)
-    cells = height * width
-    index = torch.where(inside, cell[..., 1] * width + cell[..., 0], cells)  # the extra cell takes what is not seen
-    nearest = depth.new_full((batch, frames, cells + 1), math.inf).scatter_reduce(2, index, depth, 'amin')
-    wins = inside & (depth <= nearest.gather(2, index))
-    latent = (torch.arange(frames, device=tokens.device) + 3) // 4
-    index = torch.where(wins, latent[None, :, None] * cells + index, latent_frames(frames) * cells).flatten(1)
-    total = tokens.new_zeros(batch, latent_frames(frames) * cells + 1, channels)
-    total = total.scatter_add(1, index[..., None].expand(-1, -1, channels), tokens.flatten(1, 2))
-    count = tokens.new_zeros(total.shape[:2]).scatter_add(1, index, torch.ones_like(index, dtype=tokens.dtype))
-    grid = (total / count.clamp(min=1)[..., None])[:, :-1]
-    return grid.unflatten(1, (-1, height, width)).permute(0, 1, 4, 2, 3)
+    size = pixels.new_tensor([width, height])
+    rows, columns = (torch.arange(n, device=pixels.device, dtype=pixels.dtype) + 0.5 for n in (height, width))
+    centres = torch.stack(torch.meshgrid(columns, rows, indexing='xy'), -1).flatten(0, 1).expand(len(pixels), -1, -1)
+    grids = []
+    for t in range(tokens.shape[1]):  # one frame at a time: the distances of all would not fit at full size
+        apart = torch.cdist(centres, pixels[:, t] * size).masked_fill(~visible[:, t, None], math.inf)
+        nearest = apart.argmin(-1)[..., None].expand(-1, -1, tokens.shape[-1])
+        grids.append(tokens[:, t].gather(1, nearest) * visible[:, t].any(-1)[:, None, None])
+    first, *rest = grids
+    groups = [first] + [torch.stack(rest[i : i + 4]).mean(0) for i in range(0, len(rest), 4)]
+    return torch.stack(groups, 1).unflatten(2, (height, width)).permute(0, 1, 4, 2, 3)
 
 
 def interpolate_to_grid(tokens: Tensor, height: int, width: int) -> Tensor:

@@ -31,7 +31,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hoigen.video.inputs import PointInputs
-from hoigen.video.points import PointEncoder, interpolate_to_grid, latent_frames, project_to_grid
+from hoigen.video.points import PointEncoder, gather_to_grid, interpolate_to_grid, latent_frames
 
 BACKBONE = ('patch_embed.', 'time_embedding.', 'transformer_blocks.', 'norm_final.', 'norm_out.', 'proj_out.')
 """What the names of the backbone's tensors begin with; all others are the branch's."""
@@ -95,7 +95,7 @@ class ControlledCogVideoX(CogVideoXTransformer3DModel):
         use_learned_positional_embeddings: bool = True,
         control_form: Literal['controlnet', 'das'] = 'controlnet',
         point_branch: bool = True,
-        point_resampling: Literal['project', 'interpolate'] = 'project',
+        point_resampling: Literal['nearest', 'interpolate'] = 'nearest',
     ) -> None:
         super().__init__(
             num_attention_heads=num_attention_heads,
@@ -238,8 +238,8 @@ class ControlledCogVideoX(CogVideoXTransformer3DModel):
         if control.points is not None:
             p = control.points
             tokens = self.point_to_grid(self.point_encoder(p.points, p.role, p.query))
-            if self.config.point_resampling == 'project':
-                grid = project_to_grid(tokens, p.pixels, p.depth, p.visible, height, width).to(like.dtype)
+            if self.config.point_resampling == 'nearest':
+                grid = gather_to_grid(tokens, p.pixels, p.visible, height, width).to(like.dtype)
             else:
                 seen = p.visible.any(-1)[..., None, None]  # a clip without its points is one where none is seen
                 grid = interpolate_to_grid(tokens * seen, height, width).to(like.dtype)

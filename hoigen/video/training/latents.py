@@ -22,7 +22,7 @@ from hoigen.video.inputs import PointInputs
 from hoigen.video.model import Model
 from hoigen.whole_files import whole_file
 
-FORMAT = 2
+FORMAT = 3
 """Raised when the stored tensors change."""
 POINT_FIELDS = tuple(field.name for field in fields(PointInputs))
 DECODES = (

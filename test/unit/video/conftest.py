@@ -49,6 +49,5 @@ def cloud() -> PointInputs:
         torch.randint(0, 3, (2, 32), generator=g),
         torch.arange(8).expand(2, -1),
         torch.rand(2, 9, 8, 2, generator=g),
-        torch.rand(2, 9, 8, generator=g),
         torch.ones(2, 9, 8, dtype=torch.bool),
     )

@@ -1,34 +1,47 @@
 """Point tokens and their way onto the latent grid."""
 
+import numpy as np
 import torch
 
-from hoigen.video.points import PointEncoder, interpolate_to_grid, project_to_grid
+from hoigen.video.inputs import point_inputs
+from hoigen.video.points import PointEncoder, gather_to_grid, interpolate_to_grid
 
 
-def test_a_token_lands_in_its_own_cell_and_latent_frame():
-    """Frame 3 belongs to latent 1 (frames 1..4); pixel fractions choose the cell; unseen tokens leave no trace."""
-    tokens = torch.ones(1, 5, 1, 2)
-    pixels = torch.tensor([0.6, 0.3]).expand(1, 5, 1, 2)
+def test_a_cell_takes_the_token_of_its_nearest_visible_point():
+    """Of two points that are seen, each cell reads the one nearer to its centre; a hidden one leaves no trace."""
+    tokens = torch.tensor([1.0, 2.0, 3.0])[None, None, :, None]
+    pixels = torch.tensor([[0.1, 0.5], [0.9, 0.5], [0.5, 0.5]]).expand(1, 1, 3, 2)
+    visible = torch.tensor([[[True, True, False]]])
+    assert gather_to_grid(tokens, pixels, visible, height=1, width=4).flatten().tolist() == [1, 1, 2, 2]
+
+
+def test_a_cell_is_nearest_in_pixels_not_in_fractions_of_the_image():
+    """In a wide image a point half its height above is nearer than one a quarter of its width aside."""
+    tokens = torch.tensor([1.0, 2.0])[None, None, :, None]
+    pixels = torch.tensor([[0.0625, 1.0], [0.3125, 0.5]]).expand(1, 1, 2, 2)
+    grid = gather_to_grid(tokens, pixels, torch.ones(1, 1, 2, dtype=torch.bool), height=1, width=8)
+    assert grid[0, 0, 0, 0, 0] == 1
+
+
+def test_frames_are_grouped_as_the_autoencoder_groups_them():
+    """Frame 3 belongs to latent 1 (frames 1..4), which takes their mean; frames without a visible point are zeros."""
+    tokens, pixels = torch.ones(1, 5, 1, 2), torch.full((1, 5, 1, 2), 0.5)
     visible = torch.zeros(1, 5, 1, dtype=torch.bool)
     visible[0, 3] = True
-    grid = project_to_grid(tokens, pixels, torch.ones(1, 5, 1), visible, height=4, width=5)
-    assert grid.shape == (1, 2, 2, 4, 5)
-    assert grid[0, 1, :, 1, 3].tolist() == [1, 1]
-    assert grid.sum() == 2
+    grid = gather_to_grid(tokens, pixels, visible, height=2, width=3)
+    assert grid.shape == (1, 2, 2, 2, 3)
+    assert (grid[0, 0] == 0).all()
+    assert (grid[0, 1] == 0.25).all()
 
 
-def test_tokens_outside_the_picture_leave_no_trace():
-    pixels = torch.tensor([[-0.01, 0.5], [0.5, 1.0], [1.2, 0.5]]).expand(1, 1, 3, 2)
-    visible = torch.ones(1, 1, 3, dtype=torch.bool)
-    assert project_to_grid(torch.ones(1, 1, 3, 1), pixels, torch.ones(1, 1, 3), visible, 4, 4).sum() == 0
-
-
-def test_the_nearest_token_of_a_cell_wins():
-    """Three tokens fall into one cell; the nearest is hidden, so the second nearest is what is seen there."""
-    tokens = torch.tensor([1.0, 2.0, 3.0])[None, None, :, None]
-    pixels = torch.full((1, 1, 3, 2), 0.5)
-    depth, visible = torch.tensor([[[0.5, 0.9, 0.7]]]), torch.tensor([[[False, True, True]]])
-    assert project_to_grid(tokens, pixels, depth, visible, 2, 2).flatten().tolist() == [0, 0, 0, 3]
+def test_each_role_has_its_share_of_the_queries():
+    """A scene that is far larger than hand and object takes no more queries than it has of the cloud."""
+    random = np.random.default_rng(0)
+    points = random.normal(size=(1, 100, 3)) * np.repeat([[0.1], [0.1], [10.0]], (40, 40, 20), axis=0)
+    role = np.repeat([1, 2, 0], (40, 40, 20)).astype(np.uint8)
+    read = point_inputs(points, role, np.zeros((1, 100, 2)), np.ones((1, 100), bool), (8, 8), cloud=100, tokens=50)
+    assert torch.bincount(read.role[0, read.query[0]]).tolist() == [10, 20, 20]
+    assert len(read.query[0].unique()) == 50
 
 
 def test_interpolation_keeps_tokens_in_the_order_of_their_list():

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from drawn_episode import drawn_episode
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
@@ -60,7 +62,7 @@ def test_a_clip_that_does_not_fit_is_named_before_training(tmp_path, fault, says
     """One bad file of thousands must show in the first minute, not at hour ten."""
     path = sorted(write_clips(tmp_path).glob('*.safetensors'))[0]
     t = load_file(path)
-    cloud = {name: t[name] for name in ('points', 'pixels', 'depth', 'visible')}
+    cloud = {name: t[name] for name in ('points', 'pixels', 'visible')}
     nan = t['points'].copy()
     nan[2, 4] = np.nan
     mask = t['mask'].copy()
@@ -165,3 +167,20 @@ def test_a_window_is_what_would_have_been_built_of_its_frames():
     assert (abs(part.point_rgb[same].astype(int) - alone.point_rgb[same]) <= 2).mean() > 0.99
     assert (part.point_rgb_known != clip.point_rgb_known).mean() > 0.03
     assert (window(clip, 0, 5).point_rgb == clip.point_rgb).all()
+
+
+def test_looks_of_an_episode_share_what_the_geometry_tells(tmp_path):
+    """Each look is a clip of its own with its own words and empty scene; a longer run only adds."""
+    config = ClipsConfig(out=tmp_path, count=1, looks=2, width=96, height=64, points=64, workers=1)
+    assert make_clips(config) == 0
+    clips = ClipSet([tmp_path])
+    assert [path.name for path in clips.paths] == ['0000000.safetensors', '0000000_1.safetensors']
+    assert torch.equal(clips.tracking(0), clips.tracking(1))
+    assert not torch.equal(clips.image(0), clips.image(1))
+    assert clips.info(0)['prompt'] != clips.info(1)['prompt']
+    assert load_file(clips.paths[1])['plate'].shape == (1, 64, 96, 3)
+    check_clips(clips.paths, frames=17, height=64, width=96, cloud=64)
+    before = clips.paths[0].stat().st_mtime_ns
+    assert make_clips(replace(config, looks=3)) == 0
+    assert len(ClipSet([tmp_path])) == 3
+    assert clips.paths[0].stat().st_mtime_ns == before
