@@ -105,7 +105,7 @@ def edited(episode: Episode, *, scene: bool = True) -> Episode:
         generated=None,
         rejected=None,
         condition_images={},
-        edited=EditedClip(frames, made, after if scene else None),
+        edited=EditedClip(frames, made, after if scene else None, episode.assets[-1:]),
         status=EpisodeStatus('edit', labels[0].episode, EpisodeState.ACCEPTED, stamps, len(frames)),
     )
 

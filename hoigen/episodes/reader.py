@@ -21,6 +21,7 @@ from hoigen.episodes.topics import (
     EDIT_MASK,
     EDIT_PROVENANCE,
     EPISODE_STATUS,
+    MESH_ASSETS,
     PER_FRAME,
     REFERENCE,
     TF,
@@ -129,10 +130,10 @@ class EpisodeReader:
         with self._decoding():
             return {decode.stamp_ns(message.header): decode.labels(message) for _, message in self.messages(topic)}
 
-    def assets(self) -> tuple[MeshAsset, ...]:
-        """The episode's mesh table; empty if none was recorded."""
+    def assets(self, topic: str = MESH_ASSETS) -> tuple[MeshAsset, ...]:
+        """The episode's mesh table, or that of what was put in (``edit/mesh_assets``); empty if none was recorded."""
         with self._decoding():
-            return tuple(asset for _, message in self.messages('/mesh_assets') for asset in decode.assets(message))
+            return tuple(asset for _, message in self.messages(topic) for asset in decode.assets(message))
 
     def mesh_frames(self) -> dict[int, tuple[dict[str, np.ndarray], dict[str, np.ndarray]]]:
         """Poses and world vertices by asset id, see :func:`decode.mesh_frame`, by header stamp in ns."""
@@ -214,7 +215,8 @@ class EpisodeReader:
         found = self._columns(tuple(topic for topic in _EDITED if topic in self.counts), whole)
         with self._decoding():
             rows = [dict(zip(found, row, strict=True)) for row in zip(*found.values(), strict=True)]
-            return EditedClip(tuple(map(decode.edited, rows)), provenance, self._after_edit(whole))
+            frames = tuple(map(decode.edited, rows))
+            return EditedClip(frames, provenance, self._after_edit(whole), self.assets(topics.EDIT_MESH_ASSETS.name))
 
     def _after_edit(self, whole: bool) -> Clip | None:
         """The clip as it is after an edit; None where its conditions were not made anew."""

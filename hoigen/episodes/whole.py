@@ -69,10 +69,13 @@ def load_clip(folder: Path) -> Clip:
 
 def _tables(episode: Episode, stamp_ns: int) -> dict[str, Any]:
     """What is written once, by topic."""
-    tables = {}
-    if episode.assets:
-        number = episode.clip.labels[0].episode
-        tables[topics.MESH_ASSETS.name] = _ENCODER.assets(episode.assets, stamp_ns, number)
+    tables, number = {}, episode.clip.labels[0].episode
+    for topic, assets in (
+        (topics.MESH_ASSETS, episode.assets),
+        (topics.EDIT_MESH_ASSETS, episode.edited.assets if episode.edited else ()),
+    ):
+        if assets:
+            tables[topic.name] = _ENCODER.assets(assets, stamp_ns, number)
     for topic, made in (
         (topics.CONDITION_PROVENANCE, episode.clip_provenance),
         (topics.PROVENANCE if episode.edited is None else topics.EDIT_PROVENANCE, episode.provenance),
@@ -80,7 +83,6 @@ def _tables(episode: Episode, stamp_ns: int) -> dict[str, Any]:
         if made is not None:
             tables[topic.name] = _ENCODER.provenance(made)
     if episode.condition_images:
-        number = episode.clip.labels[0].episode
         tables[topics.SYNTH_CONDITIONS.name] = _ENCODER.condition_images(episode.condition_images, stamp_ns, number)
     if episode.status is not None:
         tables[topics.EPISODE_STATUS.name] = _ENCODER.episode_status(episode.status)

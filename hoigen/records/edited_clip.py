@@ -9,6 +9,7 @@ import numpy as np
 from hoigen.records.check import Check
 from hoigen.records.clip import Clip
 from hoigen.records.labels import Labels
+from hoigen.records.mesh_asset import MeshAsset
 from hoigen.records.provenance import Provenance
 
 __all__ = ['EditedClip', 'EditedFrame', 'EditedObject']
@@ -63,12 +64,14 @@ class EditedClip:
     """The edited frames of a clip.
 
     scene: these frames with the conditions that are true of them (masks, points, tracks, contact), for all that reads
-    clips; None of frames that were edited one by one as they came.
+    clips; None of frames that were edited one by one as they came. assets: the mesh that was put in, a box where only
+    its size is known, which each frame's ``inserted`` places; () where it is among the scene's, or nothing was put in.
     """
 
     frames: tuple[EditedFrame, ...]
     provenance: Provenance
     scene: Clip | None = None
+    assets: tuple[MeshAsset, ...] = ()
 
     def __post_init__(self) -> None:
         check = Check('EditedClip')

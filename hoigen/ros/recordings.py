@@ -31,9 +31,10 @@ EARLY_LABELS = 1000
 DONE_EPISODES = 10_000
 """Closed episodes whose late messages are known as such."""
 TOLD = 4 * OPEN_EPISODES
-"""Provenances, condition images and statuses that may wait for their episode to begin."""
+"""Provenances, other tables and statuses that may wait for their episode to begin."""
 PROVENANCES = tuple(PROVENANCE_OF.values())
-OF_EPISODE = (*PROVENANCES, topics.SYNTH_CONDITIONS, topics.EPISODE_STATUS)
+NUMBERED = (topics.SYNTH_CONDITIONS, topics.EDIT_MESH_ASSETS)
+OF_EPISODE = (*PROVENANCES, *NUMBERED, topics.EPISODE_STATUS)
 """The topics with one message of an episode as a whole, which says of which."""
 LABELLED = (topics.LABELS, topics.SYNTH_LABELS, topics.REJECTED_LABELS, topics.EDIT_LABELS)
 """The topics that say of which episode a frame is, each for what is published together with it."""
@@ -100,7 +101,7 @@ class Recordings:
         if topic is topics.EPISODE_STATUS:
             self._add_status(cdr)
             return
-        if topic is topics.SYNTH_CONDITIONS:
+        if topic in NUMBERED:
             self._add_told(topic, deserialize_message(cdr, topic.type).episode, cdr)
             return
         stamp_ns = header_of(cdr)[0]

@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip('rclpy', reason='needs ROS 2: source install/setup.bash')
 pytest.importorskip('hoigen.msg', reason='needs the built messages: source install/setup.bash')
 
-from fake_graph import FakeGenerator
+from fake_graph import FakeGenerator, fake_subject
 from rclpy.duration import Duration
 from ros_bench import START_NS, Bench, ended, scene
 
@@ -88,6 +88,7 @@ def edits_of(seen: list[dict[str, Any]], episode: int) -> list[dict[str, Any]]:
         frame = seen_of({topic.name: messages[topic.name] for topic in PARTS if topic is not topics.CONDITION_DEPTH})
         edited = untouched(frame, np.eye(4), Provenance(0, {'episode': episode}, '', {}, {}, {}))
         made.append(convert.ENCODER.edited(edited_frame(frame, edited, 'a cup'), frame.names))
+    made[0]['edit/mesh_assets'] = convert.ENCODER.assets((fake_subject().mesh,), 0, episode)
     made[0]['edit/provenance'] = convert.ENCODER.provenance(edited.provenance)
     made[-1] |= ended(episode, node='pose_editor')
     return made
@@ -106,6 +107,7 @@ def test_an_edited_episode_is_whole_without_generated_frames(bench: Bench, tmp_p
         assert '/synth/image' not in reader.counts
         assert {reader.counts[f'/edit/{name}'] for name in ('image', 'depth', 'mask', 'object', 'labels')} == {FRAMES}
         assert reader.provenance('edit/provenance').config == {'episode': 1}
+        assert [asset.id for asset in reader.assets('edit/mesh_assets')] == [fake_subject().mesh.id]
 
 
 def test_edits_beside_generated_frames_are_left_out(bench: Bench, tmp_path: Path) -> None:

@@ -93,14 +93,14 @@ def test_an_edit_of_a_bag_holds_what_the_node_publishes(
     for frame in map(episode.clip.row, range(FRAMES)):
         image = convert.ENCODER.image(frame.rgb, convert.ENCODER.header(frame.stamp_ns, OPTICAL))
         bench.send({'camera/image': image} | convert.ENCODER.recorded(frame))
-    bench.until(lambda: all(len(bench.heard[name]) == FRAMES for name in RESULTS))
+    bench.until(lambda: all(len(bench.heard[name]) == FRAMES for name in RESULTS) and bench.heard['edit/mesh_assets'])
     recording = open_recording(tmp_path / 'out' / 'scene_inserted')
     types = typestore()
-    for message in recording.messages([f'/{name}' for name in RESULTS]):
+    for message in recording.messages([f'/{name}' for name in (*RESULTS, 'edit/mesh_assets')]):
         kind, published = message.topic.msgtype, bench.heard[message.topic.name.strip('/')].pop(0)
         heard = types.deserialize_cdr(serialize_message(published), kind)
         assert types.serialize_cdr(heard, kind) == message.cdr, message.topic.name  # anew: padding is any bytes
-    assert not any(bench.heard[name] for name in RESULTS)
+    assert not any(bench.heard[name] for name in (*RESULTS, 'edit/mesh_assets'))
     recording.close()
 
 

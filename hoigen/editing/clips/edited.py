@@ -68,8 +68,9 @@ class EditOutcome:
     reach_m: np.ndarray
     provenance: Provenance
 
-    def clip(self, provenance: Provenance) -> EditedClip:
-        """The edited frames as they are recorded; ``provenance`` with what was measured of each frame."""
+    def clip(self, provenance: Provenance, assets: tuple[MeshAsset, ...]) -> EditedClip:
+        """The edited frames as they are recorded, with the mesh that was put in; ``provenance`` with what was measured
+        of each frame."""
         measured = {
             'carried': [frame.carried for frame in self.frames],
             'rerendered': self.rerendered.tolist(),
@@ -82,7 +83,8 @@ class EditOutcome:
                 zip(self.scene.stamps_ns, self.frames, self.scene.labels, strict=True)
             )
         )
-        return EditedClip(frames, replace(provenance, config=provenance.config | {'frames': known}), self.scene)
+        told = replace(provenance, config=provenance.config | {'frames': known})
+        return EditedClip(frames, told, self.scene, assets)
 
     def _inserted(self, t: int) -> EditedObject | None:
         edit, frame = self.edit, self.frames[t]

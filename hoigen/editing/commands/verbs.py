@@ -222,9 +222,10 @@ def _settings_in(bag: Path) -> dict[str, Any]:
 def _episode(recorded: Recorded, made: EditOutcome, settings: dict[str, Any]) -> Episode:
     """The scene as it was, with the edited frames."""
     stamps, labels = recorded.clip.stamps_ns, recorded.clip.labels
+    own = made.edit.kind == 'move' and recorded.of_object  # its meshes are in the scene's table
     return replace(
         recorded.scene,
-        edited=made.clip(_provenance(recorded, made, settings)),
+        edited=made.clip(_provenance(recorded, made, settings), () if own else made.meshes[:1]),
         status=EpisodeStatus(
             'edit', labels[0].episode, EpisodeState.ACCEPTED, (int(stamps[0]), int(stamps[-1])), len(stamps)
         ),

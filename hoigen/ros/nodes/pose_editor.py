@@ -216,7 +216,8 @@ class PoseEditor(ManagedNode[PoseEditorOptions]):
         episode = None if seen.labels is None else seen.labels.episode
         if job.automatic and (self._begun is None or self._begun[0] != episode):
             self._begun = episode, seen.stamp_ns
-            self.publish({topics.EDIT_PROVENANCE.name: provenance})
+            mesh = convert.ENCODER.assets((self._subject.mesh,), seen.stamp_ns, episode or 0)
+            self.publish({topics.EDIT_MESH_ASSETS.name: mesh, topics.EDIT_PROVENANCE.name: provenance})
         messages = convert.ENCODER.edited(edited_frame(seen, edited, self._subject.caption), seen.names)
         self.publish(messages)
         self._edited += 1

@@ -121,6 +121,10 @@ def test_an_object_goes_behind_what_is_nearer(room: Path, paster: Paster) -> Non
     assert (picture[mask] != 90).any()
     assert frame.inserted.visibility == pytest.approx(0.5, abs=0.06)
     np.testing.assert_allclose(frame.inserted.T_world_object[:3, 3], [0, 0, 0.6])
+    edited = episode_in(room / 'out' / 'wall_inserted').edited
+    assert edited is not None
+    [box] = edited.assets
+    np.testing.assert_allclose(np.ptp(box.vertices, axis=0), 0.1, atol=1e-6)
     for file in ('wall_inserted_sheet.png', 'report.html', 'preview.mp4'):
         assert (room / 'out' / file).exists()
 
