@@ -93,9 +93,12 @@ class _Tally:
         return np.where(self._of >= ENOUGH, self._near / np.maximum(self._of, 1), np.nan)
 
     def fit(self, roles: list[int]) -> float:
-        """Mean share of these roles: 0 of one that is nowhere in view; one of which little is seen does not count."""
+        """Mean share of these roles: 0 of one that is nowhere in view; one of which little is seen does not count, and
+        where that is hand and object both it is 0: what hides them explains nothing."""
+        if not (self._of[[ROLE_CODE[HAND], ROLE_CODE[OBJECT]]] >= ENOUGH).any():
+            return 0.0
         share = np.where(self._drawn > 0, self.share, 0.0)[roles]
-        return float(share[~np.isnan(share)].mean()) if not np.isnan(share).all() else 0.0
+        return float(share[~np.isnan(share)].mean())
 
     @property
     def before(self) -> float:

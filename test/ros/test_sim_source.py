@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ pytest.importorskip('rclpy', reason='needs ROS 2: source install/setup.bash')
 pytest.importorskip('hoigen.msg', reason='needs the built messages: source install/setup.bash')
 
 from fake_graph import FakeSource
-from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.lifecycle import LifecyclePublisher, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from ros_bench import Bench, ended, scene
 
@@ -61,6 +62,16 @@ def test_the_stream_is_the_simulators_frames_with_rising_stamps(bench: Bench) ->
     np.testing.assert_array_equal(got.rgb, sent.rgb)
     np.testing.assert_allclose(got.poses['ball'], sent.poses['ball'], atol=1e-12)
     assert (got.labels.episode, got.labels.frame) == (4, 2)
+
+
+def test_a_mesh_table_that_is_not_acknowledged_is_reported(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one line; the frames are sent all the same."""
+    monkeypatch.setattr(LifecyclePublisher, 'wait_for_all_acked', lambda *_: False)
+    warnings: list[str] = []
+    monkeypatch.setattr(SimSource, 'get_logger', lambda node: SimpleNamespace(warning=warnings.append))
+    start(bench, episodes=1)
+    bench.until(lambda: all(len(bench.heard[name]) == FRAMES for name in PER_FRAME))
+    assert [line.split(':')[0] for line in warnings] == ['mesh_assets']
 
 
 def test_it_waits_for_the_graph_before_it_begins(bench: Bench) -> None:

@@ -16,7 +16,6 @@ pytest.importorskip('hoigen.msg', reason='needs the built messages: source insta
 import rclpy
 import slips
 from fake_graph import FRAMES, FakeGenerator
-from rclpy.duration import Duration
 from rclpy.lifecycle import TransitionCallbackReturn
 from ros_bench import DEADLINE_S, START_NS, Bench, scene
 from synthetic_scene import moving_scene
@@ -205,8 +204,7 @@ class DummySource(ManagedNode[SimSourceOptions]):
     def _stream(self, episode: int) -> None:
         self.wait_for_readers(self.config.wait_for)
         assets, frames = scene(episode)
-        self.publish({topics.MESH_ASSETS.name: convert.ENCODER.assets(assets, START_NS, episode)})
-        self.publisher(topics.MESH_ASSETS).wait_for_all_acked(Duration(seconds=10))
+        self.publish_before(topics.MESH_ASSETS, convert.ENCODER.assets(assets, START_NS, episode))
         for frame in frames:
             self.publish(convert.ENCODER.frame(frame, START_NS + frame.stamp_ns))
 

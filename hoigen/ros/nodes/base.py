@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, Generic, TypeVar
 
 import rclpy
+from rclpy.duration import Duration
 from rclpy.exceptions import NameValidationException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecyclePublisher, LifecycleState, TransitionCallbackReturn
@@ -29,6 +30,7 @@ from hoigen.sources.streams.pairing import origin_of
 
 C = TypeVar('C', bound=NodeOptions)
 READERS_POLL_S = 0.05
+ACK_S = 10.0
 
 
 class ManagedNode(LifecycleNode, Generic[C]):
@@ -87,6 +89,15 @@ class ManagedNode(LifecycleNode, Generic[C]):
         """Publish messages by topic name, from any thread; nothing is sent while the node is not active."""
         for name, message in messages.items():
             self._publishers_by_topic[name].publish(message)
+
+    def publish_before(self, topic: topics.Topic, message: Any) -> None:
+        """Publish a table that no later message may overtake: wait until its readers have it, but not for ever."""
+        self.publish({topic.name: message})
+        if not self.publisher(topic).wait_for_all_acked(Duration(seconds=ACK_S)):
+            self.get_logger().warning(
+                f'{topic.name}: expected its readers to acknowledge it in {ACK_S:g} s, got no answer from one; it may '
+                'refuse the frames that follow'
+            )
 
     def publisher(self, topic: topics.Topic) -> LifecyclePublisher[Any]:
         return self._publishers_by_topic[topic.name]

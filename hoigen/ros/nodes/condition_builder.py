@@ -1,4 +1,9 @@
-"""condition_builder: the meshes, camera, image and labels of an instant become its geometric conditions."""
+"""condition_builder: the meshes, camera, image and labels of an instant become its geometric conditions.
+
+Colours are taken from an episode's first image alone, yet every image is heard: each is held against the outlines of
+the meshes at its stamp (:mod:`hoigen.conditioning.source_check`), and an image that comes a frame late, or a source
+that goes wrong later than its first frame, shows in no other way where there is no depth.
+"""
 
 from __future__ import annotations
 

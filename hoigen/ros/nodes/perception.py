@@ -9,7 +9,6 @@ from typing import Any
 
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
-from rclpy.duration import Duration
 
 from hoigen.messages import decode
 from hoigen.messages.encode import FrameNames
@@ -29,7 +28,6 @@ PARTS = (topics.DEPTH, topics.CAMERA_INFO, topics.IMAGE)
 """What an instant may consist of."""
 
 POLL_S = 0.25
-ACK_S = 10.0
 
 Perceive = Callable[[Footage, str], Perceived]
 
@@ -156,8 +154,7 @@ class Perception(ManagedNode[PerceptionOptions]):
         episode, frames = self._episode(stretch), len(clip.labels)
         told = {'episode': episode, 'stamps_ns': stretch.stamps_ns}
         message = convert.ENCODER.provenance(replace(provenance, config=provenance.config | told))
-        self.publish({topics.CONDITION_PROVENANCE.name: message})
-        self.publisher(topics.CONDITION_PROVENANCE).wait_for_all_acked(Duration(seconds=ACK_S))
+        self.publish_before(topics.CONDITION_PROVENANCE, message)
         names = FrameNames(optical=stretch.instants[0][topics.IMAGE.name].header.frame_id)
         for row in range(frames):
             labels = replace(clip.labels[row], episode=episode, frame=row, last=row == frames - 1)

@@ -6,15 +6,12 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
-from rclpy.duration import Duration
-
 from hoigen.records import EpisodeStatus, MeshAsset, SceneFrame
 from hoigen.ros import convert, topics
 from hoigen.ros.nodes.base import ManagedNode, spin
 from hoigen.ros.options.sim_source import SimSourceOptions
 from hoigen.sources.mujoco import MujocoSource, first_stamp_ns
 
-ACK_S = 10.0
 POLL_S = 0.05
 
 
@@ -85,8 +82,7 @@ class SimSource(ManagedNode[SimSourceOptions]):
 
     def _send(self, index: int, episode: SceneEpisode) -> None:
         begin_ns = first_stamp_ns(index, self.config.frames, self.config.frame_rate)
-        self.publish({topics.MESH_ASSETS.name: convert.ENCODER.assets(episode.assets, begin_ns, index)})
-        self.publisher(topics.MESH_ASSETS).wait_for_all_acked(Duration(seconds=ACK_S))  # frames must not overtake it
+        self.publish_before(topics.MESH_ASSETS, convert.ENCODER.assets(episode.assets, begin_ns, index))
         begun_at = time.monotonic()
         for frame in episode.frames():
             rate = self.config.rate

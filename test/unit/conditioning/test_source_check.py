@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 import slips
 from slips import NAMED, Scene
-from synthetic_scene import moving_scene
+from synthetic_scene import camera_at, frame_of, moving_scene
 
 from hoigen.conditioning import ClipBuilder, ConditioningConfig, SourceMismatch, build_clip
-from hoigen.records import SceneFrame
+from hoigen.records import MeshAsset, SceneFrame
 
 FEW = ConditioningConfig(points=60, tracks=5)
 HINTS_ONLY = replace(FEW, min_agreement=0.0)
@@ -163,6 +163,32 @@ GOOD: dict[str, Callable[[Scene], Scene]] = {
     ),
     'small': lambda scene: moving_scene(5, 0.05, 60, 40),
 }
+
+
+def of_the_floor(frames: Sequence[SceneFrame], assets: Sequence[MeshAsset]) -> list[SceneFrame]:
+    """The frames with image and depth of the scene without hand and object."""
+    shown = [frame_of((assets[0],), {'floor': f.poses['floor']}, f.camera, n) for n, f in enumerate(frames)]
+    return [replace(f, rgb=s.rgb, depth_m=s.depth_m) for f, s in zip(frames, shown, strict=True)]
+
+
+def test_of_images_without_hand_and_object_no_slip_is_named(scene: Scene) -> None:
+    """Seen from here, a slip that hides both would explain the depth of the floor alone."""
+    assets, frames = scene
+    builder = ClipBuilder(assets, HINTS_ONLY)
+    for frame in of_the_floor([replace(f, camera=camera_at((0.87, 0.05, 0.47))) for f in frames], assets):
+        builder.add(frame)
+    assert builder.source_check.slip == ''
+    assert builder.source_check.shares['hand'] < 0.1
+    with pytest.raises(SourceMismatch, match='the images do not show these meshes'):
+        build_clip(assets, of_the_floor(frames, assets), FEW)
+
+
+def test_an_episode_that_begins_and_ends_out_of_view_names_no_slip(scene: Scene) -> None:
+    assets, frames = scene
+    away = np.array([[0, 0, 0, 0], [0, 0, 0, 3.0], [0, 0, 0, 0], [0, 0, 0, 0]])
+    aside = [replace(f, poses={k: T + away * (k != 'floor') for k, T in f.poses.items()}) for f in frames]
+    check = followed((assets, of_the_floor(aside, assets))).source_check
+    assert (check.slip, check.warning()) == ('', '')
 
 
 @pytest.mark.parametrize('name', GOOD)
