@@ -66,6 +66,8 @@ def look_of(episode: SimulatedEpisode, number: int) -> Look:
     e = episode
     draws = Draws(e.config.split, e.seed, e.index, e.attempt + 1, number)
     scene = build_scene(e.scene.thing, draws, texture_size(e.config))
+    for places in ('body_pos', 'body_quat'):  # a chest stands where its task put it
+        getattr(scene.model, places)[:] = getattr(e.scene.model, places)
     sentence = e.plan.sentence.replace(f'{e.scene.colour} {e.scene.thing.noun}', f'{scene.colour} {scene.thing.noun}')
     warm = draws.free(-0.06, 0.06) * np.array([1.0, 0.0, -1.0])
     return Look(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from simulated_scene import Simulated
+from simulated_scene import Simulated, simulate
 
 from hoigen.models.look_words import PARTS, colours_of
 from hoigen.records import SceneFrame
@@ -60,3 +60,12 @@ def test_the_prompt_names_the_colour_of_every_part(
         assert tuple(colours_of(look.prompt)) == PARTS
         assert colours_of(look.prompt)['object'] == look.episode.scene.colour
         assert look.episode.scene.colour in look.episode.plan.sentence
+
+
+def test_a_chest_stands_where_its_task_put_it() -> None:
+    """It is no free body: its place is the scene's, not the motion's."""
+    episode = simulate(4, frames=4, rate_hz=2.0, shape='chest').episode
+    own, other = (next(look_of(episode, number).frames()).poses for number in (0, 1))
+    assert own['object_base'][:2, 3].any()
+    for name, pose in own.items():
+        np.testing.assert_array_equal(other[name], pose)
