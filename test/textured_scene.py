@@ -17,7 +17,7 @@ from hoigen.geometry.meshes import mesh_table
 from hoigen.geometry.raster import rasterise
 from hoigen.geometry.transforms import apply, invert, look_at, rigid
 from hoigen.perception.records import Geometry, Segmentation
-from hoigen.perception.tracking.lift_confidence import depth_confidence
+from hoigen.perception.tracking.odometry import depth_confidence
 from hoigen.records import Camera, Footage
 
 WIDTH, HEIGHT = 240, 160

@@ -16,8 +16,7 @@ from hoigen.models.hub import MissingWeights, entry, weights_of
 from hoigen.perception import choices
 from hoigen.perception.clip import build_recorded_clip
 from hoigen.perception.flow import measure_flow
-from hoigen.perception.masks.boxes import find_boxes
-from hoigen.perception.masks.segment import segment
+from hoigen.perception.masks.segment import find_boxes, segment
 from hoigen.perception.notes import notes_on
 from hoigen.perception.records import Boxes, Flow, Geometry, PerceptionError, Segmentation, Tracks
 from hoigen.perception.tracking.odometry import measured_geometry

@@ -11,7 +11,7 @@ TWO_KERNELS = """
 import numpy as np
 from hoigen.geometry.surface import spread
 spread(np.eye(3), 2)
-from hoigen.perception.tracking.lift_confidence import depth_confidence
+from hoigen.perception.tracking.odometry import depth_confidence
 depth_confidence(np.ones((4, 4)))
 """
 

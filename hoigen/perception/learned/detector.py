@@ -30,8 +30,8 @@ def load_detector(name: str, device: str = 'auto') -> Detector:
 def detect(footage: Footage, detector: Detector, motion: Boxes | None = None) -> Boxes:
     """Hands and the objects that they handle, each with a number for the whole footage and NaN where not detected.
 
-    motion: what moves (:func:`hoigen.perception.masks.boxes.find_boxes`); its instances that the detector did not find
-    come after those that it found, for a detector knows neither every object nor, if trained on COCO, a hand as such.
+    motion: what moves (:func:`~hoigen.perception.masks.segment.find_boxes`); what of it the detector did not find
+    comes after what it found, for a detector knows neither every object nor, if trained on COCO, a hand as such.
     """
     tracks = [
         track

@@ -10,7 +10,7 @@ from hoigen.geometry.transforms import angle_between
 from hoigen.perception.notes import spans
 from hoigen.perception.records import Geometry
 from hoigen.perception.report.look import instances
-from hoigen.perception.tracking.tracks_check import scene_reprojection_px
+from hoigen.perception.tracking.tracks import scene_reprojection_px
 
 if TYPE_CHECKING:
     from hoigen.perception.perceive import Perceived

@@ -6,13 +6,14 @@ import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from hoigen.messages.decode import EncodingError, MessageError, rgb
 from hoigen.sources.recording.bag_camera import Lens, calibration_of, lens_of, same_camera
 from hoigen.sources.recording.bag_depth import depth_values_of
 from hoigen.sources.recording.bag_files import Hole
-from hoigen.sources.recording.bag_messages import rgb_of
 from hoigen.sources.recording.bag_order import Clock, Ordered, Stream
 from hoigen.sources.recording.bag_storage import Bag
 from hoigen.sources.recording.bag_topics import (
@@ -31,10 +32,22 @@ from hoigen.sources.recording.bag_video import PacketDecoder
 from hoigen.sources.recording.calibration import Calibration, read_calibration
 from hoigen.sources.recording.depth import INTEGER_M, DepthUnit
 from hoigen.sources.recording.instants import NS, Faults, Instant, Span
-from hoigen.sources.recording.options import Damaged, RecordingError, RecordingOptions
+from hoigen.sources.recording.options import Damaged, NotRead, RecordingError, RecordingOptions
 from hoigen.sources.recording.pairing import SegmentPairing
+from hoigen.sources.recording.stills import read_picture
 
-__all__ = ['BagSource', 'open_bag']
+
+def rgb_of(message: Any, topic: str, pixels: int) -> np.ndarray:
+    """[H,W,3] uint8 of an Image in an encoding of ``hoigen.messages``, or of a CompressedImage (JPEG, PNG)."""
+    if hasattr(message, 'format'):
+        return read_picture(bytes(message.data), topic, pixels)
+    try:
+        return rgb(message, topic)
+    except EncodingError as error:
+        raise NotRead(str(error)) from None
+    except MessageError as error:
+        raise Damaged(str(error)) from None
+
 
 UNIT = re.compile(r'depth_units/value$', re.IGNORECASE)
 """Where RealSense's viewer writes the metres for each step of depth."""

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hoigen.editing.arrays import opened
 from hoigen.editing.conditions import as_signed, depth_picture, flat
-from hoigen.editing.data.reading import Rows, bytes_of
+from hoigen.editing.data.records import Rows, bytes_of
 from hoigen.editing.synthesis import GREY, TOLERANCE
 from hoigen.geometry.orientation import Orientation, rotation_of
 from hoigen.learning.checkpoint import TrainingError

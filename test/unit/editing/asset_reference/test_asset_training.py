@@ -14,9 +14,8 @@ from hoigen.editing.asset_reference.pose import find_pose
 from hoigen.editing.asset_reference.training import stages
 from hoigen.editing.asset_reference.training.examples import AssetExamples
 from hoigen.editing.asset_reference.training.objective import AssetObjective
-from hoigen.editing.asset_reference.training.refining import AssetRefinerObjective
 from hoigen.editing.asset_reference.training.scenes import ScenesConfig, make_scenes, simulate_assets
-from hoigen.editing.asset_reference.training.start import start_from
+from hoigen.editing.asset_reference.training.stages import AssetRefinerObjective, start_from
 from hoigen.editing.flux.configuration import EditConfig, ModelError
 from hoigen.editing.flux_insertion.loading import build_parts as build_insertion
 from hoigen.editing.flux_insertion.options import RefinerLoss

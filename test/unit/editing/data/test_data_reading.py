@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hoigen.editing.data.reading import Rows, bytes_of
-from hoigen.editing.data.records import DataError, write_scene
+from hoigen.editing.data.records import DataError, Rows, bytes_of, write_scene
 
 
 @pytest.fixture

@@ -9,9 +9,8 @@ from diffusers import FluxTransformer2DModel
 from published_flux import TRANSFORMER, WIDTH, write_uno
 
 from hoigen.editing.flux.configuration import read_config
-from hoigen.editing.flux_insertion.ids import reference_ids
 from hoigen.editing.flux_insertion.lora import adapt, adapter, assign_adapter, blank_uno, from_uno, rank_of
-from hoigen.editing.flux_insertion.model import sequence_ids
+from hoigen.editing.flux_insertion.model import reference_ids, sequence_ids
 from hoigen.models.hub import ModelError
 
 PICTURE, REFERENCES = (4, 6), [(2, 3), (3, 2)]

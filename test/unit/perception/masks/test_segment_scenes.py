@@ -12,8 +12,7 @@ import pytest
 from hoigen.conventions import HAND, OBJECT, ROLE_CODE
 from hoigen.geometry.transforms import rigid
 from hoigen.perception.flow import measure_flow
-from hoigen.perception.masks.boxes import find_boxes
-from hoigen.perception.masks.segment import segment
+from hoigen.perception.masks.segment import find_boxes, segment
 from hoigen.perception.records import Geometry, PerceptionError, Segmentation
 from hoigen.records import Camera, Footage
 

@@ -11,8 +11,7 @@ from textured_scene import Scene, textured_scene
 from hoigen.geometry.transforms import invert
 from hoigen.perception.flow import measure_flow
 from hoigen.perception.records import Flow, Geometry, PerceptionError
-from hoigen.perception.tracking.lift_confidence import depth_confidence
-from hoigen.perception.tracking.odometry import measured_geometry
+from hoigen.perception.tracking.odometry import depth_confidence, measured_geometry
 from hoigen.perception.tracking.rigid import fit_pose, rotation_of
 from hoigen.records import Camera, Footage
 

@@ -18,8 +18,7 @@ from hoigen.perception.tracking.lift_holes import fill_holes
 from hoigen.perception.tracking.lift_local import carry_hidden
 from hoigen.perception.tracking.odometry import measured_geometry
 from hoigen.perception.tracking.rigid_object import follow_object
-from hoigen.perception.tracking.tracks import FollowConfig, follow
-from hoigen.perception.tracking.tracks_check import found_again, scene_reprojection_px
+from hoigen.perception.tracking.tracks import FollowConfig, follow, found_again, scene_reprojection_px
 
 POINTS = FollowConfig(points=1500)
 

@@ -13,8 +13,8 @@ import pytest
 from recording_files import BagFile, Read, read_here
 
 from hoigen.messages import decode
+from hoigen.sources.recording.bag import rgb_of
 from hoigen.sources.recording.bag_depth import depth_values_of, rvl_values
-from hoigen.sources.recording.bag_messages import rgb_of
 from hoigen.sources.recording.options import Damaged, NotRead
 
 SIZE = (16, 12)
