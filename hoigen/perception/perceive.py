@@ -16,6 +16,7 @@ from hoigen.models.hub import MissingWeights, entry, weights_of
 from hoigen.perception import choices
 from hoigen.perception.clip import build_recorded_clip
 from hoigen.perception.flow import measure_flow
+from hoigen.perception.learned.detector import detect, load_detector
 from hoigen.perception.masks.segment import find_boxes, segment
 from hoigen.perception.notes import notes_on
 from hoigen.perception.records import Boxes, Flow, Geometry, PerceptionError, Segmentation, Tracks
@@ -92,8 +93,12 @@ class Perceiver:
 
     def __init__(self, config: PerceptionConfig) -> None:
         self._config = config
-        self._sam = _load_sam(config) if _uses(config.masks, 'sam2', config.sam) else None
-        self._detector = _load_detector(config.boxes) if self._sam is not None and config.boxes != 'motion' else None
+        self._sam = self._detector = None
+        if _uses(config.masks, 'sam2', config.sam):
+            from hoigen.models.sam2 import load_sam  # torch: only with these weights
+
+            self._sam = load_sam(config.sam)
+            self._detector = None if config.boxes == 'motion' else load_detector(config.boxes)
         self._has_vggt = _uses(config.geometry, 'vggt', config.vggt)
         self._refusal = '' if self._has_vggt else _refusal(config)
         if config.geometry == 'vggt' or config.tracker == 'vggt':
@@ -154,7 +159,6 @@ class Perceiver:
         boxes = find_boxes(moving)
         if self._sam is None:
             return boxes, moving
-        from hoigen.perception.learned.detector import detect
         from hoigen.perception.learned.sam import segment_with_sam
 
         if self._detector is not None:
@@ -184,18 +188,6 @@ class Perceiver:
             versions_of(PACKAGES),
             {name: _licence(name) for name in used},
         )
-
-
-def _load_sam(config: PerceptionConfig) -> Any:
-    from hoigen.models.sam2 import load_sam  # torch: only with these weights
-
-    return load_sam(config.sam)
-
-
-def _load_detector(name: str) -> Any:
-    from hoigen.perception.learned.detector import load_detector
-
-    return load_detector(name)
 
 
 def _uses(chosen: str, name: str, weights: str) -> bool:

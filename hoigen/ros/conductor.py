@@ -53,7 +53,6 @@ class Progress:
     skipped: int
     reason: str
     fault: str
-    streamed: int
     bag: str
     episode: int
     step: int
@@ -155,7 +154,6 @@ class Conductor:
             recorded=count[EpisodeState.RECORDED],
             rejected=count[EpisodeState.REJECTED],
             not_admitted=count[EpisodeState.SKIPPED],
-            streamed=int(source.get('episodes', 0)),
             bag=bags[-1] if bags else '',
             episode=int(maker.get('episode', 0)),
             step=int(maker.get('step', 0)),

@@ -72,7 +72,7 @@ class BagSource:
         self._info = info_topic(topics, self._image, bag.first)
         self._first_info = None if self._info is None else bag.first(self._info)
         self._lens, self.calibration = self._camera()
-        self._depth = depth_topic(seen, topics, self._image, options.depth, self._depth_fault)
+        self._depth = depth_topic(seen, self._image, options.depth, self._depth_fault)
         if self._depth is not None and self.calibration is None:
             raise RecordingError(
                 f'expected a camera_info with K for {self._image.name}, whose depth is there, got '

@@ -121,9 +121,7 @@ def image_topic(seen: Collection[Seen], topics: Collection[Topic], named: str) -
     return _only('image', best, seen)
 
 
-def depth_topic(
-    seen: Collection[Seen], topics: Collection[Topic], image: Seen, named: str, fault: Callable[[Seen], str]
-) -> Seen | None:
+def depth_topic(seen: Collection[Seen], image: Seen, named: str, fault: Callable[[Seen], str]) -> Seen | None:
     """The depth of those images; ``fault`` says why a depth map's pixels are not theirs, '' where they are."""
     if named == NO_DEPTH:
         return None
