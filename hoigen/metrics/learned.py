@@ -14,17 +14,21 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from hoigen.metrics.distribution import Distribution, frechet_distance, kernel_distance
-from hoigen.metrics.inception import Inception
-from hoigen.metrics.lpips import Lpips
 from hoigen.metrics.measures import FULL, HAND_OBJECT
 from hoigen.metrics.options import LearnedConfig
-from hoigen.metrics.weights import WeightsError, load_network, pretrained, read_tensors
+from hoigen.models.hub import ModelError
+from hoigen.models.hub.pretrained import pretrained
+from hoigen.models.hub.published import read_tensors
+from hoigen.models.inception import Inception
+from hoigen.models.lpips import Lpips
+from hoigen.models.tensors import load_network
 from hoigen.provenance import sha256_of
 
 Features = Callable[[np.ndarray], Tensor]
@@ -54,7 +58,7 @@ class LearnedMeasures:
             if not (path.is_dir() if name in FOLDERS else path.is_file())
         ]
         if missing:
-            raise WeightsError('; '.join(missing))
+            raise ModelError('; '.join(missing))
         self._lpips = load_network(Lpips(), read_tensors(given['lpips']), given['lpips']) if 'lpips' in given else None
         self._networks = {name: NETWORKS[name](path) for name, path in given.items() if name in NETWORKS}
         self.weights = {
@@ -116,7 +120,7 @@ def clip_features(folder: Path) -> Callable[[Iterable[np.ndarray]], Tensor]:
     """Frames through CLIP's picture encoder, projected."""
     from transformers import CLIPImageProcessorPil, CLIPVisionModelWithProjection
 
-    network, prepare = pretrained(folder, CLIPVisionModelWithProjection, CLIPImageProcessorPil)
+    network, prepare = _with_processor(folder, CLIPVisionModelWithProjection, CLIPImageProcessorPil)
     return lambda frames: network(**prepare(list(frames), return_tensors='pt')).image_embeds
 
 
@@ -124,13 +128,22 @@ def videomae_features(folder: Path) -> Features:
     """A video, thinned to the network's number of frames, through VideoMAE: the mean of its last tokens."""
     from transformers import VideoMAEImageProcessorPil, VideoMAEModel
 
-    network, prepare = pretrained(folder, VideoMAEModel, VideoMAEImageProcessorPil)
+    network, prepare = _with_processor(folder, VideoMAEModel, VideoMAEImageProcessorPil)
 
     def features(frames: np.ndarray) -> Tensor:
         chosen = np.linspace(0, len(frames) - 1, network.config.num_frames).round().astype(int)
         return network(**prepare(list(frames[chosen]), return_tensors='pt')).last_hidden_state.mean(1)
 
     return features
+
+
+def _with_processor(folder: Path, network: Any, processor: Any) -> tuple[Any, Any]:
+    """A network of transformers and its image processor from a local folder."""
+    wanted = ('config.json', 'model.safetensors', 'preprocessor_config.json')
+    absent = [name for name in wanted if not (folder / name).is_file()]
+    if absent:
+        raise ModelError(f'{folder}: expected {list(wanted)}, missing {absent}')
+    return pretrained(network, folder, whole=False), processor.from_pretrained(folder, local_files_only=True)
 
 
 def _pictures(frames: np.ndarray) -> Tensor:

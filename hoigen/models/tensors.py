@@ -1,8 +1,9 @@
-"""Weights of our own models: float16 in safetensors files, strictly loaded."""
+"""Tensors into networks and out of them, strictly: our own models' are float16 in safetensors files."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
@@ -10,8 +11,6 @@ from torch import Tensor, nn
 
 from hoigen.models.hub.published import ModelError, read_tensors, refuse_misfits
 from hoigen.whole_files import whole_file
-
-__all__ = ['load_strictly', 'save', 'save_tensors']
 
 
 def save(module: nn.Module, path: Path) -> None:
@@ -41,3 +40,18 @@ def load_strictly(module: nn.Module, path: Path) -> None:
     if wrong:
         raise ModelError(f'{path}: expected finite values, got others in {len(wrong)} tensors: {wrong[:10]}')
     module.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
+
+
+def load_network(
+    network: nn.Module, tensors: dict[str, Tensor], path: Path, unused: tuple[str, ...] = ('classifier.',)
+) -> Any:
+    """A public network with these tensors of a file, in evaluation mode; every one must fit, but for prefixes that it
+    has no use for."""
+    own, given = (
+        {name: value for name, value in held.items() if not name.endswith('num_batches_tracked')}
+        for held in (network.state_dict(), {k: v for k, v in tensors.items() if not k.startswith(unused)})
+    )
+    want, got = ({name: tuple(value.shape) for name, value in held.items()} for held in (own, given))
+    refuse_misfits(f'{path}, {type(network).__name__}', want, got)
+    network.load_state_dict(given, strict=False)
+    return network.eval().requires_grad_(False)

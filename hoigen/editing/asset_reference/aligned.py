@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 
 from hoigen.geometry.shading import draw
-from hoigen.metrics.lpips import Lpips
-from hoigen.metrics.weights import load_network, read_tensors
+from hoigen.models.hub.published import read_tensors
+from hoigen.models.lpips import Lpips
+from hoigen.models.tensors import load_network
 from hoigen.records import Camera, MeshAsset
 
 __all__ = ['Alignment', 'AlignmentLimits', 'alignment']
@@ -96,6 +97,6 @@ def _piece(picture: np.ndarray, where: np.ndarray) -> np.ndarray:
 
 
 def perceptual(weights: Path) -> Distance:
-    """LPIPS with AlexNet's published weights (alexnet-owt-7be5be79.pth); WeightsError where they are not those."""
+    """LPIPS with AlexNet's published weights (alexnet-owt-7be5be79.pth); ModelError where they are not those."""
     network = load_network(Lpips(), read_tensors(weights), weights)
     return lambda a, b: float(network(a[None], b[None])[0])

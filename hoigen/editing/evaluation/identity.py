@@ -10,8 +10,7 @@ import torch
 
 from hoigen.editing.evaluation.options import IdentityConfig
 from hoigen.metrics.learned import clip_features
-from hoigen.metrics.weights import WeightsError
-from hoigen.models.hub import weights_of
+from hoigen.models.hub import ModelError, weights_of
 from hoigen.provenance import sha256_of
 
 __all__ = ['Identity', 'cut_out']
@@ -35,7 +34,7 @@ class Identity:
             self.weights['DINO'] = sha256_of(weights_of(config.dino) / 'model.safetensors')
         if config.clip is not None:
             if not config.clip.is_dir():
-                raise WeightsError(f'clip: expected a folder of weights, found none at {config.clip}')
+                raise ModelError(f'clip: expected a folder of weights, found none at {config.clip}')
             self._networks['CLIP'] = clip_features(config.clip)
             self.weights['CLIP'] = sha256_of(config.clip / 'model.safetensors')
 

@@ -8,11 +8,10 @@ from typing import Any
 
 import torch
 from safetensors.torch import save_file
-from torch import Tensor
 
 from hoigen.models.hub.catalogue import Entry, ModelError
 from hoigen.models.hub.pretrained import pretrained
-from hoigen.models.hub.published import read_checkpoint, read_files, refuse_misfits
+from hoigen.models.hub.published import read_checkpoint, read_files, read_tensors, refuse_misfits
 from hoigen.models.hub.store import Source
 from hoigen.whole_files import whole_file
 
@@ -23,17 +22,9 @@ CONVERTED = 'model.safetensors'
 def convert_pickles(folder: Path) -> None:
     """Make safetensors of a ``.pt`` or ``.pth`` file that holds nothing but tensors by name, and remove it."""
     for file in sorted([*folder.rglob('*.pt'), *folder.rglob('*.pth')]):
-        try:
-            tensors = torch.load(file, map_location='cpu', weights_only=True, mmap=True)
-        except Exception as error:  # the format is a zip of a pickle: a damaged one fails in many ways
-            raise ModelError(
-                f'{file}: expected tensors by name, got a file that is not: {str(error).splitlines()[0]}'
-            ) from error
-        if not isinstance(tensors, dict) or not all(isinstance(t, Tensor) for t in tensors.values()):
-            raise ModelError(f'{file}: expected tensors by name, got {type(tensors).__name__} of something else')
         made = file.with_name(CONVERTED) if file.suffix == '.pt' else file.with_suffix('.safetensors')
         with whole_file(made) as whole:
-            save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, whole)
+            save_file({name: tensor.contiguous() for name, tensor in read_tensors(file).items()}, whole)
         file.unlink()
 
 

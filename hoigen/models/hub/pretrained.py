@@ -10,8 +10,10 @@ from safetensors import SafetensorError
 from hoigen.models.hub.catalogue import ModelError
 
 
-def pretrained(made: Any, folder: Path, **options: Any) -> Any:
+def pretrained(made: Any, folder: Path, *, whole: bool = True, **options: Any) -> Any:
     """``made.from_pretrained`` of safetensors in ``folder``, in evaluation mode; ModelError names every misfit.
+
+    whole: the folder holds this model alone, no larger one that it is a part of.
 
     transformers renames old keys while it loads, and draws what is missing at random: only what it reports then counts.
     """
@@ -36,7 +38,7 @@ def pretrained(made: Any, folder: Path, **options: Any) -> Any:
         logging.set_verbosity(level)
     faults = [
         f'{kind.removesuffix("_keys")} {key}'
-        for kind in ('missing_keys', 'unexpected_keys', 'mismatched_keys')
+        for kind in ('missing_keys', 'mismatched_keys', *(('unexpected_keys',) if whole else ()))
         for key in sorted(map(str, report[kind]))
     ]
     if faults:

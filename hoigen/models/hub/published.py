@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import is_zipfile
 
 import rich.progress
 from rich.console import Console
@@ -81,13 +82,23 @@ def read_json(file: Path) -> dict[str, Any]:
 
 
 def read_tensors(file: Path) -> dict[str, torch.Tensor]:
-    """All tensors of a safetensors file by name, on the CPU; ModelError names one that is damaged."""
-    from safetensors.torch import load_file  # torch takes seconds: not for --help
+    """All tensors by name, on the CPU, of a safetensors file or of a pickle that holds nothing else and whose code is
+    not run; ModelError names a file that is damaged or another."""
+    import torch  # takes seconds: not for --help
+    from safetensors.torch import load_file
 
     try:
-        return load_file(file)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise ModelError(f'{file}: expected a safetensors file, got: {error}') from error
+        tensors = (
+            load_file(file)
+            if file.suffix == '.safetensors'
+            else torch.load(file, map_location='cpu', weights_only=True, mmap=is_zipfile(file))
+        )
+    except Exception as error:  # the format of .pt is a zip of a pickle: a damaged one fails in many ways
+        what = 'a safetensors file' if file.suffix == '.safetensors' else 'tensors by name'
+        raise ModelError(f'{file}: expected {what}, got: {str(error).splitlines()[0]}') from error
+    if not isinstance(tensors, dict) or not all(isinstance(value, torch.Tensor) for value in tensors.values()):
+        raise ModelError(f'{file}: expected tensors by name, got {type(tensors).__name__} of something else')
+    return tensors
 
 
 def read_files(files: Iterable[Path]) -> Checkpoint:

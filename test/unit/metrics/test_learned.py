@@ -16,11 +16,13 @@ from transformers import (
     VideoMAEModel,
 )
 
-from hoigen.metrics.inception import Inception
 from hoigen.metrics.learned import LearnedMeasures
-from hoigen.metrics.lpips import Lpips
 from hoigen.metrics.options import LearnedConfig
-from hoigen.metrics.weights import WeightsError, load_network, read_tensors
+from hoigen.models.hub import ModelError
+from hoigen.models.hub.published import read_tensors
+from hoigen.models.inception import Inception
+from hoigen.models.lpips import Lpips
+from hoigen.models.tensors import load_network
 from hoigen.provenance import sha256_of
 
 TRANSFORMER = {
@@ -160,7 +162,7 @@ def test_nothing_given_is_nothing_measured(video, mask):
 
 
 def test_missing_weights_are_all_named(tmp_path):
-    with pytest.raises(WeightsError, match=r'learned.lpips: expected a file .*; learned.clip: expected a folder'):
+    with pytest.raises(ModelError, match=r'learned.lpips: expected a file .*; learned.clip: expected a folder'):
         LearnedMeasures(LearnedConfig(lpips=tmp_path / 'none.pth', clip=tmp_path / 'none'))
 
 
@@ -174,7 +176,7 @@ class Code:
 def test_a_file_that_carries_code_is_refused_and_not_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     torch.save({'features.0.weight': Code()}, tmp_path / 'alexnet.pth')
-    with pytest.raises(WeightsError, match='expected a file of plain tensors'):
+    with pytest.raises(ModelError, match='expected tensors by name'):
         LearnedMeasures(LearnedConfig(lpips=tmp_path / 'alexnet.pth'))
     assert not (tmp_path / 'run_by_the_pickle').exists()
 
@@ -184,19 +186,19 @@ def test_torchscript_and_whole_models_are_refused(tmp_path):
     torch.save([torch.zeros(2)], tmp_path / 'list.pth')
     (tmp_path / 'broken.safetensors').write_bytes(b'no tensors')
     for name in ('script.pth', 'list.pth', 'broken.safetensors'):
-        with pytest.raises(WeightsError, match=f'{name}: expected'):
+        with pytest.raises(ModelError, match=f'{name}: expected'):
             read_tensors(tmp_path / name)
 
 
 def test_weights_of_another_network_are_refused(alexnet, clip, tmp_path):
     """Neither a wrong file nor a folder with a tensor missing may be filled up with untrained values."""
-    with pytest.raises(WeightsError, match=r'alexnet.pth: \d+ tensors do not fit Inception, the first: \['):
+    with pytest.raises(ModelError, match=r'alexnet.pth, Inception: \d+ keys do not fit this model, the first: \['):
         LearnedMeasures(LearnedConfig(fid=alexnet))
     tensors = load_file(clip / 'model.safetensors')
     del tensors['visual_projection.weight']
     save_file(tensors, clip / 'model.safetensors', {'format': 'pt'})
-    with pytest.raises(WeightsError, match=r"missing \['visual_projection.weight'\]"):
+    with pytest.raises(ModelError, match=r"\['missing visual_projection.weight'\]"):
         LearnedMeasures(LearnedConfig(clip=clip))
     (clip / 'preprocessor_config.json').unlink()
-    with pytest.raises(WeightsError, match=r"missing \['preprocessor_config.json'\]"):
+    with pytest.raises(ModelError, match=r"missing \['preprocessor_config.json'\]"):
         LearnedMeasures(LearnedConfig(clip=clip))

@@ -11,8 +11,8 @@ from hoigen.editing.views import view_of
 from hoigen.geometry.orientation import Orientation
 from hoigen.geometry.shading import draw
 from hoigen.geometry.transforms import rigid
-from hoigen.metrics.lpips import Lpips
-from hoigen.metrics.weights import WeightsError
+from hoigen.models.hub import ModelError
+from hoigen.models.lpips import Lpips
 from hoigen.records import Camera
 
 K = np.array([[80.0, 0, 31.5], [0, 80.0, 31.5], [0, 0, 1]])
@@ -86,5 +86,5 @@ def test_the_perceptual_distance_tells_a_look_from_another(tmp_path):
     assert alignment(view.rgb, view.mask, BLOCK, POSE, CAMERA, distance).lpips == 0
     assert alignment(dark, view.mask, BLOCK, POSE, CAMERA, distance).lpips > 0
     save_file({'features.0.bias': torch.zeros(3)}, tmp_path / 'other.safetensors')
-    with pytest.raises(WeightsError, match='do not fit Lpips'):
+    with pytest.raises(ModelError, match=r'Lpips: .* do not fit'):
         perceptual(tmp_path / 'other.safetensors')

@@ -16,7 +16,6 @@ from transformers.models.bit.image_processing_pil_bit import BitImageProcessorPi
 
 from hoigen.editing.evaluation.identity import Identity, cut_out
 from hoigen.editing.evaluation.options import IdentityConfig
-from hoigen.metrics.weights import WeightsError
 from hoigen.models.hub import ModelError
 from hoigen.provenance import sha256_of
 
@@ -80,7 +79,7 @@ def test_weights_are_told_and_those_not_given_left_out(networks, picture, mask) 
 
 
 def test_missing_weights_and_an_empty_mask_are_refused(tmp_path, picture, mask) -> None:
-    with pytest.raises(WeightsError, match='clip: expected a folder of weights, found none at'):
+    with pytest.raises(ModelError, match='clip: expected a folder of weights, found none at'):
         Identity(IdentityConfig(clip=tmp_path / 'none'))
     with pytest.raises(ModelError, match='none'):
         Identity(IdentityConfig(dino=str(tmp_path / 'none')))

@@ -13,7 +13,7 @@ import torch
 import torchmetrics.functional.image as library
 from torch import Tensor, nn
 
-from hoigen.metrics.weights import read_tensors
+from hoigen.models.hub.published import read_tensors
 
 TAPS = (1, 4, 7, 9, 11)
 """Layers whose activations are compared: each ReLU."""
