@@ -12,22 +12,17 @@ from torch import Tensor, nn
 from hoigen.editing.asset_reference.lora import DOMAIN, RANK, REFERENCE, adapt, from_released
 from hoigen.editing.asset_reference.model import AssetTransformer, switcher
 from hoigen.editing.flux.configuration import EditConfig, ModelError
+from hoigen.editing.flux.published import load_autoencoder, load_text, load_transformer, sources, weight_files
 from hoigen.editing.flux_insertion.lora import refuse_infinite
-from hoigen.models.configuration import parts_of
 from hoigen.models.flux import PublishedAutoencoder
 from hoigen.models.hub.published import (
-    assign,
     fingerprint,
-    read_checkpoint,
     read_tensors,
     refuse_misfits,
     refuse_other_config,
 )
-from hoigen.models.hub.store import Source
 from hoigen.models.placement import place, quantise
 from hoigen.models.text import CaptionEncoder
-
-__all__ = ['RELEASED', 'blank_adapter', 'blank_switcher', 'give_released', 'load_published']
 
 RELEASED = {
     REFERENCE: 'default.safetensors',
@@ -47,51 +42,27 @@ def load_published(config: EditConfig) -> tuple[AssetTransformer, PublishedAutoe
             f"model {config.name}: expected memory.offload none or model, got group, which this model's "
             'pass by branches cannot use'
         )
-    base, lora = (Source(str(name), config.licence) for name in (config.base, config.lora))
-    folders = {source: _folder(source) for source in (base, lora)}
-    home = folders[lora]
-    faults = [str(found) for found in folders.values() if isinstance(found, ModelError)]
-    faults += [
-        str(lora.missing(f'no {name} in {home}'))
-        for name in RELEASED.values()
-        if isinstance(home, Path) and not (home / name).is_file()
-    ]
-    if faults:
-        raise ModelError('; '.join(faults))
+    base, lora = sources(config)
+    absent = [name for name in RELEASED.values() if not (lora.folder() / name).is_file()]
+    if absent:
+        raise lora.missing(f'no {", ".join(absent)} in {lora.folder()}')
     for part, want in (('transformer', config.transformer), ('vae', config.autoencoder)):
         refuse_other_config(want, base.folder() / part / 'config.json', base)
     memory = config.memory
-    asset = _asset(config, base, lora.folder())
-    with parts_of(config.name), init_empty_weights(include_buffers=False):
-        autoencoder = PublishedAutoencoder(**config.autoencoder)
-    assign(autoencoder, read_checkpoint(base.folder() / 'vae', base), memory.dtype(), memory.loading_device())
-    files = [
-        path
-        for part in ('transformer', 'vae', 'text_encoder', 'text_encoder_2')
-        for path in read_checkpoint(base.folder() / part, base).files
-    ]
-    hashes = {f'{base.label()}/{path.relative_to(base.folder())}': fingerprint(path) for path in files}
-    hashes |= {f'{lora.label()}/{name}': fingerprint(lora.folder() / name) for name in RELEASED.values()}
+    asset = _asset(config, lora.folder())
+    autoencoder = load_autoencoder(config)
+    files = weight_files(base) | {f'{lora.label()}/{name}': lora.folder() / name for name in RELEASED.values()}
+    hashes = {name: fingerprint(path) for name, path in files.items()}
     if memory.weights == 'int8':
         quantise(asset.transformer)
-    place(asset, autoencoder.eval(), memory)
-    text = CaptionEncoder(base.folder(), int(config.text_length or 0), memory)
-    return asset.eval(), autoencoder, text, hashes
+    place(asset, autoencoder, memory)
+    return asset.eval(), autoencoder, load_text(config), hashes
 
 
-def _folder(source: Source) -> Path | ModelError:
-    try:
-        return source.folder()
-    except ModelError as error:
-        return error
-
-
-def _asset(config: EditConfig, base: Source, released: Path) -> AssetTransformer:
+def _asset(config: EditConfig, released: Path) -> AssetTransformer:
     """FLUX with the released adapters and domain switcher, all in the type that ``memory`` says."""
     dtype, device = config.memory.dtype(), config.memory.loading_device()
-    with parts_of(config.name), init_empty_weights(include_buffers=False):
-        transformer = FluxTransformer2DModel(**config.transformer)
-    assign(transformer, read_checkpoint(base.folder() / 'transformer', base), dtype, device)
+    transformer = load_transformer(config)
     with init_empty_weights(include_buffers=False):
         asset = AssetTransformer(transformer, RANK)
     give_released(asset, released, dtype, device)

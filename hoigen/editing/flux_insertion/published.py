@@ -9,19 +9,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from accelerate import init_empty_weights
-from diffusers import FluxTransformer2DModel
 from safetensors.torch import save_file
 from torch import Tensor
 
 from hoigen.editing.flux.configuration import EditConfig, ModelError
+from hoigen.editing.flux.published import load_autoencoder, load_text, load_transformer, sources, weight_files
 from hoigen.editing.flux_insertion.lora import adapt, adapter, assign_adapter, from_uno, rank_of, refuse_infinite
 from hoigen.editing.flux_insertion.memory import needs, refuse_too_little
 from hoigen.editing.flux_insertion.model import InsertionTransformer
-from hoigen.models.configuration import parts_of
 from hoigen.models.flux import PublishedAutoencoder
 from hoigen.models.hub.published import (
-    assign,
     fingerprint,
     read_checkpoint,
     read_files,
@@ -33,8 +30,6 @@ from hoigen.models.hub.store import Source
 from hoigen.models.placement import place
 from hoigen.models.text import CaptionEncoder
 from hoigen.whole_files import whole_file
-
-__all__ = ['TRAINED', 'load_autoencoder', 'load_published', 'load_text', 'save_trained', 'start_from', 'trained']
 
 TRAINED = 'trained.safetensors'
 """What training leaves of a model with a published backbone: all that is not the backbone's."""
@@ -49,12 +44,8 @@ def load_published(
     ModelError where any are missing, do not fit or need more memory than there is; nothing is read before all of that
     is known, but the sizes.
     """
-    base, lora = _sources(config)
-    files = {
-        f'{base.label()}/{path.relative_to(base.folder())}': path
-        for part in _parts(config)
-        for path in read_checkpoint(base.folder() / part, base).files
-    }
+    base, lora = sources(config)
+    files = weight_files(base)
     file = lora.folder() / TRAINED
     if not file.is_file():
         raise ModelError(
@@ -80,29 +71,12 @@ def start_from(config: EditConfig) -> InsertionTransformer:
     They come from ``lora``: a folder that training left, or UNO's adapter (stage 0), where the projectors begin as
     nothing.
     """
-    base, lora = _sources(config)
+    base, lora = sources(config)
     file = lora.folder() / TRAINED
     tensors = (
         read_tensors(file) if file.is_file() else from_uno(read_tensors(read_checkpoint(lora.folder(), lora).files[0]))
     )
     return _insertion(config, base, tensors, lora.folder(), torch.float32)
-
-
-def load_autoencoder(config: EditConfig) -> PublishedAutoencoder:
-    """The published autoencoder, on the CPU or where the model's ``memory`` has it."""
-    base = Source(str(config.base), config.licence)
-    with parts_of(config.name), init_empty_weights(include_buffers=False):
-        autoencoder = PublishedAutoencoder(**config.autoencoder)
-    assign(
-        autoencoder, read_checkpoint(base.folder() / 'vae', base), config.memory.dtype(), config.memory.loading_device()
-    )
-    return autoencoder.eval().requires_grad_(False)
-
-
-def load_text(config: EditConfig, *, keep: bool = False) -> CaptionEncoder:
-    """What embeds captions for this model; it reads its weights when the first caption comes."""
-    folder = Source(str(config.base), config.licence).folder()
-    return CaptionEncoder(folder, int(config.text_length or 0), config.memory, keep=keep)
 
 
 def trained(insertion: InsertionTransformer) -> dict[str, Tensor]:
@@ -118,20 +92,6 @@ def save_trained(tensors: dict[str, Tensor], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with whole_file(folder / TRAINED) as file:
         save_file({key: value.detach().bfloat16().contiguous() for key, value in tensors.items()}, file)
-
-
-def _sources(config: EditConfig) -> tuple[Source, Source]:
-    """Where FLUX and the adapter lie; ModelError names both where both are missing."""
-    sources = Source(str(config.base), config.licence), Source(str(config.lora), config.licence)
-    faults = []
-    for source in sources:
-        try:
-            source.folder()
-        except ModelError as error:
-            faults.append(str(error))
-    if faults:
-        raise ModelError('; '.join(faults))
-    return sources
 
 
 def _parts(config: EditConfig) -> dict[str, dict]:
@@ -151,9 +111,7 @@ def _insertion(
     for part, want in _parts(config).items():
         refuse_other_config(want, base.folder() / part / 'config.json', base)
     device = config.memory.loading_device()
-    with parts_of(config.name), init_empty_weights(include_buffers=False):
-        transformer = FluxTransformer2DModel(**config.transformer)
-    assign(transformer, read_checkpoint(base.folder() / 'transformer', base), config.memory.dtype(), device)
+    transformer = load_transformer(config)
     tensors = {key: value.to(device, dtype) for key, value in tensors.items()}
     projectors = {key: value for key, value in tensors.items() if key.startswith(PROJECTORS)}
     low = {key: value for key, value in tensors.items() if key not in projectors}

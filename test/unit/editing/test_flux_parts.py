@@ -7,7 +7,7 @@ from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransfo
 from published_flux import toy_config, write_flux
 from transformers import CLIPTextModel, CLIPTokenizer, T5EncoderModel, T5Tokenizer
 
-from hoigen.editing.flux_insertion.published import load_autoencoder
+from hoigen.editing.flux.published import load_autoencoder
 from hoigen.models.configuration import Memory
 from hoigen.models.flux import (
     PatchAutoencoder,

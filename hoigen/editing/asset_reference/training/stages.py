@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from hoigen.editing.asset_reference.aligned import perceptual
@@ -18,11 +18,10 @@ from hoigen.editing.asset_reference.training.examples import AssetExamples
 from hoigen.editing.asset_reference.training.objective import AssetObjective
 from hoigen.editing.asset_reference.training.scenes import ScenesConfig, make_scenes
 from hoigen.editing.conditions import as_uint8
-from hoigen.editing.flux.codec_training import dissimilarity, train_autoencoder
 from hoigen.editing.flux.configuration import EditConfig, ModelError, read_config, save_config
+from hoigen.editing.flux.training import dissimilarity, load_stage, save_weights, train_autoencoder
 from hoigen.editing.flux_insertion.loading import FILES as INSERTION_FILES
 from hoigen.editing.flux_insertion.options import RefinerLoss
-from hoigen.editing.flux_insertion.training.stages import save_weights
 from hoigen.learning.loop import Batch, Objective, train
 from hoigen.models.flux import PatchAutoencoder, decode
 from hoigen.models.hub.published import read_tensors, refuse_misfits
@@ -133,24 +132,14 @@ def _train(config: TrainAssetConfig, model: EditConfig, stages: tuple[Stage, ...
         loop = replace(config.autoencoder, seed=config.seed)
         train_autoencoder(autoencoder, examples, config.out, loop, config.autoencoder_loss, hardware)
         save_weights(autoencoder, config.out / FILES[1], hardware)
-    _need(autoencoder, config.out / FILES[1], 'autoencoder')
+    load_stage(autoencoder, config.out / FILES[1], 'hoigen train asset --stage autoencoder')
     objective = AssetObjective(parts, autoencoder.requires_grad_(False).eval(), examples, config.loss)
     if 'asset' in stages:
         train('asset', objective, config.out, replace(config.asset, seed=config.seed), hardware)
         save_weights(parts, config.out / FILES[0], hardware)
     if 'refiner' in stages:
-        _need(parts, config.out / FILES[0], 'asset')
+        load_stage(parts, config.out / FILES[0], 'hoigen train asset --stage asset')
         parts.requires_grad_(False).eval()
         mending = AssetRefinerObjective(refiner, objective, config.refiner_loss)
         train('refiner', mending, config.out, replace(config.refiner, seed=config.seed), hardware)
         save_weights(refiner, config.out / FILES[2], hardware)
-
-
-def _need(module: nn.Module, path: Path, stage: Stage) -> None:
-    """Load what an earlier stage left."""
-    if not path.is_file():
-        raise ModelError(
-            f'{path}: expected the weights of stage {stage!r}, found none; run it first: '
-            f'hoigen train asset --stage {stage}'
-        )
-    load_strictly(module, path)

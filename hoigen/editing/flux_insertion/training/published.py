@@ -10,12 +10,11 @@ from typing import Literal
 from torch import Tensor, nn
 
 from hoigen.editing.flux.configuration import EditConfig
+from hoigen.editing.flux.published import load_autoencoder, load_text
 from hoigen.editing.flux_insertion.model import InsertionTransformer
 from hoigen.editing.flux_insertion.options import InsertionLoss
 from hoigen.editing.flux_insertion.published import (
     TRAINED,
-    load_autoencoder,
-    load_text,
     save_trained,
     start_from,
     trained,

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from hoigen.editing.flux.codec_training import dissimilarity, train_autoencoder
 from hoigen.editing.flux.configuration import EditConfig, ModelError, read_config, save_config
+from hoigen.editing.flux.training import dissimilarity, load_stage, save_weights, train_autoencoder
 from hoigen.editing.flux_insertion.loading import FILES, build_parts
 from hoigen.editing.flux_insertion.options import STAGES, RefinerLoss, Stage, TrainInsertionConfig
 from hoigen.editing.flux_insertion.refiner import Refiner
 from hoigen.editing.flux_insertion.training.examples import ExampleSet
 from hoigen.editing.flux_insertion.training.objective import InsertionObjective
 from hoigen.editing.flux_insertion.training.published import train_published
-from hoigen.learning.checkpoint import whole
 from hoigen.learning.loop import Batch, Objective, train
-from hoigen.learning.options import Hardware
 from hoigen.models.flux import Autoencoder, decode, sample, schedule
-from hoigen.models.tensors import load_strictly, save_tensors
+from hoigen.models.tensors import load_strictly
 
 
 class RefinerObjective(Objective):
@@ -91,7 +88,7 @@ def _train_small(
             autoencoder, examples, config.out, config.autoencoder, config.autoencoder_loss, config.hardware
         )
         save_weights(autoencoder, config.out / FILES[1], config.hardware)
-    _need(autoencoder, config.out / FILES[1], 'autoencoder')
+    load_stage(autoencoder, config.out / FILES[1], 'hoigen train insertion --stage autoencoder')
     autoencoder.requires_grad_(False).eval()
     if (config.out / FILES[0]).is_file():
         load_strictly(parts, config.out / FILES[0])
@@ -101,29 +98,10 @@ def _train_small(
             train(stage, objective, config.out, getattr(config, stage), config.hardware)
             save_weights(parts, config.out / FILES[0], config.hardware)
     if 'refiner' in stages:
-        _need(parts, config.out / FILES[0], 'insertion')
+        load_stage(parts, config.out / FILES[0], 'hoigen train insertion --stage insertion')
         source = InsertionObjective(
             parts.requires_grad_(False).eval(), autoencoder, examples, config.loss, 2, model.references
         )
         objective = RefinerObjective(refiner, source, autoencoder, config.refiner_loss, model.steps)
         train('refiner', objective, config.out, config.refiner, config.hardware)
         save_weights(refiner, config.out / FILES[2], config.hardware)
-
-
-def save_weights(module: nn.Module, path: Path, hardware: Hardware) -> None:
-    """Write the weights, gathered where they are sharded."""
-    accelerator = hardware.accelerator()
-    tensors = {name: whole(tensor) for name, tensor in module.state_dict().items()}
-    if accelerator.is_main_process:
-        save_tensors(tensors, path)
-    accelerator.wait_for_everyone()
-
-
-def _need(module: nn.Module, path: Path, stage: Stage) -> None:
-    """Load what an earlier stage left."""
-    if not path.is_file():
-        raise ModelError(
-            f'{path}: expected the weights of stage {stage!r}, found none; run it first: '
-            f'hoigen train insertion --stage {stage}'
-        )
-    load_strictly(module, path)

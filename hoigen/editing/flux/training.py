@@ -1,4 +1,4 @@
-"""Train the small autoencoder, from nothing."""
+"""Training of the small autoencoder, from nothing, and what stages leave for the next ones."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from hoigen.editing.flux.configuration import AutoencoderLoss
+from hoigen.learning.checkpoint import whole
 from hoigen.learning.loop import Batch, Objective, train
 from hoigen.learning.losses import local_ssim
 from hoigen.learning.options import Hardware, LoopConfig
 from hoigen.models.flux import PatchAutoencoder
-
-__all__ = ['Pictures', 'dissimilarity', 'train_autoencoder']
+from hoigen.models.hub import ModelError
+from hoigen.models.tensors import load_strictly, save_tensors
 
 FIRST = 512
 """Pictures of which principal components and variance are taken."""
@@ -82,3 +83,19 @@ def train_autoencoder(
     model.requires_grad_(True)
     train('autoencoder', AutoencoderObjective(model, pictures, loss), folder, loop, hardware)
     model.normalise(some)
+
+
+def save_weights(module: nn.Module, path: Path, hardware: Hardware) -> None:
+    """Write the weights, gathered where they are sharded."""
+    accelerator = hardware.accelerator()
+    tensors = {name: whole(tensor) for name, tensor in module.state_dict().items()}
+    if accelerator.is_main_process:
+        save_tensors(tensors, path)
+    accelerator.wait_for_everyone()
+
+
+def load_stage(module: nn.Module, path: Path, command: str) -> None:
+    """Load what an earlier stage left; ModelError names the command that makes it."""
+    if not path.is_file():
+        raise ModelError(f'{path}: expected the weights of an earlier stage, found none; run it first: {command}')
+    load_strictly(module, path)
