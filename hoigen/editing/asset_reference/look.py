@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from hoigen.editing.asset_reference.conditions import AssetViews, is_asset
 from hoigen.editing.conditions import as_signed, as_uint8
-from hoigen.editing.flux_insertion.refiner import Refiner
 from hoigen.editing.synthesis import GREY
+from hoigen.models.flux import Refiner
 
 __all__ = ['AssetRefiner', 'looked_up']
 

@@ -10,9 +10,8 @@ from diffusers import FluxTransformer2DModel
 from hoigen.editing.flux.configuration import EditConfig, Memory, ModelError, read_config
 from hoigen.editing.flux.loading import PlacedModel, Text, WordedParts, read_small
 from hoigen.editing.flux_insertion.model import InsertionTransformer
-from hoigen.editing.flux_insertion.refiner import Refiner
 from hoigen.models.configuration import parts_of
-from hoigen.models.flux import Autoencoder, PatchAutoencoder, PatchConfig
+from hoigen.models.flux import Autoencoder, PatchAutoencoder, PatchConfig, Refiner
 
 __all__ = ['FILES', 'InsertionModel', 'Parts', 'build_parts', 'load_insertion']
 

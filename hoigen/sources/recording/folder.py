@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path
 
 from hoigen.sources.recording.calibration import NAMES, Calibration, read_calibration
+from hoigen.sources.recording.content import calibration_hint
 from hoigen.sources.recording.depth import INTEGER_M, TUM_M, DepthUnit
 from hoigen.sources.recording.instants import NS, Faults, Instant, Span
-from hoigen.sources.recording.layouts import calibration_hint
 from hoigen.sources.recording.names import ordered, same_number
 from hoigen.sources.recording.options import NO_DEPTH, RecordingError, RecordingOptions
 from hoigen.sources.recording.pairing import nearest_pairs

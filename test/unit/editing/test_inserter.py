@@ -11,11 +11,11 @@ import torch
 from hoigen.editing.flux.configuration import ModelError
 from hoigen.editing.flux_insertion.inserter import Inserter
 from hoigen.editing.flux_insertion.loading import InsertionModel, Parts, load_insertion
-from hoigen.editing.flux_insertion.refiner import Refiner
 from hoigen.editing.placement import PlacementError, box_of, place
 from hoigen.editing.records import Subject
 from hoigen.editing.views import random_views
 from hoigen.geometry.transforms import rigid
+from hoigen.models.flux import Refiner
 from hoigen.records import Camera, MeshAsset
 
 CAMERA = Camera(np.array([[80.0, 0, 39.5], [0, 80, 29.5], [0, 0, 1]]), 80, 60, np.eye(4))

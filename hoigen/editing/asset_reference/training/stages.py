@@ -14,8 +14,7 @@ from hoigen.editing.asset_reference.conditions import AssetViews
 from hoigen.editing.asset_reference.loading import FILES, Parts, build_parts
 from hoigen.editing.asset_reference.look import AssetRefiner
 from hoigen.editing.asset_reference.options import STAGES, Stage, TrainAssetConfig
-from hoigen.editing.asset_reference.training.examples import AssetExamples
-from hoigen.editing.asset_reference.training.objective import AssetObjective
+from hoigen.editing.asset_reference.training.objective import AssetExamples, AssetObjective
 from hoigen.editing.asset_reference.training.scenes import ScenesConfig, make_scenes
 from hoigen.editing.conditions import as_uint8
 from hoigen.editing.flux.configuration import EditConfig, ModelError, read_config, save_config

@@ -13,12 +13,11 @@ from hoigen.editing.flux.configuration import EditConfig, ModelError, read_confi
 from hoigen.editing.flux.training import dissimilarity, load_stage, save_weights, train_autoencoder
 from hoigen.editing.flux_insertion.loading import FILES, build_parts
 from hoigen.editing.flux_insertion.options import STAGES, RefinerLoss, Stage, TrainInsertionConfig
-from hoigen.editing.flux_insertion.refiner import Refiner
 from hoigen.editing.flux_insertion.training.examples import ExampleSet
 from hoigen.editing.flux_insertion.training.objective import InsertionObjective
 from hoigen.editing.flux_insertion.training.published import train_published
 from hoigen.learning.loop import Batch, Objective, train
-from hoigen.models.flux import Autoencoder, decode, sample, schedule
+from hoigen.models.flux import Autoencoder, Refiner, decode, sample, schedule
 from hoigen.models.tensors import load_strictly
 
 

@@ -12,8 +12,7 @@ from hoigen.editing.asset_reference.loading import FILES, build_parts
 from hoigen.editing.asset_reference.options import AssetLoss
 from hoigen.editing.asset_reference.pose import find_pose
 from hoigen.editing.asset_reference.training import stages
-from hoigen.editing.asset_reference.training.examples import AssetExamples
-from hoigen.editing.asset_reference.training.objective import AssetObjective
+from hoigen.editing.asset_reference.training.objective import AssetExamples, AssetObjective
 from hoigen.editing.asset_reference.training.scenes import ScenesConfig, make_scenes, simulate_assets
 from hoigen.editing.asset_reference.training.stages import AssetRefinerObjective, start_from
 from hoigen.editing.flux.configuration import EditConfig, ModelError

@@ -18,8 +18,8 @@ from rosbags.rosbag2 import Writer as Rosbag2
 from rosbags.typesys import Stores, get_typestore
 
 from hoigen.sources.recording import RecordingOptions
+from hoigen.sources.recording.child import open_source
 from hoigen.sources.recording.instants import chosen
-from hoigen.sources.recording.kinds import open_source
 from hoigen.sources.recording.options import Damaged, NotRead
 
 SIZE = (96, 64)
