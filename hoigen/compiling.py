@@ -14,8 +14,6 @@ from numba.core.event import Event, Listener, register
 
 from hoigen.notices import notify
 
-__all__ = ['numba']
-
 
 def _cache_somewhere() -> str:
     """Let numba keep what it compiles in a private temporary folder, for this process and its children, where neither

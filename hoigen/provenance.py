@@ -4,22 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from hoigen.records import Provenance
-
-__all__ = [
-    'provenance_from_json',
-    'provenance_of',
-    'provenance_to_json',
-    'sha256_of',
-    'strict_json',
-    'versions_of',
-]
 
 PACKAGES = ('hoigen', 'numpy', 'torch', 'diffusers', 'mujoco', 'rosbags')
 
@@ -39,26 +30,6 @@ def versions_of(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def provenance_of(
-    *,
-    seed: int,
-    config: Mapping[str, Any],
-    source: str,
-    weights: Iterable[Path],
-    licences: Mapping[str, str],
-    packages: Iterable[str] = PACKAGES,
-) -> Provenance:
-    """Record of what made an output: hashes the ``weights`` files and asks for the versions of ``packages``."""
-    return Provenance(
-        seed,
-        dict(config),
-        source,
-        {Path(path).name: sha256_of(path) for path in weights},
-        versions_of(packages),
-        dict(licences),
-    )
 
 
 def provenance_to_json(provenance: Provenance) -> str:

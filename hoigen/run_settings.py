@@ -10,8 +10,6 @@ from typing import Any
 
 from hoigen.whole_files import write_text
 
-__all__ = ['RUN_FILE', 'begin', 'refuse_others', 'settings_of']
-
 RUN_FILE = 'run.json'
 """In the folder of a run's episodes: the settings with which it was begun."""
 

@@ -9,8 +9,6 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-__all__ = ['whole_file', 'write_text']
-
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:

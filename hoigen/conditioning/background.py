@@ -10,8 +10,6 @@ from hoigen.geometry.camera import pixel_grid, project, unproject
 from hoigen.geometry.raster import rasterise
 from hoigen.records import Camera
 
-__all__ = ['carry_background']
-
 SAME_DEPTH, NOISY_DEPTH = 0.01, 0.05
 """A carried place lies on the first picture's surface when their depths differ by no larger part than the first;
 measured depth differs by its noise too, so it may be ``NOISE`` medians of what they differ by, up to the second."""

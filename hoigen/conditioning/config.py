@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ['ConditioningConfig', 'ConditioningError']
-
 
 class ConditioningError(ValueError):
     """A scene frame or a set of assets cannot be conditioned on; what was built before stays as it is."""

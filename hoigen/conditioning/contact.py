@@ -7,8 +7,6 @@ from scipy.spatial import cKDTree
 
 from hoigen.conventions import HAND, OBJECT, ROLE_CODE
 
-__all__ = ['point_contact']
-
 
 def point_contact(
     points: np.ndarray, corners: np.ndarray, role: np.ndarray, spacing_m: np.ndarray, distance_m: float

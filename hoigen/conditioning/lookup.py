@@ -9,8 +9,6 @@ import numpy as np
 from hoigen.compiling import numba
 from hoigen.records import Camera
 
-__all__ = ['MIXED', 'Picture', 'colour_at', 'picture_of', 'point_colours']
-
 MIXED = 255
 """Role of a pixel that may show two surfaces at once."""
 

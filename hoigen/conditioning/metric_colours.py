@@ -9,8 +9,6 @@ from hoigen.geometry.raster import NEAR_M
 from hoigen.geometry.transforms import apply
 from hoigen.records import Conditions
 
-__all__ = ['metric_tracking']
-
 PERCENTILES = (2, 98)
 
 

@@ -14,8 +14,6 @@ from hoigen.geometry.raster import rasterise
 from hoigen.geometry.surface import SurfaceSamples, barycentric, sample_surface, seed_of, spread, triangle_areas
 from hoigen.records import Camera
 
-__all__ = ['ScenePoints', 'apportion', 'draw_points']
-
 PICTURE_MARGIN = 0.125
 """How far around the first picture the scene is sampled, as a part of its size: a camera moves a little."""
 

@@ -19,8 +19,6 @@ from hoigen.conventions import ROLE_CODE, SCENE
 from hoigen.geometry.camera import pixel_grid, unproject
 from hoigen.records import Camera
 
-__all__ = ['Shadows', 'cast_shadows']
-
 DIRECTIONS = 1000
 """Directions that are tried first, evenly over the sphere."""
 

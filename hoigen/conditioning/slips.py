@@ -17,8 +17,6 @@ from hoigen.geometry.meshes import MeshTable
 from hoigen.geometry.transforms import invert, rigid
 from hoigen.records import Camera, RecordError
 
-__all__ = ['Posed', 'Slip', 'lens_slips', 'scene_slips']
-
 FROM_OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])
 FROM_BODY = rigid(np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]]), np.zeros(3))
 """Optical frame (x right, y down, z forward) in a body frame (x forward, y left, z up)."""

@@ -10,8 +10,6 @@ from hoigen.compiling import numba
 from hoigen.geometry.camera import pixel_grid, unproject
 from hoigen.records import Camera
 
-__all__ = ['nearest_samples', 'sample_reach']
-
 NEIGHBOURS = 6
 """A sample reaches as far as its sixth neighbour: evenly spread samples then leave no gap between them."""
 

@@ -12,8 +12,6 @@ from hoigen.geometry.transforms import apply, invert
 from hoigen.geometry.view import View
 from hoigen.records import Clip
 
-__all__ = ['carry_colours', 'guessed_colours', 'local_axes', 'rigid_partners']
-
 NEIGHBOURS = 12
 """Samples around each sample among which two are looked for that move rigidly with it."""
 

@@ -9,8 +9,6 @@ from hoigen.geometry.raster import Raster
 from hoigen.geometry.transforms import apply, invert
 from hoigen.records import Camera
 
-__all__ = ['point_visibility']
-
 SLOPE_FOOTPRINTS = 2.0
 """Depth a surface may change within half a pixel, in pixel sizes at its depth; more is a silhouette, not a slope."""
 

@@ -10,8 +10,6 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-__all__ = ['opened']
-
 
 @contextmanager
 def opened(path: Path, holds: str) -> Iterator[np.lib.npyio.NpzFile]:

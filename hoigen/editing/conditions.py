@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ['as_signed', 'as_uint8', 'depth_picture', 'flat']
-
 SPAN = (2.0, 98.0)
 """Percentiles of the scene's disparity that become -1 and 1."""
 

@@ -10,8 +10,6 @@ import numpy as np
 from hoigen.editing.records import Edited, Subject
 from hoigen.records import Camera, Provenance
 
-__all__ = ['Editor', 'OnStep']
-
 OnStep = Callable[[int, int, np.ndarray], None]
 """Called after each step with its number, their number and the image so far."""
 

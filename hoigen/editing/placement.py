@@ -11,8 +11,6 @@ from hoigen.geometry.raster import NEAR_M, rasterise
 from hoigen.geometry.transforms import apply, invert
 from hoigen.records import Camera, Check, MeshAsset, RecordError
 
-__all__ = ['PlacementError', 'box_of', 'place', 'refuse_larger', 'refuse_size']
-
 LARGEST_M, SMALLEST_M = 5.0, 0.002
 """An object larger or smaller than these across was given in another unit."""
 HANDLED_M = 0.01, 1.0

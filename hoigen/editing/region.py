@@ -7,8 +7,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-__all__ = ['Region', 'region_of']
-
 MARGIN = 1.55
 """The region's side, in sides of the box about what is to be painted."""
 LEAST = 24

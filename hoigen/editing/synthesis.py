@@ -8,8 +8,6 @@ import numpy as np
 from hoigen.editing.placement import PlacementError
 from hoigen.editing.records import Placement, Synthesis
 
-__all__ = ['GREY', 'TOLERANCE', 'filled', 'make_room']
-
 GREY = 127
 """The value of pixels that are to be painted."""
 TOLERANCE = 0.005

@@ -10,8 +10,6 @@ from hoigen.geometry.shading import View, draw
 from hoigen.geometry.transforms import angle_between
 from hoigen.records import MeshAsset
 
-__all__ = ['SIZE', 'even_views', 'nearest', 'random_views', 'reference', 'view_of']
-
 SIZE = 64
 """Side of a reference picture of the tiny models, pixels."""
 FILL = 0.86

@@ -9,19 +9,6 @@ from typing import NamedTuple
 
 from hoigen.episodes.errors import EpisodeDamaged, EpisodeError
 
-__all__ = [
-    'REJECTED',
-    'Bag',
-    'bag_name',
-    'episode_folder',
-    'find_bags',
-    'made_folder',
-    'mcap_files',
-    'one_bag',
-    'recovered_folder',
-    'rejected_folder',
-]
-
 REJECTED = '.rejected'
 """Ends the name of a bag whose frames may not be kept: a person looks at it, data sets are made without it."""
 

@@ -12,8 +12,6 @@ from hoigen.episodes.errors import EpisodeError
 from hoigen.episodes.recovery import is_whole, recover
 from hoigen.episodes.report import write_report
 
-__all__ = ['RecoverConfig', 'ReportConfig', 'recover_episode', 'report']
-
 
 @dataclass(frozen=True)
 class ReportConfig:

@@ -15,8 +15,6 @@ from hoigen.episodes.writer import EpisodeSummary, EpisodeWriter
 from hoigen.messages.header import header_of
 from hoigen.messages.topics import Topic
 
-__all__ = ['cut_episode']
-
 
 def cut_episode(folder: Path, keep: Callable[[int], bool], *, made: Collection[Topic]) -> EpisodeSummary:
     """Replace a finished bag by one with those frames only whose stamp in ns ``keep`` wants; transforms are made anew.

@@ -6,8 +6,6 @@ from pathlib import Path
 
 from hoigen.episodes.topics import Fault
 
-__all__ = ['EpisodeDamaged', 'EpisodeError', 'EpisodeExists', 'EpisodeMismatch', 'EpisodeWriteFailed']
-
 
 class EpisodeError(RuntimeError):
     """An episode's bag cannot be written or read as asked; the text says which, what was expected and what came."""

@@ -48,8 +48,6 @@ from hoigen.records import (
     Provenance,
 )
 
-__all__ = ['EpisodeReader']
-
 _CLIP = tuple(in_bag(topic.name) for topic in (topics.LABELS, *topics.CLIP_PARTS))
 _EDITED = tuple(in_bag(topic.name) for topic in topics.EDITED)
 _AFTER_EDIT = {'edit/image': 'camera/image'} | {

@@ -22,8 +22,6 @@ from hoigen.episodes.bags import mcap_files
 from hoigen.episodes.errors import EpisodeDamaged
 from hoigen.episodes.storage import FOOTER_BYTES, SCHEMA
 
-__all__ = ['RawMessage', 'Recording', 'Topic', 'open_recording', 'schema_version_of', 'types_of']
-
 _NOT_CLOSED = 'the recording was not closed'
 _RECORD_LIMIT = 1 << 30  # a torn file's length field may say anything
 _DATA_END = b'\x0f\x04\0\0\0\0\0\0\0'

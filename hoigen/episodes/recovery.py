@@ -13,8 +13,6 @@ from hoigen.episodes.recording import Recording, open_recording, schema_version_
 from hoigen.episodes.storage import BagWriter
 from hoigen.episodes.writer import whole_folder
 
-__all__ = ['is_whole', 'recover']
-
 
 def is_whole(bag: Path) -> bool:
     """Whether a bag was closed and nothing of it was lost or changed."""

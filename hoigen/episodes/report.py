@@ -16,8 +16,6 @@ from hoigen.episodes.view import view_episode
 from hoigen.look.episode_page import made_of, write_page, write_part
 from hoigen.look.preview import write_preview, write_preview_part
 
-__all__ = ['PREVIEWED', 'write_report']
-
 PREVIEWED = 24
 """preview.mp4 shows at most this many episodes, evenly over the run."""
 EXTRACTION = 'extract.json'

@@ -9,8 +9,6 @@ from rosbags.typesys.store import Typestore
 from hoigen.episodes.topics import CONDITION_PROVENANCE, MESH_ASSETS
 from hoigen.messages.header import header_of
 
-__all__ = ['SOURCES', 'TransformsOf']
-
 _INFO, _POSE, _MESH = '/camera/camera_info', '/camera/pose', '/mesh_frame'
 SOURCES = (_INFO, _POSE, _MESH)
 _TYPES = {_POSE: 'geometry_msgs/msg/PoseStamped', _MESH: 'hoigen/msg/MeshFrame'}

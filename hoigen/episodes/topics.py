@@ -8,23 +8,6 @@ from dataclasses import dataclass
 from hoigen.messages import topics
 from hoigen.messages.topics import Topic
 
-__all__ = [
-    'CONDITION_IMAGES',
-    'CONDITION_PROVENANCE',
-    'EDIT_IMAGE',
-    'EDIT_MASK',
-    'EDIT_PROVENANCE',
-    'EPISODE_STATUS',
-    'MESH_ASSETS',
-    'PER_FRAME',
-    'REFERENCE',
-    'TF',
-    'Fault',
-    'compare_streams',
-    'in_bag',
-    'required_of',
-]
-
 
 def in_bag(topic: str) -> str:
     """The name under which ``topic`` is recorded: absolute, as a ROS graph without namespace names it."""

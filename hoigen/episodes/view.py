@@ -17,8 +17,6 @@ from hoigen.look.episode_page import EpisodeView
 from hoigen.look.images import image_of
 from hoigen.records import GeneratedClip
 
-__all__ = ['view_episode']
-
 SOURCE_WIDTH = 640
 """Source images are shown no wider than this."""
 SCENE_HEIGHT = 128

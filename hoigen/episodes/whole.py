@@ -16,8 +16,6 @@ from hoigen.messages.definitions import typestore
 from hoigen.messages.encode import OPTICAL, WORLD, Encoder
 from hoigen.records import Clip, ClipFrame, Episode
 
-__all__ = ['Message', 'load_clip', 'messages_of', 'write_episode']
-
 Message = tuple[str, str, int, bytes, QosName]
 """Topic, type, stamp, CDR and quality of service: what :meth:`EpisodeWriter.write` takes."""
 

@@ -25,8 +25,6 @@ from hoigen.messages.definitions import typestore
 from hoigen.messages.header import header_of
 from hoigen.messages.topics import GENERATED, Topic
 
-__all__ = ['EpisodeSummary', 'EpisodeWriter', 'whole_folder']
-
 UNFINISHED = '.unfinished'
 """Ends the name of a hidden folder in which a bag is made; its maker holds a lock on it."""
 _TF_TYPE = 'tf2_msgs/msg/TFMessage'

@@ -6,8 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ['Similarity', 'align']
-
 
 class Similarity(NamedTuple):
     """``x -> scale * rotation @ x + translation``; rotation [3,3] float64, translation [3]."""

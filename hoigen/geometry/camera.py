@@ -7,8 +7,6 @@ import numpy as np
 from hoigen.geometry.transforms import apply, invert
 from hoigen.records import Camera
 
-__all__ = ['crop_camera', 'pixel_grid', 'project', 'resize_camera', 'unproject']
-
 
 def project(camera: Camera, points_world: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Pixels [...,2] (u, v) and depth_m [...] along the optical axis of world points [...,3], all float64.

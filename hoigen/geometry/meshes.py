@@ -11,8 +11,6 @@ from hoigen.conventions import ROLE_CODE
 from hoigen.geometry.transforms import apply
 from hoigen.records import MeshAsset, MeshFrame
 
-__all__ = ['MeshTable', 'mesh_table', 'world_vertices']
-
 
 @dataclass(frozen=True, eq=False)
 class MeshTable:

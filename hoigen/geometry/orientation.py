@@ -11,8 +11,6 @@ from scipy.spatial.transform import Rotation
 from hoigen.geometry.transforms import look_at, rigid
 from hoigen.records import Camera
 
-__all__ = ['Orientation', 'apparent', 'camera_at', 'rotation_of']
-
 
 @dataclass(frozen=True)
 class Orientation:

@@ -13,8 +13,6 @@ from hoigen.geometry.surface import barycentric
 from hoigen.geometry.transforms import apply, invert
 from hoigen.records import Camera, MeshAsset
 
-__all__ = ['View', 'brightness', 'draw']
-
 SAMPLES, MOST_SAMPLES = 2, 12
 """Samples along each side of a pixel, and the most where a fine texture is seen small."""
 SKIPPED = 8.0

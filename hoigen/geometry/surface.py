@@ -9,8 +9,6 @@ import numpy as np
 
 from hoigen.compiling import numba
 
-__all__ = ['SurfaceSamples', 'barycentric', 'sample_surface', 'seed_of', 'spread', 'triangle_areas']
-
 CANDIDATES = 4
 """Random places per wanted sample, among which the evenly spread ones are kept."""
 

@@ -14,8 +14,6 @@ from hoigen.geometry.orientation import Orientation, rotation_of
 from hoigen.geometry.transforms import apply, look_at, rigid
 from hoigen.records import Camera
 
-__all__ = ['MoveOptions', 'PoseOptions', 'Trajectory', 'TrajectoryError', 'moved', 'poses_of', 'read_trajectory']
-
 COLUMNS = ('t', 'x', 'y', 'z', 'qw', 'qx', 'qy', 'qz')
 """The columns of a CSV trajectory: seconds, metres, a quaternion."""
 TUM = ('t', 'x', 'y', 'z', 'qx', 'qy', 'qz', 'qw')

@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-__all__ = ['angle_between', 'apply', 'as_carried', 'invert', 'look_at', 'quaternions', 'rigid']
-
 GRID = 2.0**44
 """Steps of a quaternion's components from 0 to 1: rounding moves a rotation by less than 1e-13 rad."""
 

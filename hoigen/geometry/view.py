@@ -10,8 +10,6 @@ import numpy as np
 from hoigen.geometry.camera import crop_camera, resize_camera
 from hoigen.records import Camera
 
-__all__ = ['View', 'centre_of', 'centre_view']
-
 SLOPE_FOOTPRINTS = 4.0
 """Neighbouring depths that differ by more pixel sizes than this may lie on two surfaces and are not blended."""
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ['local_ssim']
-
 
 def local_ssim(a: Tensor, b: Tensor) -> Tensor:
     """SSIM map of [N, 1, H, W] in [-1, 1] over 7x7 boxes (a box, not a Gaussian, for speed; a loss, not a metric)."""

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-__all__ = ['ROLE_COLOURS', 'DepthScale', 'turbo']
-
 ROLE_COLOURS = np.array([(120, 128, 140), (255, 157, 69), (53, 200, 245)], np.uint8)
 """[3,3] by role code: scene grey, hand warm, object cold."""
 ENDS = 1.0, 99.0

@@ -20,8 +20,6 @@ from hoigen.look.pages import JSON, provenance_in_words, write_html
 from hoigen.records import Labels, Provenance
 from hoigen.whole_files import whole_file, write_text
 
-__all__ = ['EpisodeView', 'Picture', 'made_of', 'write_page', 'write_part']
-
 LOSSLESS_PIXELS = 256 * 256
 """Generated images up to this size are kept without loss: a viewer judges the generator, not the file format."""
 INSIDE_BYTES = 12_000_000

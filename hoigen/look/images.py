@@ -12,8 +12,6 @@ from PIL import Image
 
 from hoigen.whole_files import whole_file
 
-__all__ = ['data_uri', 'image_of', 'webp', 'write_image']
-
 
 def webp(image: np.ndarray, quality: int | None = 75) -> bytes:
     """A WebP file of [H,W,3] uint8; quality 0 to 100, None: without loss."""

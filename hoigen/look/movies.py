@@ -14,8 +14,6 @@ import numpy as np
 
 from hoigen.whole_files import whole_file
 
-__all__ = ['Movie', 'join_movies', 'write_movie']
-
 TICKS = 90_000
 """Time steps of a second."""
 

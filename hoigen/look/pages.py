@@ -9,8 +9,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from hoigen.records import Provenance
 
-__all__ = ['JSON', 'provenance_in_words', 'write_html']
-
 JSON: dict[str, Any] = {'allow_nan': False, 'separators': (',', ':')}
 """How numbers and words are written for a page."""
 _PAGES = Environment(

@@ -11,8 +11,6 @@ from PIL import Image, ImageDraw, ImageFont
 from hoigen.look.episode_page import EpisodeView, Picture
 from hoigen.look.movies import Movie, join_movies
 
-__all__ = ['write_preview', 'write_preview_part']
-
 WIDTH, HEIGHT, MARGIN, GAP, HEAD, WIDE, TALL = 1440, 514, 24, 8, 64, 592, 394
 """Of the video, its margins, and the panels at its sides; those of the conditions share the column between them."""
 LOOPS, HOLD_S = 2, 0.5

@@ -5,8 +5,6 @@ from __future__ import annotations
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-__all__ = ['bars']
-
 
 def bars(console: Console, *, quiet: bool = False) -> Progress:
     """Bars with name, count, note (the field ``note`` of a task), time so far and time left; started by ``with``.

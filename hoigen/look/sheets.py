@@ -11,8 +11,6 @@ from PIL import Image, ImageDraw, ImageFont
 from hoigen.geometry.camera import project
 from hoigen.records import Camera
 
-__all__ = ['marked', 'sheet']
-
 ROWS = 6
 """Frames of a clip on a sheet, evenly chosen."""
 WIDTH = 420

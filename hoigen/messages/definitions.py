@@ -9,8 +9,6 @@ from rosbags.typesys.store import Typestore
 
 from hoigen.resources import find
 
-__all__ = ['typestore']
-
 
 @cache
 def typestore() -> Typestore:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import struct
 
-__all__ = ['header_of']
-
 
 def header_of(cdr: bytes | memoryview) -> tuple[int, str]:
     """Stamp in ns and frame_id of a serialized message that begins with a std_msgs/Header."""

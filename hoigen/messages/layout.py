@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ['CLOUD_FIELDS', 'ENCODINGS', 'IMAGE_FILE', 'IMAGE_LAYOUTS', 'POINT_TYPES']
-
 POINT_TYPES = {1: 'i1', 2: 'u1', 3: 'i2', 4: 'u2', 5: 'i4', 6: 'u4', 7: 'f4', 8: 'f8'}
 """Types by their code in a sensor_msgs/PointField."""
 

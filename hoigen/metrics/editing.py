@@ -16,20 +16,6 @@ from scipy.spatial import cKDTree
 
 from hoigen.records import Check
 
-__all__ = [
-    'OBJECT',
-    'SCENE',
-    'UNCLEAR',
-    'EditTruth',
-    'background_error',
-    'colour_error',
-    'depth_error_percent',
-    'object_iou',
-    'occlusion_right',
-    'read',
-    'unclear_share',
-]
-
 SCENE, OBJECT, UNCLEAR = 0, 1, 2
 """Codes of a reading."""
 ALIKE = 30.0

@@ -19,8 +19,6 @@ from hoigen.geometry.transforms import angle_between, rigid
 from hoigen.metrics.editing import EditTruth
 from hoigen.records import Camera, MeshAsset
 
-__all__ = ['ACCURATE_DEG', 'OrientationReader']
-
 ACCURATE_DEG = 30.0
 """An orientation is right within that."""
 WINDOW = 32

@@ -9,8 +9,6 @@ import numpy as np
 
 from hoigen.records import Conditions
 
-__all__ = ['Expected', 'judged_video']
-
 WIDEST = 256
 """Wider videos are judged at this width: it is quicker, and what was measured at one size holds at every other."""
 

@@ -13,8 +13,6 @@ from hoigen.metrics.expected import Expected, judged_video
 from hoigen.metrics.motion import motion_fidelity
 from hoigen.records import Conditions, Fidelity
 
-__all__ = ['fidelity', 'outline_fidelity']
-
 SEARCHED, STRIP, ALONG = 8, 3, 5
 """How far from an outline a clearer edge is searched for, how deep the strips on both sides of an edge are, and how far
 along the outline their colours are averaged to both sides; in pixels."""

@@ -8,8 +8,6 @@ import numpy as np
 from hoigen.conventions import ROLE_CODE, SCENE
 from hoigen.metrics.expected import Expected
 
-__all__ = ['motion_fidelity']
-
 TOLERANCE_PX, TOLERANCE_PART = 1.0, 0.1
 """The flow at a point agrees with its path when it ends no farther from it than the larger of these: pixels, and a
 part of the path's length."""

@@ -9,8 +9,6 @@ import numpy as np
 from hoigen.geometry.alignment import Similarity
 from hoigen.geometry.transforms import angle_between
 
-__all__ = ['TRACK_MM', 'TRACK_PX', 'absrel', 'average_jaccard', 'camera_errors', 'mask_iou', 'place_errors_mm']
-
 TRACK_MM = (5.0, 10.0, 20.0, 40.0, 80.0)
 TRACK_PX = (1.0, 2.0, 4.0, 8.0, 16.0)
 """A followed point is right within so much; the average Jaccard is the mean over them."""

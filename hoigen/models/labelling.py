@@ -20,8 +20,6 @@ from hoigen.models.hub.pretrained import pretrained
 from hoigen.models.hub.published import assign, read_checkpoint
 from hoigen.models.hub.store import Source
 
-__all__ = ['DepthModel', 'OrientAnything', 'blank_orient_anything', 'load_depth', 'load_likeness', 'load_orienter']
-
 ORIENT_ANYTHING = Source('orient-anything', 'CC-BY-4.0')
 PUBLISHED = 'croplargeEX2'
 """The folder of its published repository that holds the best of its networks."""

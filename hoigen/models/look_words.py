@@ -8,8 +8,6 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-__all__ = ['COLOURS', 'PARTS', 'WIDTH', 'LookWords', 'colours_of']
-
 # fmt: off
 COLOURS = (
     'black', 'grey', 'white', 'brown', 'beige', 'red', 'orange', 'yellow', 'green', 'turquoise', 'blue', 'purple',

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ['BoxFilter', 'Choice', 'MotionSelector', 'SamuraiConfig', 'box_iou', 'memory_frames']
-
 
 @dataclass(frozen=True)
 class SamuraiConfig:

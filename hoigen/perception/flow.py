@@ -12,8 +12,6 @@ import numpy as np
 from hoigen.compiling import numba
 from hoigen.perception.records import Flow
 
-__all__ = ['measure_flow']
-
 LOOSE_PX, LOOSE_PART = 1.0, 0.05
 """There and back may miss the start by this many pixels and by this part of the way."""
 

@@ -10,8 +10,6 @@ from hoigen.conventions import HAND, OBJECT, ROLE_CODE, ROLES
 from hoigen.perception.records import Geometry, Segmentation, Tracks
 from hoigen.records import Footage
 
-__all__ = ['notes_on', 'spans']
-
 MUCH_UNKNOWN, FEW_VISIBLE = 0.4, 0.3
 """Shares of pixels without depth and of visible tracks that are worth a note."""
 

@@ -25,8 +25,6 @@ from hoigen.perception.tracking.tracks import FollowConfig, follow
 from hoigen.provenance import sha256_of, versions_of
 from hoigen.records import Clip, Footage, Provenance
 
-__all__ = ['Perceived', 'Perceiver', 'PerceptionConfig']
-
 LEAST_FRAMES = 2
 NOBODY = 'neither hand nor object is in view in any frame (masks sam2 with boxes rtdetr finds also what does not move)'
 PACKAGES = ('hoigen', 'numpy', 'opencv-python-headless', 'scipy', 'torch', 'transformers')

@@ -11,8 +11,6 @@ import numpy as np
 from hoigen.conventions import ROLE_CODE, SCENE
 from hoigen.records import Camera, Check
 
-__all__ = ['Boxes', 'Detector', 'Flow', 'Geometry', 'PerceptionError', 'Segmentation', 'Tracks', 'boxes_of']
-
 
 class PerceptionError(ValueError):
     """A recording does not show what a stage needs; says which, what was expected and what came."""

@@ -10,8 +10,6 @@ from hoigen.conventions import ROLE_CODE, SCENE
 from hoigen.geometry.camera import project, unproject
 from hoigen.records import Clip
 
-__all__ = ['true_tracks']
-
 HIDDEN_M = 0.003
 """A point this far behind the true surface at its pixel is hidden."""
 

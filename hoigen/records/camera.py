@@ -8,8 +8,6 @@ import numpy as np
 
 from hoigen.records.check import Check
 
-__all__ = ['Camera']
-
 
 @dataclass(frozen=True, eq=False)
 class Camera:

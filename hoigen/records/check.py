@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ['Check', 'Layout', 'RecordError', 'array', 'layouts_of']
-
 
 @dataclass(frozen=True)
 class Layout:

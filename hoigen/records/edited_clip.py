@@ -12,8 +12,6 @@ from hoigen.records.labels import Labels
 from hoigen.records.mesh_asset import MeshAsset
 from hoigen.records.provenance import Provenance
 
-__all__ = ['EditedClip', 'EditedFrame', 'EditedObject']
-
 
 @dataclass(frozen=True, eq=False)
 class EditedObject:

@@ -16,8 +16,6 @@ from hoigen.records.mesh_asset import MeshAsset
 from hoigen.records.mesh_frame import MeshFrame
 from hoigen.records.provenance import Provenance
 
-__all__ = ['ConditionImages', 'Episode']
-
 ConditionImages = Mapping[str, Mapping[int, bytes]]
 """Small images (WebP files) of what a generator read, for the eye alone: by condition, of each frame by its stamp."""
 

@@ -7,8 +7,6 @@ from enum import IntEnum
 
 from hoigen.records.check import Check
 
-__all__ = ['EpisodeState', 'EpisodeStatus']
-
 
 class EpisodeState(IntEnum):
     """The states of msg/EpisodeStatus.msg, which says what they mean."""

@@ -9,8 +9,6 @@ import numpy as np
 from hoigen.records.camera import Camera
 from hoigen.records.check import Check
 
-__all__ = ['Footage']
-
 
 @dataclass(frozen=True, eq=False)
 class Footage:

@@ -9,8 +9,6 @@ import numpy as np
 from hoigen.conventions import ROLES
 from hoigen.records.check import Check
 
-__all__ = ['MeshAsset']
-
 
 @dataclass(frozen=True, eq=False)
 class MeshAsset:

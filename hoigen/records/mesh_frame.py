@@ -9,8 +9,6 @@ import numpy as np
 
 from hoigen.records.check import Check
 
-__all__ = ['MeshFrame']
-
 
 @dataclass(frozen=True, eq=False)
 class MeshFrame:

@@ -10,8 +10,6 @@ from hoigen.records.camera import Camera
 from hoigen.records.check import Check
 from hoigen.records.labels import Labels
 
-__all__ = ['SceneFrame']
-
 
 @dataclass(frozen=True, eq=False)
 class SceneFrame:

@@ -17,8 +17,6 @@ from rclpy.qos import (
 from hoigen.ros import topics
 from hoigen.ros.topics import Topic
 
-__all__ = ['Awaited']
-
 AWAITED = (topics.MESH_ASSETS, *topics.SCENE_PARTS)
 """What a source must publish; camera/depth it may."""
 

@@ -10,8 +10,6 @@ import tyro
 
 from hoigen.ros.declare import describe, item_of
 
-__all__ = ['CommandOption', 'command_of']
-
 
 class CommandOption(NamedTuple):
     """An option of a command: as a node declares it (:func:`hoigen.ros.declare.param`), with a default of its own."""

@@ -15,8 +15,6 @@ import numpy as np
 
 from hoigen.messages.encode import Encoder
 
-__all__ = ['ENCODER', 'message_class']
-
 _TYPECODES = {'uint8': 'B', 'uint32': 'I', 'float32': 'f'}
 """Of the fields that are long; the few values of others are told one by one."""
 

@@ -12,8 +12,6 @@ from pathlib import Path
 
 from hoigen.resources import find
 
-__all__ = ['BYTES_PER_PROCESS', 'environment', 'profile', 'remove_leftovers']
-
 BYTES_PER_PROCESS = 36 << 20
 """What one process with the shipped profile takes of shared memory: its 32 MB segment, ports and a margin."""
 

@@ -10,23 +10,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, get_args, get_origin, get_type_hints
 
-__all__ = [
-    'AwaitsReaders',
-    'NodeOptions',
-    'OfRecording',
-    'ReadsStreams',
-    'Seeded',
-    'Value',
-    'as_declared',
-    'describe',
-    'item_of',
-    'kinds_of',
-    'options_of',
-    'param',
-    'refuse_missing',
-    'writes_bags',
-]
-
 Value = bool | int | float | str | tuple[float, ...] | tuple[str, ...]
 
 

@@ -13,8 +13,6 @@ from hoigen.ros.topics import Topic
 from hoigen.sources.streams.order import Refused
 from hoigen.sources.streams.pairing import Origin, Pairing, source_of
 
-__all__ = ['Found', 'Frames']
-
 REMEMBERED = 16384
 """Labels that are remembered for what comes after them: more than the frames of all open episodes."""
 

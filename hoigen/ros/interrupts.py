@@ -6,8 +6,6 @@ import ctypes
 import signal
 import time
 
-__all__ = ['INTERRUPTS', 'ignore_interrupts']
-
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 
 _SIG_IGN = ctypes.c_void_p(1)

@@ -14,8 +14,6 @@ from hoigen.ros.declare import Value, options_of
 from hoigen.ros.graph import CONDUCTOR, Graph, GraphError
 from hoigen.ros.options.conductor import ConductorOptions
 
-__all__ = ['prepared']
-
 
 def prepared(graph: Graph, given: Mapping[str, Any]) -> tuple[ConductorOptions, dict[str, dict[str, Value]]]:
     """The job, and the parameters of every node, in the order of activation, with ``given`` values of options.

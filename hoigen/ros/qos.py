@@ -6,8 +6,6 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, LivelinessPolicy, QoSProf
 
 from hoigen.messages.topics import Kind
 
-__all__ = ['CLOCK', 'DIAGNOSTICS', 'LATCHED', 'LATCHED_READER', 'OFFERED', 'STATUS', 'STREAM', 'STREAM_BEST_EFFORT']
-
 
 def _profile(
     depth: int,

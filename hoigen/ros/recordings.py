@@ -22,8 +22,6 @@ from hoigen.ros.topics import Topic
 from hoigen.sources.streams.order import EpisodeOrder, Refused, Tables
 from hoigen.sources.streams.pairing import Origin
 
-__all__ = ['PROVENANCE_OF', 'Recordings']
-
 OPEN_EPISODES = 32
 """More than a node has in its queue by default: what it admits must find its bag open."""
 EARLY_LABELS = 1000

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ['Silence']
-
 
 class Silence:
     """Counts looks at which nothing had come since the one before.

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import sys
 
-__all__ = ['LAST_WORDS', 'answers', 'command', 'environment', 'last_words']
-
 LAST_WORDS = 300
 """Characters of a dead child's error output that are looked at."""
 

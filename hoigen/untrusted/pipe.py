@@ -16,8 +16,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ['PipeClosed', 'PipeSlow', 'receive_head', 'receive_into', 'send', 'widen']
-
 _LENGTH = struct.Struct('<I')
 LONGEST_HEAD = WIDE = 1 << 20
 

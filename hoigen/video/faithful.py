@@ -11,17 +11,6 @@ import numpy as np
 from hoigen.records import Conditions, GeneratedClip, Labels
 from hoigen.video.sampling import ACCEPTANCE, DEFAULT, Acceptance, Sampling
 
-__all__ = [
-    'Draws',
-    'FidelityTooLow',
-    'NothingInView',
-    'OnStep',
-    'clip_seed',
-    'first_accepted',
-    'generate_faithful',
-    'seed_of_try',
-]
-
 OnStep = Callable[[int, int, np.ndarray], None]
 """Called after each denoising step with (done, steps, preview [H,W,3] uint8); raise to stop."""
 

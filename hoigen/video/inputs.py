@@ -143,19 +143,3 @@ def _queries(points: np.ndarray, role: np.ndarray, count: int) -> np.ndarray:
             for code, n in zip(codes, apportion(count, sizes), strict=True)
         ]
     )
-
-
-def condition_tensors(conditions: Conditions, *, cloud: int, tokens: int) -> tuple[Tensor, Tensor, PointInputs]:
-    """Reference video, tracking video and point inputs of one clip, batch size 1."""
-    c = conditions
-    reference = reference_video(Appearance.of(c))
-    points = point_inputs(
-        c.points,
-        c.point_role,
-        c.point_pixels,
-        c.point_visible,
-        c.image.shape[:2],
-        cloud=cloud,
-        tokens=tokens,
-    )
-    return reference, video_tensor(c.tracking), points

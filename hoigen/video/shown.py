@@ -14,8 +14,6 @@ from hoigen.records import ConditionImages, Conditions
 from hoigen.video.configuration import ModelConfig
 from hoigen.video.inputs import Appearance, reference_video, to_uint8, tracking_video
 
-__all__ = ['condition_images']
-
 HEIGHT = 128
 """No image is higher, pixels."""
 HIDDEN = 0.3

@@ -15,8 +15,6 @@ from hoigen.models.lpips import Lpips
 from hoigen.models.tensors import load_network
 from hoigen.records import Camera, MeshAsset
 
-__all__ = ['Alignment', 'AlignmentLimits', 'alignment']
-
 Distance = Callable[[np.ndarray, np.ndarray], float]
 """Perceptual distance of two pictures [H,W,3] uint8 (:func:`perceptual`)."""
 MARGIN = 0.1

@@ -29,8 +29,6 @@ from hoigen.whole_files import whole_file
 if TYPE_CHECKING:
     from hoigen.editing.asset_reference.generator import AssetPicture, AssetReference, OnStep
 
-__all__ = ['ReferenceConfig', 'reference']
-
 SHOWN_FROM = Orientation(np.radians(30.0), np.radians(25.0), 0.0)
 """How the asset itself is shown on the sheet."""
 

@@ -10,8 +10,6 @@ from hoigen.editing.views import even_views, view_of
 from hoigen.geometry.orientation import Orientation
 from hoigen.records import MeshAsset
 
-__all__ = ['AssetViews', 'PointCode', 'asset_views', 'code_of', 'describe', 'is_asset']
-
 ELEVATION = float(np.radians(20))
 """Where the views are from: above the asset's horizon, so that its top is known too."""
 Y_UP = np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]])

@@ -27,8 +27,6 @@ from hoigen.sources.mujoco.clutter import Look, draw_looks
 from hoigen.sources.mujoco.draws import Draws
 from hoigen.whole_files import write_text
 
-__all__ = ['evaluate', 'measure']
-
 RIVALS = 4
 """Assets that a picture is compared with, its own among them."""
 NEAR_DEG = 30.0

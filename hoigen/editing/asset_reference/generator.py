@@ -24,8 +24,6 @@ from hoigen.models.flux import decode, encode, noise, sample, schedule
 from hoigen.provenance import versions_of
 from hoigen.records import Camera, Check, MeshAsset, Provenance
 
-__all__ = ['AssetPicture', 'AssetReference', 'OnStep', 'load_asset_reference']
-
 OnStep = Callable[[int, int, np.ndarray], None]
 """Told after each step: its number from 1, how many there are, and the picture as it looks there, [S,S,3] uint8. What
 it raises ends the work."""

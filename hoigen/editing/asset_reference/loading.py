@@ -15,8 +15,6 @@ from hoigen.editing.flux.loading import PlacedModel, Text, WordedParts, read_sma
 from hoigen.models.configuration import parts_of
 from hoigen.models.flux import Autoencoder, PatchAutoencoder, PatchConfig
 
-__all__ = ['FILES', 'AssetModel', 'Parts', 'build_parts', 'load_asset_model']
-
 FILES = ('transformer.safetensors', 'autoencoder.safetensors', 'refiner.safetensors')
 
 

@@ -19,8 +19,6 @@ from hoigen.editing.conditions import as_signed, as_uint8
 from hoigen.editing.synthesis import GREY
 from hoigen.models.flux import Refiner
 
-__all__ = ['AssetRefiner', 'looked_up']
-
 FAR = 0.2
 """A place so far from all that the views show, as a share of the asset's box, has no known colour."""
 

@@ -10,8 +10,6 @@ from diffusers import FluxTransformer2DModel
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ['DOMAIN', 'RANK', 'REFERENCE', 'AdaptedLinear', 'adapt', 'from_released']
-
 REFERENCE, DOMAIN = 'default', 'coord'
 """The released names of the adapter of all conditions and of the one of all point maps."""
 RANK = 16

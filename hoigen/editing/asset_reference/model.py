@@ -14,8 +14,6 @@ from torch.nn import functional as F
 from hoigen.editing.asset_reference.lora import adapt
 from hoigen.models.flux import position_ids
 
-__all__ = ['AssetTransformer', 'Layout', 'Views', 'switcher']
-
 TAGS = 256
 """Width of the domain switcher's table."""
 PICTURE, POINTS = 0, 1

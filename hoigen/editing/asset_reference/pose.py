@@ -10,8 +10,6 @@ from scipy.spatial.transform import Rotation
 
 from hoigen.geometry.transforms import apply, rigid
 
-__all__ = ['FoundPose', 'find_pose', 'find_view', 'plain_camera']
-
 LEAST = 24
 """Fewer pixels of an object do not tell its pose."""
 LEAST_SHARE = 0.5

@@ -18,8 +18,6 @@ from hoigen.editing.placement import PlacementError, place
 from hoigen.editing.records import Subject
 from hoigen.records import Camera, MeshAsset
 
-__all__ = ['Store', 'edit_clip']
-
 
 class Store(Protocol):
     """Keeps finished frames, so that a stopped edit goes on where it was."""

@@ -10,8 +10,6 @@ import numpy as np
 from hoigen.editing.records import Subject
 from hoigen.records import Clip, EditedClip, EditedFrame, EditedObject, MeshAsset, Provenance
 
-__all__ = ['ClipEdit', 'EditOutcome', 'PaintedFrame']
-
 
 @dataclass(frozen=True, eq=False)
 class ClipEdit:

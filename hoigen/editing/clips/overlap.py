@@ -14,8 +14,6 @@ from hoigen.geometry.surface import sample_surface, seed_of
 from hoigen.geometry.transforms import apply, invert
 from hoigen.records import Clip, MeshAsset
 
-__all__ = ['gap_m', 'inside', 'reach_m']
-
 SAMPLES = 1000
 """Places on the object from which the depth of a point in it is told."""
 NEAR_M = 0.05

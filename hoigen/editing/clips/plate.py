@@ -15,8 +15,6 @@ from hoigen.geometry.meshes import mesh_table
 from hoigen.geometry.raster import Raster, rasterise
 from hoigen.geometry.surface import barycentric
 
-__all__ = ['Plate', 'hidden_by_object', 'plates_of']
-
 RIM = 2
 """Pixels about an object that its picture is mixed into, by lens and compression: they are taken away with it."""
 SAME = 0.01

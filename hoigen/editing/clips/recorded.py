@@ -18,16 +18,6 @@ from hoigen.geometry.meshes import world_vertices
 from hoigen.geometry.transforms import apply, invert
 from hoigen.records import Camera, Clip, Episode, MeshAsset, MeshFrame, Provenance
 
-__all__ = [
-    'Recorded',
-    'is_metric',
-    'object_meshes',
-    'object_poses',
-    'pixels_of',
-    'read_recorded',
-    'seen_shape',
-]
-
 LEAST_POINTS = 12
 """A shape is told by at least so many points of the object."""
 

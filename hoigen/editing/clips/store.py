@@ -13,8 +13,6 @@ from hoigen.editing.clips.edited import PaintedFrame
 from hoigen.run_settings import begin
 from hoigen.whole_files import whole_file
 
-__all__ = ['FrameStore']
-
 FIELDS = ('rgb', 'depth_m', 'mask', 'carried', 'visibility', 'agreement')
 
 

@@ -14,8 +14,6 @@ from hoigen.editing.clips.recorded import Recorded, is_metric, pixels_of
 from hoigen.editing.placement import PlacementError
 from hoigen.perception.clip import CONTACT_M
 
-__all__ = ['MIN_CHANGED', 'account', 'changed_fraction', 'notes_of', 'refuse_without_effect']
-
 DEEP_M = 0.005
 """No hand can reach deeper into an object; simulated contact is soft, by a few millimetres."""
 MIN_MASK_PIXELS = 8

@@ -48,8 +48,6 @@ from hoigen.untrusted.limits import Limits
 if TYPE_CHECKING:
     from hoigen.editing.flux_insertion.inserter import Inserter
 
-__all__ = ['InsertConfig', 'MoveConfig', 'RemoveConfig', 'insert', 'move', 'remove']
-
 ENDINGS = {'insert': 'inserted', 'move': 'moved', 'remove': 'removed'}
 
 

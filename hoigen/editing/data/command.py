@@ -31,8 +31,6 @@ from hoigen.models.hub.published import fingerprint
 from hoigen.provenance import sha256_of, versions_of
 from hoigen.records import Provenance
 
-__all__ = ['DataConfig', 'make_data']
-
 SHEET = 'sheet.png'
 MODELS = ('detector', 'sam', 'depth', 'orientation')
 COMPLETE, NOTHING = 0, 1

@@ -15,8 +15,6 @@ from hoigen.geometry.camera import resize_camera
 from hoigen.look.sheets import marked
 from hoigen.records import Camera
 
-__all__ = ['draw_contact_sheet']
-
 ROWS, SIDE, GAP, FOOT, HEAD = 8, 176, 4, 22, 26
 AXIS = 0.5
 """Length of the axes drawn, in sides of what the camera sees at the object."""

@@ -26,8 +26,6 @@ from hoigen.sources.mujoco.clutter import (
 from hoigen.sources.mujoco.draws import Draws
 from hoigen.sources.mujoco.render import Renderer
 
-__all__ = ['Example', 'SceneExamples', 'SimulationConfig', 'simulate']
-
 LEAST_SEEN = 0.3
 """An example whose object is hidden more than that is left out, as a filter by mask size does for real pictures."""
 

@@ -12,8 +12,6 @@ from hoigen.editing.records import Reference
 from hoigen.editing.synthesis import TOLERANCE
 from hoigen.editing.views import nearest
 
-__all__ = ['FilterOptions', 'Likeness', 'fault_of', 'seen_of']
-
 Likeness = Callable[[Sequence[np.ndarray]], np.ndarray]
 """Pictures [S,S,3] uint8 -> unit vectors [n,D] float32, alike where the pictures show the same thing."""
 WHITE = 255

@@ -16,8 +16,6 @@ from hoigen.sources.recording.depth import DepthUnit
 from hoigen.sources.recording.stills import PICTURES, read_depth, read_picture
 from hoigen.untrusted.limits import Limits
 
-__all__ = ['LabelOptions', 'Labelled', 'Labellers', 'PictureFault', 'cutout', 'label']
-
 FILL = 0.86
 """The share of a cut-out's side that the object takes, as in the pictures of meshes."""
 WHITE, BLACK = 255, 0

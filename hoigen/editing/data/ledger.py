@@ -15,8 +15,6 @@ from hoigen.provenance import provenance_to_json
 from hoigen.records import Provenance
 from hoigen.whole_files import whole_file
 
-__all__ = ['Ledger']
-
 MANIFEST, SCENES = 'manifest.json', 'scenes.jsonl'
 
 

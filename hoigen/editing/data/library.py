@@ -24,8 +24,6 @@ from hoigen.sources.mujoco.draws import Draws
 from hoigen.sources.mujoco.meshes import Mesh
 from hoigen.sources.mujoco.objects import Collider, Thing
 
-__all__ = ['LibraryMesh', 'chooser', 'look_of', 'mesh_files', 'prepare_library']
-
 LARGEST_M, THINNEST_M = 0.6, 0.002
 """What is larger does not stand on the table with others; what is thinner has no solid hull to stand with."""
 MOST_TRIANGLES = 200_000

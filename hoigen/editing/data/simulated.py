@@ -22,8 +22,6 @@ from hoigen.sources.mujoco.draws import Draws
 from hoigen.sources.mujoco.gl import RenderError
 from hoigen.sources.mujoco.render import Renderer
 
-__all__ = ['SceneJob', 'arrays_of', 'make_scene']
-
 
 @dataclass(frozen=True)
 class SceneJob:

@@ -46,8 +46,6 @@ from hoigen.metrics.tables import Rows, markdown, said
 from hoigen.provenance import strict_json
 from hoigen.whole_files import write_text
 
-__all__ = ['evaluate', 'measure', 'missed_bounds', 'table_of']
-
 OCCLUSION, IOU, ABSREL, TURNED = 'occlusion right', 'object IoU', 'depth AbsRel, %', f'within {ACCURATE_DEG:.0f}°'
 MEASURES = {
     OCCLUSION: '↑',

@@ -13,8 +13,6 @@ from hoigen.metrics.learned import clip_features
 from hoigen.models.hub import ModelError, weights_of
 from hoigen.provenance import sha256_of
 
-__all__ = ['Identity', 'cut_out']
-
 MARGIN = 0.08
 """White around an object that is cut out, in parts of its longer side."""
 

@@ -15,21 +15,6 @@ from hoigen.editing.placement import box_of
 from hoigen.editing.records import Subject
 from hoigen.geometry.shading import draw
 
-__all__ = [
-    'BASELINES',
-    'MODEL',
-    'MOVEMENT',
-    'NOTHING',
-    'NO_DEPTH',
-    'NO_STAGE_1',
-    'ROWS',
-    'STAGE_1',
-    'TRUE',
-    'Made',
-    'Row',
-    'make',
-]
-
 RIM = 2
 """Pixels about an object that is moved which are taken away with it."""
 

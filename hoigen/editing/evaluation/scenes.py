@@ -17,8 +17,6 @@ from hoigen.sources.mujoco.clutter import Clutter, Look, Sight, build_clutter, d
 from hoigen.sources.mujoco.draws import Draws
 from hoigen.sources.mujoco.render import Renderer
 
-__all__ = ['Elsewhere', 'Insertion', 'heldout_insertions']
-
 SEED = 3_000_000
 SIZE = 128
 """Side of the pictures, pixels."""

@@ -16,8 +16,6 @@ from hoigen.models.tensors import load_strictly
 from hoigen.models.text import WordTable
 from hoigen.provenance import sha256_of
 
-__all__ = ['WEIGHTS', 'PlacedModel', 'Text', 'WordedParts', 'read_small']
-
 WEIGHTS = Path(__file__).parents[1] / 'weights'
 """The folders of the models that come with hoigen."""
 

@@ -26,9 +26,6 @@ from hoigen.models.flux import decode, encode, noise, sample, schedule
 from hoigen.provenance import versions_of
 from hoigen.records import Camera, Provenance
 
-__all__ = ['Inserter', 'load_inserter']
-
-
 SOFT = 0.6
 """Deviation of the painted outline's soft edge, pixels."""
 CHANGED = 24

@@ -13,8 +13,6 @@ from hoigen.editing.flux_insertion.model import InsertionTransformer
 from hoigen.models.configuration import parts_of
 from hoigen.models.flux import Autoencoder, PatchAutoencoder, PatchConfig, Refiner
 
-__all__ = ['FILES', 'InsertionModel', 'Parts', 'build_parts', 'load_insertion']
-
 FILES = ('insertion.safetensors', 'autoencoder.safetensors', 'refiner.safetensors')
 
 

@@ -17,8 +17,6 @@ from torch import Tensor, nn
 from hoigen.models.hub import ModelError
 from hoigen.models.hub.published import read_files, refuse_misfits
 
-__all__ = ['adapt', 'adapter', 'assign_adapter', 'blank_uno', 'from_uno', 'rank_of', 'refuse_infinite']
-
 NAME = 'insertion'
 ADAPTED = (
     r'transformer_blocks\.\d+\.attn\.(to_[qkv]|to_out\.0|add_[qkv]_proj|to_add_out)'

@@ -12,8 +12,6 @@ from hoigen.editing.flux_insertion.model import FEATURES, InsertionTransformer, 
 from hoigen.models.flux import PublishedAutoencoder
 from hoigen.models.memory import THRIFT, Needs, flops, free_bytes, gigabytes, peak_bytes, size_of, t5_needs
 
-__all__ = ['needs', 'refuse_too_little']
-
 
 def needs(config: EditConfig, rank: int) -> Needs:
     """Count all parts of a model with a published backbone and an adapter of a rank, in bfloat16; some seconds."""

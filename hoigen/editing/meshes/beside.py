@@ -10,8 +10,6 @@ from PIL import Image
 
 from hoigen.untrusted.limits import Limits
 
-__all__ = ['Beside', 'MeshError', 'not_read', 'texels']
-
 INSTEAD = {
     'KHR_draco_mesh_compression': 'decompress it',
     'EXT_meshopt_compression': 'decompress it',

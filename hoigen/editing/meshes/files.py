@@ -21,8 +21,6 @@ from hoigen.editing.meshes.looks import Part, joined
 from hoigen.untrusted.child import answers
 from hoigen.untrusted.limits import Limits, limit
 
-__all__ = ['READERS', 'read']
-
 MOST_TRIANGLES = 1_000_000
 LONGEST = 200
 """Characters of a parser's words that are reported."""

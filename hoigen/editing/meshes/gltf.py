@@ -16,8 +16,6 @@ from hoigen.editing.meshes.gltf_file import Gltf
 from hoigen.editing.meshes.gltf_look import Looks
 from hoigen.editing.meshes.looks import Part
 
-__all__ = ['parts_of']
-
 READ = (
     'KHR_mesh_quantization',
     'KHR_texture_transform',

@@ -11,8 +11,6 @@ import numpy as np
 
 from hoigen.editing.meshes.beside import Beside, MeshError, not_read
 
-__all__ = ['Gltf']
-
 TYPES = {5120: 'i1', 5121: 'u1', 5122: 'i2', 5123: 'u2', 5125: 'u4', 5126: 'f4'}
 WIDTHS = {'SCALAR': 1, 'VEC2': 2, 'VEC3': 3, 'VEC4': 4, 'MAT4': 16}
 

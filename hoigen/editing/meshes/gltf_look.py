@@ -10,8 +10,6 @@ from hoigen.editing.meshes.beside import MeshError, not_read, texels
 from hoigen.editing.meshes.gltf_file import Gltf
 from hoigen.editing.meshes.looks import Part, linear, shown, solid
 
-__all__ = ['Looks']
-
 CLAMP, MIRROR, REPEAT = 33071, 33648, 10497
 PADDINGS: dict[int, Literal['edge', 'symmetric']] = {CLAMP: 'edge', MIRROR: 'symmetric'}
 MOST_TILES = 8

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-__all__ = ['Part', 'joined', 'linear', 'shown', 'solid']
-
 LARGEST = 8192
 """The longest side of a texture, texels."""
 INSET = 1 / 32

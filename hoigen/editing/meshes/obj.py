@@ -12,8 +12,6 @@ import numpy as np
 from hoigen.editing.meshes.beside import Beside, MeshError, texels
 from hoigen.editing.meshes.looks import Part, solid
 
-__all__ = ['parts_of']
-
 NUMBER = r'[-+]?\d*\.?\d+(?:[eE][-+]?\d+)?'
 OPTION = re.compile(rf'-(\w+)((?:\s+(?:{NUMBER}|on|off)(?=\s))*)\s+')
 HARMLESS = ('blendu', 'blendv', 'bm', 'boost', 'texres')

@@ -14,8 +14,6 @@ from hoigen.sources.mujoco.draws import Draws
 from hoigen.sources.mujoco.objects import make_thing
 from hoigen.sources.mujoco.scene import draw_look
 
-__all__ = ['made_thing']
-
 TEXTURE = 128
 
 

@@ -16,8 +16,6 @@ from hoigen.messages.decode.scene import camera, labels
 from hoigen.messages.layout import CLOUD_FIELDS, POINT_TYPES
 from hoigen.records import Clip, ClipFrame, EditedFrame, EditedObject, Fidelity, GeneratedClip, Provenance
 
-__all__ = ['clip', 'cloud', 'edited', 'generated', 'tracks']
-
 
 def cloud(message: Any) -> np.ndarray:
     """Rows [N] of condition/points as a structured array of :data:`CLOUD_FIELDS`; ids are 0 to N-1, in order."""

@@ -10,8 +10,6 @@ from scipy.spatial.transform import Rotation
 
 from hoigen.geometry.transforms import rigid
 
-__all__ = ['MessageError', 'columns', 'once', 'pose', 'poses', 'stamp_ns', 'time_ns']
-
 QUATERNION_TOLERANCE = 1e-3
 """How far from 1 a quaternion's norm may be; publishers round to float32 and more."""
 

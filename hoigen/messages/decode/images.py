@@ -12,8 +12,6 @@ from hoigen.conventions import ROLES
 from hoigen.messages.decode.fields import MessageError
 from hoigen.messages.layout import IMAGE_LAYOUTS
 
-__all__ = ['COLOURS', 'DEPTHS', 'GREYS', 'EncodingError', 'depth', 'mask', 'picture', 'rgb']
-
 _TO_RGB = {
     'rgb8': None,
     'rgb16': None,

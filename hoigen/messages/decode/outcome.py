@@ -8,8 +8,6 @@ from hoigen.messages.decode.fields import MessageError, stamp_ns, time_ns
 from hoigen.messages.layout import IMAGE_FILE
 from hoigen.records import ConditionImages, EpisodeState, EpisodeStatus
 
-__all__ = ['condition_images', 'episode_status']
-
 
 def condition_images(message: Any) -> ConditionImages:
     """What a generator read of an episode, of a hoigen/ConditionImages."""

@@ -9,8 +9,6 @@ import yaml
 
 from hoigen.resources import find
 
-__all__ = ['DenseConfig', 'TrackConfig', 'VGGTConfig', 'read_config']
-
 
 @dataclass(frozen=True)
 class DenseConfig:

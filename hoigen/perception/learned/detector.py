@@ -10,8 +10,6 @@ from hoigen.perception.learned.linking import Detections, Track, link
 from hoigen.perception.records import Boxes, Detector, PerceptionError
 from hoigen.records import Footage
 
-__all__ = ['detect', 'load_detector']
-
 LEAST_SHARE = 0.1
 """An instance seen in a smaller share of the frames than this, or only once, is taken for a mistake."""
 TOUCHED = 0.2

@@ -9,8 +9,6 @@ from scipy.optimize import linear_sum_assignment
 
 from hoigen.models.samurai import BoxFilter, box_iou
 
-__all__ = ['Detections', 'Track', 'link', 'without_doubles']
-
 SAME = 0.3
 """A detection may be the instance whose predicted box it overlaps by more than this (IoU)."""
 PATIENCE = 8

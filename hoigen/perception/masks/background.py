@@ -13,8 +13,6 @@ from hoigen.geometry.camera import pixel_grid, unproject
 from hoigen.geometry.transforms import invert
 from hoigen.records import Camera
 
-__all__ = ['Witnesses', 'heights', 'own_motion']
-
 MOMENTS = 12
 """A place is looked up in at most this many frames of the stretch, evenly spread."""
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ['Palette']
-
 LIGHT_STEP, CHROMA_STEP, CHROMA_BINS = 22, 4, 26
 """Bins are wide in lightness, which light and shadow change, and narrow in the two chromas."""
 

@@ -6,8 +6,6 @@ import numpy as np
 
 from hoigen.compiling import numba
 
-__all__ = ['Links', 'settle']
-
 SPACE, TIME = 1.6, 1.6
 """How strongly a pixel takes the label of one like it: of each of four neighbours, of each of two along the flow."""
 

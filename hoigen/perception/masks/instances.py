@@ -8,8 +8,6 @@ import numpy as np
 from hoigen.geometry.camera import pixel_grid
 from hoigen.perception.masks.view import View, sampled
 
-__all__ = ['numbered_parts']
-
 SIZEABLE = 0.3
 """A part may be a hand of its own when it has this share of the largest part's pixels in the frame."""
 

@@ -9,8 +9,6 @@ from hoigen.geometry.camera import pixel_grid
 from hoigen.perception.masks.regions import Front, Region, regions_of
 from hoigen.perception.masks.view import View, carried, sampled
 
-__all__ = ['Steadied', 'front_by_motion']
-
 INLIER_PX, OWN_PX = 0.5, 0.5
 """Flow that misses the background's homography by less is background's, by more may be a thing's own."""
 

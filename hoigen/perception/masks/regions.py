@@ -8,8 +8,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-__all__ = ['Front', 'Region', 'Resting', 'depth_regions', 'regions_of', 'resting_things']
-
 JUMP = 0.03
 """Neighbours whose depths differ by more than this part belong to different surfaces."""
 

@@ -15,8 +15,6 @@ from hoigen.perception.masks.field import Links, settle
 from hoigen.perception.masks.regions import Front, Resting, resting_things
 from hoigen.perception.masks.view import View
 
-__all__ = ['label_roles']
-
 ROUNDS, SWEEPS = 3, 2
 """Colours are learned this often anew from labels that so many sweeps settle."""
 

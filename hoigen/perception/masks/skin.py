@@ -11,8 +11,6 @@ from hoigen.perception.masks.field import Links, settle
 from hoigen.perception.masks.motion import Steadied, unlike_background
 from hoigen.perception.masks.view import View, carried
 
-__all__ = ['bare_hands', 'label_bare_hands', 'skin_likeness']
-
 SKIN_MIDDLE, SKIN_WIDTH = (14.0, 15.0), (7.0, 9.0)
 """The chromas a and b of human skin under indoor light, and how far they spread (Lab, about 128 in OpenCV)."""
 

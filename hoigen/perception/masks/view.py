@@ -11,8 +11,6 @@ from hoigen.geometry.camera import pixel_grid, resize_camera
 from hoigen.perception.records import Flow, Geometry
 from hoigen.records import Camera, Footage
 
-__all__ = ['View', 'carried', 'enlarge', 'sampled', 'view_of']
-
 WIDTH = 320
 """Labels are found at this width: a thin finger is still two pixels wide."""
 

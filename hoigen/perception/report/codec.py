@@ -9,8 +9,6 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ['Quantised', 'pack', 'quantise']
-
 UNKNOWN = 0
 """The code of NaN."""
 

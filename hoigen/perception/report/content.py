@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from hoigen.perception.perceive import Perceived
     from hoigen.records import Clip
 
-__all__ = ['card', 'content', 'shrunk']
-
 PICTURE_PIXELS, CLOUD_PIXELS = 400_000, 60_000
 """Pictures with more pixels than this are shown smaller; of so many pixels a frame's point cloud is made."""
 DEPTH_LEVELS, PLACE_LEVELS = 4095, 16_384

@@ -15,8 +15,6 @@ from hoigen.perception.tracking.tracks import scene_reprojection_px
 if TYPE_CHECKING:
     from hoigen.perception.perceive import Perceived
 
-__all__ = ['camera_motion', 'facts', 'frame_rate', 'tallies']
-
 EVEN = 0.02
 """A rate is said to vary if steps between stamps differ by more than this part of their median."""
 

@@ -11,8 +11,6 @@ import numpy as np
 from hoigen.conventions import HAND, ROLE_CODE, ROLES
 from hoigen.perception.records import Tracks
 
-__all__ = ['Instance', 'instances', 'thinned', 'track_colours']
-
 WARM, COOL = ('#ff9d45', '#ffd54a', '#ff6f7d', '#f7b7a3'), ('#35c8f5', '#a58bff', '#3ee6a8', '#7fa8ff')
 """Hands are warm, objects cold."""
 PER_INSTANCE = 500

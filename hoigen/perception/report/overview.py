@@ -15,8 +15,6 @@ from hoigen.perception.report.look import instances, thinned, track_colours
 if TYPE_CHECKING:
     from hoigen.perception.perceive import Perceived
 
-__all__ = ['draw_masks', 'draw_tracks', 'overview']
-
 COLUMNS, TILE, GAP, MARGIN, HEAD, FOOT = 4, 400, 6, 20, 50, 30
 INK, FAINT, GROUND = (240, 242, 246), (150, 158, 172), (15, 17, 22)
 FILL, DIM, TAIL = 0.38, 0.5, 10

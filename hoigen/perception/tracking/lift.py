@@ -18,8 +18,6 @@ from hoigen.perception.tracking.rigid_object import follow_object
 from hoigen.perception.tracking.tracks_flow import Followed
 from hoigen.records import Footage
 
-__all__ = ['Lifted', 'lift', 'trusted_depth']
-
 TRUSTED = 0.3
 """Depth of at least this confidence tells where a surface is."""
 

@@ -6,8 +6,6 @@ import numpy as np
 
 from hoigen.compiling import numba
 
-__all__ = ['depth_at']
-
 REACH = 2
 """Pixels so far along rows and columns are looked at."""
 

@@ -6,8 +6,6 @@ import numpy as np
 
 from hoigen.compiling import numba
 
-__all__ = ['fill_holes']
-
 WIDEST_PX = 24
 """A hole is filled from known pixels so far away at most,"""
 

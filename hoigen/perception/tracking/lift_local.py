@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import cKDTree
 
-__all__ = ['carry_hidden']
-
 PIECES = 64
 """So many points at most, spread over an instance, stand for the pieces that it moves in."""
 

@@ -17,8 +17,6 @@ from hoigen.perception.tracking.lift_depth import depth_at
 from hoigen.perception.tracking.rigid import put
 from hoigen.perception.tracking.rigid_direct import Look, align, look_of
 
-__all__ = ['follow_pieces']
-
 APART_PX = 28
 """The picture of the hand is cut into squares of this size; the middle of each is the middle of a piece."""
 

@@ -8,8 +8,6 @@ import numpy as np
 
 from hoigen.compiling import numba
 
-__all__ = ['Sighting', 'fit_pose', 'move_pose', 'put', 'rotation_of']
-
 ROUNDS = 8
 """Steps of least squares; each weighs the points anew by how well the step before explained them."""
 

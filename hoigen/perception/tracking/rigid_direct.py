@@ -15,8 +15,6 @@ import numpy as np
 from hoigen.compiling import numba
 from hoigen.perception.tracking.rigid import move_pose
 
-__all__ = ['Look', 'Match', 'align', 'align_look', 'look_of']
-
 SMOOTH_PX = (6.0, 2.5, 1.0)
 """Pictures are smoothed this much (within the object), coarse to fine."""
 

@@ -7,8 +7,6 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-__all__ = ['Matches', 'corners_of', 'find_again', 'match_features', 'sample_flow']
-
 MOST_CORNERS = 900
 """So many corners at most are followed."""
 

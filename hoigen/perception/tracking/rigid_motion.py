@@ -13,8 +13,6 @@ from hoigen.perception.records import Flow
 from hoigen.perception.tracking.rigid import Sighting, fit_pose
 from hoigen.perception.tracking.rigid_features import corners_of, find_again, match_features, sample_flow
 
-__all__ = ['LEAST_POINTS', 'View', 'follow_rigid']
-
 LEAST_POINTS = 16
 """A camera's place is told by at least so many corners that agree,"""
 

@@ -13,8 +13,6 @@ from hoigen.perception.tracking.rigid import fit_pose
 from hoigen.perception.tracking.rigid_direct import Look, Match, align_look, look_of
 from hoigen.perception.tracking.rigid_features import sample_flow
 
-__all__ = ['follow_object']
-
 PIXELS = 800
 """So many of an object's pixels, evenly spread, are compared."""
 

@@ -10,8 +10,6 @@ from scipy.ndimage import uniform_filter
 from hoigen.compiling import numba
 from hoigen.perception.records import Flow
 
-__all__ = ['Followed', 'follow_flow']
-
 FIRST_PART = 0.3
 """Part of an instance's points that would cover the largest area it shows; the rest is for what appears later."""
 

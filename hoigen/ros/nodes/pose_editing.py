@@ -14,8 +14,6 @@ from hoigen.ros import goals, topics
 from hoigen.ros.edits import Instant, to_world
 from hoigen.ros.nodes.base import ManagedNode
 
-__all__ = ['EditPoseServer', 'Job', 'Made']
-
 
 @dataclass(frozen=True, eq=False)
 class Made:

@@ -8,8 +8,6 @@ from hoigen.geometry.transforms import apply, invert, look_at, rigid
 from hoigen.records import Camera
 from hoigen.sources.mujoco.draws import Draws
 
-__all__ = ['CAMERAS', 'place_cameras']
-
 DIRECTIONS = {  # azimuth and elevation of the camera as the object sees it, degrees; +y is away from the forearm
     'front': (158, 22),
     'side': (184, 14),

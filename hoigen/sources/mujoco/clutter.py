@@ -20,8 +20,6 @@ from hoigen.sources.mujoco.objects import SHAPES, Thing, make_thing
 from hoigen.sources.mujoco.render import Renderer
 from hoigen.sources.mujoco.scene import add_free_thing, begin_scene, draw_look, finish_scene
 
-__all__ = ['Clutter', 'Look', 'Sight', 'build_clutter', 'draw_looks', 'lift', 'look_from', 'reach']
-
 SETTLE_S = 0.5
 HIDDEN_GROUP = 5  # not drawn
 AWAY_M = 3.0  # where the hand waits, above the ceiling

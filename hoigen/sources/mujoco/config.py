@@ -11,8 +11,6 @@ from hoigen.sources.mujoco.draws import SPLITS
 from hoigen.sources.mujoco.objects import SHAPES
 from hoigen.sources.mujoco.tasks import ANY, TASKS, shapes_of
 
-__all__ = ['ConfigError', 'MujocoConfig', 'first_stamp_ns']
-
 PAUSE_NS = 1_000_000_000
 """Between the last frame of an episode and the first of the next, at least."""
 

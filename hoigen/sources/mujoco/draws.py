@@ -7,8 +7,6 @@ from typing import TypeVar
 
 import numpy as np
 
-__all__ = ['SPLITS', 'Draws']
-
 SPLITS = ('train', 'heldout')
 HELDOUT_CELLS = (1, 4, 8)
 CELLS = 10

@@ -12,8 +12,6 @@ from functools import cache
 from importlib import import_module
 from typing import Protocol
 
-__all__ = ['RenderError', 'drawing']
-
 DEVICE_PLATFORM = 0x313F  # EGL_PLATFORM_DEVICE_EXT
 HELP = (
     'MuJoCo found no off-screen OpenGL on this machine: install the Debian packages libegl1 and libgl1-mesa-dri '

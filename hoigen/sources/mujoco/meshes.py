@@ -8,8 +8,6 @@ from itertools import product
 
 import numpy as np
 
-__all__ = ['Mesh', 'box', 'creased', 'cylinder', 'join', 'lathe', 'room', 'slab', 'sphere', 'tube']
-
 
 @dataclass(frozen=True, eq=False)
 class Mesh:

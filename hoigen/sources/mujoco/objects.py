@@ -14,8 +14,6 @@ from hoigen.sources.mujoco import meshes
 from hoigen.sources.mujoco.draws import Draws
 from hoigen.sources.mujoco.meshes import Mesh
 
-__all__ = ['SHAPES', 'Collider', 'Thing', 'make_thing']
-
 
 @dataclass(frozen=True)
 class Collider:

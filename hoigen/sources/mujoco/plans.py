@@ -15,8 +15,6 @@ from hoigen.sources.mujoco.draws import Draws
 from hoigen.sources.mujoco.hand import GRASP_CENTRE, finger_pose
 from hoigen.sources.mujoco.objects import Thing
 
-__all__ = ['lift', 'open_lid', 'pour', 'push', 'turn']
-
 PALM_SURFACE_M = 0.011  # half the palm's thickness
 FINGER_RADIUS_M = 0.008
 FINGERTIP = np.array([0.0, 0.117, -GRASP_CENTRE[1]])  # of straight fingers, from the grasp centre at zero angles

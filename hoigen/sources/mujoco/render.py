@@ -11,8 +11,6 @@ from hoigen.records import Camera
 from hoigen.sources.mujoco.gl import drawing
 from hoigen.sources.mujoco.scene import FAR_M, NEAR_M
 
-__all__ = ['Renderer']
-
 OPTICAL_TO_GL = np.diag([1.0, -1.0, -1.0])
 MOST_GEOMS = 200
 FLAG = mujoco.mjtRndFlag

@@ -13,8 +13,6 @@ from hoigen.sources.mujoco.control import Plan, Step
 from hoigen.sources.mujoco.draws import Draws
 from hoigen.sources.mujoco.objects import SHAPES, Thing
 
-__all__ = ['ANY', 'TASKS', 'Task', 'shapes_of', 'tasks_of']
-
 ANY = 'any'
 HELD_FROM = 0.62  # the share of a clip after which a thing that is taken must be held
 

@@ -9,17 +9,6 @@ import numpy as np
 
 from hoigen.sources.mujoco.draws import Draws
 
-__all__ = [
-    'COLOURS',
-    'OBJECT_FAMILIES',
-    'TABLE_FAMILIES',
-    'WALL_FAMILIES',
-    'colour_name',
-    'draw_colour',
-    'draw_muted',
-    'draw_texture',
-]
-
 Family = Callable[[Draws, int, np.ndarray, np.ndarray], np.ndarray]
 
 HUES = (

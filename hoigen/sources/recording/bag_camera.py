@@ -11,8 +11,6 @@ import numpy as np
 from hoigen.sources.recording.calibration import Calibration
 from hoigen.sources.recording.options import RecordingError
 
-__all__ = ['Lens', 'calibration_of', 'lens_of', 'same_camera']
-
 MODELS = ('plumb_bob', 'rational_polynomial', 'equidistant')
 
 

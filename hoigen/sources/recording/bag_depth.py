@@ -11,8 +11,6 @@ from hoigen.messages.decode import DEPTHS, EncodingError, MessageError, picture
 from hoigen.sources.recording.options import Damaged, NotRead
 from hoigen.sources.recording.stills import depth_values
 
-__all__ = ['depth_values_of', 'rvl_values']
-
 _HEAD = struct.Struct('<iff')
 """What stands before the compressed values: a kind, and A and B of floats, which are kept as A / depth + B."""
 _SIZE = struct.Struct('<ii')

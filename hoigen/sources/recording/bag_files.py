@@ -21,8 +21,6 @@ from mcap.stream_reader import StreamReader, breakup_chunk, get_chunk_data_strea
 from rosbags.rosbag1 import Reader
 from rosbags.rosbag1.reader import Header, RecordType, read_bytes, read_uint32
 
-__all__ = ['OPENERS', 'Hole', 'Stored', 'StoredFile', 'Topic']
-
 
 @dataclass(frozen=True)
 class Topic:

@@ -13,8 +13,6 @@ from typing import NamedTuple
 
 from hoigen.sources.recording.options import RecordingError
 
-__all__ = ['Clock', 'Ordered', 'Stream']
-
 REORDER = 16
 """Messages of a topic among which header stamps may be out of order."""
 STEPS = 32

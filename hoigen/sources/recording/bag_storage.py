@@ -19,8 +19,6 @@ from hoigen.sources.recording.bag_files import OPENERS, Hole, Stored, StoredFile
 from hoigen.sources.recording.content import refuse_placeholder
 from hoigen.sources.recording.options import Damaged, RecordingError
 
-__all__ = ['FFMPEG', 'FOXGLOVE', 'Bag']
-
 FOXGLOVE, FFMPEG = 'foxglove_msgs/msg/CompressedVideo', 'ffmpeg_image_transport_msgs/msg/FFMPEGPacket'
 _VIDEOS = {
     FOXGLOVE: 'builtin_interfaces/Time timestamp\nstring frame_id\nuint8[] data\nstring format',

@@ -22,19 +22,6 @@ from hoigen.sources.recording.bag_video import codec_of
 from hoigen.sources.recording.calibration import Calibration
 from hoigen.sources.recording.options import NO_DEPTH, RecordingError
 
-__all__ = [
-    'RECTIFIED',
-    'VIDEO',
-    'Seen',
-    'depth_fault',
-    'depth_topic',
-    'image_topic',
-    'images',
-    'info_beside',
-    'info_topic',
-    'unused_depth',
-]
-
 RAW, COMPRESSED, INFO = (f'sensor_msgs/msg/{name}' for name in ('Image', 'CompressedImage', 'CameraInfo'))
 NOT_IMAGE = re.compile(
     r'depth|mask|infra|(^|[/_])ir([/_]|$)|disparity|confidence|condition/|synth/|edit/|theora|'

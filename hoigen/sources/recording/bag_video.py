@@ -13,8 +13,6 @@ import numpy as np
 from hoigen.sources.recording.options import Damaged, RecordingError
 from hoigen.sources.recording.video_av import Display
 
-__all__ = ['PacketDecoder', 'codec_of']
-
 _CODECS = {'h264': re.compile('264|avc', re.IGNORECASE), 'hevc': re.compile('265|hevc', re.IGNORECASE)}
 _START = re.compile(b'\x00\x00\x01')
 SLICE, KEY_SLICE, PARAMETERS = 1, 5, 7

@@ -16,8 +16,6 @@ from hoigen.records import Camera, RecordError
 from hoigen.sources.recording.content import foreign
 from hoigen.sources.recording.options import RecordingError
 
-__all__ = ['NAMES', 'Calibration', 'camera_of', 'read_calibration']
-
 NAMES = (
     'calibration.json',
     'camera_info.yaml',

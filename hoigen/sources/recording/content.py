@@ -7,8 +7,6 @@ from pathlib import Path
 
 from hoigen.sources.recording.options import RecordingError
 
-__all__ = ['foreign', 'refuse_placeholder']
-
 HEAD = 512
 """Bytes at the beginning of a file that are looked at."""
 BOXES = (b'ftyp', b'mdat', b'free', b'skip', b'wide', b'moov')

@@ -6,8 +6,6 @@ import numpy as np
 
 from hoigen.sources.recording.options import NotRead
 
-__all__ = ['INTEGER_M', 'TUM_M', 'DepthUnit']
-
 INTEGER_M, TUM_M = 0.001, 1 / 5000
 """Metres for each step of integer depth, as most write it and as TUM's RGB-D data sets do."""
 NEAREST_M, FARTHEST_M = 0.03, 30.0

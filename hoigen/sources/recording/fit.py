@@ -11,8 +11,6 @@ from hoigen.records import Camera
 from hoigen.sources.recording.calibration import Calibration, camera_of
 from hoigen.sources.recording.options import RecordingError
 
-__all__ = ['Fit', 'SizeChange', 'fit_of']
-
 WIDEST = 640
 """Pixels across of pictures for which no size is asked."""
 

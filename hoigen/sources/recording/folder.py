@@ -17,8 +17,6 @@ from hoigen.sources.recording.options import NO_DEPTH, RecordingError, Recording
 from hoigen.sources.recording.pairing import nearest_pairs
 from hoigen.sources.recording.stills import DEPTHS, PICTURES, read_depth, read_picture
 
-__all__ = ['FolderSource', 'is_colour', 'open_folder']
-
 COLOUR = re.compile(r'rgb|colou?r|image|img|left|frames', re.IGNORECASE)
 DEPTH = re.compile(r'depth', re.IGNORECASE)
 PREFERRED = re.compile(r'left|^(rgb|colou?r|images?)$', re.IGNORECASE)

@@ -11,8 +11,6 @@ import numpy as np
 from hoigen.sources.recording.calibration import Calibration
 from hoigen.sources.recording.options import Damaged, RecordingError, RecordingOptions
 
-__all__ = ['Faults', 'Instant', 'Source', 'Span', 'chosen', 'estimate']
-
 NS = 1_000_000_000
 
 

@@ -14,8 +14,6 @@ from pathlib import Path
 from hoigen.sources.recording.instants import NS
 from hoigen.sources.recording.options import RecordingError
 
-__all__ = ['Still', 'ordered', 'same_number']
-
 SECONDS = re.compile(r'(?<![\dv.])(\d+\.\d+)$', re.ASCII)
 EPOCH_DIGITS = {13: 1_000_000, 16: 1_000, 19: 1}
 """Digits of a whole number that is a time since 1970, and its unit in ns."""

@@ -8,9 +8,6 @@ from typing import Any, Literal
 
 from hoigen.untrusted.limits import Limits
 
-__all__ = ['NO_DEPTH', 'Damaged', 'NotRead', 'RecordingError', 'RecordingOptions']
-
-
 NO_DEPTH = 'none'
 """What the option depth says where the images are wanted alone."""
 

@@ -6,8 +6,6 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Generic, TypeVar
 
-__all__ = ['Pairing', 'SegmentPairing', 'nearest_pairs']
-
 A = TypeVar('A')
 B = TypeVar('B')
 LONGEST_WAIT = 60

@@ -15,8 +15,6 @@ from hoigen.sources.recording.content import foreign
 from hoigen.sources.recording.depth import DepthUnit
 from hoigen.sources.recording.options import Damaged, NotRead
 
-__all__ = ['DEPTHS', 'PICTURES', 'depth_values', 'read_depth', 'read_picture']
-
 PICTURES = ('.png', '.jpg', '.jpeg', '.webp', '.bmp', '.tif', '.tiff')
 DEPTHS = ('.png', '.tif', '.tiff', '.npy')
 

@@ -21,8 +21,6 @@ from hoigen.sources.recording.options import RecordingError, RecordingOptions
 from hoigen.sources.recording.video_av import AvPictures, scan
 from hoigen.sources.recording.video_decord import DecordFailed, DecordPictures
 
-__all__ = ['VideoSource', 'open_video']
-
 MEMORY_PART = 1 / 4
 """The part of the memory limit that all of a video's pictures may fill for decord to be used."""
 SAME_STEP_NS = 2_000_000

@@ -13,8 +13,6 @@ import numpy as np
 from hoigen.sources.recording.instants import NS, Faults
 from hoigen.sources.recording.options import Damaged, RecordingError
 
-__all__ = ['AvPictures', 'Display', 'Scan', 'open_file', 'scan']
-
 FORMATS = 'mov,mp4,matroska,webm,avi,mpegts,mpeg,flv,ogg,asf,ivf,mxf,mjpeg,gif'
 """Containers that are opened; playlists are not among them: they make FFmpeg open whatever they name."""
 CUT_S = 1.0

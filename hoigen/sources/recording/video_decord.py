@@ -13,8 +13,6 @@ import numpy as np
 from hoigen.sources.recording.instants import NS
 from hoigen.sources.recording.video_av import Display, Scan, open_file
 
-__all__ = ['DecordFailed', 'DecordPictures']
-
 FAR = 60
 """Frames that are decoded and thrown away rather than sought."""
 SAME_GREY = 2.0

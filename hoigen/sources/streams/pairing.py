@@ -10,8 +10,6 @@ import numpy as np
 
 from hoigen.messages import topics
 
-__all__ = ['Origin', 'Pairing', 'name_source', 'origin_of', 'source_of']
-
 REMEMBERED = 4096
 """Publications whose stamps are remembered: more than two queues of a stream hold on their way."""
 FAR_APART = 1024

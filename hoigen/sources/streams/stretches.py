@@ -13,8 +13,6 @@ from hoigen.records import Footage
 from hoigen.sources.streams.order import Refused
 from hoigen.sources.streams.pairing import Origin
 
-__all__ = ['Instant', 'Stretch', 'StretchCollector', 'fit_together', 'footage_of', 'stamp_of']
-
 Instant = Mapping[str, Any]
 """The messages of one instant by topic name: camera/image, and camera/depth and camera/camera_info where they are."""
 

@@ -8,14 +8,13 @@ import pytest
 
 from hoigen.conditioning import build_clip
 from hoigen.episodes import EpisodeReader, find_bags, write_episode
-from hoigen.provenance import provenance_of
-from hoigen.records import Episode, EpisodeState
+from hoigen.records import Episode, EpisodeState, Provenance
 from hoigen.sources.mujoco import MujocoConfig, MujocoSource
 from hoigen.video.faithful import NothingInView
 from hoigen.video.generate import GenerateConfig, generate
 from hoigen.video.sampling import Acceptance
 
-PROVENANCE = provenance_of(seed=0, config={}, source='test', weights=[], licences={})
+PROVENANCE = Provenance(0, {}, 'test', {}, {}, {})
 
 
 @pytest.fixture(scope='module')

@@ -18,8 +18,6 @@ from hoigen.sources.mujoco.draws import Draws
 from hoigen.sources.mujoco.render import Renderer
 from hoigen.whole_files import whole_file
 
-__all__ = ['ScenesConfig', 'make_scenes', 'simulate_assets']
-
 
 @dataclass(frozen=True)
 class ScenesConfig:

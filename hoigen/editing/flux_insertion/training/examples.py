@@ -17,8 +17,6 @@ from hoigen.editing.synthesis import GREY, TOLERANCE
 from hoigen.geometry.orientation import Orientation, rotation_of
 from hoigen.learning.checkpoint import TrainingError
 
-__all__ = ['ExampleSet', 'Given', 'channels_first', 'order_of']
-
 PICTURES = ('rgb', 'without', 'depth_without_m', 'mask', 'object_depth_m', 'box_mask', 'guide', 'view_rgb')
 NUMBERS = ('insertion_depth_m', 'orientation', 'view_orientation', 'thing')
 MEMORY = 8 << 30

@@ -17,8 +17,6 @@ from hoigen.editing.synthesis import GREY, filled
 from hoigen.learning.loop import Batch, Objective
 from hoigen.models.flux import Autoencoder, Velocity, encode
 
-__all__ = ['InsertionObjective', 'blank']
-
 WHITE = 250
 """Darker pixels of a view belong to the thing."""
 

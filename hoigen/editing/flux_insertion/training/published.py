@@ -26,8 +26,6 @@ from hoigen.learning.loop import train
 from hoigen.learning.options import Hardware, LoopConfig
 from hoigen.models.text import CaptionEncoder
 
-__all__ = ['train_published']
-
 
 class PublishedLearner(nn.Module):
     """FLUX with what is trained beside it, and the encoders of captions, which are not."""
