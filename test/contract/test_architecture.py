@@ -34,7 +34,7 @@ def arrows(name: str = '') -> dict[str, set[str]]:
 
 
 ROOMS = arrows()
-INSIDE = {name: arrows(name) for name in ('editing', 'perception')}
+INSIDE = {name: arrows(name) for name in ('models', 'editing', 'perception')}
 ROS = re.compile(
     r'^(rclpy|rcl_interfaces|builtin_interfaces|tf2_ros|rosidl_\w+|\w+_msgs|'
     r'hoigen\.(msg|action|srv))(\.|$)'
@@ -133,6 +133,7 @@ def test_every_arrow_is_used() -> None:
         ('whole_files', 'from hoigen.records import Clip'),
         ('editing/clips/edit', 'from hoigen.editing.flux_insertion.inserter import load_inserter'),
         ('perception/masks/motion', 'import hoigen.perception.tracking.tracks'),
+        ('models/hub/store', 'from hoigen.models.configuration import CONFIG'),
     ],
 )
 def test_the_lint_fires(path: str, line: str) -> None:
