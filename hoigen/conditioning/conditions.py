@@ -38,8 +38,12 @@ class DrawnPoints:
     state: np.ndarray
 
 
-def build_conditions(clip: Clip, *, width: int, height: int) -> Conditions:
-    """The conditions of ``clip`` at ``width`` x ``height``: its centre with that aspect, resized."""
+def build_conditions(clip: Clip, *, width: int, height: int, background: np.ndarray | None = None) -> Conditions:
+    """The conditions of ``clip`` at ``width`` x ``height``: its centre with that aspect, resized.
+
+    background: [H,W,3] uint8 of the clip's size, what its camera, which stands still, shows without hand and object; by
+    default what frame 0 shows around them.
+    """
     view = centre_view(clip.cameras[0], width, height)
     drawn = draw_points(clip, view)
     cameras, mask, depth_m = drawn.cameras, drawn.mask, drawn.depth_m
@@ -47,8 +51,13 @@ def build_conditions(clip: Clip, *, width: int, height: int) -> Conditions:
     in_first = apply(invert(cameras[0].T_world_cam), clip.points)
     centre, scale = _normalisation(in_first[0], clip.point_role)
     clean = view.picture((clip.mask[0] != ROLE_CODE[SCENE]).astype(np.float32)) == 0
-    background, known = carry_background(cameras, image, clean, mask, depth_m)
     shadows = cast_shadows(image, cameras, mask, depth_m, clip.points, clip.point_role)
+    if background is None:
+        carried, known = carry_background(cameras, image, clean, mask, depth_m)
+        shaded = shadows.codes
+    else:
+        carried = np.repeat(view.picture(background)[None], len(mask), axis=0)
+        known, shaded = np.ones(mask.shape, bool), shadows.codes & 2  # it shows no shadow of frame 0
     return Conditions(
         stamps_ns=clip.stamps_ns,
         cameras=cameras,
@@ -62,11 +71,11 @@ def build_conditions(clip: Clip, *, width: int, height: int) -> Conditions:
         point_visible=drawn.visible,
         point_role=clip.point_role,
         tracking=drawn.tracking,
-        background=background,
+        background=carried,
         background_known=known,
         coloured=drawn.coloured,
         coloured_state=drawn.state,
-        shadow=shadows.codes,
+        shadow=shaded,
         shadow_gain=shadows.gain,
         mask=mask,
         depth_m=depth_m,

@@ -256,17 +256,26 @@ def _far_better(fit: float, published: float) -> bool:
 
 def _small(frame: SceneFrame, roles: np.ndarray, meshes_m: np.ndarray) -> _Small:
     """A frame at ``WIDTH``: the image averaged, everything else at the nearest pixel."""
-    height, width = roles.shape
-    size = (min(WIDTH, width), max(1, round(height * min(WIDTH, width) / width)))
-    column, row = (
-        np.clip(np.floor((np.arange(n) + 0.5) * whole / n), 0, whole - 1).astype(np.int64)
-        for n, whole in zip(size, (width, height), strict=True)
-    )
-    nearest = np.ix_(row, column)
+    nearest = nearest_pixels(roles.shape)
     shown = None if frame.depth_m is None else frame.depth_m[nearest]
-    return _Small(
-        edge_ranks(cv2.resize(frame.rgb, size, interpolation=cv2.INTER_AREA)), shown, meshes_m[nearest], roles[nearest]
+    return _Small(edges_of(frame.rgb), shown, meshes_m[nearest], roles[nearest])
+
+
+def nearest_pixels(shape: tuple[int, ...]) -> tuple[np.ndarray, ...]:
+    """Index of the pixels of an image of ``shape`` [H,W] that stand for those that are compared, ``WIDTH`` across."""
+    height, width = shape
+    size = (max(1, round(height * min(WIDTH, width) / width)), min(WIDTH, width))
+    row, column = (
+        np.clip(np.floor((np.arange(n) + 0.5) * whole / n), 0, whole - 1).astype(np.int64)
+        for n, whole in zip(size, shape, strict=True)
     )
+    return np.ix_(row, column)
+
+
+def edges_of(rgb: np.ndarray) -> np.ndarray:
+    """:func:`edge_ranks` of an image [H,W,3] at the size compared, each pixel the mean of what it covers."""
+    row, column = nearest_pixels(rgb.shape[:2])
+    return edge_ranks(cv2.resize(rgb, (column.size, row.size), interpolation=cv2.INTER_AREA))
 
 
 def edge_ranks(rgb: np.ndarray) -> np.ndarray:

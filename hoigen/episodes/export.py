@@ -35,13 +35,14 @@ class ExportConfig:
     joint_names, joint_positions, action, T_world_object (NaN if unknown), contact_force_n, task, provenance (JSON).
     video: scene, what the model read and generated frames side by side, or scene and edited frames. An episode without
     such frames is named and left out; one that was rejected is exported only where its bag itself is given. The exit
-    status is 1 if none is exported or a bag cannot be read.
+    status is 1 if none is exported or a bag cannot be read. first-image: the camera's image of frame 0, to be given
+    another appearance for `hoigen generate --first-image`.
     """
 
     bags: tyro.conf.Positional[Path]
     """A bag, its .mcap file, or a folder that holds bags at any depth."""
-    format: Literal['arrays', 'video']
-    """What is written: NumPy arrays (.npz) or a video to look at (.mp4)."""
+    format: Literal['arrays', 'video', 'first-image']
+    """What is written: NumPy arrays (.npz), a video to look at (.mp4) or frame 0 of the scene (.png)."""
     out: Path | None = None
     """Folder for the files; none: `export` beside the bag, or in the folder that holds the bags."""
 
@@ -62,7 +63,7 @@ def export(config: ExportConfig) -> int:
                 console.print(str(error) if str(bag.path) in str(error) else f'{bag.path}: {error}')
                 unread += 1
                 continue
-            if episode.provenance is None:
+            if write is not _write_first_image and episode.provenance is None:
                 console.print(f'{bag.label} not exported: it has no generated or edited frames')
                 continue
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -137,7 +138,13 @@ def _write_video(path: Path, episode: Episode) -> None:
     write_movie(path, np.concatenate(shown, axis=2), clip.stamps_ns)
 
 
+def _write_first_image(path: Path, episode: Episode) -> None:
+    with whole_file(path) as file:
+        Image.fromarray(episode.clip.rgb[0]).save(file, 'PNG')
+
+
 _FORMATS: dict[str, tuple[Callable[[Path, Episode], Any], str]] = {
     'arrays': (_write_arrays, '.npz'),
     'video': (_write_video, '.mp4'),
+    'first-image': (_write_first_image, '.png'),
 }

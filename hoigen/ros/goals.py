@@ -98,7 +98,7 @@ class GoalServer(ABC, Generic[J]):
             if not self._node.active:
                 raise ValueError('expected an active node, got a goal before it is')
             self.check(goal)
-        except ValueError as error:
+        except (ValueError, RuntimeError) as error:  # a model that is not there is the latter
             self._node.get_logger().error(f'{self._name}: {error}')
             return GoalResponse.REJECT
         return GoalResponse.ACCEPT

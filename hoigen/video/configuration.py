@@ -72,6 +72,12 @@ class ModelConfig:
         )
 
 
+def refuse_prompt(model: str, prompt: str) -> None:
+    """ModelError for a prompt that the model would not read."""
+    if prompt and read_config(model).text is None:
+        raise ModelError(f'prompt: expected none, as model {model} does not read text, got {prompt!r}')
+
+
 def read_config(model: str) -> ModelConfig:
     """The configuration of a model: ``config/models/MODEL.yaml``, or ``model.yaml`` where MODEL is a folder."""
     file = Path(model) / CONFIG

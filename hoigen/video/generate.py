@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
+import tyro
 from rich.progress import track
 
 from hoigen.episodes import EpisodeError, episode_folder, find_bags, write_episode
@@ -18,6 +20,7 @@ from hoigen.video.configuration import read_config
 from hoigen.video.faithful import NothingInView
 from hoigen.video.make import EpisodeSpec, make_episodes
 from hoigen.video.sampling import ACCEPTANCE, DEFAULT, Acceptance, Sampling
+from hoigen.video.style import Style, StyleError
 from hoigen.video.views import Consistency
 
 
@@ -53,6 +56,8 @@ class GenerateConfig:
     """How to sample."""
     acceptance: Acceptance = ACCEPTANCE
     """Which clips are kept."""
+    style: Annotated[Style, tyro.conf.arg(name='')] = field(default_factory=Style)
+    """How the video looks."""
 
     def __post_init__(self) -> None:
         if self.frames is not None and self.frames % 4 != 1:
@@ -72,7 +77,7 @@ def generate(config: GenerateConfig) -> int:
             continue
         try:
             episodes = make_episodes(spec)
-        except (EpisodeError, NothingInView) as error:
+        except (EpisodeError, StyleError, NothingInView) as error:
             print(f'{folders[0].name} not generated: {error}')
             not_made += 1
             continue
@@ -110,7 +115,8 @@ def _simulated(config: GenerateConfig) -> list[tuple[list[Path], EpisodeSpec]]:
     jobs = []
     for number in range(config.episodes):
         folder = episode_folder(config.out, number)
-        folders = [folder.with_name(f'{folder.name}_{camera}') for camera in config.camera]
+        several = len(config.camera) > 1
+        folders = [folder.with_name(f'{folder.name}_{camera}') if several else folder for camera in config.camera]
         spec = EpisodeSpec(
             scene,
             number,
@@ -119,8 +125,9 @@ def _simulated(config: GenerateConfig) -> list[tuple[list[Path], EpisodeSpec]]:
             model=config.model,
             sampling=config.sampling,
             acceptance=config.acceptance,
+            styles=tuple(config.style.of(folder.name) for folder in folders),
         )
-        jobs.append((folders if len(folders) > 1 else [folder], spec))
+        jobs.append((folders, spec))
     return jobs
 
 
@@ -140,6 +147,7 @@ def _recorded(config: GenerateConfig) -> list[tuple[list[Path], EpisodeSpec]]:
                 model=config.model,
                 sampling=config.sampling,
                 acceptance=config.acceptance,
+                styles=(config.style.of(bag.label),),
             ),
         )
         for bag in found

@@ -12,8 +12,11 @@ from hoigen.episodes import EpisodeReader
 from hoigen.episodes.bags import bag_name
 from hoigen.records import Conditions, Episode, EpisodeState, EpisodeStatus, GeneratedClip
 from hoigen.sources.mujoco import MujocoConfig, MujocoSource, first_stamp_ns
+from hoigen.video.configuration import refuse_prompt
 from hoigen.video.faithful import FidelityTooLow, clip_seed, first_accepted
 from hoigen.video.sampling import ACCEPTANCE, DEFAULT, Acceptance, Sampling
+from hoigen.video.style import Style
+from hoigen.video.styled import Styled, styled
 from hoigen.video.views import consistency, view_conditions
 
 if TYPE_CHECKING:
@@ -28,7 +31,8 @@ class EpisodeSpec:
 
     scene: the simulator's settings, or the bag of a recorded episode or clip. number: the simulated episode's, from 0.
     cameras: several names of a simulated scene's give an episode each; none is the one in ``scene``. frames: of a
-    recorded scene, at most; it is cut to 4k+1. model: a name in config/models or a folder.
+    recorded scene, at most; it is cut to 4k+1. model: a name in config/models or a folder. styles: one for each camera,
+    with files in place of folders (:meth:`Style.of`); none is the source's own.
     """
 
     scene: MujocoConfig | Path = field(default_factory=MujocoConfig)
@@ -39,21 +43,25 @@ class EpisodeSpec:
     model: str = 'tiny'
     sampling: Sampling = DEFAULT
     acceptance: Acceptance = ACCEPTANCE
+    styles: tuple[Style, ...] = ()
 
 
 def make_episodes(spec: EpisodeSpec) -> tuple[Episode, ...]:
     """One episode, or one for each camera, all of them accepted or rejected together.
 
     Of several tries that were rejected the best one is kept. Raises :class:`hoigen.episodes.EpisodeError` for a bag
-    that cannot be read, :class:`NothingInView` for a scene that never shows hand or object, and ``ModelError`` where
-    weights are missing.
+    that cannot be read, :class:`NothingInView` for a scene that never shows hand or object, ``StyleError`` for a style
+    that does not fit, and ``ModelError`` where weights are missing or text is not read.
     """
+    for style in spec.styles:
+        refuse_prompt(spec.model, style.prompt)
     generator = _generator(spec.model)
     scenes, source = _recorded(spec) if isinstance(spec.scene, Path) else _simulated(spec, spec.scene)
     clips = [scene.clip for scene in scenes]
-    views = view_conditions(clips, width=generator.width, height=generator.height)
+    looks = [styled(clip, style) for clip, style in zip(clips, spec.styles or [Style()] * len(clips), strict=True)]
+    views = view_conditions(looks, width=generator.width, height=generator.height)
     number = clips[0].labels[0].episode
-    known: dict[str, Any] = {'episode': number, 'seed': spec.seed, 'prompt': clips[0].labels[0].task}
+    known: dict[str, Any] = {'episode': number, 'seed': spec.seed}
 
     def draw(drawn: int, _: int) -> list[GeneratedClip]:
         return [
@@ -74,8 +82,9 @@ def make_episodes(spec: EpisodeSpec) -> tuple[Episode, ...]:
     state = EpisodeState.REJECTED if reason else EpisodeState.ACCEPTED
     status = EpisodeStatus('generate', number, state, (int(stamps[0]), int(stamps[-1])), len(stamps), reason)
 
-    def episode(scene: Episode, made: GeneratedClip, conditions: Conditions) -> Episode:
-        told = replace(made.provenance, config=made.provenance.config | known, source=source)
+    def episode(scene: Episode, look: Styled, made: GeneratedClip, conditions: Conditions) -> Episode:
+        config = made.provenance.config | known | look.provenance
+        told = replace(made.provenance, config=config, source=source)
         clip = replace(made, provenance=told)
         return replace(
             scene,
@@ -85,7 +94,7 @@ def make_episodes(spec: EpisodeSpec) -> tuple[Episode, ...]:
             condition_images=generator.condition_images(conditions, spec.sampling),
         )
 
-    return tuple(map(episode, scenes, made, views))
+    return tuple(map(episode, scenes, looks, made, views))
 
 
 @lru_cache(maxsize=1)

@@ -15,6 +15,7 @@ import numpy as np
 from hoigen.conditioning import build_conditions
 from hoigen.conventions import ROLE_CODE, SCENE
 from hoigen.records import Clip, Conditions
+from hoigen.video.styled import Styled
 from hoigen.video.windows import point_colours
 
 
@@ -38,11 +39,12 @@ class Consistency:
         )
 
 
-def view_conditions(clips: Sequence[Clip], *, width: int, height: int) -> tuple[Conditions, ...]:
+def view_conditions(views: Sequence[Styled], *, width: int, height: int) -> tuple[Conditions, ...]:
     """The conditions of each view; ValueError unless all show one scene at the same instants.
 
     A point whose colour a view does not know has the colour that another view's first frame shows.
     """
+    clips = [view.clip for view in views]
     same = all(
         np.array_equal(c.stamps_ns, clips[0].stamps_ns) and np.array_equal(_acting(c), _acting(clips[0])) for c in clips
     )
@@ -51,7 +53,10 @@ def view_conditions(clips: Sequence[Clip], *, width: int, height: int) -> tuple[
             'views: expected clips of one scene with the same stamps and the same points of hand and '
             'object (one seed for their samples), got others'
         )
-    return tuple(build_conditions(c, width=width, height=height) for c in share_colours(clips))
+    return tuple(
+        replace(build_conditions(clip, width=width, height=height, background=view.background), prompt=view.prompt)
+        for clip, view in zip(share_colours(clips), views, strict=True)
+    )
 
 
 def share_colours(clips: Sequence[Clip]) -> tuple[Clip, ...]:

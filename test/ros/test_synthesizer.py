@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,13 +17,15 @@ pytest.importorskip('hoigen.msg', reason='needs the built messages: source insta
 
 from action_msgs.msg import GoalStatus
 from fake_graph import FakeGenerator
+from PIL import Image
 from rclpy.action import ActionClient
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
+from restyled import restyled
 from ros_bench import DEADLINE_S, START_NS, Bench, scene, wait
 
 from hoigen.action import Synthesize
-from hoigen.conditioning import ClipBuilder, ConditioningConfig
+from hoigen.conditioning import ClipBuilder, ConditioningConfig, build_clip
 from hoigen.messages import decode
 from hoigen.records import EpisodeState, EpisodeStatus
 from hoigen.ros import convert, topics
@@ -113,7 +116,7 @@ def test_the_action_tells_progress_with_preview_and_gives_what_automatic_mode_gi
     """A goal for a collected episode: a feedback for each step, a result, and the frames on the topics."""
     told: list[Any] = []
     model = FakeGenerator()
-    bench.up(Synthesizer, lambda config: model, seed=3)
+    bench.up(Synthesizer, lambda config: model, seed=3, model='cogvideox-5b')
     send_conditioned(bench, 4)
     bench.until(lambda: len(bench.heard['synth/image']) == FRAMES)
     model.after_step = lambda step: wait(lambda: len(told) == step)  # rclpy drops feedback that the result overtakes
@@ -130,6 +133,36 @@ def test_the_action_tells_progress_with_preview_and_gives_what_automatic_mode_gi
     assert decode.rgb(told[0].preview).shape == (32, 48, 3)
     bench.until(lambda: len(bench.heard['synth/image']) == 2 * FRAMES)
     np.testing.assert_array_equal(pictures(bench)[:FRAMES], pictures(bench)[FRAMES:])
+
+
+def test_each_episode_takes_the_look_of_its_first_image(bench: Bench, tmp_path: Path) -> None:
+    """By the node's parameter, or the goal's; one that does not fit fails its episode, and the node goes on."""
+    clips = [build_clip(*scene(episode), ConditioningConfig(points=300, tracks=20)) for episode in (0, 1)]
+    for name, image in (('episode_0000', restyled(clips[0])), ('episode_0001', clips[1].rgb[-1])):
+        Image.fromarray(image).save(tmp_path / f'{name}.png')
+    Image.fromarray(restyled(clips[1])).save(tmp_path / 'other.png')
+    bench.up(Synthesizer, lambda config: FakeGenerator(), first_image=str(tmp_path))
+    for episode in (0, 1):
+        send_conditioned(bench, episode)
+    bench.until(lambda: {status.episode for status in statuses(bench)} == {0, 1})
+    told = {status.episode: (status.state, status.reason) for status in statuses(bench)}
+    assert told[0] == (EpisodeState.ACCEPTED, '')
+    state, reason = told[1]
+    assert state is EpisodeState.FAILED
+    assert f"episode 1 not generated: first_image: {tmp_path / 'episode_0001.png'}: expected frame 0's hand" in reason
+    bench.until(lambda: len(bench.heard['synth/image']) == FRAMES)
+    assert np.bincount(pictures(bench)[0].argmax(-1).ravel()).argmax() == 1, 'a green floor'
+    found = json.loads(bench.heard['provenance'][0].data)['config']
+    assert found['first_image']['file'] == 'episode_0000.png'
+
+    def asked(**goal: Any) -> Any:
+        return answer(bench, client_of(bench).send_goal_async(Synthesize.Goal(episode=1, **goal)))
+
+    result = answer(bench, asked(first_image=str(tmp_path / 'other.png')).get_result_async()).result
+    assert result.success, result.message
+    assert json.loads(result.provenance)['config']['first_image']['file'] == 'other.png'
+    for goal in ({'first_image': 'absent.png'}, {'background': 'absent'}, {'prompt': 'a tap'}):
+        assert not asked(**goal).accepted, goal
 
 
 def test_a_cancelled_goal_ends_at_its_next_step(bench: Bench) -> None:

@@ -10,12 +10,17 @@ from hoigen.action import Synthesize
 from hoigen.records import GeneratedClip
 from hoigen.ros import convert, goals, topics
 from hoigen.ros.nodes.base import ManagedNode
+from hoigen.ros.options.synthesizer import SynthesizerOptions
 from hoigen.sources.streams.clips import Rows
 from hoigen.sources.streams.order import Refused
 from hoigen.video.faithful import FidelityTooLow
 from hoigen.video.sampling import Acceptance, Sampling
+from hoigen.video.style import Style
 
 __all__ = ['Job', 'SynthesizeServer']
+
+ASKED = ('steps', 'prompt', 'first_image', 'background', 'min_fidelity', 'tries')
+"""Fields of a goal that come before the node's parameters of that name, where they are not empty."""
 
 
 @dataclass(eq=False)
@@ -27,7 +32,7 @@ class Job(goals.Job):
     seed: int
     sampling: Sampling
     acceptance: Acceptance
-    prompt: str = ''
+    style: Style
     left_out: str = ''
 
 
@@ -41,21 +46,22 @@ class SynthesizeServer(goals.GoalServer[Job]):
     def check(self, goal: Synthesize.Goal) -> None:
         if goal.episode not in self._episodes:
             raise ValueError(f'expected one of the episodes {list(self._episodes)}, got {goal.episode}')
-        self._settings(goal)
+        self._options(goal).check()
 
-    def _settings(self, goal: Synthesize.Goal) -> tuple[Sampling, Acceptance]:
+    def _options(self, goal: Synthesize.Goal) -> SynthesizerOptions:
         """The node's own, changed by what the goal asks for; ValueError for what its parameters may not be either."""
-        asked = {name: getattr(goal, name) for name in ('steps', 'min_fidelity', 'tries') if getattr(goal, name)}
+        asked = {name: getattr(goal, name) for name in ASKED if getattr(goal, name)}
         if asked.get('min_fidelity', 0.0) < 0:
             asked['min_fidelity'] = 0.0
-        config = replace(self._node.config, **asked)
-        return config.sampling(), config.acceptance()
+        options: SynthesizerOptions = replace(self._node.config, **asked)
+        return options
 
     def job(self, goal: Synthesize.Goal) -> tuple[Job, Any]:
         rows = self._episodes.get(goal.episode)
         if rows is None:
             raise Refused('no episode', f'expected one of the episodes {list(self._episodes)}, got {goal.episode}')
-        job = Job(goal.episode, rows, goal.seed, *self._settings(goal), goal.prompt)
+        options = self._options(goal)
+        job = Job(goal.episode, rows, goal.seed, options.sampling(), options.acceptance(), options.style())
         return job, rows[-1][topics.IMAGE.name].header
 
     def result(self, outcome: GeneratedClip | FidelityTooLow | str) -> Synthesize.Result:

@@ -6,15 +6,16 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 
-from hoigen.conditioning import build_conditions
+from hoigen.episodes import episode_folder
 from hoigen.messages import decode
 from hoigen.messages.encode import frame_names
-from hoigen.records import Clip, ConditionImages, Conditions, EpisodeState, EpisodeStatus, GeneratedClip
+from hoigen.records import ConditionImages, Conditions, EpisodeState, EpisodeStatus, GeneratedClip
 from hoigen.ros import convert, topics
 from hoigen.ros.goals import Cancelled
 from hoigen.ros.nodes.base import ManagedNode, spin
@@ -27,6 +28,8 @@ from hoigen.sources.streams.pairing import Origin
 from hoigen.sources.streams.sync import ExactSync
 from hoigen.video.faithful import Draws, FidelityTooLow, NothingInView, clip_seed, generate_faithful
 from hoigen.video.sampling import Sampling
+from hoigen.video.styled import Styled, styled
+from hoigen.video.views import view_conditions
 
 POLL_S = 0.25
 
@@ -135,6 +138,7 @@ class Synthesizer(ManagedNode[SynthesizerOptions]):
             self.config.seed,
             self.config.sampling(),
             self.config.acceptance(),
+            self.config.style(),
             left_out=ended.note,
             automatic=True,
         )
@@ -169,8 +173,8 @@ class Synthesizer(ManagedNode[SynthesizerOptions]):
     def _synthesize(self, job: Job) -> None:  # worker thread
         try:
             with self.diagnostics.stage('synthesize'):
-                scene = clip_of(job.rows)
-                conditions = self._conditions(job, scene)
+                scene = styled(clip_of(job.rows), job.style.of(episode_folder(Path(), job.episode).name))
+                [conditions] = view_conditions([scene], width=self._generator.width, height=self._generator.height)
                 clip = self._generate(job, scene, conditions)
             self._send(job, conditions, clip)
             self._generated += 1
@@ -178,7 +182,7 @@ class Synthesizer(ManagedNode[SynthesizerOptions]):
         except Cancelled:
             job.end('cancelled')
         except FidelityTooLow as error:
-            self._reject(job, conditions, error)
+            self._reject(job, scene, conditions, error)
         except Exception as error:
             job.end(str(error) or type(error).__name__)
             what = f'episode {job.episode} not generated: {error}'
@@ -192,33 +196,28 @@ class Synthesizer(ManagedNode[SynthesizerOptions]):
         finally:
             self._progress = {}
 
-    def _conditions(self, job: Job, scene: Clip) -> Conditions:
-        conditions = build_conditions(scene, width=self._generator.width, height=self._generator.height)
-        return replace(conditions, prompt=job.prompt) if job.prompt else conditions
-
-    def _generate(self, job: Job, scene: Clip, conditions: Conditions) -> GeneratedClip:
+    def _generate(self, job: Job, scene: Styled, conditions: Conditions) -> GeneratedClip:
         def show(progress: dict[str, object]) -> None:
             self._progress = {'episode': job.episode} | progress
 
         made = generate_faithful(
             self._generator,
             conditions,
-            scene.labels,
+            scene.clip.labels,
             seed=clip_seed(job.seed, job.episode),
             sampling=job.sampling,
             acceptance=job.acceptance,
             on_step=job.follow(self.stopping, show),
         )
-        return self._told(job, made)
+        return self._told(job, scene, made)
 
-    def _told(self, job: Job, made: GeneratedClip) -> GeneratedClip:
+    def _told(self, job: Job, scene: Styled, made: GeneratedClip) -> GeneratedClip:
         """The clip, its provenance with what the node knows: for which episode, asked for how, of whose scene."""
-        prompt = job.prompt or job.rows[0][topics.LABELS.name].task
         config = {
             **made.provenance.config,
+            **scene.provenance,
             'episode': job.episode,
             'seed': job.seed,
-            'prompt': prompt,
             'frames': len(job.rows),
             'stamps_ns': stamps_of(job.rows),
             'left_out': job.left_out,
@@ -226,9 +225,9 @@ class Synthesizer(ManagedNode[SynthesizerOptions]):
         source = self.publishers_of(topics.IMAGE)
         return replace(made, provenance=replace(made.provenance, config=config, source=source))
 
-    def _reject(self, job: Job, conditions: Conditions, error: FidelityTooLow) -> None:
+    def _reject(self, job: Job, scene: Styled, conditions: Conditions, error: FidelityTooLow) -> None:
         """Publish the best clip under topics of its own; nothing of a goal, whose episode may be asked for again."""
-        error.clips = [self._told(job, clip) for clip in error.clips]
+        error.clips = [self._told(job, scene, clip) for clip in error.clips]
         job.end(error)
         self.diagnostics.refuse('fidelity too low', f'episode {job.episode} rejected: {error}')
         if job.automatic:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from hoigen.ros.declare import AwaitsReaders, ReadsStreams, Seeded, param
+from hoigen.ros.declare import AwaitsReaders, ReadsStreams, Seeded, param, refuse_missing
 from hoigen.video.sampling import ACCEPTANCE, CONDITIONS, Acceptance, Sampling
+from hoigen.video.style import Style
 
 LEARNT = 'learnt'
 """In place of the names of conditions."""
@@ -17,6 +19,19 @@ class SynthesizerOptions(AwaitsReaders, ReadsStreams, Seeded):
     """How video is generated, and which clips are kept."""
 
     model: str = param('tiny', 'Model that generates; a name in config/models or the folder of a trained one.')
+    prompt: str = param(
+        '', 'Text that the video is to show, for models that read text; empty takes the task of each episode.'
+    )
+    first_image: str = param(
+        '',
+        'Image in place of frame 0, in any look, with hand and object where the source has them; or a folder that has '
+        'one for each episode (episode_0000.png).',
+    )
+    background: str = param(
+        '',
+        "Image of the first image's scene without hand and object, whose camera stands still; or a folder with one for "
+        'each episode.',
+    )
     steps: int = param(0, 'Denoising steps; 0 takes what the model says.', low=0, high=1000)
     conditions: tuple[str, ...] = param(
         (LEARNT,),
@@ -81,11 +96,21 @@ class SynthesizerOptions(AwaitsReaders, ReadsStreams, Seeded):
             negative_prompt=self.negative_prompt or None,
         )
 
+    def style(self) -> Style:
+        """How the video looks."""
+        return Style(
+            self.prompt,
+            Path(self.first_image) if self.first_image else None,
+            Path(self.background) if self.background else None,
+        )
+
     def acceptance(self) -> Acceptance:
         """Which clips are kept."""
         return Acceptance(self.min_fidelity, self.tries)
 
     def check(self) -> None:
-        from hoigen.video.configuration import read_config  # not for help
+        from hoigen.video.configuration import read_config, refuse_prompt  # not for help
 
         read_config(self.model)
+        refuse_prompt(self.model, self.prompt)
+        refuse_missing(first_image=self.first_image, background=self.background)

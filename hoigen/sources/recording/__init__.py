@@ -5,6 +5,6 @@ does it (``child``), and hands back arrays of bytes with their sizes (``pipe``),
 """
 
 from hoigen.sources.recording.options import RecordingError, RecordingOptions
-from hoigen.sources.recording.recording import Recording, open_recording
+from hoigen.sources.recording.recording import Recording, open_recording, read_still
 
-__all__ = ['Recording', 'RecordingError', 'RecordingOptions', 'open_recording']
+__all__ = ['Recording', 'RecordingError', 'RecordingOptions', 'open_recording', 'read_still']

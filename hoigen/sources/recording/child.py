@@ -19,7 +19,7 @@ from hoigen.sources.recording.content import refuse_packed, refuse_placeholder
 from hoigen.sources.recording.fit import Fit, SizeChange, fit_of
 from hoigen.sources.recording.instants import Faults, Instant, Source, chosen, estimate
 from hoigen.sources.recording.options import Damaged, NotRead, RecordingError, RecordingOptions
-from hoigen.sources.recording.stills import PICTURES
+from hoigen.sources.recording.stills import PICTURES, read_picture
 from hoigen.untrusted.child import answers
 from hoigen.untrusted.limits import Limits, allow_time, limit
 from hoigen.untrusted.pipe import send
@@ -39,7 +39,7 @@ def main() -> None:
     path, options = Path(request['path']), RecordingOptions.from_json(request['options'])
     limit(options.limits)
     try:
-        _deliver(pipe, path, options)
+        (_deliver_still if request['still'] else _deliver)(pipe, path, options)
     except RecordingError as error:
         send(pipe, {'failed': str(error)})
     except MemoryError:
@@ -63,6 +63,14 @@ def _deliver(pipe: int, path: Path, options: RecordingOptions) -> None:
     send(pipe, _opened(source, fit, first[3] is not None, options))
     _send_frames(pipe, itertools.chain([first], decoded), fit, source.faults)
     send(pipe, {'ended': source.faults.told})
+
+
+def _deliver_still(pipe: int, path: Path, options: RecordingOptions) -> None:
+    rgb = read_picture(path, 'image', options.limits.pixels)
+    height, width = rgb.shape[:2]
+    send(pipe, {'opened': 'image', 'width': width, 'height': height, 'depth': False, 'K': None, 'count': 1})
+    send(pipe, {'frame': 0}, (rgb,))
+    send(pipe, {'ended': []})
 
 
 def _decoded(instants: Iterator[Instant], faults: Faults, limits: Limits) -> Iterator[Decoded]:

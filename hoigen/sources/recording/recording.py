@@ -21,7 +21,7 @@ from hoigen.sources.recording.options import RecordingError, RecordingOptions
 from hoigen.untrusted.child import LAST_WORDS, command, environment, last_words
 from hoigen.untrusted.pipe import PipeClosed, PipeSlow, receive_head, receive_into, widen
 
-__all__ = ['Recording', 'open_recording']
+__all__ = ['Recording', 'open_recording', 'read_still']
 
 MODULE = 'hoigen.sources.recording.child'
 SLOWEST_DISK = 20e6
@@ -38,15 +38,22 @@ def open_recording(path: Path, options: RecordingOptions | None = None) -> Recor
     return Recording(Path(path), options or RecordingOptions())
 
 
+def read_still(path: Path) -> np.ndarray:
+    """[H,W,3] uint8 RGB of an image file, decoded as a recording is; raises :class:`RecordingError`."""
+    with Recording(path, RecordingOptions(), still=True) as recording:
+        return next(recording.stretches(1)).rgb[0]
+
+
 class Recording:
     """An opened recording; its frames are read once, from the front. Not for several threads.
 
     count: about how many frames :meth:`stretches` gives in all, None where that is not known. faults: what was wrong
-    with the recording without ending it, and what was left out; complete when the stretches are all read.
+    with the recording without ending it, and what was left out; complete when the stretches are all read. still:
+    whether it is an image at its own size.
     """
 
-    def __init__(self, path: Path, options: RecordingOptions) -> None:
-        self.path, self.options = path, options
+    def __init__(self, path: Path, options: RecordingOptions, *, still: bool = False) -> None:
+        self.path, self.options, self._still = path, options, still
         self.faults: tuple[str, ...] = ()
         self._ended = self._begun = False
         self._next: dict[str, Any] | None = None
@@ -156,7 +163,7 @@ class Recording:
         return Footage(np.array(stamps, np.int64), rgb[:count], known, self._K), error
 
     def _start(self) -> subprocess.Popen[bytes]:
-        request = {'path': str(self.path.absolute()), 'options': self.options.to_json()}
+        request = {'path': str(self.path.absolute()), 'options': self.options.to_json(), 'still': self._still}
         child = subprocess.Popen(
             command(MODULE),
             stdin=subprocess.PIPE,

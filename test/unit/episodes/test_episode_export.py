@@ -16,6 +16,7 @@ from hoigen.cli import main
 from hoigen.episodes import EpisodeError, load_clip, write_episode
 from hoigen.provenance import provenance_from_json
 from hoigen.records import EditedClip, Episode, RecordError
+from hoigen.sources.recording import read_still
 
 DRAWN = drawn_episode(), drawn_episode(number=1, rejected='fidelity: expected 0.5, got 0.3')
 
@@ -43,6 +44,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_an_episode_that_does_not_fit_together_is_refused(change: dict[str, Any], says: str) -> None:
     with pytest.raises(RecordError, match=says.replace('(', r'\(')):
         replace(DRAWN[0], **change)
+
+
+def test_the_first_image_of_a_scene_is_exported(run: Path, tmp_path: Path) -> None:
+    """Under the name by which `hoigen generate --first-image FOLDER` reads it."""
+    assert main(['episode', 'export', str(run), '--format', 'first-image', '--out', str(tmp_path)]) == 0
+    assert np.array_equal(read_still(tmp_path / 'episode_0000.png'), DRAWN[0].clip.rgb[0])
 
 
 def test_arrays_hold_the_frames_and_what_is_true_of_them(

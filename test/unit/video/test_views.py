@@ -12,6 +12,8 @@ from hoigen.episodes import EpisodeReader
 from hoigen.geometry.transforms import apply
 from hoigen.sources.mujoco import ConfigError, MujocoConfig, MujocoSource
 from hoigen.video.generate import GenerateConfig, generate
+from hoigen.video.style import Style
+from hoigen.video.styled import styled
 from hoigen.video.views import consistency, share_colours, view_conditions
 
 SIZE = {'width': 192, 'height': 128}
@@ -50,7 +52,7 @@ def test_two_cameras_see_one_physical_episode(source, episodes):
 
 def test_views_share_points_and_their_normalisation(clips):
     """Row n is one surface point in both views, and both normalise it about the same place by the same scale."""
-    front, side = view_conditions(clips, **SIZE)
+    front, side = view_conditions([styled(clip, Style()) for clip in clips], **SIZE)
     rows = [np.flatnonzero(c.point_role > 0) for c in (front, side)]
     places = [
         apply(c.cameras[0].T_world_cam, c.points[-1, r] * c.scale_m + c.centre_m)
@@ -82,12 +84,12 @@ def test_clips_of_different_samples_are_refused(clips, episodes):
         episodes[1].assets, [f for i, f in enumerate(episodes[1].frames()) if i % 4 == 0], ConditioningConfig(seed=4)
     )
     with pytest.raises(ValueError, match='views: expected clips of one scene'):
-        view_conditions((clips[0], other), **SIZE)
+        view_conditions([styled(clip, Style()) for clip in (clips[0], other)], **SIZE)
 
 
 def test_consistency_counts_what_views_show_differently(clips):
     """Closed form: views in one flat colour agree, a view that is 10 grey levels brighter differs by 10."""
-    conditions = view_conditions(clips, **SIZE)
+    conditions = view_conditions([styled(clip, Style()) for clip in clips], **SIZE)
     flat = np.full((5, 128, 192, 3), 100, np.uint8)
     true = [clip.rgb for clip in clips]
     same, brighter = (consistency([flat, flat + np.uint8(d)], true, conditions) for d in (0, 10))

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 from recording_files import picture, write_video
 
-from hoigen.sources.recording import Recording, RecordingError, RecordingOptions, open_recording
+from hoigen.sources.recording import Recording, RecordingError, RecordingOptions, open_recording, read_still
 from hoigen.untrusted.limits import Limits
 from hoigen.untrusted.pipe import PipeClosed, PipeSlow, receive_head, receive_into, send
 
@@ -93,6 +93,23 @@ def test_memory_limit(tmp_path: Path) -> None:
     assert (tmp_path / '1.5.png').stat().st_size < 500_000
     with pytest.raises(RecordingError, match='decoding needs more than the 1024 MB it may use'):
         open_recording(tmp_path, RecordingOptions(limits=Limits(memory_mb=1024, pixels=200_000_000)))
+
+
+def test_a_single_image_is_decoded_by_a_child_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At its own size; a broken file is one error, and nothing of it is opened in this process."""
+    monkeypatch.setattr(Image, 'open', lambda *a, **k: pytest.fail('opened in this process'))
+    rgb = np.random.default_rng(0).integers(0, 256, (31, 901, 3), np.uint8)
+    Image.fromarray(rgb).save(tmp_path / 'whole.png')
+    assert np.array_equal(read_still(tmp_path / 'whole.png'), rgb)
+    (tmp_path / 'cut.png').write_bytes((tmp_path / 'whole.png').read_bytes()[:4000])
+    (tmp_path / 'page.png').write_text('<html>')
+    for name, says in (
+        ('cut.png', 'image: expected a whole image, got what cannot be read'),
+        ('page.png', 'image: expected a PNG, .* image, got a web page in place of the file'),
+        ('absent.png', 'image: expected a PNG, .* image, got what cannot be read: .*No such file'),
+    ):
+        with pytest.raises(RecordingError, match=f'{name}: {says}'):
+            read_still(tmp_path / name)
 
 
 def test_pixel_limit(tmp_path: Path) -> None:
