@@ -20,10 +20,10 @@ from hoigen.records import Clip
 __all__ = ['FirstImageError', 'checked_background', 'with_first_image']
 
 MIN_RANK, MIN_LEAD, ASIDE = 0.7, 0.04, 4
-"""An image shows hand and object in place if the mean rank of its edges is so high on the outlines of each, and on all of
-them so much higher than on the same ones moved by ``ASIDE`` of ``WIDTH`` pixels in any direction. Of 24 held-out episodes
-fit all own images and 71 of 72 in other looks, none of 1,104 of other episodes, none of 96 moved by 1.4 % of the width and
-all moved by 0.6 %."""
+"""An image shows hand and object in place if the mean rank of its edges is so high on the outlines of each, and on all
+of them so much higher than on the same ones moved by ``ASIDE`` of ``WIDTH`` pixels in any direction. Of 24 held-out
+episodes fit all own images and 71 of 72 in other looks, none of 1,104 of other episodes, none of 96 moved by 1.4 % of
+the width and all moved by 0.6 %."""
 
 SAME_ASPECT = 0.01
 """Aspects of two images are one when they differ by no larger part."""

@@ -74,7 +74,7 @@ class ModelConfig:
 
 def refuse_prompt(model: str, prompt: str) -> None:
     """ModelError for a prompt that the model would not read."""
-    if prompt and read_config(model).text is None:
+    if prompt and read_config(model).transformer['max_text_seq_length'] == 1:  # it stands for any prompt
         raise ModelError(f'prompt: expected none, as model {model} does not read text, got {prompt!r}')
 
 
