@@ -28,6 +28,7 @@ from hoigen.sources.streams.pairing import Origin
 from hoigen.sources.streams.sync import ExactSync
 from hoigen.video.faithful import Draws, FidelityTooLow, NothingInView, clip_seed, generate_faithful
 from hoigen.video.sampling import Sampling
+from hoigen.video.style import StyleError
 from hoigen.video.styled import Styled, styled
 from hoigen.video.views import view_conditions
 
@@ -188,9 +189,10 @@ class Synthesizer(ManagedNode[SynthesizerOptions]):
             what = f'episode {job.episode} not generated: {error}'
             if not job.automatic:
                 raise Refused('goal not done', what) from error
-            if isinstance(error, NothingInView):
-                self._skip(job.episode, stamps_of(job.rows), 'nothing in view', str(error))
-                return
+            for kind, reason in ((NothingInView, 'nothing in view'), (StyleError, 'its style does not fit')):
+                if isinstance(error, kind):
+                    self._skip(job.episode, stamps_of(job.rows), reason, str(error))
+                    return
             self._report(job, EpisodeState.FAILED, what)
             raise RuntimeError(what) from error
         finally:
