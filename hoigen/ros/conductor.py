@@ -39,7 +39,7 @@ class Progress:
     """Where the job stands.
 
     planned: episodes in all, None while the source does not know. rejected: episodes whose fidelity was too low.
-    not_admitted: episodes of which nothing was made or kept: refused, too short or too many at once.
+    not_admitted: why nothing was made or kept of episodes: refused, too short, too many at once, with an unfit image.
     skipped: stretches of a recording that gave no clip, the last for ``reason``. fault: what is wrong with the
     recording. bag: of the last episode recorded. step of ``steps`` of the clip or frame in the making, of ``episode``;
     ``steps`` is 0 while none is. notices: what the nodes are busy with beside episodes, and what the person must know
@@ -49,7 +49,7 @@ class Progress:
     planned: int | None
     recorded: int
     rejected: int
-    not_admitted: int
+    not_admitted: tuple[str, ...]
     skipped: int
     reason: str
     fault: str
@@ -63,7 +63,7 @@ class Progress:
     @property
     def done(self) -> int:
         """Episodes of which nothing more is to come."""
-        return self.recorded + self.rejected + self.not_admitted + self.skipped
+        return self.recorded + self.rejected + len(self.not_admitted) + self.skipped
 
 
 class Conductor:
@@ -153,7 +153,7 @@ class Conductor:
             fault=source.get('fault', ''),
             recorded=count[EpisodeState.RECORDED],
             rejected=count[EpisodeState.REJECTED],
-            not_admitted=count[EpisodeState.SKIPPED],
+            not_admitted=tuple(status.reason for status in recorder if status.state is EpisodeState.SKIPPED),
             bag=bags[-1] if bags else '',
             episode=int(maker.get('episode', 0)),
             step=int(maker.get('step', 0)),

@@ -60,11 +60,11 @@ class ProgressDisplay:
                 markup=False,
                 soft_wrap=True,
             )
-        if progress.not_admitted > self._not_admitted:
-            self._not_admitted = progress.not_admitted
+        if len(progress.not_admitted) > self._not_admitted:
+            self._not_admitted = len(progress.not_admitted)
             self._console.print(
-                f'{progress.not_admitted}{of} episodes not recorded: refused, too short, or too '
-                'many at once; the log of episode_recorder says which',
+                f'{self._not_admitted}{of} episodes not recorded, the last because: {progress.not_admitted[-1]} '
+                '(the log of episode_recorder has all)',
                 markup=False,
                 soft_wrap=True,
             )

@@ -145,8 +145,8 @@ def test_a_job_of_which_nothing_is_recorded_is_a_failure(
     """A report is made of what there is, also where all was rejected; of nothing there is none."""
     written: list[Path] = []
     monkeypatch.setattr(progress, 'write_report', written.append)
-    none = dict.fromkeys(('recorded', 'rejected', 'not_admitted', 'skipped', 'episode', 'step', 'steps'), 0)
-    ended = Progress(planned=2, reason='no hand in view', fault='', bag='', eta_s=0.0, **none | counts)
+    none = dict.fromkeys(('recorded', 'rejected', 'skipped', 'episode', 'step', 'steps'), 0)
+    ended = Progress(planned=2, not_admitted=(), reason='no hand in view', fault='', bag='', eta_s=0.0, **none | counts)
     assert progress.conclude(ended, tmp_path, Console()) == status
     assert written == [tmp_path] * reported
     said = f'{ended.skipped} of 2 stretches gave no clip, the last because: no hand in view'
