@@ -34,7 +34,7 @@ def carry_background(
     depth_m = np.stack([_without_holes(depth, codes == 0) for depth, codes in zip(depth_m, mask, strict=True)])
     plate: np.ndarray | None = None
     for t, camera in enumerate(cameras):
-        if np.array_equal(camera.K, cameras[0].K) and np.array_equal(camera.T_world_cam, cameras[0].T_world_cam):
+        if same_view(camera, cameras[0]):
             background[t], known[t] = image, clean
             continue
         if plate is None:
@@ -44,6 +44,11 @@ def carry_background(
         scene_m = np.where(mask[t] == 0, depth_m[t], behind)
         background[t], known[t] = _look_up(cameras[0], camera, scene_m, image, clean, depth_m[0])
     return background, known
+
+
+def same_view(camera: Camera, other: Camera) -> bool:
+    """Whether two cameras see every place at the same pixel."""
+    return np.array_equal(camera.K, other.K) and np.array_equal(camera.T_world_cam, other.T_world_cam)
 
 
 def _without_holes(depth_m: np.ndarray, scene: np.ndarray) -> np.ndarray:

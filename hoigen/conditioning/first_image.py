@@ -11,13 +11,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from hoigen.conditioning.background import same_view
 from hoigen.conditioning.source_check import ENOUGH, WIDTH, edges_of, nearest_pixels, outlines
 from hoigen.conditioning.window import recoloured
 from hoigen.conventions import HAND, OBJECT, ROLE_CODE, SCENE
 from hoigen.geometry.view import centre_of
 from hoigen.records import Clip
-
-__all__ = ['FirstImageError', 'checked_background', 'with_first_image']
 
 MIN_RANK, MIN_LEAD, ASIDE = 0.7, 0.04, 4
 """An image shows hand and object in place if the mean rank of its edges is so high on the outlines of each, and on all
@@ -77,11 +76,10 @@ def checked_background(clip: Clip, image: np.ndarray) -> np.ndarray:
     Raises :class:`FirstImageError` where the clip's camera moves, and for an image of another aspect, of another scene,
     in another light, or with hand and object.
     """
-    first, acting = clip.cameras[0], clip.mask[0] != ROLE_CODE[SCENE]
-    moving = [t for t, c in enumerate(clip.cameras) if not _stays(c.K, first.K, c.T_world_cam, first.T_world_cam)]
+    moving = [t for t, camera in enumerate(clip.cameras) if not same_view(camera, clip.cameras[0])]
     if moving:
         raise FirstImageError(f'expected a camera that stands still, got one that moves in frame {moving[0]}')
-    image = _resized(image, clip)
+    image, acting = _resized(image, clip), clip.mask[0] != ROLE_CODE[SCENE]
     alike = np.abs(image.astype(np.int16) - clip.rgb[0]).mean(-1) <= SAME_COLOUR
     if not acting.all() and (found := alike[~acting].mean()) < MIN_SCENE:
         raise FirstImageError(
@@ -94,10 +92,6 @@ def checked_background(clip: Clip, image: np.ndarray) -> np.ndarray:
             f'image, got {found:.0%}'
         )
     return image
-
-
-def _stays(K: np.ndarray, first_K: np.ndarray, T: np.ndarray, first_T: np.ndarray) -> bool:
-    return np.array_equal(K, first_K) and np.array_equal(T, first_T)
 
 
 def _resized(image: np.ndarray, clip: Clip) -> np.ndarray:

@@ -7,8 +7,6 @@ from pathlib import Path
 
 from hoigen.sources.recording.stills import PICTURES
 
-__all__ = ['Style', 'StyleError']
-
 
 class StyleError(ValueError):
     """A prompt, first image or background that cannot be used; the text names the option, and what was expected."""

@@ -16,8 +16,6 @@ from hoigen.records import Clip
 from hoigen.sources.recording import RecordingError, read_still
 from hoigen.video.style import Style, StyleError
 
-__all__ = ['Styled', 'styled']
-
 Taken = TypeVar('Taken')
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,15 @@ from hoigen.ros.nodes.synthesizer import Synthesizer
 from hoigen.ros.processes import NodeFailed
 
 ORDER = (topics.RECORDER, topics.SYNTHESIZER, topics.SOURCE)
+NOTHING = Progress(
+    planned=2,
+    not_admitted=(),
+    reason='',
+    fault='',
+    bag='',
+    eta_s=0.0,
+    **dict.fromkeys(('recorded', 'rejected', 'skipped', 'episode', 'step', 'steps'), 0),
+)
 
 
 @pytest.fixture
@@ -145,12 +155,21 @@ def test_a_job_of_which_nothing_is_recorded_is_a_failure(
     """A report is made of what there is, also where all was rejected; of nothing there is none."""
     written: list[Path] = []
     monkeypatch.setattr(progress, 'write_report', written.append)
-    none = dict.fromkeys(('recorded', 'rejected', 'skipped', 'episode', 'step', 'steps'), 0)
-    ended = Progress(planned=2, not_admitted=(), reason='no hand in view', fault='', bag='', eta_s=0.0, **none | counts)
+    ended = replace(NOTHING, reason='no hand in view', **counts)
     assert progress.conclude(ended, tmp_path, Console()) == status
     assert written == [tmp_path] * reported
     said = f'{ended.skipped} of 2 stretches gave no clip, the last because: no hand in view'
     assert (said in capsys.readouterr().out.replace('\n', ' ')) == bool(ended.skipped)
+
+
+def test_why_an_episode_was_not_recorded_is_shown_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """Not only in a node's log: an image that does not fit is the person's to mend."""
+    display = progress.ProgressDisplay(Console())
+    for reasons in ((), ('too short',), ('too short',), ('too short', 'its style does not fit')):
+        display.show(replace(NOTHING, not_admitted=reasons))
+    printed = capsys.readouterr().out
+    assert printed.count('too short') == 1
+    assert '2 of 2 episodes not recorded, the last because: its style does not fit' in printed.replace('\n', ' ')
 
 
 def test_a_job_is_done_when_every_node_has_reported_after_its_last_episode(bench: Bench) -> None:
