@@ -9,7 +9,7 @@ from hoigen.sources.recording.stills import PICTURES
 
 
 class StyleError(ValueError):
-    """A prompt, first image or background that cannot be used; the text names the option, and what was expected."""
+    """A first image or background that cannot be used; the text names the option, and what was expected."""
 
 
 @dataclass(frozen=True)
