@@ -15,8 +15,8 @@ from hoigen.conditioning import build_clip
 from hoigen.conventions import ROLE_CODE
 from hoigen.episodes import EpisodeReader, write_episode
 from hoigen.models.hub import ModelError
-from hoigen.provenance import provenance_of, sha256_of
-from hoigen.records import Clip, Episode
+from hoigen.provenance import sha256_of
+from hoigen.records import Clip, Episode, Provenance
 from hoigen.video.configuration import refuse_prompt
 from hoigen.video.generate import GenerateConfig, generate
 from hoigen.video.make import EpisodeSpec, make_episodes
@@ -25,7 +25,7 @@ from hoigen.video.style import Style, StyleError
 from hoigen.video.styled import styled
 from hoigen.video.views import view_conditions
 
-PROVENANCE = provenance_of(seed=0, config={}, source='test', weights=[], licences={})
+PROVENANCE = Provenance(0, {}, 'test', {}, {}, {})
 
 
 @pytest.fixture(scope='module')
