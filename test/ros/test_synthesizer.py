@@ -152,7 +152,7 @@ def test_each_episode_takes_the_look_of_its_first_image(bench: Bench, tmp_path: 
     assert reason.startswith(
         f"its style does not fit: first_image: {tmp_path / 'episode_0001.png'}: expected frame 0's"
     )
-    bench.until(lambda: len(bench.heard['synth/image']) == FRAMES)
+    bench.until(lambda: len(bench.heard['synth/image']) == FRAMES and bool(bench.heard['provenance']))
     assert np.bincount(pictures(bench)[0].argmax(-1).ravel()).argmax() == 1, 'a green floor'
     found = json.loads(bench.heard['provenance'][0].data)['config']
     assert found['first_image']['file'] == 'episode_0000.png'
