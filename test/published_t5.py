@@ -1,7 +1,7 @@
 """T5 as FLUX and CogVideoX publish it, at toy size."""
 
 import io
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 import sentencepiece
@@ -15,15 +15,20 @@ T5 = {
     'vocab_size': 140,
     'feed_forward_proj': 'gated-gelu',
 }
+LETTERS = 'abcdefghi jklmnopq rstuvwxyz'
 
 
-def write_t5_tokenizer(folder: Path, sentences: Iterable[str], length: int) -> None:
-    """The published folder has a SentencePiece model and no ``tokenizer.json``."""
+def write_t5_tokenizer(folder: Path, sentences: Sequence[str], length: int) -> None:
+    """The published folder has a SentencePiece model, of which each word of ``sentences`` is a token, and no
+    ``tokenizer.json``."""
+    words = sorted({f'▁{word}' for sentence in sentences for word in sentence.split()})
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter([*sentences] * 20),
+        sentence_iterator=iter([*sentences, LETTERS] * 20),
         model_writer=model,
-        vocab_size=30,
+        vocab_size=140,
+        hard_vocab_limit=False,
+        user_defined_symbols=words,
         pad_id=0,
         eos_id=1,
         unk_id=2,

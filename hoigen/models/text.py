@@ -20,8 +20,8 @@ from hoigen.models.memory import free_bytes
 class _Encoders:
     """Encoders of a pipeline's folder; those that have read stay where they leave ``room`` bytes of memory free.
 
-    length: tokens of a text for T5, padded or cut. Padding is read like any token, without a mask: CogVideoX and FLUX
-    learned on that.
+    length: tokens of a text for T5, padded; a longer text is refused (ValueError). Padding is read like any token,
+    without a mask: CogVideoX and FLUX learned on that.
     """
 
     def __init__(self, folder: Path, length: int, memory: Memory, room: float) -> None:
@@ -33,6 +33,11 @@ class _Encoders:
         from transformers import T5EncoderModel, T5Tokenizer  # takes seconds; models without text never wait for it
 
         tokenizer = T5Tokenizer.from_pretrained(self._folder / f'tokenizer{number}')
+        for text in texts:
+            if (count := len(tokenizer(text, verbose=False).input_ids)) > self._length:
+                raise ValueError(
+                    f'prompt: expected at most {self._length} tokens of T5, got {count}: shorten "{text[:60]} ..."'
+                )
         return self._read(
             T5EncoderModel, f'text_encoder{number}', _numbers(tokenizer, texts, self._length), 'last_hidden_state'
         )

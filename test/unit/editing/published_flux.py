@@ -49,7 +49,7 @@ CLIP = {
     'max_position_embeddings': 9,
     'hidden_act': 'quick_gelu',
 }
-WORDS = ('a red mug with white dots', 'the blue box', 'a hand lifts the can', 'pour the water')
+WORDS = ('a red mug with white dots', 'a red cube', 'the blue box', 'a hand lifts the can', 'pour the water')
 
 
 def toy_config(base: Path, lora: Path, **memory: object) -> EditConfig:

@@ -45,7 +45,14 @@ AUTOENCODER = {
     'up_block_types': ['CogVideoXUpBlock3D'] * 4,
 }
 NOTHING = Needs(0, 0, 0, 0, 0, 0, {False: 0, True: 0}, {False: 0, True: 0}, 0, 0, 0)
-WORDS = ('a hand lifts the red can from the table', 'two hands turn the tap', 'a video of a cup', 'pour the water')
+WORDS = (
+    'pick up the ball',
+    'a ball, number 0',
+    'a hand lifts the red can',
+    'two hands turn the tap',
+    'a video of a cup',
+    'pour the water',
+)
 
 
 def toy_config(base: Path, control: Path | None, **memory: object) -> ModelConfig:
@@ -57,6 +64,7 @@ def toy_config(base: Path, control: Path | None, **memory: object) -> ModelConfi
         width=80,
         frames=9,
         steps=3,
+        negative_prompt='a video of a cup',
         cloud=32,
         tokens=8,
         base=str(base),

@@ -190,13 +190,14 @@ def test_a_published_model_is_sampled_as_its_yaml_says(layout, clip, conditions,
             steps=3,
             guidance=6.0,
             dynamic_guidance=True,
-            negative_prompt=shipped.negative_prompt,
+            negative_prompt='a video of a cup',
             conditions=('tracking',),
         ),
         made(guidance=1.0),
         made(negative_prompt='pour the water'),
     )
     assert (shipped.steps, shipped.frames, shipped.guidance, shipped.dynamic_guidance) == (50, 49, 6.0, True)
+    assert str(shipped.negative_prompt).startswith('The video is not of a high quality')
     assert own.provenance.config['sampling'] == same.provenance.config['sampling']
     assert np.array_equal(own.frames, same.frames)
     assert not np.array_equal(own.frames, plain.frames)
@@ -215,11 +216,15 @@ def test_every_tensor_has_the_asked_type(layout, tmp_path):
 
 @torch.no_grad()
 def test_embeddings_are_the_pipelines(layout, tmp_path):
-    """Long prompts are cut and short ones padded as the pipeline does; each is read once."""
+    """Short prompts are padded as the pipeline does, each is read once; one that it would cut is refused."""
     text = load(linked(layout, tmp_path)).text
-    prompts = ['a hand lifts the red can from the table', 'a cup', '']
+    prompts = ['a hand lifts the red can', 'a cup', '']
     want = layout[1]._get_t5_prompt_embeds(prompts, max_sequence_length=7)
     assert torch.allclose(text.embed(prompts), want, atol=1e-5)
+    with pytest.raises(
+        ValueError, match=r'prompt: expected at most 7 tokens of T5, got 8: .*"a hand lifts the red can up'
+    ):
+        text.embed(['a hand lifts the red can up'])
     text._read = None  # a second reading would fail
     assert torch.equal(text.embed(prompts[1:2]), text.embed(prompts)[1:2])
 
