@@ -17,7 +17,6 @@ from hoigen.messages.encode import Encoder
 from hoigen.records import (
     Camera,
     Clip,
-    Contacts,
     EditedClip,
     EditedFrame,
     EditedObject,
@@ -27,6 +26,7 @@ from hoigen.records import (
     Fidelity,
     GeneratedClip,
     Labels,
+    Objects,
     Provenance,
 )
 
@@ -118,7 +118,6 @@ def footage_clip(points: int = 300, tracks: int = 20) -> Clip:
     T = invert(clip.cameras[0].T_world_cam)
     depth = clip.depth_m.copy()
     depth[2, 10:20, 5:9] = np.nan
-    nothing = np.zeros(0, np.float32)
     return replace(
         clip,
         depth_m=depth,
@@ -129,15 +128,11 @@ def footage_clip(points: int = 300, tracks: int = 20) -> Clip:
         ),
         labels=tuple(
             Labels(
-                (),
-                nothing,
-                nothing,
-                None if row < 2 else T @ labels.T_world_object,
-                Contacts(),
-                'lift the ball',
-                6,
-                row,
-                labels.last,
+                episode=6,
+                frame=row,
+                last=labels.last,
+                task='lift the ball',
+                objects=Objects(('ball',), (np.nan if row < 2 else 1) * (T @ labels.objects.T_world_object)),
             )
             for row, labels in enumerate(clip.labels)
         ),

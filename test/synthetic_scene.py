@@ -14,7 +14,7 @@ from hoigen.geometry.camera import pixel_grid, unproject
 from hoigen.geometry.meshes import mesh_table
 from hoigen.geometry.raster import rasterise
 from hoigen.geometry.transforms import apply, invert, look_at, rigid
-from hoigen.records import Camera, Contacts, Labels, MeshAsset, SceneFrame
+from hoigen.records import Action, Camera, Contacts, Hands, Joints, Labels, MeshAsset, Objects, SceneFrame
 
 TINT = {'scene': (150, 160, 170), 'hand': (220, 150, 120), 'object': (60, 170, 90)}
 
@@ -56,11 +56,27 @@ def labels(frame: int, last: bool = False, T_world_ball: np.ndarray | None = Non
     contacts, T = Contacts(), np.eye(4) if T_world_ball is None else T_world_ball
     if touched:
         normals = np.array([[x, y, 3] for x in (-1, 1) for y in (-1, 1)]) / 11**0.5
-        places = T[:3, 3] + 0.05 * normals
-        contacts = Contacts(places.astype(np.float32), normals.astype(np.float32), np.arange(2, 6, dtype=np.float32))
-    joints = np.sin(np.linspace(0, 3, 24) + frame / 4).astype(np.float32)
-    names = tuple(f'joint_{number}' for number in range(24))
-    return Labels(names, joints, joints[::-1] / 2, T, contacts, 'pick up the ball', 0, frame, last)
+        count = np.arange(4, dtype=np.float32)
+        contacts = Contacts(
+            tuple(('ball', f'palm_{number}') for number in range(4)),
+            (T[:3, 3] + 0.05 * normals).astype(np.float32),
+            normals.astype(np.float32),
+            2 + count,
+            count / 1000,
+        )
+    positions = np.sin(np.linspace(0, 3, 24) + frame / 4).astype(np.float32)
+    names, keypoints = tuple(f'joint_{number}' for number in range(24)), np.full((1, 21, 3), frame, np.float32)
+    return Labels(
+        episode=0,
+        frame=frame,
+        last=last,
+        task='pick up the ball',
+        objects=Objects(('ball',), T[None], np.array([0.75], np.float32)),
+        hands=Hands(('right',), T[None], keypoints, keypoints[..., :2]),
+        joints=Joints(names, positions),
+        action=Action(names, ('rad',) * 24, positions[::-1] / 2),
+        contacts=contacts,
+    )
 
 
 def frame_of(assets: tuple[MeshAsset, ...], poses: dict[str, np.ndarray], camera: Camera, number: int) -> SceneFrame:

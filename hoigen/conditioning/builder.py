@@ -15,7 +15,7 @@ from hoigen.conditioning.visibility import point_visibility
 from hoigen.geometry.meshes import mesh_table
 from hoigen.geometry.raster import rasterise
 from hoigen.geometry.transforms import apply, invert
-from hoigen.records import Clip, ClipFrame, Episode, MeshAsset, MeshFrame, SceneFrame
+from hoigen.records import Clip, ClipFrame, Episode, Labels, MeshAsset, MeshFrame, SceneFrame
 
 __all__ = ['ClipBuilder', 'build_clip', 'build_episode']
 
@@ -39,7 +39,7 @@ class ClipBuilder:
         self.source_check = SourceCheck(self._table, self._config.min_agreement)
         self._triangle_role = self._table.roles[self._table.triangle_asset]
         self._drawn: ScenePoints | None = None
-        self._last: tuple[int, tuple[int, int]] | None = None
+        self._last: tuple[int, tuple[int, int], Labels] | None = None
         self._colours: tuple[np.ndarray, np.ndarray] | None = None
 
     def add(self, frame: SceneFrame) -> ClipFrame:
@@ -56,7 +56,7 @@ class ClipBuilder:
         row = self._condition(frame, world, drawn)
         self.source_check.add(frame, row.mask, row.depth_m)
         self._drawn, self._colours = drawn, (row.point_rgb, row.point_rgb_known)
-        self._last = frame.stamp_ns, _size(frame)
+        self._last = frame.stamp_ns, _size(frame), frame.labels
         return row
 
     def _check(self, frame: SceneFrame) -> None:
@@ -74,11 +74,12 @@ class ClipBuilder:
             if name in sizes and len(vertices) != sizes[name]
         ]
         if self._last is not None:
-            (stamp_ns, was), size = self._last, _size(frame)
+            (stamp_ns, was, labels), size = self._last, _size(frame)
             if frame.stamp_ns <= stamp_ns:
                 faults.append(f'stamp_ns: expected > {stamp_ns}, got {frame.stamp_ns}')
             if size != was:
                 faults.append(f'camera: expected size {was[0]}x{was[1]}, got {size[0]}x{size[1]}')
+            faults += frame.labels.other_rows(labels)
         if faults:
             raise ConditioningError(f'frame at {frame.stamp_ns} ns: ' + '; '.join(faults))
 

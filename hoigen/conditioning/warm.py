@@ -7,7 +7,7 @@ import numpy as np
 from hoigen.conditioning.builder import ClipBuilder
 from hoigen.conditioning.config import ConditioningConfig
 from hoigen.conventions import HAND, OBJECT
-from hoigen.records import Camera, Contacts, Labels, MeshAsset, SceneFrame
+from hoigen.records import Camera, Labels, MeshAsset, SceneFrame
 
 __all__ = ['compile_kernels']
 
@@ -24,9 +24,7 @@ def compile_kernels() -> None:
     poses = {asset.id: np.eye(4) for asset in assets}
     for side, pose in zip((-0.12, 0.12), poses.values(), strict=True):
         pose[:3, 3] = side, 0, 1
-    nothing = np.zeros(0, np.float32)
-    labels = Labels((), nothing, nothing, None, Contacts(), '', 0, 0, True)
     grey = np.full((height, width, 3), 127, np.uint8)
     depth = np.full((height, width), 0.9, np.float32)  # of their front
     builder = ClipBuilder(assets, ConditioningConfig(points=64, tracks=16))
-    builder.add(SceneFrame(0, camera, grey, depth, poses, {}, labels))
+    builder.add(SceneFrame(0, camera, grey, depth, poses, {}, Labels(episode=0, frame=0, last=True)))

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 
 from hoigen.geometry.orientation import Orientation
 from hoigen.records import Camera, Check, MeshAsset, Provenance
 
-__all__ = ['Edited', 'Placement', 'Reference', 'Subject', 'Synthesis']
+__all__ = ['Edited', 'Placement', 'Reference', 'Subject', 'Synthesis', 'inserted_id']
+
+
+def inserted_id(taken: Collection[str]) -> str:
+    """The id of an object that is put in: none of those that are taken."""
+    return next(name for n in count(1) if (name := 'inserted' if n == 1 else f'inserted_{n}') not in taken)
 
 
 @dataclass(frozen=True, eq=False)

@@ -32,11 +32,12 @@ class ExportConfig:
 
     arrays: generated frames [T,H,W,3] with their fidelity, or edited ones with depth_m, and mask, caption, visibility,
     agreement and pose (T_world_inserted) of what was put in; and what is true of them: stamps_ns, K, T_world_cam,
-    joint_names, joint_positions, action, T_world_object (NaN if unknown), contact_force_n, task, provenance (JSON).
-    video: scene, what the model read and generated frames side by side, or scene and edited frames. An episode without
-    such frames is named and left out; one that was rejected is exported only where its bag itself is given. The exit
-    status is 1 if none is exported or a bag cannot be read. first-image: the camera's image of frame 0, to be given
-    another appearance for `hoigen generate --first-image`.
+    object_ids, T_world_object, object_visibility, hand_sides, T_world_wrist, hand_keypoints_m, hand_pixels,
+    joint_names, joint_positions, action_names, action_units, action, contact_force_n (the sum), task, provenance
+    (JSON); NaN if unknown. video: scene, what the model read and generated frames side by side, or scene and edited
+    frames. An episode without such frames is named and left out; one that was rejected is exported only where its bag
+    itself is given. The exit status is 1 if none is exported or a bag cannot be read. first-image: the camera's image
+    of frame 0, to be given another appearance for `hoigen generate --first-image`.
     """
 
     bags: tyro.conf.Positional[Path]
@@ -90,12 +91,18 @@ def _write_arrays(path: Path, episode: Episode) -> None:
             stamps_ns=episode.clip.stamps_ns,
             K=np.stack([c.K for c in cameras]),
             T_world_cam=np.stack([c.T_world_cam for c in cameras]),
-            joint_names=np.array(labels[0].joint_names),
-            joint_positions=np.stack([x.joint_positions for x in labels]),
-            action=np.stack([x.action for x in labels]),
-            T_world_object=np.stack(
-                [np.full((4, 4), np.nan) if x.T_world_object is None else x.T_world_object for x in labels]
-            ),
+            object_ids=np.array(labels[0].objects.ids, np.str_),
+            T_world_object=np.stack([x.objects.T_world_object for x in labels]),
+            object_visibility=np.stack([x.objects.visibility for x in labels]),
+            hand_sides=np.array(labels[0].hands.sides, np.str_),
+            T_world_wrist=np.stack([x.hands.T_world_wrist for x in labels]),
+            hand_keypoints_m=np.stack([x.hands.keypoints_m for x in labels]),
+            hand_pixels=np.stack([x.hands.pixels for x in labels]),
+            joint_names=np.array(labels[0].joints.names, np.str_),
+            joint_positions=np.stack([x.joints.positions for x in labels]),
+            action_names=np.array(labels[0].action.names, np.str_),
+            action_units=np.array(labels[0].action.units, np.str_),
+            action=np.stack([x.action.values for x in labels]),
             contact_force_n=np.array([x.contacts.forces_n.sum() for x in labels], np.float32),
             task=np.array(labels[0].task),
             provenance=np.array(provenance_to_json(episode.provenance)),

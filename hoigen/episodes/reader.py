@@ -71,7 +71,8 @@ class EpisodeReader:
         self.folder = Path(folder)
         self._recording = open_recording(self.folder)
         version = schema_version_of(self._recording)
-        if self._recording.topics and version != SCHEMA_VERSION:
+        ours = version == SCHEMA_VERSION or (self._recording.damage and SCHEMA_VERSION in version.split(', '))
+        if self._recording.topics and not ours:  # of a damaged bag a topic's own may be what is damaged
             self._recording.close()
             raise EpisodeError(
                 f'{self.folder}: episode schema version: expected {SCHEMA_VERSION}, got {version or "none"}: read it '

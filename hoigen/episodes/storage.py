@@ -55,7 +55,7 @@ from rosbags.rosbag2 import StoragePlugin, Writer
 
 __all__ = ['CHUNK_BYTES', 'FOOTER_BYTES', 'QOS', 'SCHEMA', 'SCHEMA_VERSION', 'BagWriter', 'QosName']
 
-SCHEMA_VERSION = '6'
+SCHEMA_VERSION = '7'
 """Of an episode's topics and messages: raise it with every change of msg/ or of what a topic means."""
 SCHEMA = 'hoigen_episode_schema_version'
 """Where a bag holds it: in the metadata of each MCAP channel, which a killed recording has too, and in metadata.yaml's

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from hoigen.compiling import numba
+from hoigen.geometry.camera import project
+from hoigen.geometry.meshes import MeshTable
 from hoigen.geometry.transforms import apply, invert
 from hoigen.records import Camera
 
-__all__ = ['NEAR_M', 'Raster', 'rasterise']
+__all__ = ['NEAR_M', 'Raster', 'rasterise', 'visible_fractions']
 
 NEAR_M = 0.01
 """Surfaces nearer to the camera's plane than this are cut away."""
+MAX_SILHOUETTE = 3
+"""A silhouette that is wider or higher than this many images is not drawn whole."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +43,32 @@ def rasterise(
     K[:2, 2] -= left, top
     _draw_mesh(points, np.ascontiguousarray(triangles), K, NEAR_M, depth, index)
     return Raster(depth, index)
+
+
+def visible_fractions(camera: Camera, table: MeshTable, vertices_world: np.ndarray, ids: Sequence[str]) -> np.ndarray:
+    """[len(ids)] float32: the fraction of each mesh's silhouette that is seen, also of what lies beside the image.
+
+    vertices_world: [V,3] of the table. NaN of an id without a mesh, of a mesh not all before the camera, and of one
+    whose silhouette is far larger than the image or smaller than a pixel.
+    """
+    shown = np.append(table.triangle_asset, -1)[rasterise(camera, vertices_world, table.triangles).triangle]
+    found = np.full(len(ids), np.nan, np.float32)
+    for row, name in enumerate(ids):
+        if name not in table.ids:
+            continue
+        asset = table.ids.index(name)
+        pixels, depth = project(camera, vertices_world[table.starts[asset] : table.starts[asset + 1]])
+        if depth.min() < NEAR_M:
+            continue
+        low, high = np.floor(pixels.min(0)), np.ceil(pixels.max(0)) + 1
+        if (high - low > MAX_SILHOUETTE * np.array([camera.width, camera.height])).any():
+            continue
+        window = (*low.astype(int).tolist(), *(high - low).astype(int).tolist())
+        alone = rasterise(camera, vertices_world, table.triangles[table.triangle_asset == asset], window)
+        whole = (alone.triangle >= 0).sum()
+        if whole:
+            found[row] = (shown == asset).sum() / whole
+    return found
 
 
 @numba.njit(cache=True, nogil=True)

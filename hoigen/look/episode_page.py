@@ -130,7 +130,8 @@ def _content(view: EpisodeView) -> dict[str, Any]:
             for name, scores in view.fidelity.items()
         },
         'frames': [_labels(labels) for labels in view.labels],
-        'joints': view.labels[0].joint_names,
+        'joints': view.labels[0].joints.names,
+        'actions': [' '.join(row) for row in view.labels[0].rows['action']],
         'footage': view.footage,
         'conditions': provenance_in_words(view.conditions),
         'provenance': provenance_in_words(view.provenance),
@@ -150,9 +151,10 @@ def _labels(labels: Labels) -> dict[str, Any]:
     return {
         'position': None if pose is None else _numbers(pose[:3, 3]),
         'rotation': None if pose is None else [_numbers(row) for row in pose[:3, :3]],
+        'visible': [None if np.isnan(part) else round(float(part), 4) for part in labels.objects.visibility[:1]],
         'forces': _numbers(labels.contacts.forces_n),
-        'action': _numbers(labels.action),
-        'joints': _numbers(labels.joint_positions),
+        'action': _numbers(labels.action.values),
+        'joints': _numbers(labels.joints.positions),
         'frame': labels.frame,
     }
 

@@ -6,7 +6,7 @@ Per-frame messages come as a dictionary by topic name, all with one stamp.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -101,15 +101,16 @@ class Encoder:
         """Pose of a rigid ``T_world_body`` [4,4]."""
         return self.poses([T])[0]
 
-    def poses(self, Ts: Sequence[np.ndarray]) -> list[Any]:
+    def poses(self, Ts: Sequence[np.ndarray] | np.ndarray) -> list[Any]:
         """Poses of rigid ``T_world_body``, each [4,4]; quaternions with w >= 0."""
+        T = np.reshape(Ts, (-1, 4, 4)).astype(float)
         return [
             self._make(
                 'geometry_msgs/msg/Pose',
-                position=self._vector('Point', T[:3, 3]),
+                position=self._make('geometry_msgs/msg/Point', x=at[0], y=at[1], z=at[2]),
                 orientation=self._make('geometry_msgs/msg/Quaternion', x=x, y=y, z=z, w=w),
             )
-            for T, (x, y, z, w) in zip(Ts, quaternions(np.reshape(Ts, (-1, 4, 4))[:, :3, :3]).tolist(), strict=True)
+            for at, (x, y, z, w) in zip(T[:, :3, 3].tolist(), quaternions(T[:, :3, :3]).tolist(), strict=True)
         ]
 
     def camera_info(self, camera: Camera, head: Any) -> Any:
@@ -174,7 +175,7 @@ class Encoder:
 
     def labels(self, labels: Labels, head: Any) -> Any:
         """The labels of an instant, in the world frame that ``head`` names."""
-        contacts, pose = labels.contacts, labels.T_world_object
+        objects, hands, contacts = labels.objects, labels.hands, labels.contacts
         return self._make(
             'hoigen/msg/Labels',
             header=head,
@@ -182,21 +183,30 @@ class Encoder:
             frame=labels.frame,
             last=labels.last,
             task=labels.task,
-            joint_names=list(labels.joint_names),
-            joint_positions=labels.joint_positions,
-            action=labels.action,
-            object_pose=self.pose(np.eye(4) if pose is None else pose),
-            object_pose_known=pose is not None,
-            contacts=[
-                self._make(
-                    'hoigen/msg/Contact',
-                    position=self._vector('Point', place),
-                    normal=self._vector('Vector3', normal),
-                    force=float(force),
-                )
-                for place, normal, force in zip(contacts.positions_m, contacts.normals, contacts.forces_n, strict=True)
-            ],
+            object_ids=list(objects.ids),
+            object_poses=self._known_poses(objects.T_world_object, objects.known),
+            object_poses_known=objects.known,
+            object_visibility=objects.visibility,
+            hand_sides=list(hands.sides),
+            wrist_poses=self._known_poses(hands.T_world_wrist, hands.known),
+            wrist_poses_known=hands.known,
+            hand_keypoints=hands.keypoints_m.ravel(),
+            hand_pixels=hands.pixels.ravel(),
+            joint_names=list(labels.joints.names),
+            joint_positions=labels.joints.positions,
+            action_names=list(labels.action.names),
+            action_units=list(labels.action.units),
+            action=labels.action.values,
+            contact_bodies=[body for pair in contacts.bodies for body in pair],
+            contact_positions=contacts.positions_m.ravel(),
+            contact_normals=contacts.normals.ravel(),
+            contact_forces=contacts.forces_n,
+            contact_penetrations=contacts.penetration_m,
         )
+
+    def _known_poses(self, Ts: np.ndarray, known: np.ndarray) -> list[Any]:
+        """Poses of ``Ts`` [R,4,4]; of one that is not known [R] bool the identity."""
+        return self.poses(np.where(known[:, None, None], Ts, np.eye(4)))
 
     def frame(self, frame: SceneFrame, stamp_ns: int, names: FrameNames = NAMES) -> dict[str, Any]:
         """What a source publishes of one instant, by topic, the clock first; ``stamp_ns`` replaces the frame's own."""
@@ -350,10 +360,6 @@ class Encoder:
         return self._make(
             'builtin_interfaces/msg/Time', sec=stamp_ns // 1_000_000_000, nanosec=stamp_ns % 1_000_000_000
         )
-
-    def _vector(self, kind: str, vector: Iterable[float]) -> Any:
-        axes: Mapping[str, float] = {axis: float(value) for axis, value in zip('xyz', vector, strict=True)}
-        return self._make(f'geometry_msgs/msg/{kind}', **axes)
 
     def _point_fields(self) -> list[Any]:
         """The layout of condition/points; by custom the colour goes as a float."""

@@ -11,7 +11,7 @@ from hoigen.geometry.alignment import align
 from hoigen.geometry.transforms import apply, invert, rigid
 from hoigen.perception.records import Geometry, PerceptionError, Segmentation, Tracks
 from hoigen.perception.tracking.lift_holes import fill_holes
-from hoigen.records import Clip, Contacts, Footage, Labels
+from hoigen.records import Clip, Footage, Labels, Objects
 
 __all__ = ['build_recorded_clip', 'touching']
 
@@ -52,10 +52,11 @@ def build_recorded_clip(
     contact = np.zeros((frames, len(role)), bool)
     if geometry.metric:
         contact = np.stack([touching(*row, role) for row in zip(tracks.places, tracks.visible, strict=True)])
+    found = ('object',) if (role == ROLE_CODE[OBJECT]).any() else ()
     poses = _object_poses(tracks, role)
-    nothing = np.zeros(0, np.float32)
     labels = tuple(
-        Labels((), nothing, nothing, poses[t], Contacts(), task, 0, t, t == frames - 1) for t in range(frames)
+        Labels(episode=0, frame=t, last=t == frames - 1, task=task, objects=Objects(found, poses[t, : len(found)]))
+        for t in range(frames)
     )
     return Clip(
         stamps_ns=footage.stamps_ns,
@@ -111,9 +112,9 @@ def touching(places: np.ndarray, visible: np.ndarray, role: np.ndarray) -> np.nd
     return contact
 
 
-def _object_poses(tracks: Tracks, role: np.ndarray) -> list[np.ndarray | None]:
-    """``T_world_object`` of each frame, None where unsure, of the object that most points are on."""
-    none: list[np.ndarray | None] = [None] * len(tracks.visible)
+def _object_poses(tracks: Tracks, role: np.ndarray) -> np.ndarray:
+    """``T_world_object`` [T,1,4,4] of the object that most points are on, NaN where unsure."""
+    none = np.full((len(tracks.visible), 1, 4, 4), np.nan)
     of_objects = tracks.instance[role == ROLE_CODE[OBJECT]]
     if tracks.places is None or not len(of_objects):
         return none
@@ -124,17 +125,18 @@ def _object_poses(tracks: Tracks, role: np.ndarray) -> list[np.ndarray | None]:
         return none
     first = enough[0]
     centre = places[first, seen[first]].mean(axis=0)
-    return [_pose(places[first] - centre, places[t], seen[t]) for t in range(len(places))]
+    return np.stack([_pose(places[first] - centre, *row) for row in zip(places, seen, strict=True)])[:, None]
 
 
-def _pose(points: np.ndarray, places: np.ndarray, seen: np.ndarray) -> np.ndarray | None:
+def _pose(points: np.ndarray, places: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """``T_world_object`` that carries points [N,3] of the object to places [N,3] as far as they are seen [N] bool."""
+    unsure = np.full((4, 4), np.nan)
     if seen.sum() < LEAST_POINTS:
-        return None
+        return unsure
     start, end, weight = points[seen], places[seen], np.ones(int(seen.sum()))
     for _ in range(3):
         move = align(start, end, weight, scaled=False)
         miss = np.linalg.norm(move(start) - end, axis=1)
         weight = (miss <= np.quantile(miss, 0.8)).astype(float)
     size = np.sqrt(((start - start.mean(axis=0)) ** 2).sum(axis=1).mean())
-    return rigid(move.rotation, move.translation) if np.median(miss) <= LOOSE * size else None
+    return rigid(move.rotation, move.translation) if np.median(miss) <= LOOSE * size else unsure

@@ -13,13 +13,14 @@ from hoigen.records.episode import ConditionImages, Episode
 from hoigen.records.episode_status import EpisodeState, EpisodeStatus
 from hoigen.records.footage import Footage
 from hoigen.records.generated_clip import Fidelity, GeneratedClip
-from hoigen.records.labels import Contacts, Labels
+from hoigen.records.labels import Action, Contacts, Hands, Joints, Labels, Objects
 from hoigen.records.mesh_asset import MeshAsset
 from hoigen.records.mesh_frame import MeshFrame
 from hoigen.records.provenance import Provenance
 from hoigen.records.scene_frame import SceneFrame
 
 __all__ = [
+    'Action',
     'Camera',
     'Check',
     'Clip',
@@ -36,9 +37,12 @@ __all__ = [
     'Fidelity',
     'Footage',
     'GeneratedClip',
+    'Hands',
+    'Joints',
     'Labels',
     'MeshAsset',
     'MeshFrame',
+    'Objects',
     'Provenance',
     'RecordError',
     'SceneFrame',

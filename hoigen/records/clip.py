@@ -10,7 +10,7 @@ import numpy as np
 
 from hoigen.records.camera import Camera
 from hoigen.records.check import Check, RecordError, array, layouts_of
-from hoigen.records.labels import Labels
+from hoigen.records.labels import Labels, check_labels
 
 __all__ = ['Clip', 'ClipFrame']
 
@@ -72,7 +72,7 @@ class Clip(_Arrays):
         if self.cameras:
             sizes |= {'H': self.cameras[0].height, 'W': self.cameras[0].width}
         check.arrays(self, sizes)
-        check.that(len(self.labels) == sizes['T'] > 0, 'labels', f'{sizes["T"]} rows, at least 1', len(self.labels))
+        check_labels(check, self.labels, sizes['T'])
         if not check.faults:
             steps = np.diff(self.stamps_ns)
             check.that(bool((steps > 0).all()), 'stamps_ns', 'rising stamps', f'a step of {steps.min(initial=1)} ns')

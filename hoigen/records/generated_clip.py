@@ -8,7 +8,7 @@ import numpy as np
 
 from hoigen.records.camera import Camera
 from hoigen.records.check import Check
-from hoigen.records.labels import Labels
+from hoigen.records.labels import Labels, check_labels
 from hoigen.records.provenance import Provenance
 
 __all__ = ['Fidelity', 'GeneratedClip']
@@ -65,5 +65,5 @@ class GeneratedClip:
         check.array('stamps_ns', self.stamps_ns, 'int64', ('T',), sizes=sizes)
         check.array('frames', self.frames, 'uint8', ('T', 'H', 'W', 3), sizes=sizes)
         check.array('fidelity', self.fidelity.value, 'float32', ('T',), sizes=sizes, finite=False)
-        check.that(len(self.labels) == sizes['T'], 'labels', f'{sizes["T"]} rows', len(self.labels))
+        check_labels(check, self.labels, sizes['T'])
         check.done()

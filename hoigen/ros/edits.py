@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from hoigen.editing.records import Edited
+from hoigen.editing.records import Edited, inserted_id
 from hoigen.geometry.trajectory import PoseOptions, Trajectory, poses_of
 from hoigen.messages import decode
 from hoigen.messages.encode import FrameNames
-from hoigen.records import Camera, Contacts, EditedFrame, EditedObject, Labels, Provenance
+from hoigen.records import Camera, EditedFrame, EditedObject, Labels, Provenance
 from hoigen.ros import topics
 from hoigen.ros.options.pose_editor import DEPTHS, INPUTS
 from hoigen.sources.streams.order import Refused, Tables
@@ -169,11 +169,12 @@ def untouched(seen: Seen, T_world_object: np.ndarray, made: Provenance) -> Edite
 def edited_frame(seen: Seen, edited: Edited, caption: str) -> EditedFrame:
     """An edited frame under the scene's stamp, with its labels.
 
-    The scene's labels stay where they tell of an object that is handled: the one put in is another. Where they do not,
-    it is the scene's object now.
+    The labels tell also of the object put in, after the scene's: in a scene without objects it is the handled one now.
     """
     labels = seen.labels
-    if labels is not None and labels.T_world_object is None:
-        labels = replace(labels, T_world_object=edited.T_world_object, contacts=Contacts())
+    if labels is not None:
+        objects = labels.objects
+        objects = objects.with_more(inserted_id(objects.ids), edited.T_world_object, edited.visibility)
+        labels = replace(labels, objects=objects)
     inserted = EditedObject(caption, edited.T_world_object, edited.visibility, edited.agreement)
     return EditedFrame(seen.stamp_ns, edited.rgb, edited.depth_m, edited.mask, labels, inserted)

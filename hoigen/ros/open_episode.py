@@ -65,8 +65,11 @@ class OpenEpisode:
             message.frame,
             message.last,
             message.task,
+            tuple(message.hand_sides),
             tuple(message.joint_names),
             tuple(message.joint_positions),
+            tuple(message.action_names),
+            tuple(message.action_units),
             tuple(message.action),
         )
 

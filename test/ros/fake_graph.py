@@ -27,7 +27,6 @@ from hoigen.records import (
     Clip,
     ConditionImages,
     Conditions,
-    Contacts,
     Fidelity,
     Footage,
     GeneratedClip,
@@ -222,8 +221,7 @@ def fake_clip(footage: Footage) -> Clip:
     depth = np.ones((frames, height, width), np.float32) if footage.depth_m is None else footage.depth_m
     mask = np.zeros((frames, height, width), np.uint8)
     mask[:, :, width // 3 :] = 1
-    nothing = np.zeros(0, np.float32)
-    labels = Labels((), nothing, nothing, None, Contacts(), 'fake it', 0, 0, False)
+    labels = Labels(episode=0, frame=0, last=False, task='fake it')
     return Clip(
         stamps_ns=footage.stamps_ns,
         cameras=(camera,) * frames,

@@ -34,7 +34,7 @@ from hoigen.geometry.transforms import invert, rigid
 from hoigen.messages import decode
 from hoigen.messages.definitions import typestore
 from hoigen.messages.encode import OPTICAL, WORLD
-from hoigen.records import EpisodeState, EpisodeStatus
+from hoigen.records import EpisodeState, EpisodeStatus, Objects
 from hoigen.ros import convert, topics
 from hoigen.ros.nodes.pose_editor import PoseEditor, chosen_subject
 from hoigen.ros.options.pose_editor import PoseEditorOptions
@@ -63,6 +63,9 @@ def test_every_frame_of_a_stream_is_edited_under_its_stamp_with_true_labels(benc
         assert (told.caption, told.visibility, told.agreement) == ('a red cube', 1.0, 1.0)
         labels = decode.labels(bench.heard['edit/labels'][row])
         np.testing.assert_allclose(labels.T_world_object, frame.labels.T_world_object, atol=1e-9)
+        assert labels.objects.ids == (*frame.labels.objects.ids, 'inserted')
+        np.testing.assert_allclose(labels.objects.T_world_object[-1], T)
+        assert labels.objects.visibility[-1] == told.visibility
         assert (labels.episode, labels.frame, labels.last) == (row // FRAMES, row % FRAMES, row % FRAMES == 4)
     made = [json.loads(message.data) for message in bench.heard['edit/provenance']]
     assert [(p['seed'], p['config']['episode'], p['source']) for p in made] == [
@@ -116,11 +119,11 @@ def test_what_is_nearer_hides_the_object(bench: Bench) -> None:
 def test_an_object_in_a_scene_without_one_becomes_the_labels_object(bench: Bench) -> None:
     """Where nobody tells of a handled object the labels tell of the one that is there now."""
     up(bench, position=[0.1, 0.05, 0.04])
-    send(bench, [replace(frame, labels=replace(frame.labels, T_world_object=None)) for frame in frames_of()])
+    send(bench, [replace(frame, labels=replace(frame.labels, objects=Objects())) for frame in frames_of()])
     bench.until(lambda: len(bench.heard['edit/labels']) == FRAMES)
     labels = decode.labels(bench.heard['edit/labels'][0])
     np.testing.assert_allclose(labels.T_world_object[:3, 3], [0.1, 0.05, 0.04])
-    assert not len(labels.contacts.forces_n)
+    assert labels.objects.ids == ('inserted',)
 
 
 def test_poses_on_the_topic_take_over_from_their_stamps_on(bench: Bench) -> None:

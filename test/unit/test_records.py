@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from synthetic_scene import box, camera_at
 
 from hoigen.conditioning import build_conditions
-from hoigen.records import Camera, Clip, Contacts, MeshAsset, RecordError
+from hoigen.records import Action, Camera, Clip, Contacts, Hands, Joints, Labels, MeshAsset, Objects, RecordError
 
 
 def test_all_faults_in_one_error() -> None:
@@ -52,10 +53,45 @@ def test_bad_cameras(change: dict) -> None:
         replace(camera_at((1.0, 0.0, 1.0)), **change)
 
 
-def test_contacts_have_one_length() -> None:
-    """Positions, normals and forces of contacts are rows of one table."""
-    with pytest.raises(RecordError, match='forces_n'):
-        Contacts(np.zeros((2, 3), np.float32), np.zeros((2, 3), np.float32), np.zeros(3, np.float32))
+@pytest.mark.parametrize(
+    ('table', 'says'),
+    [
+        (lambda: Contacts((('a', 'b'),) * 2, *np.zeros((2, 2, 3), np.float32), np.zeros(3, np.float32)), 'forces_n'),
+        (lambda: Contacts((('a', 'b'),)), 'positions_m: expected finite values, got 3 NaN'),
+        (lambda: Objects(('cup', 'cup')), r"ids: expected names, each once, got \['cup', 'cup'\]"),
+        (lambda: Objects(('cup', '')), r'ids: expected names, each once'),
+        (lambda: Objects(('cup',), np.diag([2.0, 2, 2, 1])[None]), r'T_world_object\[0\]: expected a rigid transform'),
+        (lambda: Objects(('cup',), np.eye(4)[None], np.zeros(2, np.float32)), 'visibility: expected'),
+        (lambda: Hands(('up',)), r"sides: expected of \['left', 'right'\], got \['up'\]"),
+        (lambda: Hands(('left', 'left')), 'sides: expected names, each once'),
+        (lambda: Joints(('hip',)), 'positions: expected finite values'),
+        (lambda: Action(('hip',), (), np.zeros(1, np.float32)), 'units: expected 1, one for each name, got 0'),
+        (lambda: Action(('hip',), ('deg',), np.zeros(1, np.float32)), r"units: expected of .*, got \['deg'\]"),
+    ],
+)
+def test_wrong_tables_of_labels_are_refused(table: Callable[[], object], says: str) -> None:
+    """Rows come once and in every column, poses are rigid, names are known; what must be known is not left out."""
+    with pytest.raises(RecordError, match=says):
+        table()
+
+
+def test_an_object_is_put_after_the_others_and_hides_what_is_not_known() -> None:
+    """The handled one stays the first; without others the new one is handled."""
+    cup = Objects(('cup',), np.eye(4)[None], np.ones(1, np.float32)).with_more('lid', np.diag([-1.0, -1, 1, 1]), 0.5)
+    assert cup.ids == ('cup', 'lid')
+    np.testing.assert_array_equal(cup.visibility, np.array([np.nan, 0.5], np.float32))
+    for objects, want in ((cup, np.eye(4)), (Objects().with_more('lid', np.eye(4), 0.5), np.eye(4)), (Objects(), None)):
+        np.testing.assert_array_equal(Labels(episode=0, frame=0, last=True, objects=objects).T_world_object, want)
+
+
+def test_tables_have_the_same_rows_in_every_frame(clip: Clip) -> None:
+    """Else a column of an export would be of one object here and of another there."""
+    other = replace(clip.labels[2], objects=Objects(('cup',)))
+    labels = (*clip.labels[:2], other, *clip.labels[3:])
+    with pytest.raises(
+        RecordError, match=r"Clip: frame 2: labels.objects: expected the rows .*\['ball'\], got \['cup'\]"
+    ):
+        replace(clip, labels=labels)
 
 
 def test_frame_knows_its_camera_size(scene: tuple) -> None:

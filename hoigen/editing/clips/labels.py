@@ -14,18 +14,18 @@ from hoigen.conventions import OBJECT, ROLE_CODE, SCENE
 from hoigen.editing.clips.edited import ClipEdit, PaintedFrame
 from hoigen.editing.clips.plate import hidden_by_object
 from hoigen.editing.clips.recorded import Recorded, is_metric, pixels_of
-from hoigen.geometry.meshes import mesh_table
-from hoigen.geometry.raster import rasterise
+from hoigen.editing.records import inserted_id
+from hoigen.geometry.meshes import MeshTable, mesh_table
+from hoigen.geometry.raster import rasterise, visible_fractions
 from hoigen.geometry.surface import sample_surface, seed_of
 from hoigen.geometry.transforms import apply, invert
 from hoigen.perception.clip import touching
-from hoigen.records import Clip, Contacts, Labels, MeshAsset, MeshFrame, SceneFrame
+from hoigen.records import Camera, Clip, Contacts, Labels, MeshAsset, MeshFrame, Objects, SceneFrame
 
 __all__ = ['has_object', 'relabelled']
 
 SAME_POSE = 1e-9
 """An object that is moved by less than this was not moved: what touched it touches it still."""
-INSERTED = 'inserted'
 SHARE = 0.3
 """Points on an object put into a clip that had none, as a part of the clip's points."""
 SLACK = 0.02
@@ -38,10 +38,11 @@ def relabelled(recorded: Recorded, edit: ClipEdit, frames: Sequence[PaintedFrame
     With meshes, the clip is built anew from the meshes where they are now, contact of surfaces with it. Without, masks
     and depth are the edit's, points of the object go with it, and others are seen or hidden as depth tells; contact is
     told from points that are seen. Contacts with forces cannot be told without physics: they stay only in frames whose
-    object was not moved, elsewhere there are none. In a clip with an object of its own, one put in is scene: the labels
-    tell of the object that is handled.
+    object was not moved, elsewhere there are none. In a clip with an object of its own, one put in is scene: its labels
+    come after those of the object that is handled. How much is seen of each object is known with meshes; without, only
+    of the one that was put there.
     """
-    labels = tuple(_labels(recorded, edit, t) for t in range(len(frames)))
+    labels = tuple(_labels(recorded, edit, t, frame) for t, frame in enumerate(frames))
     exact = all(subject.exact for subject in edit.subjects)
     if recorded.assets and exact:
         return _rebuilt(recorded, edit, frames, labels)
@@ -51,26 +52,29 @@ def relabelled(recorded: Recorded, edit: ClipEdit, frames: Sequence[PaintedFrame
 def has_object(recorded: Recorded) -> bool:
     """Whether there is an object in the clip already."""
     clip, code = recorded.clip, ROLE_CODE[OBJECT]
-    return bool(
-        (clip.point_role == code).any()
-        or (clip.mask == code).any()
-        or any(labels.T_world_object is not None for labels in clip.labels)
-    )
+    return bool((clip.point_role == code).any() or (clip.mask == code).any() or len(clip.labels[0].objects))
 
 
-def _labels(recorded: Recorded, edit: ClipEdit, t: int) -> Labels:
+def _labels(recorded: Recorded, edit: ClipEdit, t: int, frame: PaintedFrame) -> Labels:
+    """What is true of frame t now."""
     before = recorded.clip.labels[t]
-    pose, contacts = before.T_world_object, before.contacts
+    objects, contacts = before.objects, before.contacts
+    seen = frame.visibility if all(subject.exact for subject in edit.subjects) else np.nan
     if edit.kind == 'remove':
-        pose, contacts = None, Contacts()
+        objects, contacts = Objects(), Contacts()  # of those that are left none is handled
     elif edit.kind == 'move':
         assert edit.poses is not None
-        still = pose is not None and np.allclose(edit.poses[t], pose, rtol=0, atol=SAME_POSE)
-        pose, contacts = edit.poses[t], contacts if still else Contacts()
-    elif not has_object(recorded):
+        delta, poses = _movement(recorded, edit, t), objects.T_world_object
+        if not np.allclose(edit.poses[t], poses[0], rtol=0, atol=SAME_POSE):
+            contacts = Contacts()
+        parts = np.isin(objects.ids, [objects.ids[0], *(asset.id for asset in recorded.of_object)])
+        poses = np.where(parts[:, None, None], delta @ poses, poses)
+        poses[0] = edit.poses[t]
+        objects = Objects(objects.ids, poses, np.where(np.arange(len(parts)), np.nan, seen).astype(np.float32))
+    elif objects or not has_object(recorded):  # else it would be taken for the handled one
         assert edit.poses is not None
-        pose, contacts = edit.poses[t], Contacts()
-    return replace(before, T_world_object=pose, contacts=contacts, task=before.task if edit.task is None else edit.task)
+        objects = objects.with_more(_inserted_id(recorded), edit.poses[t], seen)
+    return replace(before, objects=objects, contacts=contacts, task=before.task if edit.task is None else edit.task)
 
 
 def _rebuilt(
@@ -82,6 +86,7 @@ def _rebuilt(
     assets = tuple(asset for asset in recorded.assets if edit.kind != 'remove' or asset.role != OBJECT)
     if edit.kind == 'insert':
         assets = (*assets, _inserted(recorded, edit))
+    table = mesh_table(assets)
     scene = [
         SceneFrame(
             int(clip.stamps_ns[t]),
@@ -90,14 +95,14 @@ def _rebuilt(
             None,
             dict(placed[t].poses),
             dict(placed[t].vertices),
-            labels[t],
+            _with_visibility(labels[t], clip.cameras[t], table, placed[t]),
         )
         for t, frame in enumerate(frames)
     ]
     built = build_clip(assets, scene, ConditioningConfig(points=clip.points.shape[1], tracks=clip.tracks.shape[1]))
     if edit.kind == 'remove':
         return built, None
-    names = {INSERTED} if edit.kind == 'insert' else {asset.id for asset in recorded.of_object}
+    names = {assets[-1].id} if edit.kind == 'insert' else {asset.id for asset in recorded.of_object}
     code = ROLE_CODE[assets[-1].role if edit.kind == 'insert' else OBJECT]
     painted = np.stack([frame.mask for frame in frames])  # also where it is as deep as what it touches
     return (
@@ -106,12 +111,17 @@ def _rebuilt(
     )
 
 
+def _with_visibility(labels: Labels, camera: Camera, table: MeshTable, places: MeshFrame) -> Labels:
+    seen = visible_fractions(camera, table, table.posed(places.poses, places.vertices), labels.objects.ids)
+    return replace(labels, objects=replace(labels.objects, visibility=seen))
+
+
 def _placed(recorded: Recorded, edit: ClipEdit, t: int) -> MeshFrame:
     """Where everything is in frame t after the edit."""
     poses, vertices = dict(recorded.mesh_frames[t].poses), dict(recorded.mesh_frames[t].vertices)
     if edit.kind == 'insert':
         assert edit.poses is not None
-        return MeshFrame(poses | {INSERTED: edit.poses[t]}, vertices)
+        return MeshFrame(poses | {_inserted_id(recorded): edit.poses[t]}, vertices)
     for asset in recorded.of_object:
         if edit.kind == 'remove':
             poses.pop(asset.id, None)
@@ -133,9 +143,12 @@ def _movement(recorded: Recorded, edit: ClipEdit, t: int) -> np.ndarray:
 
 def _inserted(recorded: Recorded, edit: ClipEdit) -> MeshAsset:
     """What was put in, as an asset of the clip."""
-    if any(asset.id == INSERTED for asset in recorded.assets):
-        raise ValueError(f'{recorded.name}: expected no asset called {INSERTED!r} yet, got one')
-    return replace(edit.subjects[0].mesh, id=INSERTED, role=SCENE if has_object(recorded) else OBJECT)
+    role = SCENE if has_object(recorded) else OBJECT
+    return replace(edit.subjects[0].mesh, id=_inserted_id(recorded), role=role)
+
+
+def _inserted_id(recorded: Recorded) -> str:
+    return inserted_id({asset.id for asset in recorded.assets}.union(recorded.clip.labels[0].objects.ids))
 
 
 def _rendered(assets: Sequence[MeshAsset], placed: Sequence[MeshFrame], clip: Clip, names: set[str]) -> np.ndarray:
@@ -209,7 +222,7 @@ def _with_points(recorded: Recorded, edit: ClipEdit, clip: Clip) -> tuple[Clip, 
 def _with_new(edit: ClipEdit, clip: Clip) -> tuple[Clip, np.ndarray]:
     """The clip with points on the surface of what was put in."""
     mesh, count = edit.subjects[0].mesh, max(1, round(SHARE * clip.points.shape[1]))
-    samples = sample_surface(mesh.vertices, mesh.triangles, count, seed_of(0, INSERTED))
+    samples = sample_surface(mesh.vertices, mesh.triangles, count, seed_of(0, 'inserted'))
     places = samples.at(mesh.vertices, mesh.triangles)
     assert edit.poses is not None
     placed = np.stack([apply(pose, places) for pose in edit.poses]).astype(np.float32)

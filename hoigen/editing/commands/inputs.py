@@ -9,7 +9,7 @@ import numpy as np
 
 from hoigen.editing.clips.recorded import Recorded, read_recorded
 from hoigen.editing.placement import PlacementError
-from hoigen.records import Camera, Clip, Contacts, Episode, Labels, Provenance
+from hoigen.records import Camera, Clip, Episode, Labels, Provenance
 from hoigen.sources.recording.calibration import camera_of, read_calibration
 from hoigen.sources.recording.depth import DepthUnit
 from hoigen.sources.recording.stills import PICTURES, read_depth, read_picture
@@ -46,8 +46,6 @@ def read_scene(path: Path, options: PictureOptions) -> Recorded:
     )
     camera = _camera(options, rgb.shape[1], rgb.shape[0])
     depth = _depth(options, rgb)
-    nothing = np.zeros(0, np.float32)
-    labels = Labels((), nothing, nothing, None, Contacts(), '', 0, 0, True)
     none = np.zeros((1, 0), bool)
     clip = Clip(
         stamps_ns=np.zeros(1, np.int64),
@@ -63,7 +61,7 @@ def read_scene(path: Path, options: PictureOptions) -> Recorded:
         point_contact=none,
         tracks=np.zeros((1, 0, 3), np.float32),
         track_visible=none,
-        labels=(labels,),
+        labels=(Labels(episode=0, frame=0, last=True),),
     )
     return Recorded(path.stem, Episode(clip, Provenance(0, {}, path.name, {}, {}, {})))
 

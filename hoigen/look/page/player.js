@@ -120,7 +120,7 @@ class Episode {
   }
 
   makeLabels() {
-    const { frames, joints } = this.data, parts = [];
+    const { frames, joints, actions } = this.data, parts = [];
     this.labels = make('dl', { class: 'now' });
     const add = (title, content, draw, wide) => {
       this.labels.append(make('div', wide ? { class: 'wide' } : {}, make('dt', {}, title), make('dd', {}, content)));
@@ -134,9 +134,11 @@ class Episode {
     text('Stamp', (_, n) => `${this.data.stamps[n]} s`);
     text(`Object position x y z${this.metric ? ', m' : ''}`, frame => frame.position ? digits(frame.position) : 'unknown');
     text('Object rotation w x y z', frame => frame.rotation ? digits(quaternion(frame.rotation)) : 'unknown');
-    for (const [title, key] of [[`Joints (${joints.length})`, 'joints'], [`Action (${frames[0].action.length})`, 'action']]) {
+    const part = ([fraction]) => fraction == null ? 'unknown' : `${Math.round(100 * fraction)} %`;
+    text('Object visible', frame => part(frame.visible));
+    for (const [title, key] of [[`Joints (${joints.length})`, 'joints'], [`Action (${actions.length})`, 'action']]) {
       if (!frames[0][key].length) continue;
-      const bars = new Bars(frames.map(frame => frame[key]), key === 'joints' ? joints : []);
+      const bars = new Bars(frames.map(frame => frame[key]), key === 'joints' ? joints : actions);
       add(title, bars.element, n => bars.draw(n));
     }
     return parts;

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ import numpy as np
 from hoigen.conventions import ROLES
 from hoigen.messages.decode.fields import MessageError, columns, once, pose, poses, stamp_ns
 from hoigen.messages.decode.images import depth, rgb
-from hoigen.records import Camera, Contacts, Labels, MeshAsset, SceneFrame
+from hoigen.records import Action, Camera, Contacts, Hands, Joints, Labels, MeshAsset, Objects, SceneFrame
+from hoigen.records.labels import KEYPOINTS, UNKNOWN
 
 __all__ = ['assets', 'camera', 'intrinsics', 'labels', 'mesh_frame', 'scene_frame']
 
@@ -78,27 +80,49 @@ def mesh_frame(message: Any) -> tuple[dict[str, np.ndarray], dict[str, np.ndarra
 
 def labels(message: Any) -> Labels:
     """Record of a hoigen/Labels."""
-    contacts = Contacts(
-        _vectors([contact.position for contact in message.contacts]),
-        _vectors([contact.normal for contact in message.contacts]),
-        np.array([contact.force for contact in message.contacts], np.float32),
-    )
-    known = pose(message.object_pose, 'object_pose') if message.object_pose_known else None
+    if len(message.contact_bodies) % 2:
+        raise MessageError('labels.contact_bodies', 'two for each contact', len(message.contact_bodies))
     return Labels(
-        joint_names=tuple(message.joint_names),
-        joint_positions=np.asarray(message.joint_positions, np.float32),
-        action=np.asarray(message.action, np.float32),
-        T_world_object=known,
-        contacts=contacts,
-        task=message.task,
         episode=int(message.episode),
         frame=int(message.frame),
         last=bool(message.last),
+        task=message.task,
+        objects=Objects(
+            tuple(message.object_ids), _known_poses(message, 'object_poses'), _floats(message, 'object_visibility')
+        ),
+        hands=Hands(
+            tuple(message.hand_sides),
+            _known_poses(message, 'wrist_poses'),
+            _floats(message, 'hand_keypoints', KEYPOINTS, 3),
+            _floats(message, 'hand_pixels', KEYPOINTS, 2),
+        ),
+        joints=Joints(tuple(message.joint_names), np.asarray(message.joint_positions, np.float32)),
+        action=Action(tuple(message.action_names), tuple(message.action_units), np.asarray(message.action, np.float32)),
+        contacts=Contacts(
+            tuple(zip(message.contact_bodies[::2], message.contact_bodies[1::2], strict=True)),
+            columns(message.contact_positions, 3, np.float32, 'labels.contact_positions'),
+            columns(message.contact_normals, 3, np.float32, 'labels.contact_normals'),
+            np.asarray(message.contact_forces, np.float32),
+            _floats(message, 'contact_penetrations'),
+        ),
     )
 
 
-def _vectors(messages: Sequence[Any]) -> np.ndarray:
-    return np.array([[vector.x, vector.y, vector.z] for vector in messages], np.float32).reshape(-1, 3)
+def _known_poses(message: Any, field: str) -> np.ndarray:
+    """[N,4,4] float64 of poses of which a field beside them says which are known; NaN where not."""
+    given, known = getattr(message, field), np.asarray(getattr(message, f'{field}_known'), bool)
+    if len(known) != len(given):
+        raise MessageError(f'labels.{field}_known', f'{len(given)}, one for each pose', len(known))
+    found = poses({f'labels.{field}[{row}]': given[row] for row in np.flatnonzero(known)})
+    table = np.full((len(given), 4, 4), np.nan)
+    table[known] = np.reshape(list(found.values()), (-1, 4, 4))
+    return table
+
+
+def _floats(message: Any, field: str, *shape: int) -> np.ndarray:
+    """[N,*shape] float32 of a flat list; unknown of an empty one."""
+    values = columns(getattr(message, field), math.prod(shape), np.float32, f'labels.{field}')
+    return values.reshape(-1, *shape) if values.size else UNKNOWN
 
 
 def scene_frame(messages: Mapping[str, Any]) -> SceneFrame:

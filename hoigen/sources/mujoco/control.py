@@ -9,7 +9,7 @@ import numpy as np
 
 from hoigen.geometry.transforms import rigid
 from hoigen.records import Contacts
-from hoigen.sources.mujoco.scene import Scene
+from hoigen.sources.mujoco.scene import THING, Scene, hand_id
 
 __all__ = ['Keyframe', 'Plan', 'Step', 'body_pose', 'simulate']
 
@@ -104,8 +104,8 @@ def _target(keyframes: tuple[Keyframe, ...], time: float) -> np.ndarray:
 
 
 def _contacts(scene: Scene, data: mujoco.MjData) -> Contacts:
-    """Contacts between hand and object: places in world, normals from object to hand, normal forces."""
-    rows = []
+    """Contacts between object and hand, by the ids of their meshes; a body of the hand that has none is named alike."""
+    bodies, rows = [], []
     force = np.zeros(6)
     for k in range(data.ncon):
         contact = data.contact[k]
@@ -118,6 +118,8 @@ def _contacts(scene: Scene, data: mujoco.MjData) -> Contacts:
         mujoco.mj_contactForce(scene.model, data, k, force)
         if force[0] > 0:
             outward = contact.frame[:3] * (1 if first == scene.thing_body else -1)  # the frame points first -> second
-            rows.append((*contact.pos, *outward, force[0]))
-    table = np.array(rows, np.float32).reshape(-1, 7)
-    return Contacts(table[:, :3].copy(), table[:, 3:6].copy(), table[:, 6].copy())
+            bodies.append((THING, hand_id(scene.model.body(other).name)))
+            rows.append((*contact.pos, *outward, force[0], max(0.0, -contact.dist)))
+    table = np.array(rows, np.float32).reshape(-1, 8)
+    columns = (np.ascontiguousarray(table[:, rows]) for rows in (slice(3), slice(3, 6), 6, 7))
+    return Contacts(tuple(bodies), *columns)

@@ -16,7 +16,7 @@ import mujoco
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-__all__ = ['ARM_JOINTS', 'FINGER_JOINTS', 'HAND_JOINTS', 'adroit_spec', 'finger_pose']
+__all__ = ['ARM_JOINTS', 'FINGER_JOINTS', 'HAND_JOINTS', 'HAND_KEYPOINTS', 'HAND_UNITS', 'adroit_spec', 'finger_pose']
 
 ARM_JOINTS = ('ARTx', 'ARTy', 'ARTz', 'ARRz', 'ARRx', 'ARRy')
 WRIST_JOINTS = ('WRJ1', 'WRJ0')
@@ -45,6 +45,15 @@ FINGER_JOINTS = (
     'THJ0',
 )
 HAND_JOINTS = ARM_JOINTS + WRIST_JOINTS + FINGER_JOINTS
+HAND_UNITS = tuple('m' if joint.startswith('ART') else 'rad' for joint in HAND_JOINTS)
+
+_BONES = (('proximal', 0.0), ('middle', 0.0), ('distal', 0.0), ('distal', 0.026))
+HAND_KEYPOINTS = (
+    *(('palm', 0.0), ('thproximal', 0.0), ('thmiddle', 0.0), ('thdistal', 0.0), ('thdistal', 0.0275)),
+    *((finger + bone, tip_m) for finger in ('ff', 'mf', 'rf', 'lf') for bone, tip_m in _BONES),
+)
+"""Where the keypoints of labels are: bodies, whose origins are joints, and metres along a distal one to the site that
+the hand's file calls its tip, 4 to 8 mm under the skin."""
 
 GRASP_CENTRE = np.array([0.004, -0.062, 0.502])  # in the forearm's frame: 6 cm before the palm
 FOREARM_AT_REST = np.array([[-1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, 1.0, 0.0]])  # forearm frame to world

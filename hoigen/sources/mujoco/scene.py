@@ -36,6 +36,11 @@ SHAPES = {
 }
 
 
+def hand_id(body: str) -> str:
+    """The asset of a body of the hand."""
+    return f'hand/{body}'
+
+
 @dataclass(frozen=True, eq=False)
 class Scene:
     """A compiled scene and the addresses of its parts.
@@ -321,9 +326,7 @@ def _assets(model: mujoco.MjModel, own: list[int], hand_root: int) -> tuple[tupl
         name = model.body(body).name
         whole = meshes.join(*pieces)
         assets.append(
-            MeshAsset(
-                f'hand/{name}' if role == HAND else name, role, whole.vertices.astype(np.float32), whole.triangles
-            )
+            MeshAsset(hand_id(name) if role == HAND else name, role, whole.vertices.astype(np.float32), whole.triangles)
         )
         bodies[assets[-1].id] = body
     return tuple(assets), bodies

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from itertools import product
@@ -11,17 +11,19 @@ import mujoco
 import numpy as np
 
 from hoigen.conventions import HAND, OBJECT
-from hoigen.geometry.camera import resize_camera
+from hoigen.geometry.camera import project, resize_camera
+from hoigen.geometry.meshes import MeshTable, mesh_table
+from hoigen.geometry.raster import visible_fractions
 from hoigen.geometry.transforms import apply, as_carried
-from hoigen.records import Camera, Labels, MeshAsset, SceneFrame
+from hoigen.records import Action, Camera, Hands, Joints, Labels, MeshAsset, Objects, SceneFrame
 from hoigen.sources.mujoco.cameras import place_cameras
 from hoigen.sources.mujoco.config import MujocoConfig
 from hoigen.sources.mujoco.control import Plan, Step, body_pose, simulate
 from hoigen.sources.mujoco.draws import Draws
-from hoigen.sources.mujoco.hand import HAND_JOINTS
+from hoigen.sources.mujoco.hand import HAND_JOINTS, HAND_KEYPOINTS, HAND_UNITS
 from hoigen.sources.mujoco.objects import make_thing
 from hoigen.sources.mujoco.render import Renderer
-from hoigen.sources.mujoco.scene import Scene, build_scene
+from hoigen.sources.mujoco.scene import THING, Scene, build_scene, hand_id
 from hoigen.sources.mujoco.tasks import ANY, TASKS, shapes_of, tasks_of
 
 __all__ = ['EpisodeError', 'MujocoSource', 'SimulatedEpisode']
@@ -57,29 +59,39 @@ class SimulatedEpisode:
 
     def frames(self) -> Iterator[SceneFrame]:
         """The clip's instants in order, from stamp 0."""
-        data = mujoco.MjData(self.scene.model)
+        data, table = mujoco.MjData(self.scene.model), mesh_table(self.assets)
         for number, (step, camera) in enumerate(zip(self.steps, self.cameras, strict=True)):
             pose_data(self.scene, data, step)
             rgb = self.renderer.rgb(self.scene, data, camera)
             depth = self.renderer.depth(self.scene, data, camera) if self.config.depth else None
             poses = {key: as_carried(body_pose(data, body)) for key, body in self.scene.asset_bodies.items()}
             camera = replace(camera, T_world_cam=as_carried(camera.T_world_cam))
-            yield SceneFrame(
-                round(number * 1e9 / self.config.rate_hz), camera, rgb, depth, poses, {}, self._labels(number, step)
-            )
+            labels = self._labels(number, poses, camera, table)
+            yield SceneFrame(round(number * 1e9 / self.config.rate_hz), camera, rgb, depth, poses, {}, labels)
 
-    def _labels(self, number: int, step: Step) -> Labels:
+    def _labels(self, number: int, poses: Mapping[str, np.ndarray], camera: Camera, table: MeshTable) -> Labels:
+        step = self.steps[number]
+        ids = (THING, *(asset.id for asset in self.assets if asset.role == OBJECT and asset.id != THING))
+        seen = visible_fractions(camera, table, table.posed(poses, {}), ids)
         return Labels(
-            HAND_JOINTS,
-            step.qpos[self.scene.joint_qpos].astype(np.float32),
-            step.action.astype(np.float32),
-            as_carried(step.thing_pose),
-            step.contacts,
-            self.plan.sentence,
-            self.index,
-            number,
-            number == len(self.steps) - 1,
+            episode=self.index,
+            frame=number,
+            last=number == len(self.steps) - 1,
+            task=self.plan.sentence,
+            objects=Objects(ids, np.stack([poses[name] for name in ids]), seen),
+            hands=_right_hand(poses, camera),
+            joints=Joints(HAND_JOINTS, step.qpos[self.scene.joint_qpos].astype(np.float32)),
+            action=Action(HAND_JOINTS, HAND_UNITS, step.action.astype(np.float32)),
+            contacts=step.contacts,
         )
+
+
+def _right_hand(poses: Mapping[str, np.ndarray], camera: Camera) -> Hands:
+    """The hand whose assets have these poses; its wrist is the joint at the palm, its frame the palm's."""
+    keypoints = np.array([[apply(poses[hand_id(body)], np.array([0, 0, along_m])) for body, along_m in HAND_KEYPOINTS]])
+    pixels, depth = project(camera, keypoints)
+    pixels = np.where(depth[..., None] > 0, pixels, np.nan)
+    return Hands(('right',), poses[hand_id('palm')][None], keypoints.astype(np.float32), pixels.astype(np.float32))
 
 
 class MujocoSource:

@@ -13,7 +13,7 @@ from synthetic_scene import TINT, ball, box, camera_at, moving_scene
 
 from hoigen.conditioning import ClipBuilder, ConditioningConfig, ConditioningError, build_clip
 from hoigen.geometry.camera import project
-from hoigen.records import Clip, MeshAsset, SceneFrame
+from hoigen.records import Clip, MeshAsset, Objects, SceneFrame
 
 Scene = tuple[tuple[MeshAsset, ...], list[SceneFrame]]
 FEW = ConditioningConfig(points=400, tracks=60)
@@ -35,6 +35,10 @@ REFUSED: dict[str, tuple[Callable[[SceneFrame], SceneFrame], str]] = {
     'other camera size': (
         lambda f: replace(f, camera=camera_at((0.7, 0, 0.5), 90, 60), rgb=f.rgb[::2, ::2].copy(), depth_m=None),
         'camera: expected size 180x120, got 90x60',
+    ),
+    'other objects': (
+        lambda f: replace(f, labels=replace(f.labels, objects=Objects(('cup',)))),
+        r"labels.objects: expected the rows of the first frame \['ball'\], got \['cup'\]",
     ),
     'too far': (
         lambda f: replace(f, poses=f.poses | {'ball': np.eye(4) + np.eye(4, k=3) * 1e300}),

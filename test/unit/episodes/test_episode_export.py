@@ -67,8 +67,11 @@ def test_arrays_hold_the_frames_and_what_is_true_of_them(
         np.testing.assert_array_equal(made['fidelity'], want.fidelity.value)
         np.testing.assert_array_equal(made['stamps_ns'], want.stamps_ns)
         np.testing.assert_array_equal(made['K'][0], want.cameras[0].K)
-        np.testing.assert_array_equal(made['action'][3], want.labels[3].action)
-        np.testing.assert_allclose(made['T_world_object'][3], want.labels[3].T_world_object, atol=1e-12)
+        np.testing.assert_array_equal(made['action'][3], want.labels[3].action.values)
+        assert (made['action_names'][1], made['action_units'][1]) == ('joint_1', 'rad')
+        np.testing.assert_allclose(made['T_world_object'][3, 0], want.labels[3].T_world_object, atol=1e-12)
+        np.testing.assert_array_equal(made['hand_keypoints_m'][3], want.labels[3].hands.keypoints_m)
+        assert (list(made['object_ids']), list(made['hand_sides'])) == (['ball'], ['right'])
         assert made['contact_force_n'][-1] > 0
         assert provenance_from_json(str(made['provenance'])) == want.provenance
     bag = run / 'episode_0001.rejected'

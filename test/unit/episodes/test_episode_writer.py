@@ -74,7 +74,7 @@ def test_opens_with_rosbags_from_its_own_definitions(episode: Path) -> None:
             for c, _, raw in reader.messages([c for c in reader.connections if c.topic == '/labels'])
         ]
     assert [message.frame for message in labels] == list(range(FRAMES))
-    assert labels[-1].contacts[0].force > 0
+    assert labels[-1].contact_forces[0] > 0
 
 
 def test_opens_with_mcap(episode: Path) -> None:

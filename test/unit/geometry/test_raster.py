@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from synthetic_scene import ball, camera_at
+from synthetic_scene import ball, box, camera_at
 
 from hoigen.geometry.camera import pixel_grid, unproject
 from hoigen.geometry.meshes import mesh_table
-from hoigen.geometry.raster import NEAR_M, rasterise
+from hoigen.geometry.raster import NEAR_M, rasterise, visible_fractions
+from hoigen.geometry.transforms import rigid
 from hoigen.records import Camera
 
 
@@ -81,3 +82,19 @@ def test_first_listed_wins_a_tie() -> None:
     vertices = np.array([[0, -1, -1], [0, 1, -1], [0, 0, 1.0]])
     drawn = rasterise(camera, vertices, np.array([[0, 1, 2], [1, 0, 2]], np.int32))
     assert set(np.unique(drawn.triangle)) <= {-1, 0}
+
+
+def test_visible_is_what_is_neither_hidden_nor_beside_the_image() -> None:
+    """Of two equal boards the near one hides half of the far one; half of one lies beside the image."""
+    camera = Camera(np.array([[50.0, 0, 49.5], [0, 50, 24.5], [0, 0, 1]]), 100, 50, np.eye(4))
+    places = {
+        'far': (0, 0, 1),
+        'near': (-0.15, 0, 0.5),
+        'beside': (1, 0.3, 1),
+        'out': (2.5, 0, 1),
+        'behind': (0, 0, -1),
+    }
+    table = mesh_table([box(name, 'object', (0.3, 0.3, 1e-4)) for name in places])
+    world = table.posed({name: rigid(np.eye(3), np.array(at, float)) for name, at in places.items()}, {})
+    seen = visible_fractions(camera, table, world, (*places, 'unheard of'))
+    np.testing.assert_allclose(seen, [0.5, 1, 0.5, 0, np.nan, np.nan], atol=0.05)

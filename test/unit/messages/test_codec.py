@@ -115,6 +115,8 @@ def changes(draw: st.DrawFn) -> Callable[[list[Row]], None]:
                     'ids',
                     'labels',
                     'contacts',
+                    'hands',
+                    'action',
                     'camera',
                     'rgb',
                     'mesh',
@@ -150,10 +152,22 @@ def changes(draw: st.DrawFn) -> Callable[[list[Row]], None]:
         elif kind == 'labels':
             row['labels'].task, row['labels'].joint_names[0] = name, name
             row['labels'].joint_positions[0] = np.float32(value)
-            row['labels'].object_pose_known = code > 2
+            row['labels'].object_poses_known = np.array([code > 2] * (1 + code // 4))
+            row['labels'].object_visibility = np.full(code % 3, value, np.float32)
         elif kind == 'contacts':
-            touching = messages[-1]['labels'].contacts[0]
-            row['labels'].contacts = [replace(touching, force=float(np.float32(value)))] * code
+            row['labels'].contact_bodies = ['ball', name] * code
+            for column, width in (('positions', 3), ('normals', 3), ('forces', 1), ('penetrations', 1)):
+                setattr(row['labels'], f'contact_{column}', np.full(width * code, value, np.float32))
+        elif kind == 'hands':
+            row['labels'].hand_sides[0] = ['left', 'right', 'both', '', name][code]
+            row['labels'].wrist_poses[0].orientation.x *= factor
+            row['labels'].hand_keypoints = np.full(21 * (code or 3), value, np.float32)
+            row['labels'].hand_pixels[code] = value
+        elif kind == 'action':
+            row['labels'].action_units[code], row['labels'].action_names[code] = (
+                ['m', 'mm', 'N m', '', 'deg'][code],
+                name,
+            )
         elif kind == 'camera':
             row['camera/camera_info'].k[code] = value
         elif kind == 'mesh':

@@ -6,12 +6,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from hoigen.records import Camera, Contacts, Fidelity, GeneratedClip, Labels, Provenance
+from hoigen.records import Camera, Fidelity, GeneratedClip, Labels, Provenance
 from hoigen.video.faithful import FidelityTooLow, NothingInView, first_accepted, generate_faithful, seed_of_try
 from hoigen.video.sampling import Acceptance, Sampling
 
 CAMERA = Camera(np.array([[8.0, 0, 3.5], [0, 8, 3.5], [0, 0, 1]]), 8, 8, np.eye(4))
-LABELS = Labels((), np.zeros(0, np.float32), np.zeros(0, np.float32), np.eye(4), Contacts(), 'lift', 0, 0, True)
+LABELS = Labels(episode=0, frame=0, last=True, task='lift')
 
 
 VIEW = SimpleNamespace(mask=np.ones((1, 8, 8), np.uint8))

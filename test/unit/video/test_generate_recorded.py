@@ -8,7 +8,7 @@ import pytest
 
 from hoigen.conditioning import build_clip
 from hoigen.episodes import EpisodeReader, find_bags, write_episode
-from hoigen.records import Episode, EpisodeState, Provenance
+from hoigen.records import Episode, EpisodeState, Objects, Provenance
 from hoigen.sources.mujoco import MujocoConfig, MujocoSource
 from hoigen.video.faithful import NothingInView
 from hoigen.video.generate import GenerateConfig, generate
@@ -25,7 +25,7 @@ def bags(tmp_path_factory: pytest.TempPathFactory) -> Path:
     clip = build_clip(episode.assets, episode.frames())
     depth = clip.depth_m.copy()
     depth[:, ::5, ::3] = np.nan
-    labels = tuple(replace(label, T_world_object=None) for label in clip.labels)
+    labels = tuple(replace(label, objects=Objects()) for label in clip.labels)
     write_episode(folder / 'clip_0000', Episode(replace(clip, depth_m=depth, labels=labels), PROVENANCE))
     return folder
 

@@ -114,7 +114,7 @@ def test_generate_records_a_bag_for_each_camera(tmp_path, capsys, monkeypatch):
             episodes.append(reader.episode())
     front, side = episodes
     assert 'consistency' in front.generated.provenance.config
-    assert np.array_equal(front.clip.labels[-1].joint_positions, side.clip.labels[-1].joint_positions)
+    assert np.array_equal(front.clip.labels[-1].joints.positions, side.clip.labels[-1].joints.positions)
     assert not np.allclose(front.clip.cameras[0].T_world_cam, side.clip.cameras[0].T_world_cam)
     shutil.rmtree(folders[1])
     before = (folders[0] / 'metadata.yaml').stat().st_mtime_ns

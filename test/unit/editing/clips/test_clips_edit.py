@@ -72,6 +72,9 @@ def test_a_moved_object_is_where_it_was_moved(recorded: Recorded, moved: EditOut
         np.testing.assert_allclose(inside, first, atol=1e-5)
     was, now = (np.argwhere(c.mask[0] == ROLE_CODE[OBJECT])[:, 1].mean() for c in (recorded.clip, clip))
     assert now < was - 2
+    seen = [labels.objects.visibility[0] for labels in clip.labels]
+    np.testing.assert_allclose(seen, [frame.visibility for frame in moved.frames], atol=0.05)
+    assert [labels.hands.sides for labels in clip.labels] == [('right',)] * len(seen)
 
 
 def test_masks_of_the_edit_are_those_of_the_meshes_rendered_again(moved: EditOutcome) -> None:
@@ -93,14 +96,14 @@ def test_the_hand_that_is_nearer_stays(recorded: Recorded, moved: EditOutcome) -
 
 def test_contact_is_not_what_it_was(recorded: Recorded) -> None:
     """An object that leaves the hand is in contact with nothing; one that was not moved keeps all it had."""
-    assert any(len(labels.contacts.forces_n) for labels in recorded.clip.labels)
+    assert any(len(labels.contacts) for labels in recorded.clip.labels)
     assert recorded.clip.point_contact.any()
     away = edit_clip(recorded, move_left(recorded, np.array([0, 0, 0.25])), Paster()).scene
-    assert not any(len(labels.contacts.forces_n) for labels in away.labels)
+    assert not any(len(labels.contacts) for labels in away.labels)
     assert not away.point_contact.any()
     still = edit_clip(recorded, move_left(recorded, np.zeros(3)), Paster()).scene
-    assert [len(labels.contacts.forces_n) for labels in still.labels] == [
-        len(labels.contacts.forces_n) for labels in recorded.clip.labels
+    assert [len(labels.contacts) for labels in still.labels] == [
+        len(labels.contacts) for labels in recorded.clip.labels
     ]
     np.testing.assert_array_equal(still.point_contact.any(1), recorded.clip.point_contact.any(1))
 
@@ -123,7 +126,7 @@ def test_nothing_of_a_removed_object_is_left_in_the_labels(recorded: Recorded) -
     assert not (clip.mask == ROLE_CODE[OBJECT]).any()
     assert not (clip.point_role == ROLE_CODE[OBJECT]).any()
     assert not clip.point_contact.any()
-    assert all(labels.T_world_object is None and not len(labels.contacts.forces_n) for labels in clip.labels)
+    assert not any(len(labels.objects) or len(labels.contacts) for labels in clip.labels)
     assert {labels.task for labels in clip.labels} == {'wave'}
 
 
@@ -136,9 +139,13 @@ def test_an_object_beside_the_handled_one_is_scene(recorded: Recorded) -> None:
     assert made.frames[0].mask.sum() > 20
     assert (made.scene.mask[0][made.frames[0].mask] == ROLE_CODE[SCENE]).all()
     assert np.nanmin(made.rerendered) > 0.95
-    for before, after in zip(recorded.clip.labels, made.scene.labels, strict=True):
+    for before, after, frame in zip(recorded.clip.labels, made.scene.labels, made.frames, strict=True):
         np.testing.assert_array_equal(before.T_world_object, after.T_world_object)
-        assert len(before.contacts.forces_n) == len(after.contacts.forces_n)
+        assert after.objects.ids == ('object', 'inserted')
+        np.testing.assert_array_equal(after.objects.T_world_object[1], pose)
+        assert after.objects.visibility[0] <= before.objects.visibility[0]
+        assert after.objects.visibility[1] == pytest.approx(frame.visibility, abs=0.05)
+        assert len(before.contacts) == len(after.contacts)
 
 
 def test_out_of_view_is_said_of_frames_and_refused_of_clips(recorded: Recorded) -> None:
@@ -182,6 +189,7 @@ def test_footage_without_meshes_is_moved_too(tmp_path: Path, recorded: Recorded,
     for t, frame in enumerate(made.frames):
         np.testing.assert_array_equal(frame.mask, made.scene.mask[t] == ROLE_CODE[OBJECT])
         assert (made.scene.point_visible[t] & own).any() == frame.mask.any()
+        np.testing.assert_array_equal(made.scene.labels[t].objects.visibility, np.float32([frame.visibility]))
     a, b = made.scene.mask == ROLE_CODE[OBJECT], exact.scene.mask == ROLE_CODE[OBJECT]
     assert (a & b).sum() / (a | b).sum() > 0.9
     assert clip.point_contact.any()
@@ -223,5 +231,9 @@ def test_an_object_of_several_parts_moves_as_one(tmp_path: Path) -> None:
     made = edit_clip(chest, replace(edit, subjects=tuple(Subject('', WHITE, mesh) for mesh in meshes)), Paster())
     assert np.nanmin(made.rerendered) > 0.95
     shift = chest.clip.cameras[0].T_world_cam[:3, :3] @ LEFT
+    for labels, mesh_frame in zip(made.scene.labels, chest.mesh_frames, strict=True):
+        for name, pose in zip(labels.objects.ids, labels.objects.T_world_object, strict=True):
+            np.testing.assert_allclose(pose[:3, 3] - mesh_frame.poses[name][:3, 3], shift, atol=1e-9)
+    assert labels.objects.ids == ('object', 'object_base')
     was, now = (clip.points[:, clip.point_role == ROLE_CODE[OBJECT]].mean(1) for clip in (chest.clip, made.scene))
     np.testing.assert_allclose(now - was, np.tile(shift, (len(was), 1)), atol=2e-3)

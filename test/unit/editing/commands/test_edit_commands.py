@@ -229,7 +229,7 @@ def test_a_counterfactual_is_an_episode_with_its_own_truth(bag: Path, moved: Pat
         np.testing.assert_allclose(frame.inserted.T_world_object, now.T_world_object, atol=1e-9)
         assert not (frame.mask & (after.mask[t] != ROLE_CODE[OBJECT])).any()
         np.testing.assert_array_equal(frame.rgb, after.rgb[t])
-        np.testing.assert_array_equal(now.action, was.action)
+        np.testing.assert_array_equal(now.action.values, was.action.values)
     assert sorted(path.name for path in moved.iterdir()) == [
         'episode_0000_moved',
         'episode_0000_moved_sheet.png',

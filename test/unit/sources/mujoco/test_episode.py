@@ -15,6 +15,8 @@ import pytest
 from simulated_scene import SMALL, Simulated, simulate
 
 from hoigen.conventions import HAND, OBJECT, SCENE
+from hoigen.geometry.camera import project
+from hoigen.geometry.transforms import apply, invert
 from hoigen.sources.mujoco import TASKS, EpisodeError, MujocoConfig, MujocoSource, SimulatedEpisode, source
 from hoigen.sources.mujoco.control import Keyframe, Plan
 from hoigen.sources.mujoco.hand import FINGER_JOINTS, HAND_JOINTS
@@ -28,8 +30,8 @@ def test_frames_and_labels_agree(lifted_ball: Simulated) -> None:
     assert [frame.labels.frame for frame in frames] == list(range(17))
     assert [frame.labels.last for frame in frames] == [False] * 16 + [True]
     assert {frame.labels.episode for frame in frames} == {5}
-    assert frames[0].labels.joint_names == HAND_JOINTS
-    assert all(len(frame.labels.action) == len(HAND_JOINTS) for frame in frames)
+    assert frames[0].labels.joints.names == frames[0].labels.action.names == HAND_JOINTS
+    assert frames[0].labels.action.units[:7] == ('m', 'm', 'm', 'rad', 'rad', 'rad', 'rad')
     assert (episode.task, episode.shape) == ('lift', 'ball')
     assert frames[0].labels.task == episode.plan.sentence
     assert f'lift the {episode.scene.colour} ball and carry it' in episode.plan.sentence
@@ -64,6 +66,41 @@ def test_contacts_lie_on_the_ball_and_point_out_of_it(lifted_ball: Simulated) ->
         np.testing.assert_allclose(contacts.normals, outward / np.linalg.norm(outward, axis=1)[:, None], atol=0.02)
         assert (contacts.forces_n > 0).all()
         assert contacts.forces_n.sum() > 0.5
+        assert {first for first, _ in contacts.bodies} == {'object'}
+        assert {second for _, second in contacts.bodies} <= set(frame.poses)
+        deep = radius - np.linalg.norm(outward, axis=1)  # a contact lies half-way between the two surfaces
+        np.testing.assert_allclose(contacts.penetration_m, np.maximum(2 * deep, 0), atol=1e-4)
+
+
+def test_the_hand_is_labelled_where_its_bones_are(lifted_ball: Simulated) -> None:
+    """Joints are as far from each other as bones are long, tips are just under the skin, pixels where these are."""
+    meshes = {asset.id: asset.vertices for asset in lifted_ball.episode.assets}
+    for frame in lifted_ball.frames[::8]:
+        hands = frame.labels.hands
+        assert hands.sides == ('right',)
+        np.testing.assert_array_equal(hands.T_world_wrist[0], frame.poses['hand/palm'])
+        bones = np.linalg.norm(np.diff(hands.keypoints_m[0, 1:].reshape(5, 4, 3), axis=1), axis=2)
+        np.testing.assert_allclose(bones, [[0.038, 0.032, 0.0275], *[[0.045, 0.025, 0.026]] * 4], atol=1e-5)
+        for keypoint, bone in ((4, 'hand/thdistal'), (8, 'hand/ffdistal'), (20, 'hand/lfdistal')):
+            tip = apply(invert(frame.poses[bone]), hands.keypoints_m[0, keypoint])
+            assert 0.003 < meshes[bone][:, 2].max() - tip[2] < 0.008, bone
+        np.testing.assert_allclose(hands.pixels[0], project(frame.camera, hands.keypoints_m[0])[0], atol=1e-3)
+
+
+def test_visibility_is_what_the_hand_leaves_to_be_seen(lifted_ball: Simulated) -> None:
+    """MuJoCo's own segmentation, against the disc that a ball of its size would show, says the same."""
+    scene, data = lifted_ball.episode.scene, source.mujoco.MjData(lifted_ball.episode.scene.model)
+    seen = np.array([frame.labels.objects.visibility for frame in lifted_ball.frames])
+    assert {frame.labels.objects.ids for frame in lifted_ball.frames} == {('object',)}
+    assert seen[0] > 0.95
+    assert seen.min() < 0.85
+    pose_data(scene, data, lifted_ball.episode.steps[-1])
+    geoms = lifted_ball.episode.renderer.geoms(scene, data, lifted_ball.frames[-1].camera)
+    radius, T = scene.thing.width / 2, lifted_ball.frames[-1].labels.T_world_object
+    camera = lifted_ball.frames[-1].camera
+    away = np.linalg.norm(T[:3, 3] - camera.T_world_cam[:3, 3])
+    whole = np.pi * (camera.K[0, 0] * radius) ** 2 / (away**2 - radius**2)  # of a disc in the image's centre
+    assert abs(np.isin(geoms, scene.thing_geoms).sum() / whole - seen[-1, 0]) < 0.1
 
 
 def test_contact_forces_carry_the_ball(lifted_ball: Simulated) -> None:
@@ -77,7 +114,7 @@ def test_contact_forces_carry_the_ball(lifted_ball: Simulated) -> None:
 
 def test_action_leads_the_joints(lifted_ball: Simulated) -> None:
     """Actions are commands in the joints' own order: the arm follows them to millimetres and milliradians."""
-    arm = np.array([frame.labels.joint_positions[:6] - frame.labels.action[:6] for frame in lifted_ball.frames])
+    arm = np.array([frame.labels.joints.positions[:6] - frame.labels.action.values[:6] for frame in lifted_ball.frames])
     assert np.abs(arm[[0, -1]]).max() < 5e-3
     assert np.abs(arm).max() < 0.05
 
@@ -107,7 +144,7 @@ def digest(episode: SimulatedEpisode) -> tuple:
     return tuple(
         (
             f.rgb.tobytes(),
-            f.labels.joint_positions.tobytes(),
+            f.labels.joints.positions.tobytes(),
             f.labels.contacts.forces_n.tobytes(),
             f.camera.T_world_cam.tobytes(),
         )
