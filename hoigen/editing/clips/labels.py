@@ -112,8 +112,10 @@ def _rebuilt(
 
 
 def _with_visibility(labels: Labels, camera: Camera, table: MeshTable, places: MeshFrame) -> Labels:
+    """With how much is seen of the objects of which the edit does not say it."""
+    told, known = labels.objects.visibility, ~np.isnan(labels.objects.visibility)
     seen = visible_fractions(camera, table, table.posed(places.poses, places.vertices), labels.objects.ids)
-    return replace(labels, objects=replace(labels.objects, visibility=seen))
+    return replace(labels, objects=replace(labels.objects, visibility=np.where(known, told, seen)))
 
 
 def _placed(recorded: Recorded, edit: ClipEdit, t: int) -> MeshFrame:
