@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 from timing import yardstick
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'test' / 'unit' / 'sources'))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'test'))
 
-from recording_files import BagFile, picture, write_rgbd, write_video
+from recorded import BagFile, draw_rgbd, draw_video, picture
 
 from hoigen.sources.recording import RecordingOptions, open_recording
 
@@ -52,12 +52,12 @@ def main() -> int:
     unit, slowest = yardstick(), np.inf
     print(f'fixed work                     {unit:7.1f} ms')
     with tempfile.TemporaryDirectory() as folder:
-        video = write_video(Path(folder) / 'video.mp4', list(range(0, 33 * FRAMES, 33)), SIZE)
+        video = draw_video(Path(folder) / 'video.mp4', list(range(0, 33 * FRAMES, 33)), SIZE)
         names = [f'{number / RATE_HZ:.6f}' for number in range(FRAMES // 5)]
         for name, path, options in (
             ('H.264, decord', video, RecordingOptions()),
             ('H.264, PyAV', video, RecordingOptions(decoder='pyav')),
-            ('RGB-D folder of PNG', write_rgbd(Path(folder) / 'rgbd', names, size=SIZE), RecordingOptions()),
+            ('RGB-D folder of PNG', draw_rgbd(Path(folder) / 'rgbd', names, size=SIZE), RecordingOptions()),
             ('MCAP, raw RGB-D', write_bag(Path(folder) / 'bag'), RecordingOptions()),
         ):
             rate = rate_hz(path, options)

@@ -15,7 +15,7 @@ import numpy as np
 import trimesh
 from drawn_episode import MADE, drawn_episode, footage_clip
 from PIL import Image
-from recording_files import BagFile, picture, write_rgbd, write_video
+from recorded import BagFile, draw_rgbd, draw_video, picture
 
 from hoigen.conditioning import build_conditions
 from hoigen.editing.clips.store import FrameStore
@@ -91,20 +91,20 @@ def mask(path: Path) -> str:
 
 
 def video_file(folder: Path) -> Path:
-    return write_video(folder / 'clip.mp4', [40 * n for n in range(FRAMES)], g='3')
+    return draw_video(folder / 'clip.mp4', [40 * n for n in range(FRAMES)], g='3')
 
 
 def matroska(folder: Path) -> Path:
-    return write_video(folder / 'clip.mkv', [40 * n for n in range(FRAMES)], g='3')
+    return draw_video(folder / 'clip.mkv', [40 * n for n in range(FRAMES)], g='3')
 
 
 def rgbd_depth(folder: Path) -> Path:
-    write_rgbd(folder, [f'{n / 10:.1f}' for n in range(FRAMES)])
+    draw_rgbd(folder, [f'{n / 10:.1f}' for n in range(FRAMES)])
     return folder / 'depth/0.2.png'
 
 
 def rgbd_npy(folder: Path) -> Path:
-    write_rgbd(folder, [f'{n / 10:.1f}' for n in range(FRAMES)])
+    draw_rgbd(folder, [f'{n / 10:.1f}' for n in range(FRAMES)])
     for n in range(FRAMES):
         (folder / f'depth/{n / 10:.1f}.png').unlink()
         np.save(folder / f'depth/{n / 10:.1f}.npy', np.full((64, 96), 0.8, np.float32))
@@ -112,12 +112,12 @@ def rgbd_npy(folder: Path) -> Path:
 
 
 def rgbd_image(folder: Path) -> Path:
-    write_rgbd(folder, [f'{n / 10:.1f}' for n in range(FRAMES)])
+    draw_rgbd(folder, [f'{n / 10:.1f}' for n in range(FRAMES)])
     return folder / 'rgb/0.2.png'
 
 
 def rgbd_calibration(folder: Path) -> Path:
-    write_rgbd(folder, [f'{n / 10:.1f}' for n in range(FRAMES)])
+    draw_rgbd(folder, [f'{n / 10:.1f}' for n in range(FRAMES)])
     return folder / 'calibration.json'
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from recording_files import BagFile, read_here
+from recorded import BagFile, read_here
 
 from hoigen.sources.recording import RecordingError, open_recording
 

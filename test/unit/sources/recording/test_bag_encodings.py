@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
-from recording_files import BagFile, Read, read_here
+from recorded import BagFile, Read, read_here
 
 from hoigen.messages import decode
 from hoigen.sources.recording.bag import rgb_of

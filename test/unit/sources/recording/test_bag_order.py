@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from recording_files import SIZE, BagFile, picture, read_here
+from recorded import SIZE, BagFile, picture, read_here
 
 from hoigen.sources.recording import RecordingError, open_recording
 from hoigen.sources.recording.bag_order import REORDER, Clock, Stream

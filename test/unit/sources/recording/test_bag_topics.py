@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from recording_files import SIZE, BagFile, Read, picture, read_here
+from recorded import SIZE, BagFile, Read, picture, read_here
 
 from hoigen.sources.recording import RecordingError
 

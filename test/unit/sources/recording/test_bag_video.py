@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from recording_files import SIZE, BagFile, Read, grey_difference, picture, read_here
+from recorded import SIZE, BagFile, Read, grey_difference, picture, read_here
 from rosbags.typesys import get_types_from_msg
 
 from hoigen.sources.recording import RecordingError, open_recording

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from recording_files import SIZE, BagFile, read_here, write_rgbd
+from recorded import SIZE, BagFile, draw_rgbd, read_here
 
 from hoigen.editing.commands import inputs
 from hoigen.sources.recording import RecordingError, RecordingOptions, open_recording
@@ -63,7 +63,7 @@ def test_far_walls_and_near_hands_are_in_metres() -> None:
 @pytest.mark.parametrize('ending', ['npy', 'NPY', 'tiff'])
 def test_a_folder_of_float_millimetres(tmp_path: Path, ending: str) -> None:
     """Refused when it is opened, read when the unit is said; the first line tells floats from integers."""
-    write_rgbd(tmp_path, ['0', '1'])
+    draw_rgbd(tmp_path, ['0', '1'])
     for file in (tmp_path / 'depth').iterdir():
         millimetres = np.full(SIZE[::-1], 712, np.float32)
         if ending == 'tiff':

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from recording_files import SIZE, picture, read_here, write_calibration, write_rgbd
+from recorded import SIZE, draw_rgbd, picture, read_here, write_calibration
 
 from hoigen.sources.recording import RecordingError
 from hoigen.sources.recording.calibration import read_calibration
@@ -104,7 +104,7 @@ def test_which_number_pairs(tmp_path: Path) -> None:
 
 def test_numbers_that_are_shifted_are_refused(tmp_path: Path) -> None:
     """Images from 0 and depth from 1 might be one frame apart or not."""
-    write_rgbd(tmp_path, ['0', '1', '2'])
+    draw_rgbd(tmp_path, ['0', '1', '2'])
     for n in (3, 2, 1):
         (tmp_path / f'depth/{n - 1}.png').rename(tmp_path / f'depth/{n}.png')
     with pytest.raises(

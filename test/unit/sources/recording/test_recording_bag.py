@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from recording_files import SIZE, BagFile, grey_difference, picture, read_here
+from recorded import SIZE, BagFile, grey_difference, picture, read_here
 
 from hoigen.sources.recording import RecordingError, RecordingOptions, open_recording
 

@@ -14,7 +14,7 @@ import numpy as np
 import psutil
 import pytest
 from PIL import Image
-from recording_files import picture, write_video
+from recorded import draw_video, picture
 
 from hoigen.sources.recording import Recording, RecordingError, RecordingOptions, open_recording, read_still
 from hoigen.untrusted.limits import Limits
@@ -24,7 +24,7 @@ from hoigen.untrusted.pipe import PipeClosed, PipeSlow, receive_head, receive_in
 @pytest.fixture(scope='module')
 def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """200 frames of 720 kB: the pipe holds one of them."""
-    return write_video(
+    return draw_video(
         tmp_path_factory.mktemp('video') / 'long.mp4', list(range(0, 8000, 40)), (640, 384), preset='ultrafast'
     )
 
@@ -79,7 +79,7 @@ def test_child_ends_with_the_recording(video: Path) -> None:
 
 def test_memory_does_not_grow_with_the_length(tmp_path: Path) -> None:
     """1,400 frames of 180 kB go through a child that holds a few of them."""
-    path = write_video(tmp_path / 'v.mp4', list(range(0, 60_000, 40)), (320, 192), preset='ultrafast')
+    path = draw_video(tmp_path / 'v.mp4', list(range(0, 60_000, 40)), (320, 192), preset='ultrafast')
     with open_recording(path, RecordingOptions(limits=Limits(memory_mb=1024))) as recording:
         assert 'PyAV' in recording.describe()
         used = [child_of(recording).memory_info().rss >> 20 for _ in recording.stretches(100)]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from recording_files import SIZE, picture, read_here, write_calibration, write_rgbd
+from recorded import SIZE, draw_rgbd, picture, read_here, write_calibration
 
 from hoigen.geometry.camera import pixel_grid, unproject
 from hoigen.records import Camera
@@ -54,7 +54,7 @@ def test_names_with_time(tmp_path: Path, name: str, stamp_ns: int) -> None:
 
 def test_rgbd(tmp_path: Path) -> None:
     """Millimetres become metres, 0 unknown; K moves along when the pictures are made smaller."""
-    with open_recording(write_rgbd(tmp_path / 'take', NAMES), RecordingOptions(size=(48, 32))) as recording:
+    with open_recording(draw_rgbd(tmp_path / 'take', NAMES), RecordingOptions(size=(48, 32))) as recording:
         assert recording.count == 5
         assert 'depth and calibration' in recording.describe()
         (footage,) = recording.stretches(8)
@@ -67,7 +67,7 @@ def test_rgbd(tmp_path: Path) -> None:
 
 
 def test_folder_around_one_recording(tmp_path: Path) -> None:
-    write_rgbd(tmp_path / 'data' / 'take', NAMES)
+    draw_rgbd(tmp_path / 'data' / 'take', NAMES)
     assert len(read_here(tmp_path / 'data').rgb) == 5
 
 
@@ -86,7 +86,7 @@ def test_depth_keeps_its_plane_and_its_edges() -> None:
 
 def test_tum_layout(tmp_path: Path) -> None:
     """Depth has stamps of its own there, a few ms off, and steps of 1/5000 m, which its list of files tells."""
-    write_rgbd(tmp_path, ['100.000000', '100.033333', '100.066667'], depth_mm=5000)
+    draw_rgbd(tmp_path, ['100.000000', '100.033333', '100.066667'], depth_mm=5000)
     for file, to in (('100.000000', '100.004'), ('100.033333', '100.020'), ('100.066667', '100.300')):
         (tmp_path / 'depth' / f'{file}.png').rename(tmp_path / 'depth' / f'{to}.png')
     (tmp_path / 'depth.txt').write_text('# depth maps\n')
@@ -98,7 +98,7 @@ def test_tum_layout(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize('kind', ['npy', 'tiff'])
 def test_float_depth_is_metres(tmp_path: Path, kind: str) -> None:
-    write_rgbd(tmp_path, ['0', '1'])
+    draw_rgbd(tmp_path, ['0', '1'])
     for file in (tmp_path / 'depth').iterdir():
         metres = np.full(SIZE[::-1], 1.25, np.float32)
         metres[0, 0], metres[0, 1] = np.nan, 0
@@ -115,7 +115,7 @@ def test_float_depth_is_metres(tmp_path: Path, kind: str) -> None:
 
 def test_pickled_depth_is_not_opened(tmp_path: Path) -> None:
     """A numpy file may hold a program; it is refused, not run."""
-    write_rgbd(tmp_path, ['0', '1'])
+    draw_rgbd(tmp_path, ['0', '1'])
     for file in (tmp_path / 'depth').iterdir():
         np.save(file.with_suffix('.npy'), np.array([{'a': 1}], object), allow_pickle=True)
         file.unlink()
@@ -125,7 +125,7 @@ def test_pickled_depth_is_not_opened(tmp_path: Path) -> None:
 
 def test_missing_depth(tmp_path: Path) -> None:
     """Pictures without depth are left out and counted; none with depth at all is an error."""
-    write_rgbd(tmp_path / 'a', NAMES)
+    draw_rgbd(tmp_path / 'a', NAMES)
     (tmp_path / 'a' / 'depth' / f'{NAMES[2]}.png').unlink()
     read = read_here(tmp_path / 'a')
     assert len(read.rgb) == 4
@@ -137,14 +137,14 @@ def test_missing_depth(tmp_path: Path) -> None:
 
 
 def test_depth_without_calibration(tmp_path: Path) -> None:
-    write_rgbd(tmp_path, NAMES)
+    draw_rgbd(tmp_path, NAMES)
     (tmp_path / 'calibration.json').unlink()
     with pytest.raises(RecordingError, match='expected a calibration beside depth'):
         read_here(tmp_path)
 
 
 def test_depth_of_another_size(tmp_path: Path) -> None:
-    write_rgbd(tmp_path, NAMES)
+    draw_rgbd(tmp_path, NAMES)
     for file in (tmp_path / 'depth').iterdir():
         Image.fromarray(np.full((32, 48), 800, np.uint16)).save(file)
     with pytest.raises(RecordingError, match='expected depth pictures of 96x64, got 48x32'):

@@ -8,14 +8,14 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from recording_files import (
+from recorded import (
+    draw_video,
     grey_difference,
     picture,
     read_here,
     turn_quarter,
     write_growing_video,
     write_jpegs,
-    write_video,
 )
 
 from hoigen.sources.recording import RecordingError, open_recording
@@ -35,7 +35,7 @@ needs_decord = pytest.mark.skipif(not DECORD, reason='decord has no wheel for th
 @pytest.fixture(scope='module')
 def steady(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """60 frames at 25 Hz, a key frame every 20, moov in front so that a cut leaves a file that opens."""
-    return write_video(
+    return draw_video(
         tmp_path_factory.mktemp('steady') / 'v.mp4',
         STEADY,
         mux={'movflags': 'faststart'},
@@ -48,7 +48,7 @@ def steady(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope='module', params=['libx264', 'mpeg4'])
 def wide(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same at 320x192: in packets of a few bytes a codec cannot find damage."""
-    return write_video(
+    return draw_video(
         tmp_path_factory.mktemp('wide') / 'v.mp4',
         STEADY,
         (320, 192),
@@ -63,7 +63,7 @@ def wide(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 @pytest.mark.parametrize('ending', ['mp4', 'mkv', 'ts'])
 def test_varying_rate_keeps_its_stamps(tmp_path: Path, decoder: str, ending: str) -> None:
     """Frames come at the times at which they were taken, beginning at the file's own, with the pictures of then."""
-    read = read_here(write_video(tmp_path / f'v.{ending}', VARYING), decoder=decoder)
+    read = read_here(draw_video(tmp_path / f'v.{ending}', VARYING), decoder=decoder)
     begins = VARYING[0] if ending == 'mp4' else read.stamps_ms[0]  # the others' writers move the start
     tolerance = 0.01 if ending == 'ts' else 1e-9  # 90 kHz
     assert np.abs(np.array(read.stamps_ms) - begins - np.array(VARYING) + VARYING[0]).max() <= tolerance
@@ -131,7 +131,7 @@ def test_no_stretch_has_a_hole(wide: Path) -> None:
 
 def test_one_frame(tmp_path: Path) -> None:
     """A video of one frame is a stretch of one."""
-    with open_recording(write_video(tmp_path / 'one.mp4', [0])) as recording:
+    with open_recording(draw_video(tmp_path / 'one.mp4', [0])) as recording:
         (footage,) = recording.stretches(8)
     assert footage.rgb.shape == (1, 64, 96, 3)
     assert footage.depth_m is None
@@ -197,7 +197,7 @@ def test_decord_is_held_against_key_frames_that_are_skipped(tmp_path: Path) -> N
 @needs_decord
 def test_decord_is_held_against_the_key_frames(steady: Path, tmp_path: Path) -> None:
     """Where the two decoders do not give the same picture, decord is not believed."""
-    other = write_video(tmp_path / 'other.mp4', STEADY, (64, 96), g='20', keyint_min='20', sc_threshold='0')
+    other = draw_video(tmp_path / 'other.mp4', STEADY, (64, 96), g='20', keyint_min='20', sc_threshold='0')
     pictures = DecordPictures(steady, scan(steady, 10**6, Faults()))
     assert grey_difference(pictures.picture(0), picture(0)) < 6
     pictures = DecordPictures(steady, scan(steady, 10**6, Faults()))
@@ -226,7 +226,7 @@ def test_pictures_by_number(steady: Path) -> None:
 @pytest.mark.parametrize('decoder', DECODERS)
 def test_turned(tmp_path: Path, decoder: str) -> None:
     """A phone's upright video comes upright, from both decoders in the same way."""
-    path = write_video(tmp_path / 'v.mp4', [0, 40, 80])
+    path = draw_video(tmp_path / 'v.mp4', [0, 40, 80])
     turn_quarter(path)
     read = read_here(path, decoder=decoder)
     assert grey_difference(read.rgb[1], np.rot90(picture(1), 3)) < 6
@@ -236,7 +236,7 @@ def test_turned(tmp_path: Path, decoder: str) -> None:
 def test_long_videos_are_not_for_decord(steady: Path) -> None:
     """decord keeps what it decoded ahead: only clips that would fit into memory are given to it."""
     assert 'decord' in read_here(steady, limits=Limits(memory_mb=1024)).says
-    long = write_video(steady.parent / 'long.mp4', list(range(0, 1000, 10)), (1280, 720), preset='ultrafast')
+    long = draw_video(steady.parent / 'long.mp4', list(range(0, 1000, 10)), (1280, 720), preset='ultrafast')
     assert 'PyAV' in read_here(long, limits=Limits(memory_mb=1024), duration_s=0.02).says
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from recording_files import BagFile, read_here, write_calibration
+from recorded import BagFile, read_here, write_calibration
 
 from hoigen.sources.recording import RecordingError
 from hoigen.sources.recording.depth import DepthUnit

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from recording_files import grey_difference, picture, read_here, write_video
+from recorded import draw_video, grey_difference, picture, read_here
 
 from hoigen.sources.recording import RecordingError
 from hoigen.sources.recording.content import foreign
@@ -31,7 +31,7 @@ SHOWN = {
 def video(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """moov in front; key frames at 0 and 6."""
     path = tmp_path_factory.mktemp('video') / 'v.mp4'
-    write_video(path, STAMPS, mux={'movflags': 'faststart'}, g='6', keyint_min='6', sc_threshold='0')
+    draw_video(path, STAMPS, mux={'movflags': 'faststart'}, g='6', keyint_min='6', sc_threshold='0')
     return path.read_bytes()
 
 
@@ -66,7 +66,7 @@ def test_a_trimmed_video_is_not_cut_short(tmp_path: Path, video: bytes) -> None:
 @pytest.mark.parametrize('ending', ['mp4', 'mkv'])
 def test_a_time_lapse_is_not_cut_short(tmp_path: Path, ending: str) -> None:
     """Its last frame lasts for a minute too."""
-    read = read_here(write_video(tmp_path / f'v.{ending}', [60_000 * n for n in range(5)]))
+    read = read_here(draw_video(tmp_path / f'v.{ending}', [60_000 * n for n in range(5)]))
     assert len(read.rgb) == 5
     assert read.faults == []
 
