@@ -5,18 +5,18 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import yaml
 
 from hoigen.models.hub.catalogue import ModelError
+from hoigen.resources import ResourceError, find
+from hoigen.whole_files import write_text
 
 if TYPE_CHECKING:
     import torch
-
-__all__ = ['CONFIG', 'Memory', 'config_of', 'parts_of']
 
 CONFIG = 'model.yaml'
 
@@ -82,6 +82,24 @@ def device_of(name: str = 'auto') -> torch.device:
     import torch  # takes seconds: not for --help of what has memory among its options
 
     return torch.device(name if name != 'auto' else 'cuda' if torch.cuda.is_available() else 'cpu')
+
+
+def named_config(kind: Callable[..., Config], catalogue: str, model: str) -> Config:
+    """The configuration of a model: ``CATALOGUE/MODEL.yaml``, or ``model.yaml`` where MODEL is a folder."""
+    file = Path(model) / CONFIG
+    if not file.is_file():
+        try:
+            file = find(f'{catalogue}/{model}.yaml')
+        except ResourceError:
+            known = sorted(p.stem for p in find(catalogue).glob('*.yaml'))
+            raise ModelError(f'model: expected one of {known} or a folder with {CONFIG}, got {model!r}') from None
+    return config_of(kind, file)
+
+
+def save_config(config: Any, folder: Path) -> None:
+    """Write ``model.yaml``, so that the folder is a model by itself."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / CONFIG, yaml.safe_dump(asdict(config), sort_keys=False))
 
 
 def config_of(kind: Callable[..., Config], file: Path) -> Config:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import yaml
-
-from hoigen.models.configuration import CONFIG, Memory, config_of
+from hoigen.models.configuration import Memory, named_config
 from hoigen.models.hub.catalogue import ModelError
-from hoigen.resources import ResourceError, find
 from hoigen.video.sampling import CONDITIONS, Sampling
-from hoigen.whole_files import write_text
 
 
 @dataclass(frozen=True)
@@ -80,17 +75,4 @@ def refuse_prompt(model: str, prompt: str) -> None:
 
 def read_config(model: str) -> ModelConfig:
     """The configuration of a model: ``config/models/MODEL.yaml``, or ``model.yaml`` where MODEL is a folder."""
-    file = Path(model) / CONFIG
-    if not file.is_file():
-        try:
-            file = find(f'config/models/{model}.yaml')
-        except ResourceError:
-            known = sorted(p.stem for p in find('config/models').glob('*.yaml'))
-            raise ModelError(f'model: expected one of {known} or a folder with {CONFIG}, got {model!r}') from None
-    return config_of(ModelConfig, file)
-
-
-def save_config(config: ModelConfig, folder: Path) -> None:
-    """Write ``model.yaml``, so that the folder is a model by itself."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / CONFIG, yaml.safe_dump(asdict(config), sort_keys=False))
+    return named_config(ModelConfig, 'config/models', model)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from hoigen.models.configuration import Memory
+from hoigen.models.configuration import Memory, save_config
 from hoigen.models.hub.catalogue import ModelError
-from hoigen.video.configuration import read_config, save_config
+from hoigen.video.configuration import read_config
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from diffusers import CogVideoXDPMScheduler
 from torch import Tensor
 
 from hoigen.models.cogvideox import Autoencoder, PublishedAutoencoder, ReferenceAutoencoder
-from hoigen.models.configuration import CONFIG, Memory, parts_of
+from hoigen.models.configuration import CONFIG, Memory, parts_of, save_config
 from hoigen.models.hub.published import ModelError, fingerprint, read_files, read_tensors
 from hoigen.models.placement import place
 from hoigen.models.tensors import load_strictly, save_tensors
@@ -27,7 +27,7 @@ from hoigen.video.assembly import (
     weight_files,
     with_branch,
 )
-from hoigen.video.configuration import ModelConfig, read_config, save_config
+from hoigen.video.configuration import ModelConfig, read_config
 from hoigen.video.memory import refuse_too_little
 from hoigen.video.transformer import BACKBONE, ControlledCogVideoX
 

@@ -10,10 +10,11 @@ from hoigen.editing.asset_reference.look import AssetRefiner
 from hoigen.editing.asset_reference.lora import RANK
 from hoigen.editing.asset_reference.model import AssetTransformer
 from hoigen.editing.asset_reference.published import load_published
-from hoigen.editing.flux.configuration import EditConfig, Memory, ModelError, read_config
+from hoigen.editing.flux.configuration import EditConfig, read_config
 from hoigen.editing.flux.loading import PlacedModel, Text, WordedParts, read_small
-from hoigen.models.configuration import parts_of
+from hoigen.models.configuration import Memory, parts_of
 from hoigen.models.flux import Autoencoder, PatchAutoencoder, PatchConfig
+from hoigen.models.hub import ModelError
 
 FILES = ('transformer.safetensors', 'autoencoder.safetensors', 'refiner.safetensors')
 

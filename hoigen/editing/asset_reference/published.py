@@ -11,10 +11,11 @@ from torch import Tensor, nn
 
 from hoigen.editing.asset_reference.lora import DOMAIN, RANK, REFERENCE, adapt, from_released
 from hoigen.editing.asset_reference.model import AssetTransformer, switcher
-from hoigen.editing.flux.configuration import EditConfig, ModelError
+from hoigen.editing.flux.configuration import EditConfig
 from hoigen.editing.flux.published import load_autoencoder, load_text, load_transformer, sources, weight_files
 from hoigen.editing.flux_insertion.lora import refuse_infinite
 from hoigen.models.flux import PublishedAutoencoder
+from hoigen.models.hub import ModelError
 from hoigen.models.hub.published import (
     fingerprint,
     read_tensors,

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
-
-from hoigen.models.configuration import CONFIG, Memory, config_of
+from hoigen.models.configuration import Memory, named_config
 from hoigen.models.hub import ModelError
-from hoigen.resources import ResourceError, find
-from hoigen.whole_files import write_text
 
 
 @dataclass(frozen=True)
@@ -106,17 +101,4 @@ class EditConfig:
 
 def read_config(model: str) -> EditConfig:
     """The configuration of a model: ``config/editing/MODEL.yaml``, or ``model.yaml`` where MODEL is a folder."""
-    file = Path(model) / CONFIG
-    if not file.is_file():
-        try:
-            file = find(f'config/editing/{model}.yaml')
-        except ResourceError:
-            known = sorted(p.stem for p in find('config/editing').glob('*.yaml'))
-            raise ModelError(f'model: expected one of {known} or a folder with {CONFIG}, got {model!r}') from None
-    return config_of(EditConfig, file)
-
-
-def save_config(config: EditConfig, folder: Path) -> None:
-    """Write ``model.yaml``, so that the folder is a model by itself."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / CONFIG, yaml.safe_dump(asdict(config), sort_keys=False))
+    return named_config(EditConfig, 'config/editing', model)

@@ -11,7 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hoigen.editing.flux.configuration import CONFIG, EditConfig, ModelError
+from hoigen.editing.flux.configuration import EditConfig
+from hoigen.models.configuration import CONFIG
+from hoigen.models.hub import ModelError
 from hoigen.models.tensors import load_strictly
 from hoigen.models.text import WordTable
 from hoigen.provenance import sha256_of

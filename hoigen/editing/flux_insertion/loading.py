@@ -7,11 +7,12 @@ from pathlib import Path
 
 from diffusers import FluxTransformer2DModel
 
-from hoigen.editing.flux.configuration import EditConfig, Memory, ModelError, read_config
+from hoigen.editing.flux.configuration import EditConfig, read_config
 from hoigen.editing.flux.loading import PlacedModel, Text, WordedParts, read_small
 from hoigen.editing.flux_insertion.model import InsertionTransformer
-from hoigen.models.configuration import parts_of
+from hoigen.models.configuration import Memory, parts_of
 from hoigen.models.flux import Autoencoder, PatchAutoencoder, PatchConfig, Refiner
+from hoigen.models.hub import ModelError
 
 FILES = ('insertion.safetensors', 'autoencoder.safetensors', 'refiner.safetensors')
 

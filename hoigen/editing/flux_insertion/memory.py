@@ -6,10 +6,12 @@ import torch
 from diffusers import FluxTransformer2DModel
 from torch import Tensor, nn
 
-from hoigen.editing.flux.configuration import CONFIG, EditConfig, Memory, ModelError
+from hoigen.editing.flux.configuration import EditConfig
 from hoigen.editing.flux_insertion.lora import adapt
 from hoigen.editing.flux_insertion.model import FEATURES, InsertionTransformer, sequence_ids
+from hoigen.models.configuration import CONFIG, Memory
 from hoigen.models.flux import PublishedAutoencoder
+from hoigen.models.hub import ModelError
 from hoigen.models.memory import THRIFT, Needs, flops, free_bytes, gigabytes, peak_bytes, size_of, t5_needs
 
 

@@ -12,12 +12,13 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from hoigen.editing.flux.configuration import EditConfig, ModelError
+from hoigen.editing.flux.configuration import EditConfig
 from hoigen.editing.flux.published import load_autoencoder, load_text, load_transformer, sources, weight_files
 from hoigen.editing.flux_insertion.lora import adapt, adapter, assign_adapter, from_uno, rank_of, refuse_infinite
 from hoigen.editing.flux_insertion.memory import needs, refuse_too_little
 from hoigen.editing.flux_insertion.model import InsertionTransformer
 from hoigen.models.flux import PublishedAutoencoder
+from hoigen.models.hub import ModelError
 from hoigen.models.hub.published import (
     fingerprint,
     read_checkpoint,

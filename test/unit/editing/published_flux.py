@@ -11,7 +11,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel, T5Config, T5EncoderModel
 
-from hoigen.editing.flux.configuration import EditConfig, Memory, read_config
+from hoigen.editing.flux.configuration import EditConfig, read_config
+from hoigen.models.configuration import Memory
 
 TRANSFORMER = {
     'patch_size': 1,

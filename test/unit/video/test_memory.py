@@ -13,10 +13,10 @@ from torch.profiler import profile
 
 from hoigen.cli import main
 from hoigen.models.cogvideox import PublishedAutoencoder
-from hoigen.models.configuration import Memory
+from hoigen.models.configuration import Memory, save_config
 from hoigen.models.hub import ModelError
 from hoigen.models.memory import RESERVE, flops, peak_bytes
-from hoigen.video.configuration import read_config, save_config
+from hoigen.video.configuration import read_config
 from hoigen.video.memory import advice, control_inputs, forward, meta_inputs, needs, refuse_too_little
 from hoigen.video.training_needs import training_needs
 from hoigen.video.transformer import ControlledCogVideoX

@@ -17,12 +17,14 @@ from hoigen.editing.asset_reference.options import STAGES, Stage, TrainAssetConf
 from hoigen.editing.asset_reference.training.objective import AssetExamples, AssetObjective
 from hoigen.editing.asset_reference.training.scenes import ScenesConfig, make_scenes
 from hoigen.editing.conditions import as_uint8
-from hoigen.editing.flux.configuration import EditConfig, ModelError, read_config, save_config
+from hoigen.editing.flux.configuration import EditConfig, read_config
 from hoigen.editing.flux.training import dissimilarity, load_stage, save_weights, train_autoencoder
 from hoigen.editing.flux_insertion.loading import FILES as INSERTION_FILES
 from hoigen.editing.flux_insertion.options import RefinerLoss
 from hoigen.learning.loop import Batch, Objective, train
+from hoigen.models.configuration import save_config
 from hoigen.models.flux import PatchAutoencoder, decode
+from hoigen.models.hub import ModelError
 from hoigen.models.hub.published import read_tensors, refuse_misfits
 from hoigen.models.tensors import load_strictly
 

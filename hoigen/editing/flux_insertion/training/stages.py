@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from hoigen.editing.flux.configuration import EditConfig, ModelError, read_config, save_config
+from hoigen.editing.flux.configuration import EditConfig, read_config
 from hoigen.editing.flux.training import dissimilarity, load_stage, save_weights, train_autoencoder
 from hoigen.editing.flux_insertion.loading import FILES, build_parts
 from hoigen.editing.flux_insertion.options import STAGES, RefinerLoss, Stage, TrainInsertionConfig
@@ -17,7 +17,9 @@ from hoigen.editing.flux_insertion.training.examples import ExampleSet
 from hoigen.editing.flux_insertion.training.objective import InsertionObjective
 from hoigen.editing.flux_insertion.training.published import train_published
 from hoigen.learning.loop import Batch, Objective, train
+from hoigen.models.configuration import save_config
 from hoigen.models.flux import Autoencoder, Refiner, decode, sample, schedule
+from hoigen.models.hub import ModelError
 from hoigen.models.tensors import load_strictly
 
 

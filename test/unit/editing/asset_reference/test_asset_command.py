@@ -13,7 +13,8 @@ from PIL import Image
 from hoigen.cli import main
 from hoigen.editing.asset_reference.generator import AssetReference
 from hoigen.editing.asset_reference.loading import FILES, build_parts
-from hoigen.editing.flux.configuration import EditConfig, save_config
+from hoigen.editing.flux.configuration import EditConfig
+from hoigen.models.configuration import save_config
 from hoigen.models.tensors import save_tensors
 
 

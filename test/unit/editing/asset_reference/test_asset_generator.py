@@ -10,11 +10,13 @@ from hoigen.editing.asset_reference.conditions import code_of
 from hoigen.editing.asset_reference.generator import AssetPicture, AssetReference, repainted
 from hoigen.editing.asset_reference.loading import FILES, AssetModel, build_parts, load_asset_model
 from hoigen.editing.asset_reference.pose import FoundPose, plain_camera
-from hoigen.editing.flux.configuration import EditConfig, ModelError, save_config
+from hoigen.editing.flux.configuration import EditConfig
 from hoigen.editing.placement import PlacementError, place
 from hoigen.editing.records import Edited, Subject
 from hoigen.geometry.shading import draw
 from hoigen.geometry.transforms import rigid
+from hoigen.models.configuration import save_config
+from hoigen.models.hub import ModelError
 from hoigen.models.tensors import save_tensors
 from hoigen.records import Camera, MeshAsset, Provenance
 

@@ -12,8 +12,9 @@ from hoigen.editing.asset_reference.generator import load_asset_reference
 from hoigen.editing.asset_reference.lora import ADAPTED, DOMAIN, RANK, REFERENCE, AdaptedLinear, adapt
 from hoigen.editing.asset_reference.model import AssetTransformer
 from hoigen.editing.asset_reference.published import blank_adapter, blank_switcher, give_released
-from hoigen.editing.flux.configuration import ModelError, read_config
+from hoigen.editing.flux.configuration import read_config
 from hoigen.models.configuration import Memory
+from hoigen.models.hub import ModelError
 
 
 def released(folder: Path, small_flux: FluxTransformer2DModel) -> None:

@@ -15,13 +15,14 @@ from hoigen.editing.asset_reference.training import stages
 from hoigen.editing.asset_reference.training.objective import AssetExamples, AssetObjective
 from hoigen.editing.asset_reference.training.scenes import ScenesConfig, make_scenes, simulate_assets
 from hoigen.editing.asset_reference.training.stages import AssetRefinerObjective, start_from
-from hoigen.editing.flux.configuration import EditConfig, ModelError
+from hoigen.editing.flux.configuration import EditConfig
 from hoigen.editing.flux_insertion.loading import build_parts as build_insertion
 from hoigen.editing.flux_insertion.options import RefinerLoss
 from hoigen.editing.meshes.things import made_thing
 from hoigen.geometry.transforms import angle_between, invert, rigid
 from hoigen.learning.checkpoint import TrainingError
 from hoigen.learning.options import Hardware, LoopConfig
+from hoigen.models.hub import ModelError
 from hoigen.models.tensors import save_tensors
 from hoigen.sources.mujoco.clutter import Clutter
 from hoigen.sources.mujoco.render import Renderer

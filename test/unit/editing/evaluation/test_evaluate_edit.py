@@ -38,12 +38,12 @@ from hoigen.editing.evaluation.rows import (
     Made,
 )
 from hoigen.editing.evaluation.scenes import SIZE, Insertion, heldout_insertions
-from hoigen.editing.flux.configuration import save_config
 from hoigen.editing.flux_insertion.loading import FILES, build_parts
 from hoigen.geometry.shading import draw
 from hoigen.geometry.transforms import rigid
 from hoigen.metrics.editing_orientation import OrientationReader
 from hoigen.metrics.statistics import Summary, summarise
+from hoigen.models.configuration import save_config
 
 
 @pytest.fixture(scope='module')

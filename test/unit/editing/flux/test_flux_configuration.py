@@ -5,7 +5,9 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from hoigen.editing.flux.configuration import ModelError, read_config, save_config
+from hoigen.editing.flux.configuration import read_config
+from hoigen.models.configuration import save_config
+from hoigen.models.hub import ModelError
 from hoigen.resources import find
 
 SHIPPED = sorted(path.stem for path in find('config/editing').glob('*.yaml'))

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from synthetic_scene import box
 from transformers import CLIPTextConfig, CLIPTextModel, T5Config, T5EncoderModel
 
-from hoigen.editing.flux.configuration import Memory, ModelError, read_config, save_config
+from hoigen.editing.flux.configuration import read_config
 from hoigen.editing.flux_insertion.inserter import Inserter
 from hoigen.editing.flux_insertion.loading import load_insertion
 from hoigen.editing.flux_insertion.memory import needs
@@ -24,7 +24,9 @@ from hoigen.editing.flux_insertion.model import sequence_ids
 from hoigen.editing.flux_insertion.published import TRAINED, load_published, save_trained, start_from, trained
 from hoigen.editing.records import Reference, Subject
 from hoigen.geometry.transforms import rigid
+from hoigen.models.configuration import Memory, save_config
 from hoigen.models.flux import PublishedAutoencoder
+from hoigen.models.hub import ModelError
 from hoigen.models.text import CaptionEncoder
 from hoigen.records import Camera
 

@@ -9,12 +9,13 @@ import torch
 from published_flux import toy_config, write_flux, write_uno
 from safetensors.torch import load_file
 
-from hoigen.editing.flux.configuration import ModelError, save_config
 from hoigen.editing.flux_insertion.loading import load_insertion
 from hoigen.editing.flux_insertion.options import recipe
 from hoigen.editing.flux_insertion.published import TRAINED, start_from, trained
 from hoigen.editing.flux_insertion.training.stages import run
 from hoigen.learning.options import Hardware, LoopConfig
+from hoigen.models.configuration import save_config
+from hoigen.models.hub import ModelError
 
 SIZE, VIEWS, EXAMPLES = 32, 5, 3
 

@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from hoigen.editing.flux.configuration import ModelError
 from hoigen.editing.flux_insertion.inserter import Inserter
 from hoigen.editing.flux_insertion.loading import InsertionModel, Parts, load_insertion
 from hoigen.editing.placement import PlacementError, box_of, place
 from hoigen.editing.records import Subject
 from hoigen.editing.views import random_views
 from hoigen.geometry.transforms import rigid
+from hoigen.models.configuration import save_config
 from hoigen.models.flux import Refiner
+from hoigen.models.hub import ModelError
 from hoigen.records import Camera, MeshAsset
 
 CAMERA = Camera(np.array([[80.0, 0, 39.5], [0, 80, 29.5], [0, 0, 1]]), 80, 60, np.eye(4))
@@ -180,8 +181,6 @@ def test_provenance_says_how_it_was_made(inserter, scene, subject) -> None:
 
 def test_a_model_without_its_weights_says_what_to_do(tmp_path, small_edit_config) -> None:
     """The folder is named, and so is the command that trains."""
-    from hoigen.editing.flux.configuration import save_config
-
     save_config(small_edit_config, tmp_path)
     with pytest.raises(ModelError, match=r'refiner.safetensors.*missing.*hoigen train insertion'):
         load_insertion(str(tmp_path))

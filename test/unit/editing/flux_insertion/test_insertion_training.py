@@ -10,7 +10,6 @@ import torch
 from torch.utils.data import default_collate
 
 from hoigen.editing.conditions import as_signed, depth_picture
-from hoigen.editing.flux.configuration import ModelError, save_config
 from hoigen.editing.flux_insertion.inserter import load_inserter
 from hoigen.editing.flux_insertion.loading import Parts
 from hoigen.editing.flux_insertion.model import FEATURES
@@ -25,6 +24,8 @@ from hoigen.geometry.shading import draw
 from hoigen.geometry.transforms import rigid
 from hoigen.learning.checkpoint import TrainingError
 from hoigen.learning.options import Hardware
+from hoigen.models.configuration import save_config
+from hoigen.models.hub import ModelError
 from hoigen.records import Camera, MeshAsset
 
 SIZE = 32
