@@ -18,8 +18,7 @@ from diffusers import CogVideoXTransformer3DModel
 from timing import measured
 
 from hoigen.video.configuration import ModelConfig, read_config
-from hoigen.video.memory import control_inputs, forward, meta_inputs, needs
-from hoigen.video.training_needs import training_needs
+from hoigen.video.memory import control_inputs, forward, meta_inputs, needs, training_needs
 from hoigen.video.transformer import ControlledCogVideoX, with_first_frame
 
 TOY = {

@@ -14,9 +14,8 @@ from hoigen.models.hub.published import ModelError
 from hoigen.models.memory import THRIFT, Needs, gigabytes
 from hoigen.video.assembly import with_branch
 from hoigen.video.configuration import read_config
-from hoigen.video.memory import advice, label, needs
+from hoigen.video.memory import TrainingNeeds, advice, label, needs, training_needs
 from hoigen.video.options import PlanConfig
-from hoigen.video.training_needs import TrainingNeeds, training_needs
 
 
 def plan(config: PlanConfig) -> int:

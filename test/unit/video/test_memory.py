@@ -17,8 +17,7 @@ from hoigen.models.configuration import Memory, save_config
 from hoigen.models.hub import ModelError
 from hoigen.models.memory import RESERVE, flops, peak_bytes
 from hoigen.video.configuration import read_config
-from hoigen.video.memory import advice, control_inputs, forward, meta_inputs, needs, refuse_too_little
-from hoigen.video.training_needs import training_needs
+from hoigen.video.memory import advice, control_inputs, forward, meta_inputs, needs, refuse_too_little, training_needs
 from hoigen.video.transformer import ControlledCogVideoX
 
 BENCH = Path(__file__).parents[3] / 'bench'
