@@ -22,7 +22,28 @@ from transformers import (
 from transformers.models.grounding_dino.image_processing_pil_grounding_dino import GroundingDinoImageProcessorPil
 from transformers.models.rt_detr.image_processing_pil_rt_detr import RTDetrImageProcessorPil
 
+from hoigen.models.vggt.config import DenseConfig, TrackConfig, VGGTConfig
+
 SIZE = 128
+
+TOY_VGGT = VGGTConfig(
+    'toy',
+    28,
+    14,
+    16,
+    6,
+    2,
+    1,
+    2,
+    4,
+    (1, 2, 3, 5),
+    1,
+    2,
+    2,
+    DenseConfig(8, (4, 4, 4, 4)),
+    True,
+    TrackConfig(DenseConfig(8, (4, 4, 4, 4)), 2, 2, 1, 16, 1, 2, 4, 2),
+)
 
 
 def toy_sam(seed: int = 0) -> Sam2VideoModel:

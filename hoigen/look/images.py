@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from hoigen.whole_files import whole_file
 
@@ -40,3 +40,15 @@ def write_image(path: Path, image: np.ndarray | Image.Image) -> None:
     """Write an image, or [H,W,3] uint8, in the format of the path's suffix; whole or not at all."""
     with whole_file(path) as file:
         (Image.fromarray(image) if isinstance(image, np.ndarray) else image).save(file)
+
+
+def draw_text(
+    pen: ImageDraw.ImageDraw,
+    position: tuple[float, float],
+    text: str,
+    size: int,
+    colour: tuple[int, int, int],
+    anchor: str,
+) -> None:
+    """Write a line onto an image; ``anchor`` as in Pillow."""
+    pen.text(position, text, fill=colour, font=ImageFont.load_default(size), anchor=anchor)

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from hoigen.look.episode_page import EpisodeView, Picture
+from hoigen.look.images import draw_text
 from hoigen.look.movies import Movie, join_movies
 
 WIDTH, HEIGHT, MARGIN, GAP, HEAD, WIDE, TALL = 1440, 514, 24, 8, 64, 592, 394
@@ -51,16 +52,16 @@ def _draw(view: EpisodeView, frame: int) -> np.ndarray:
         _place(canvas, pen, view.panels[name][frame], box)
     left, middle, *_, right = boxes.values()
     time_s = (view.stamps_ns[frame] - view.stamps_ns[0]) / 1e9
-    _write(pen, (MARGIN, HEAD / 2), view.labels[0].task, 26, INK, 'lm')
-    _write(pen, (WIDTH - MARGIN, HEAD / 2), f'{view.name}   {time_s:.2f} s', 20, FAINT, 'rm')
+    draw_text(pen, (MARGIN, HEAD / 2), view.labels[0].task, 26, INK, 'lm')
+    draw_text(pen, (WIDTH - MARGIN, HEAD / 2), f'{view.name}   {time_s:.2f} s', 20, FAINT, 'rm')
     caption = (HEAD + TALL + HEIGHT) / 2
     made = 'edited' if view.edited else 'rejected' if view.rejection else 'generated'
     fidelity = view.fidelity['value'][frame]
-    _write(pen, (left[0], caption), 'source', 22, INK, 'lm')
-    _write(pen, (middle[0], caption), 'scene' if 'depth' in boxes else 'condition', 22, INK, 'lm')
-    _write(pen, (right[0], caption), made, 22, ACCENT, 'lm')
+    draw_text(pen, (left[0], caption), 'source', 22, INK, 'lm')
+    draw_text(pen, (middle[0], caption), 'scene' if 'depth' in boxes else 'condition', 22, INK, 'lm')
+    draw_text(pen, (right[0], caption), made, 22, ACCENT, 'lm')
     score = _missing(view, frame) if fidelity is None else f'fidelity {fidelity:.2f}'
-    _write(pen, (WIDTH - MARGIN, caption), score, 20, FAINT, 'rm')
+    draw_text(pen, (WIDTH - MARGIN, caption), score, 20, FAINT, 'rm')
     return np.asarray(canvas)
 
 
@@ -80,14 +81,3 @@ def _place(canvas: Image.Image, pen: ImageDraw.ImageDraw, picture: Picture, box:
         (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale))), Image.Resampling.BICUBIC
     )
     canvas.paste(shown, (left + (width - shown.width) // 2, top + (height - shown.height) // 2))
-
-
-def _write(
-    pen: ImageDraw.ImageDraw,
-    place: tuple[float, float],
-    text: str,
-    size: int,
-    colour: tuple[int, int, int],
-    anchor: str,
-) -> None:
-    pen.text(place, text, fill=colour, font=ImageFont.load_default(size), anchor=anchor)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+from typing import Any
+
 import torch
 from accelerate import cpu_offload_with_hook
 from diffusers import ModelMixin
@@ -9,6 +12,27 @@ from diffusers.hooks import apply_group_offloading
 from torch import nn
 
 from hoigen.models.configuration import Memory
+
+
+class PlacedModel:
+    """A loaded model: where and in which type its parts compute, by its configuration."""
+
+    config: Any
+    """Has ``memory``, and ``base``: None for a small model."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parts compute, and so where their inputs belong."""
+        return self.config.memory.torch_device()
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the parts take: published weights compute in their own type, the small models' under autocast."""
+        return torch.float32 if self.config.base is None else self.config.memory.dtype()
+
+    def autocast(self) -> AbstractContextManager:
+        """The context to compute in."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.base is None)
 
 
 @torch.no_grad()

@@ -25,6 +25,7 @@ from hoigen.models.hub.published import (
     read_json,
     refuse_other_config,
 )
+from hoigen.models.hub.store import refuse_missing
 from hoigen.models.text import PromptEncoder
 from hoigen.video.configuration import ModelConfig, read_config
 from hoigen.video.transformer import BACKBONE, ControlledCogVideoX
@@ -98,17 +99,6 @@ def load_text(config: ModelConfig, room: float = math.inf) -> PromptEncoder | No
     base = Source(str(config.base), config.licence)
     refuse_other_config(config.text, base.folder() / 'text_encoder' / 'config.json', base)
     return PromptEncoder(base.folder(), config.transformer['max_text_seq_length'], config.memory, room)
-
-
-def _refuse_missing(*sources: Source) -> None:
-    faults = []
-    for source in sources:
-        try:
-            source.folder()
-        except ModelError as error:
-            faults.append(str(error))
-    if faults:
-        raise ModelError('; '.join(faults))
 
 
 def _part(source: Source, name: str) -> Checkpoint:
@@ -206,7 +196,7 @@ def weight_files(config: ModelConfig) -> dict[str, Path]:
             '(hoigen train video --help) or name one: hoigen link --control'
         )
     base, control = (Source(str(name), config.licence) for name in (config.base, config.control))
-    _refuse_missing(base, control)
+    refuse_missing(base, control)
     files = [*_controlled(config, control)[0].files, *_part(base, 'vae').files]
     if config.text is not None:
         files += _part(base, 'text_encoder').files

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
 from diffusers import CogVideoXDPMScheduler
 from torch import Tensor
 
 from hoigen.models.cogvideox import Autoencoder, PublishedAutoencoder, ReferenceAutoencoder
 from hoigen.models.configuration import CONFIG, Memory, parts_of, save_config
 from hoigen.models.hub.published import ModelError, fingerprint, read_files, read_tensors
-from hoigen.models.placement import place
+from hoigen.models.placement import PlacedModel, place
 from hoigen.models.tensors import load_strictly, save_tensors
 from hoigen.models.text import PromptEncoder
 from hoigen.provenance import sha256_of
@@ -57,7 +55,7 @@ FILES = ('transformer.safetensors', 'autoencoder.safetensors')
 
 
 @dataclass(frozen=True)
-class Model:
+class Model(PlacedModel):
     """The parts of a video model, in evaluation mode; weights maps each file to its SHA-256.
 
     text embeds prompts; None for a model that was trained without text.
@@ -69,20 +67,6 @@ class Model:
     scheduler: CogVideoXDPMScheduler
     weights: dict[str, str]
     text: PromptEncoder | None = None
-
-    @property
-    def device(self) -> torch.device:
-        """Where the parts compute, and so where their inputs belong."""
-        return self.config.memory.torch_device()
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """What the parts take: published weights compute in their own type, the small models' under autocast."""
-        return torch.float32 if self.config.base is None else self.config.memory.dtype()
-
-    def autocast(self) -> AbstractContextManager:
-        """The context to compute in."""
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.base is None)
 
 
 def build(config: ModelConfig) -> Model:

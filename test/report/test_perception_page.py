@@ -35,14 +35,6 @@ def seen() -> Perceived:
 
 
 @pytest.fixture(scope='module')
-def browser() -> Iterator[Chromium]:
-    command = find_chromium()
-    assert command is not None
-    with Chromium(command) as chromium:
-        yield chromium
-
-
-@pytest.fixture(scope='module')
 def page(seen: Perceived, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_part(tmp_path_factory.mktemp('report'), 'clip_0000', seen)
 

@@ -44,14 +44,6 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / 'report.html'
 
 
-@pytest.fixture(scope='module')
-def browser() -> Iterator[Chromium]:
-    command = find_chromium()
-    assert command is not None
-    with Chromium(command) as chromium:
-        yield chromium
-
-
 @pytest.fixture
 def opened(browser: Chromium, page: Path) -> Iterator[Chromium]:
     """The report on a 1280 px wide light screen, its first player loaded; nothing may have gone wrong at the end."""

@@ -11,7 +11,7 @@ from hoigen.editing.asset_reference.lora import RANK
 from hoigen.editing.asset_reference.model import AssetTransformer
 from hoigen.editing.asset_reference.published import load_published
 from hoigen.editing.flux.configuration import EditConfig, read_config
-from hoigen.editing.flux.loading import PlacedModel, Text, WordedParts, read_small
+from hoigen.editing.flux.loading import FluxModel, Text, WordedParts, read_small
 from hoigen.models.configuration import Memory, parts_of
 from hoigen.models.flux import Autoencoder, PatchAutoencoder, PatchConfig
 from hoigen.models.hub import ModelError
@@ -28,7 +28,7 @@ class Parts(WordedParts):
 
 
 @dataclass(frozen=True, eq=False)
-class AssetModel(PlacedModel):
+class AssetModel(FluxModel):
     """The parts, in evaluation mode; weights maps each file to its SHA-256. refiner: None for published models."""
 
     config: EditConfig

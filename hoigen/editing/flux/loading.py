@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from hoigen.editing.flux.configuration import EditConfig
 from hoigen.models.configuration import CONFIG
 from hoigen.models.hub import ModelError
+from hoigen.models.placement import PlacedModel
 from hoigen.models.tensors import load_strictly
 from hoigen.models.text import WordTable
 from hoigen.provenance import sha256_of
@@ -39,28 +39,15 @@ class WordedParts(nn.Module):
         return self.words(self.words.numbers(captions))
 
 
-class PlacedModel:
-    """A loaded model: where and in which type its parts compute, by its configuration."""
+class FluxModel(PlacedModel):
+    """A loaded model of either system."""
 
     config: EditConfig
-
-    @property
-    def device(self) -> torch.device:
-        return self.config.memory.torch_device()
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """What the parts take: published weights compute in their own type, the small models' under autocast."""
-        return torch.float32 if self.config.base is None else self.config.memory.dtype()
 
     @property
     def guidance(self) -> Tensor | None:
         """[1], for a model that was distilled with a guidance scale."""
         return None if self.config.guidance is None else torch.tensor([self.config.guidance], device=self.device)
-
-    def autocast(self) -> AbstractContextManager:
-        """The context to compute in."""
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.base is None)
 
     def placed(self, pictures: Sequence[np.ndarray] | np.ndarray) -> Tensor:
         """Pictures [H,W,3] float32 in [-1, 1] as a batch [B,3,H,W] on the model's device."""

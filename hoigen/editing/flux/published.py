@@ -10,23 +10,15 @@ from diffusers import FluxTransformer2DModel
 from hoigen.editing.flux.configuration import EditConfig
 from hoigen.models.configuration import parts_of
 from hoigen.models.flux import PublishedAutoencoder
-from hoigen.models.hub import ModelError
 from hoigen.models.hub.published import assign, read_checkpoint
-from hoigen.models.hub.store import Source
+from hoigen.models.hub.store import Source, refuse_missing
 from hoigen.models.text import CaptionEncoder
 
 
 def sources(config: EditConfig) -> tuple[Source, Source]:
     """Where FLUX and the adapter lie; ModelError names both where both are missing."""
     sources = Source(str(config.base), config.licence), Source(str(config.lora), config.licence)
-    faults = []
-    for source in sources:
-        try:
-            source.folder()
-        except ModelError as error:
-            faults.append(str(error))
-    if faults:
-        raise ModelError('; '.join(faults))
+    refuse_missing(*sources)
     return sources
 
 

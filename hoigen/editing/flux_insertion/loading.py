@@ -8,7 +8,7 @@ from pathlib import Path
 from diffusers import FluxTransformer2DModel
 
 from hoigen.editing.flux.configuration import EditConfig, read_config
-from hoigen.editing.flux.loading import PlacedModel, Text, WordedParts, read_small
+from hoigen.editing.flux.loading import FluxModel, Text, WordedParts, read_small
 from hoigen.editing.flux_insertion.model import InsertionTransformer
 from hoigen.models.configuration import Memory, parts_of
 from hoigen.models.flux import Autoencoder, PatchAutoencoder, PatchConfig, Refiner
@@ -26,7 +26,7 @@ class Parts(WordedParts):
 
 
 @dataclass(frozen=True, eq=False)
-class InsertionModel(PlacedModel):
+class InsertionModel(FluxModel):
     """The parts, in evaluation mode; weights maps each file to its SHA-256. refiner: None for published models."""
 
     config: EditConfig

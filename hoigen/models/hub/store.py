@@ -129,6 +129,18 @@ class Source:
         return Path(self.name).name if Path(self.name).expanduser().is_dir() else self.name
 
 
+def refuse_missing(*sources: Source) -> None:
+    """ModelError that names all sources whose weights are not there."""
+    faults = []
+    for source in sources:
+        try:
+            source.folder()
+        except ModelError as error:
+            faults.append(str(error))
+    if faults:
+        raise ModelError('; '.join(faults))
+
+
 def _in_hub_cache(repository: str) -> Path | None:
     from huggingface_hub import snapshot_download  # takes a second; who has a folder does not wait for it
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from hoigen.look.colours import DepthScale
+from hoigen.look.images import draw_text
 from hoigen.perception.records import Boxes, Segmentation, Tracks
 from hoigen.perception.report.look import instances, thinned, track_colours
 
@@ -44,12 +45,12 @@ def overview(perceived: Perceived) -> np.ndarray:
     if geometry is not None and scale is not None:
         unit = geometry.unit
         what.insert(1, f'depth, {scale.near:.2f} {unit} red to {scale.far:.2f} {unit} blue, unknown black')
-    _write(pen, (MARGIN, HEAD / 2), perceived.provenance.source, 20, INK, 'lm')
-    _write(pen, (width - MARGIN, HEAD / 2), '  ·  '.join(what), 15, FAINT, 'rm')
+    draw_text(pen, (MARGIN, HEAD / 2), perceived.provenance.source, 20, INK, 'lm')
+    draw_text(pen, (width - MARGIN, HEAD / 2), '  ·  '.join(what), 15, FAINT, 'rm')
     for c, t in enumerate(frames):
         time_s = (footage.stamps_ns[t] - footage.stamps_ns[0]) / 1e9
         place = MARGIN + c * (TILE + GAP), canvas.height - FOOT / 2 - 2
-        _write(pen, place, f'frame {t}   {time_s:.2f} s', 15, FAINT, 'lm')
+        draw_text(pen, place, f'frame {t}   {time_s:.2f} s', 15, FAINT, 'lm')
     return np.asarray(canvas)
 
 
@@ -88,14 +89,3 @@ def draw_tracks(rgb: np.ndarray, tracks: Tracks, t: int) -> np.ndarray:
 def _sub(pixel: np.ndarray) -> tuple[int, int]:
     column, row = np.rint(np.clip(pixel, -4096, 8192) * (1 << SUB)).astype(int).tolist()
     return column, row
-
-
-def _write(
-    pen: ImageDraw.ImageDraw,
-    place: tuple[float, float],
-    text: str,
-    size: int,
-    colour: tuple[int, int, int],
-    anchor: str,
-) -> None:
-    pen.text(place, text, fill=colour, font=ImageFont.load_default(size), anchor=anchor)

@@ -216,7 +216,7 @@ def test_a_rejected_episode_is_shown_with_its_reason_and_its_tries(
 ) -> None:
     """Nobody takes it for a recording that broke, or for one to use: its frames are shown as what they are."""
     captions: list[str] = []
-    monkeypatch.setattr('hoigen.look.preview._write', lambda pen, place, text, *_: captions.append(text))
+    monkeypatch.setattr('hoigen.look.preview.draw_text', lambda pen, place, text, *_: captions.append(text))
     write_episode(tmp_path / 'episode_0000', drawn_episode(rejected='fidelity: expected 0.5, got 0.3'))
     write_report(tmp_path)
     [content] = contents(tmp_path)
@@ -237,7 +237,7 @@ def test_frames_whose_fidelity_is_not_known_are_shown_as_generated(
     value = np.where(np.arange(FRAMES) == 2, np.float32(np.nan), known.value)
     unknown = replace(SHOWN, generated=replace(SHOWN.generated, fidelity=replace(known, value=value)))
     captions: list[str] = []
-    monkeypatch.setattr('hoigen.look.preview._write', lambda pen, place, text, *_: captions.append(text))
+    monkeypatch.setattr('hoigen.look.preview.draw_text', lambda pen, place, text, *_: captions.append(text))
     write_episode(tmp_path / 'episode_0000', unknown)
     write_report(tmp_path)
     content = contents(tmp_path)[0]

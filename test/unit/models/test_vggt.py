@@ -15,6 +15,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
+from toy_perception import TOY_VGGT
 
 from hoigen.geometry.camera import pixel_grid, unproject
 from hoigen.geometry.transforms import invert, rigid
@@ -29,30 +30,11 @@ from hoigen.perception.learned.tracker import vggt_tracker
 from hoigen.perception.records import PerceptionError
 from hoigen.records import Camera, Footage
 
-SMALL = VGGTConfig(
-    'small',
-    28,
-    14,
-    16,
-    6,
-    2,
-    1,
-    2,
-    4,
-    (1, 2, 3, 5),
-    1,
-    2,
-    2,
-    DenseConfig(8, (4, 4, 4, 4)),
-    True,
-    TrackConfig(DenseConfig(8, (4, 4, 4, 4)), 2, 2, 1, 16, 1, 2, 4, 2),
-)
-
 
 @pytest.fixture
 def small() -> VGGT:
     torch.manual_seed(0)
-    return VGGT(SMALL).eval().requires_grad_(False)
+    return VGGT(TOY_VGGT).eval().requires_grad_(False)
 
 
 def test_the_published_checkpoint_fits(golden: Path) -> None:
@@ -185,7 +167,7 @@ def test_only_what_the_heads_read_is_kept(small: VGGT) -> None:
 
     def count(*_: object) -> None:
         gc.collect()
-        alive.append(sum(type(o) is Tensor and o.shape == (1, 2, 11, 2 * SMALL.width) for o in gc.get_objects()))
+        alive.append(sum(type(o) is Tensor and o.shape == (1, 2, 11, 2 * TOY_VGGT.width) for o in gc.get_objects()))
 
     for block in small.aggregator.global_blocks:
         block.register_forward_hook(count)
@@ -201,13 +183,13 @@ def test_heads_work_on_a_few_frames_at_a_time(small: VGGT) -> None:
     small.depth_head.norm.register_forward_hook(lambda _module, _inputs, out: sizes.append(len(out)))
     depth, _ = small.depth(tokens)
     assert set(sizes) == {AT_ONCE, 3}
-    whole = small.depth_head._frames([tokens.taps[t][0, :, tokens.special :] for t in SMALL.taps], 2, 2)
+    whole = small.depth_head._frames([tokens.taps[t][0, :, tokens.special :] for t in TOY_VGGT.taps], 2, 2)
     assert torch.allclose(whole[:, 0].exp(), depth[0], atol=1e-6)
 
 
 def test_frames_are_seen_whole_and_in_proportion() -> None:
     """The longer side is the model's size, the other one whole patches: landscape and portrait images alike."""
-    config = replace(SMALL, image=518)
+    config = replace(TOY_VGGT, image=518)
     assert size_for(640, 360, config) == (518, 294)
     assert size_for(720, 480, config) == (518, 350)
     assert size_for(360, 640, config) == (294, 518)
@@ -242,20 +224,20 @@ def test_tracks_of_any_frames(small: VGGT, monkeypatch: pytest.MonkeyPatch) -> N
     assert np.isfinite(places).all()
     assert np.array_equal(places[query, np.arange(3)], pixels)
     assert visible[query, np.arange(3)].all()
-    images = to_tensor(rgb[[4, 2, 3]], SMALL, small.device)  # the query's frame before a part of the others
+    images = to_tensor(rgb[[4, 2, 3]], TOY_VGGT, small.device)  # the query's frame before a part of the others
     alone = small.tracks(small.tokens(images), torch.from_numpy((pixels[None, 1:] + 0.5) / 2 - 0.5))
     assert np.abs(alone.pixels[-1][0, 1:].numpy() * 2 + 0.5 - places[2:4, 1:]).max() < 1e-3
 
 
 def test_a_model_without_a_track_head() -> None:
     """It is refused as a tracker, not found out while it runs."""
-    with pytest.raises(PerceptionError, match='small: expected a model with a track head'):
-        vggt_tracker(VGGT(replace(SMALL, track=None)))
+    with pytest.raises(PerceptionError, match='toy: expected a model with a track head'):
+        vggt_tracker(VGGT(replace(TOY_VGGT, track=None)))
 
 
 def test_weights_of_a_folder(small: VGGT, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """``model.safetensors`` is loaded whole and exactly; a key too few or too many is named."""
-    monkeypatch.setattr(load, 'read_config', lambda name: SMALL)
+    monkeypatch.setattr(load, 'read_config', lambda name: TOY_VGGT)
     state = {k: v.clone() for k, v in small.state_dict().items()}
     save_file(state, tmp_path / 'model.safetensors')
     loaded = load.load_vggt(str(tmp_path)).state_dict()
@@ -277,8 +259,8 @@ def test_weights_that_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize('change', [{'taps': (0, 1, 2, 3)}, {'image': 30}])
 def test_a_shape_that_cannot_be(change: dict) -> None:
     """Taps without the last block, or a picture of parts of patches."""
-    with pytest.raises(ValueError, match='model small: expected'):
-        replace(SMALL, **change)
+    with pytest.raises(ValueError, match='model toy: expected'):
+        replace(TOY_VGGT, **change)
 
 
 def test_the_published_shape_is_described() -> None:

@@ -8,41 +8,21 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from simulated_scene import lift
-from toy_perception import toy_sam
+from toy_perception import TOY_VGGT, toy_sam
 
 from hoigen.models.vggt import model as load
-from hoigen.models.vggt.config import DenseConfig, TrackConfig, VGGTConfig
 from hoigen.models.vggt.model import VGGT
 from hoigen.perception.perceive import Perceived, Perceiver, PerceptionConfig
 from hoigen.records import Footage
-
-TOY = VGGTConfig(
-    'toy',
-    28,
-    14,
-    16,
-    6,
-    2,
-    1,
-    2,
-    4,
-    (1, 2, 3, 5),
-    1,
-    2,
-    2,
-    DenseConfig(8, (4, 4, 4, 4)),
-    True,
-    TrackConfig(DenseConfig(8, (4, 4, 4, 4)), 2, 2, 1, 16, 1, 2, 4, 2),
-)
 
 
 @pytest.fixture
 def vggt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     torch.manual_seed(0)
-    state = VGGT(TOY).state_dict()
+    state = VGGT(TOY_VGGT).state_dict()
     state['camera_head.pose_branch.fc2.bias'][7:] = 1.0  # a field of view, without which there is no lens
     save_file(state, tmp_path / 'model.safetensors')
-    monkeypatch.setattr(load, 'read_config', lambda _: TOY)
+    monkeypatch.setattr(load, 'read_config', lambda _: TOY_VGGT)
     return tmp_path
 
 

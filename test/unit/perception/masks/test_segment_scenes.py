@@ -1,4 +1,5 @@
-"""Masks without learned weights on small painted scenes of which every pixel is known."""
+"""Masks without learned weights on small scenes of which every pixel is known: painted, and one simulated lift, seen by
+a head that sways."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import pytest
+from simulated_scene import lift
 
 from hoigen.conventions import HAND, OBJECT, ROLE_CODE
 from hoigen.geometry.transforms import rigid
@@ -208,3 +210,23 @@ def test_boxes_lie_around_what_they_name(picked_up: Painted) -> None:
             truth = u.min() - 0.5, v.min() - 0.5, u.max() + 0.5, v.max() + 0.5
             assert np.abs(found.boxes[t, i] - truth).max() < 7, (role, t)
     assert ((found.score >= 0) & (found.score <= 1)).all()
+
+
+def test_a_lift_with_depth() -> None:
+    """Sleeve and shadow are there as well: the sleeve is hand, the shadow is nothing."""
+    footage, truth = lift()
+    T_first_world = np.linalg.inv(truth.cameras[0].T_world_cam)
+    cameras = tuple(Camera(c.K, c.width, c.height, T_first_world @ c.T_world_cam) for c in truth.cameras)
+    geometry = Geometry(cameras, footage.depth_m, np.ones_like(footage.depth_m), 'measured depth', True)
+    found = segment(footage, measure_flow(footage.rgb), geometry, seed=0)
+    assert found.role.tolist() == [ROLE_CODE[HAND], ROLE_CODE[OBJECT]]
+    assert overlap(found.mask, truth.mask, HAND) > 0.85
+    assert overlap(found.mask, truth.mask, OBJECT) > 0.8
+
+
+def test_a_lift_in_plain_pictures() -> None:
+    """Eight frames a second without depth: the hand, with some of its sleeve missing."""
+    footage, truth = lift()
+    plain = Footage(footage.stamps_ns, footage.rgb, None, None)
+    found = segment(plain, measure_flow(plain.rgb), None, seed=0)
+    assert overlap(found.mask, truth.mask, HAND) > 0.6
