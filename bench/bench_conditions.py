@@ -22,14 +22,16 @@ from hoigen.conditioning import ConditioningConfig, build_clip, build_conditions
 from hoigen.conditioning.metric_colours import metric_tracking
 from hoigen.metrics.statistics import differences, summarise
 from hoigen.metrics.tables import Rows, markdown, said
+from hoigen.models.configuration import save_config
 from hoigen.models.tensors import load_strictly, save
 from hoigen.sources.mujoco import MujocoConfig, MujocoSource
 from hoigen.video import load_generator
 from hoigen.video.ablation import LATENT_ERROR, latent_error
 from hoigen.video.clips import CAMERAS
+from hoigen.video.configuration import ModelConfig, read_config
 from hoigen.video.data import ClipSet, write_clip
 from hoigen.video.heldout import HeldOut, heldout_clips
-from hoigen.video.model import FILES, WEIGHTS, ModelConfig, build, load_backbone, read_config, save_config
+from hoigen.video.model import FILES, WEIGHTS, build, load_backbone
 from hoigen.video.options import recipe
 from hoigen.video.sampling import Sampling
 from hoigen.video.training.diffusion import train_diffusion

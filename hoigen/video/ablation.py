@@ -22,11 +22,13 @@ from rich.console import Console
 from hoigen.metrics.measures import CONTACT_PX, higher_is_better
 from hoigen.metrics.statistics import Summary, differences, summarise
 from hoigen.metrics.tables import Rows, digits, markdown, said
+from hoigen.models.configuration import save_config
 from hoigen.models.tensors import save
+from hoigen.video.configuration import ModelConfig, read_config
 from hoigen.video.evaluate import evaluate_generator
 from hoigen.video.generator import Generator, load_generator
 from hoigen.video.heldout import HeldOut, heldout_clips
-from hoigen.video.model import FILES, WEIGHTS, ModelConfig, build, load_backbone, read_config, save_config
+from hoigen.video.model import FILES, WEIGHTS, build, load_backbone
 from hoigen.video.options import AblateConfig, recipe
 from hoigen.video.sampling import CONDITIONS, Sampling
 from hoigen.video.training.latents import latent_mask

@@ -9,7 +9,7 @@ from diffusers import CogVideoXDPMScheduler
 from torch import Tensor
 
 from hoigen.models.cogvideox import Autoencoder, PublishedAutoencoder, ReferenceAutoencoder
-from hoigen.models.configuration import CONFIG, Memory, parts_of, save_config
+from hoigen.models.configuration import CONFIG, parts_of
 from hoigen.models.hub.published import ModelError, fingerprint, read_files, read_tensors
 from hoigen.models.placement import PlacedModel, place
 from hoigen.models.tensors import load_strictly, save_tensors
@@ -21,34 +21,12 @@ from hoigen.video.assembly import (
     controlled_transformer,
     load_autoencoder,
     load_text,
-    start_from,
     weight_files,
     with_branch,
 )
 from hoigen.video.configuration import ModelConfig, read_config
 from hoigen.video.memory import refuse_too_little
 from hoigen.video.transformer import BACKBONE, ControlledCogVideoX
-
-__all__ = [
-    'CONFIG',
-    'CONTROL',
-    'FILES',
-    'WEIGHTS',
-    'Memory',
-    'Model',
-    'ModelConfig',
-    'ModelError',
-    'branch_form',
-    'build',
-    'load',
-    'load_autoencoder',
-    'load_backbone',
-    'load_text',
-    'read_config',
-    'save_config',
-    'save_control',
-    'start_from',
-]
 
 WEIGHTS = Path(__file__).parent / 'weights'
 FILES = ('transformer.safetensors', 'autoencoder.safetensors')

@@ -11,26 +11,14 @@ from torch import nn
 
 from hoigen.learning.checkpoint import whole
 from hoigen.learning.options import Hardware
-from hoigen.models.configuration import CONFIG
+from hoigen.models.configuration import CONFIG, save_config
 from hoigen.models.hub import ModelError
 from hoigen.models.tensors import load_strictly, save_tensors
+from hoigen.video.assembly import load_autoencoder, load_text, start_from
 from hoigen.video.check import check_clips
+from hoigen.video.configuration import ModelConfig, read_config
 from hoigen.video.data import ClipSet
-from hoigen.video.model import (
-    FILES,
-    WEIGHTS,
-    Model,
-    ModelConfig,
-    branch_form,
-    build,
-    load_autoencoder,
-    load_backbone,
-    load_text,
-    read_config,
-    save_config,
-    save_control,
-    start_from,
-)
+from hoigen.video.model import FILES, WEIGHTS, Model, branch_form, build, load_backbone, save_control
 from hoigen.video.options import STAGES, Stage, TrainConfig, is_published
 from hoigen.video.training.autoencoder import train_autoencoder
 from hoigen.video.training.decoder import train_decoder

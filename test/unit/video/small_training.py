@@ -9,9 +9,10 @@ from pathlib import Path
 from synthetic_scene import moving_scene
 
 from hoigen.conditioning import ConditioningConfig, build_clip, build_conditions
+from hoigen.models.configuration import save_config
 from hoigen.records import Clip, Conditions
+from hoigen.video.configuration import ModelConfig, read_config
 from hoigen.video.data import write_clip
-from hoigen.video.model import ModelConfig, read_config, save_config
 
 SIZE = {'width': 48, 'height': 32}
 

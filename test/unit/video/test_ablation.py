@@ -13,8 +13,9 @@ from hoigen.conditioning import ConditioningConfig, build_clip, build_conditions
 from hoigen.models.tensors import save
 from hoigen.video import ablation
 from hoigen.video.ablation import LATENT_ERROR, VARIANTS, Variant, ablate, latent_error, measured, train_variant
+from hoigen.video.configuration import read_config
 from hoigen.video.heldout import HeldOut
-from hoigen.video.model import FILES, build, read_config
+from hoigen.video.model import FILES, build
 from hoigen.video.options import AblateConfig
 from hoigen.video.sampling import Sampling
 

@@ -7,8 +7,9 @@ import torch
 from published_layout import NOTHING, toy_config, write_pipeline, write_tracking_branch
 
 from hoigen.cli import main
+from hoigen.models.configuration import save_config
 from hoigen.models.hub import ModelError
-from hoigen.video.model import load, save_config
+from hoigen.video.model import load
 
 
 @pytest.fixture(autouse=True)

@@ -9,9 +9,11 @@ from safetensors.torch import load_file, save_file
 from transformers import T5Config, T5EncoderModel
 
 from hoigen.models.cogvideox import PublishedAutoencoder
+from hoigen.models.configuration import save_config
 from hoigen.models.hub import ModelError
 from hoigen.video.assembly import BACKBONE
-from hoigen.video.model import FILES, WEIGHTS, ModelConfig, build, load, read_config, save_config
+from hoigen.video.configuration import ModelConfig, read_config
+from hoigen.video.model import FILES, WEIGHTS, build, load
 from hoigen.video.transformer import ControlledCogVideoX
 
 

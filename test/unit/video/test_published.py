@@ -20,16 +20,17 @@ from synthetic_scene import moving_scene
 
 from hoigen.cli import main
 from hoigen.conditioning import ConditioningConfig, build_clip, build_conditions
-from hoigen.models.configuration import Memory
+from hoigen.models.configuration import Memory, save_config
 from hoigen.models.hub import ModelError
 from hoigen.models.hub.pretrained import pretrained
 from hoigen.models.hub.published import fingerprint
 from hoigen.models.memory import Needs
+from hoigen.video.assembly import load_text, start_from
 from hoigen.video.configuration import read_config
 from hoigen.video.denoise import Denoiser
 from hoigen.video.generator import Generator
 from hoigen.video.inputs import video_tensor
-from hoigen.video.model import load, load_text, save_config, save_control, start_from
+from hoigen.video.model import load, save_control
 from hoigen.video.sampling import Sampling
 from hoigen.video.transformer import Control, with_first_frame
 

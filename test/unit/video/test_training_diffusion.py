@@ -12,9 +12,11 @@ from safetensors.torch import load_file, save_file
 from small_training import small_config, write_clips
 
 from hoigen.learning.options import Hardware
+from hoigen.models.configuration import save_config
 from hoigen.models.tensors import save
+from hoigen.video.configuration import read_config
 from hoigen.video.data import ClipSet
-from hoigen.video.model import FILES, build, read_config, save_config
+from hoigen.video.model import FILES, build
 from hoigen.video.options import DiffusionLoss, recipe
 from hoigen.video.training import latents as latents_module
 from hoigen.video.training.diffusion import DiffusionObjective, control_of, freeze, masked_velocity_loss

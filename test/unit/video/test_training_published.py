@@ -13,9 +13,12 @@ from small_training import write_clips
 
 from hoigen.learning.curves import read_curves
 from hoigen.learning.options import Hardware
+from hoigen.models.configuration import save_config
 from hoigen.models.hub import ModelError
+from hoigen.video.assembly import CONTROL
+from hoigen.video.configuration import read_config
 from hoigen.video.data import ClipSet
-from hoigen.video.model import CONTROL, load, read_config, save_config
+from hoigen.video.model import load
 from hoigen.video.options import DiffusionLoss, TrainConfig, recipe
 from hoigen.video.training.latents import encode_video
 from hoigen.video.training.stages import run, start_model
