@@ -31,6 +31,12 @@ def simulate(seed: int = 0, index: int = 0, **settings: object) -> Simulated:
     return Simulated(episode, list(episode.frames()))
 
 
+def simulated_clip(seed: int = 0, **settings: object) -> Clip:
+    """The clip of an episode of :func:`simulate`."""
+    made = simulate(seed, **settings)
+    return build_clip(made.episode.assets, made.frames)
+
+
 @cache
 def lift() -> tuple[Footage, Clip]:
     """17 frames of 320x180 at 8 Hz, seen by a head that sways, with their truth."""

@@ -7,8 +7,6 @@ from hoigen.geometry.alignment import Similarity
 from hoigen.geometry.transforms import look_at, rigid
 from hoigen.metrics.perception import absrel, average_jaccard, camera_errors, mask_iou, place_errors_mm
 
-IDENTITY = Similarity(1.0, np.eye(3), np.zeros(3))
-
 
 def test_iou_counts_frames_alike() -> None:
     """A frame with nothing in truth and result does not count; one with a false mask counts 0."""

@@ -16,14 +16,6 @@ from hoigen.records import Footage
 from hoigen.sources.recording import Recording, RecordingError
 
 
-@pytest.fixture(autouse=True, scope='module')
-def no_weights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ('HOIGEN_MODELS', 'HF_HUB_CACHE'):
-            patch.setenv(name, str(tmp_path_factory.getbasetemp() / 'no_models'))
-        yield
-
-
 @pytest.fixture(scope='module')
 def rgbd(tmp_path_factory: pytest.TempPathFactory) -> Path:
     footage = lift()[0]

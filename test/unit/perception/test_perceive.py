@@ -1,7 +1,6 @@
 """The whole path over a stretch: what it finds, what it refuses, what it says about gaps."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,13 +13,6 @@ from hoigen.perception.notes import spans
 from hoigen.perception.perceive import NOBODY, Perceived, Perceiver, PerceptionConfig
 from hoigen.perception.records import PerceptionError
 from hoigen.records import Footage
-
-
-@pytest.fixture(autouse=True)
-def no_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """These tests are about a machine on which nothing was fetched."""
-    monkeypatch.setenv('HOIGEN_MODELS', str(tmp_path))
-    monkeypatch.setenv('HF_HUB_CACHE', str(tmp_path))
 
 
 @pytest.fixture(scope='module')

@@ -2,20 +2,19 @@
 
 import numpy as np
 import pytest
+from simulated_scene import simulate
 
 from hoigen.conditioning import ConditioningConfig, build_clip
 from hoigen.geometry.camera import project
 from hoigen.perception.truth import true_tracks
 from hoigen.records import Clip
-from hoigen.sources.mujoco import MujocoConfig, MujocoSource
 
 
 @pytest.fixture(scope='module')
 def clip() -> Clip:
     """A short lift."""
-    source = MujocoSource(MujocoConfig(width=192, height=128, frames=13, task='lift', shape='carton'))
-    episode = source.episode(3)
-    return build_clip(episode.assets, episode.frames(), ConditioningConfig(points=4096, tracks=256))
+    made = simulate(3, width=192, height=128, frames=13, task='lift', shape='carton', depth=True)
+    return build_clip(made.episode.assets, made.frames, ConditioningConfig(points=4096, tracks=256))
 
 
 def test_a_point_seen_where_a_sample_is_moves_with_it(clip: Clip) -> None:

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from simulated_scene import simulated_clip
 
-from hoigen.conditioning import build_clip
 from hoigen.episodes import EpisodeReader, find_bags, write_episode
 from hoigen.records import Episode, EpisodeState, Objects, Provenance
-from hoigen.sources.mujoco import MujocoConfig, MujocoSource
 from hoigen.video.faithful import NothingInView
 from hoigen.video.generate import GenerateConfig, generate
 from hoigen.video.sampling import Acceptance
@@ -21,8 +20,7 @@ PROVENANCE = Provenance(0, {}, 'test', {}, {}, {})
 def bags(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One bag of a clip of 15 frames as a depth camera would see it: holes in its depth, no object pose."""
     folder = tmp_path_factory.mktemp('bags')
-    episode = MujocoSource(MujocoConfig(width=192, height=128, frames=15, task='lift', shape='carton')).episode(3)
-    clip = build_clip(episode.assets, episode.frames())
+    clip = simulated_clip(3, width=192, height=128, frames=15, task='lift', shape='carton', depth=True)
     depth = clip.depth_m.copy()
     depth[:, ::5, ::3] = np.nan
     labels = tuple(replace(label, objects=Objects()) for label in clip.labels)

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from simulated_scene import simulate
 
 from hoigen.conditioning import build_clip, build_conditions
 from hoigen.look.images import image_of
 from hoigen.metrics.fidelity import fidelity
-from hoigen.sources.mujoco import MujocoConfig, MujocoSource
 from hoigen.video import load_generator
 from hoigen.video.inputs import tracking_video
 from hoigen.video.sampling import Sampling
@@ -22,11 +22,8 @@ def generator():
 @pytest.fixture(scope='module')
 def scene():
     """Five frames (4k+1) of a held-out episode: clip and conditions at the model's size."""
-    episode = MujocoSource(
-        MujocoConfig(width=192, height=128, task='lift', shape='mug', split='heldout', depth=False)
-    ).episode(5)
-    frames = [f for i, f in enumerate(episode.frames()) if i % 4 == 0]
-    clip = build_clip(episode.assets, frames)
+    made = simulate(5, width=192, height=128, task='lift', shape='mug', split='heldout')
+    clip = build_clip(made.episode.assets, made.frames[::4])
     return clip, build_conditions(clip, width=192, height=128)
 
 

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from simulated_scene import simulated_clip
 
-from hoigen.conditioning import build_clip, build_conditions
-from hoigen.sources.mujoco import MujocoConfig, MujocoSource
+from hoigen.conditioning import build_conditions
 from hoigen.video import load_generator
 from hoigen.video.windows import plan_windows, seam_score
 
@@ -80,10 +80,7 @@ def test_motion_alone_is_no_seam():
 @pytest.fixture(scope='module')
 def long_scene():
     """25 frames of a held-out episode: 7 latents, two more than the tiny model makes at once."""
-    episode = MujocoSource(
-        MujocoConfig(width=192, height=128, frames=25, task='lift', shape='mug', split='heldout', depth=False)
-    ).episode(5)
-    clip = build_clip(episode.assets, episode.frames())
+    clip = simulated_clip(5, width=192, height=128, frames=25, task='lift', shape='mug', split='heldout')
     return clip, build_conditions(clip, width=192, height=128)
 
 
