@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from hoigen.models.configuration import Memory, named_config
 from hoigen.models.hub.catalogue import ModelError
-from hoigen.video.sampling import CONDITIONS, Sampling
+from hoigen.video.sampling import CONDITIONS, Look, Sampling
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,9 @@ class ModelConfig:
     conditions: those that the control branch has learnt. base: where the published parts lie (backbone, autoencoder,
     text encoder), a folder or a repository of the hub; a model without it has weights of its own. control: the same for
     the trained branch. text: T5's configuration.
+    codec: whose autoencoder it is: CogVideoX's own, or one of :mod:`hoigen.models.cogvideox`'s small ones.
+    looks: what it has learnt to take a video's look from, the default first.
+    reads_colours: the prompt is read by :class:`hoigen.models.look_words.LookWords` and not by T5.
     tracking_colours: of the tracking video it was trained with: by position in the image of frame 0, as Diffusion as
     Shader's, or by metric position (:mod:`hoigen.conditioning.metric_colours`).
     """
@@ -40,6 +43,9 @@ class ModelConfig:
     base: str | None = None
     control: str | None = None
     text: dict[str, Any] | None = None
+    codec: Literal['cogvideox', 'reference', 'linear'] = 'cogvideox'
+    looks: list[Look] = field(default_factory=lambda: ['image'])
+    reads_colours: bool = False
     tracking_colours: Literal['image', 'metric'] = 'image'
     memory: Memory = field(default_factory=Memory)
 
@@ -64,6 +70,7 @@ class ModelConfig:
             dynamic_guidance=self.dynamic_guidance,
             negative_prompt=self.negative_prompt,
             conditions=conditions,
+            look=self.looks[0],
         )
 
 

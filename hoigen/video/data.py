@@ -156,9 +156,18 @@ class ClipSet:
         mask = torch.from_numpy(a['mask'] > 0)[None, :, None].float()
         return Sample(video_tensor(a['rgb']), reference, mask)
 
+    def video(self, index: int, start: int = 0, stop: int | None = None) -> Tensor:
+        """The true frames ``start:stop``, [1, T, 3, H, W] in [-1, 1]."""
+        return video_tensor(self._arrays(index, ('rgb',), start, stop)['rgb'])
+
+    def plate(self, index: int) -> Tensor | None:
+        """The scene without hand and object, [1, 1, 3, H, W] in [-1, 1], where the clip has it."""
+        with self._open(index) as file:
+            return video_tensor(file.get_tensor('plate')) if 'plate' in file.keys() else None  # noqa: SIM118, not a dict
+
     def image(self, index: int) -> Tensor:
         """The first frame, [1, 1, 3, H, W] in [-1, 1]."""
-        return video_tensor(self._arrays(index, ('rgb',), 0, 1)['rgb'])
+        return self.video(index, 0, 1)
 
     def tracking(self, index: int) -> Tensor:
         """The tracking video, [1, T, 3, H, W] in [-1, 1]."""

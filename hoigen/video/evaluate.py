@@ -20,11 +20,12 @@ from hoigen.metrics.statistics import Summary, differences, summarise
 from hoigen.metrics.tables import Rows, digits, distribution_table, markdown, measure_table, said
 from hoigen.models.cogvideox import rough_picture
 from hoigen.provenance import strict_json
+from hoigen.video import evaluate_looks as looks
 from hoigen.video.generator import Generator, load_generator
 from hoigen.video.heldout import SHAPES, HeldOut, heldout_clips
 from hoigen.video.inputs import Appearance, reference_video, to_uint8
 from hoigen.video.options import EvaluateConfig
-from hoigen.video.sampling import DEFAULT, Sampling
+from hoigen.video.sampling import DEFAULT, Look, Sampling
 from hoigen.whole_files import write_text
 
 FIRST, PASTED, GIVEN, MODEL, OTHER, NO_LATENT = (
@@ -55,6 +56,8 @@ def evaluate(config: EvaluateConfig) -> int:
     """Run the evaluation; 0 when every bound holds."""
     learned = LearnedMeasures(config.learned)
     generator = load_generator(config.model)
+    if len(generator.looks) > 1:
+        return _evaluate_looks(config, generator, learned)
     clips = heldout_clips(generator, config.clips)
     pictures: list[np.ndarray] = []
     results = {
@@ -62,9 +65,54 @@ def evaluate(config: EvaluateConfig) -> int:
         for name, render in _methods(generator, clips, config).items()
     }
     faults = missed_bounds({name: summarise(of.rows) for name, of in results.items()})
-    _write(config, results, faults, learned.weights)
+    _write(config, results, faults, learned.weights, [margin_table(results)])
     write_image(config.out / 'sheet.png', sheet(list(zip(clips, pictures, strict=False))))
     return 1 if faults else 0
+
+
+def _evaluate_looks(config: EvaluateConfig, generator: Generator, learned: LearnedMeasures) -> int:
+    """The same for a model that is told a look (:mod:`hoigen.video.evaluate_looks`)."""
+    clips, pictures = looks.asked_clips(generator, config.clips), dict[str, list[np.ndarray]]()
+    results = {}
+    for name, render in _looks(generator, clips, config).items():
+        kept = pictures.setdefault(name, [])
+        results[name] = evaluate_frames(_keeping(render, kept, len(clips)), clips, learned, name)
+        for row, frames, asked in zip(results[name].rows, kept, clips, strict=True):
+            row |= looks.look_measures(frames, asked)
+    words = _looks(generator, clips, replace(config, seed=config.seed + len(clips)))[looks.WORDS]
+    diversities = [looks.diversity([pictures[looks.WORDS][i], words(i)]) for i in range(len(clips))]
+    faults = looks.missed({name: summarise(of.rows) for name, of in results.items()}, diversities)
+    table = [['diversity of two seeds, levels', f'{np.mean(diversities):.2f}'], ['clips', str(len(clips))]]
+    _write(config, results, faults, learned.weights, [table])
+    write_image(config.out / 'sheet.png', looks_sheet([asked.truth for asked in clips[:PICTURES]], pictures))
+    return 1 if faults else 0
+
+
+def _looks(generator: Generator, clips: Sequence[looks.Asked], config: EvaluateConfig) -> dict[str, Render]:
+    def told(look: Look, conditions: tuple) -> Render:
+        sampling = replace(config.sampling, conditions=conditions)
+        return lambda i: looks.rendered(generator, clips[i], look, config.seed + i, sampling)
+
+    geometry = ('points', 'tracking')
+    return {
+        looks.SOURCE: lambda i: clips[i].source,
+        looks.FIRST: lambda i: np.repeat(clips[i].truth[:1], len(clips[i].truth), 0),
+        looks.IMAGE: told('image', geometry),
+        looks.POINTS: told('image', (*geometry, 'coloured')),
+        looks.SCENE: told('scene', geometry),
+        looks.WORDS: told('words', geometry),
+        looks.NO_LATENT: lambda i: generator.decode_without_latents(clips[i].conditions),
+    }
+
+
+def looks_sheet(truths: Sequence[np.ndarray], pictures: dict[str, list[np.ndarray]]) -> np.ndarray:
+    """A row for each clip: two frames of each method and of the truth."""
+
+    def pair(video: np.ndarray) -> np.ndarray:
+        return np.pad(np.concatenate([video[len(video) // 2], video[-1]], axis=1), ((0, 4), (0, 6), (0, 0)))
+
+    rows = [[*(pair(of[i]) for of in pictures.values()), pair(truth)] for i, truth in enumerate(truths)]
+    return np.concatenate([np.concatenate(row, axis=1) for row in rows])
 
 
 def evaluate_generator(
@@ -160,24 +208,30 @@ def _signed(summary: Summary, sign: int) -> Summary:
     return Summary(sign * summary.mean, low, high, summary.n)
 
 
-def _keeping(render: Render, pictures: list[np.ndarray]) -> Render:
+def _keeping(render: Render, pictures: list[np.ndarray], most: int = PICTURES) -> Render:
     """The same frames, those of the first clips kept for the picture sheet."""
 
     def kept(i: int) -> np.ndarray:
         frames = render(i)
-        if len(pictures) < PICTURES:
+        if len(pictures) < most:
             pictures.append(frames)
         return frames
 
     return kept
 
 
-def _write(config: EvaluateConfig, results: dict[str, Measures], faults: list[str], weights: dict[str, str]) -> None:
+def _write(
+    config: EvaluateConfig,
+    results: dict[str, Measures],
+    faults: list[str],
+    weights: dict[str, str],
+    more: Sequence[Rows],
+) -> None:
     config.out.mkdir(parents=True, exist_ok=True)
     summaries = {name: summarise(of.rows) for name, of in results.items()}
     tables = [
         measure_table(summaries, weights),
-        margin_table(results),
+        *more,
         distribution_table({name: of.distributions for name, of in results.items()}),
     ]
     console = Console(markup=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -45,6 +45,7 @@ class Generator:
         self.name, self.frames = model.config.name, model.config.frames
         self.steps = model.config.steps
         self.height, self.width = model.config.height, model.config.width
+        self.looks = tuple(model.config.looks)
 
     def generate(
         self,
@@ -115,7 +116,7 @@ class Generator:
         windows = self._windows(conditions, sampling)
         draws = torch.Generator().manual_seed(seed)
         denoiser = self._denoiser(conditions.prompt, sampling)
-        first = clip.image(conditions.image, draws)
+        first = clip.image(conditions.image, draws) * sampling.by_image
         noise = randn_tensor((1, windows[-1].stop, *first.shape[2:]), draws, first.device, first.dtype)
         latents = noise[:, :0]
         for number, window in enumerate(windows):
@@ -145,7 +146,10 @@ class Generator:
             return clip.decode(torch.zeros(shape, device=self._model.device, dtype=self._model.dtype))
 
     def _settled(self, sampling: Sampling) -> Sampling:
-        return sampling.over(self._model.config.sampling)
+        settled = sampling.over(self._model.config.sampling)
+        if settled.by_image or not settled.conditions:
+            return settled
+        return replace(settled, conditions=tuple(c for c in settled.conditions if c != 'coloured'))
 
     def _windows(self, conditions: Conditions, sampling: Sampling) -> tuple[Window, ...]:
         return plan_windows(latent_frames(len(conditions.stamps_ns)), latent_frames(self.frames), sampling.overlap)
@@ -175,6 +179,18 @@ class Generator:
                 'conditions',
                 f'some of {", ".join(m.config.conditions)}, which {self.name} has learnt',
                 ', '.join(asked),
+            ),
+            (
+                sampling.look in m.config.looks,
+                'look',
+                f'one of {", ".join(m.config.looks)}, which {self.name} has learnt',
+                sampling.look,
+            ),
+            (
+                sampling.look != 'scene' or bool(c.background_known.all()),
+                'look',
+                'a background that is known everywhere, for the look of an empty scene',
+                f'{1 - c.background_known.mean():.0%} of it unknown',
             ),
             (
                 'points' not in asked or c.points.shape[1] >= m.config.cloud,
@@ -212,6 +228,7 @@ class _Clip:
     model: Model
     reference: Tensor
     tracking: Tensor
+    scene: Tensor
     points: PointInputs | None
 
     @classmethod
@@ -228,7 +245,7 @@ class _Clip:
                 tokens=model.config.tokens,
             )
         tracking = video_tensor(tracking_video(c, model.config.tracking_colours))
-        return cls(model, reference_video(Appearance.of(c)), tracking, points)
+        return cls(model, reference_video(Appearance.of(c)), tracking, video_tensor(c.background), points)
 
     def image(self, picture: np.ndarray, draws: torch.Generator) -> Tensor:
         """The latent [1,1,C,h,w] of the first frame [H,W,3] uint8."""
@@ -242,6 +259,8 @@ class _Clip:
             parts['tracking'] = with_first_frame(encode(tracking), encode(tracking[:, :1]))
         if sampling.reads('coloured'):
             parts['coloured'] = encode(self._placed(rough_picture(self.reference[:, window.frames])))
+        if sampling.look == 'scene':
+            parts['coloured'] = encode(self._placed(self.scene[:, window.frames]))
         if self.points is not None:
             parts['points'] = self.points.during(window.frames).map(lambda part: part.to(self.model.device))
         return Control(**parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ from rich.progress import track
 
 from hoigen.conditioning import ConditioningConfig, build_clip, build_conditions
 from hoigen.records import Clip, Conditions
-from hoigen.sources.mujoco import MujocoConfig, MujocoSource
+from hoigen.sources.mujoco import MujocoConfig, MujocoSource, SimulatedEpisode
 from hoigen.sources.mujoco.objects import SHAPES as SHAPE_TABLE
 from hoigen.video.generator import Generator
 
@@ -34,8 +35,16 @@ def heldout_clips(generator: Generator, count: int) -> list[HeldOut]:
 
 
 def heldout_clip(generator: Generator, index: int) -> HeldOut:
-    """Held-out clip ``index``: shapes in turn, so that any number of clips covers them evenly."""
-    shape, camera = SHAPES[index % len(SHAPES)], CAMERAS[(index + index // len(SHAPES)) % len(CAMERAS)]
+    """Held-out clip ``index``."""
+    episode = heldout_episode(generator, index)
+    clip = build_clip(episode.assets, episode.frames(), ConditioningConfig())
+    conditions = build_conditions(clip, width=generator.width, height=generator.height)
+    return HeldOut(clip.rgb, clip, conditions, episode.shape)
+
+
+def heldout_episode(generator: Generator, index: int, cameras: Sequence[str] = CAMERAS) -> SimulatedEpisode:
+    """Held-out episode ``index``: shapes and cameras in turn, so that any number of them covers both evenly."""
+    shape, camera = SHAPES[index % len(SHAPES)], cameras[(index + index // len(SHAPES)) % len(cameras)]
     source = MujocoSource(
         MujocoConfig(
             width=generator.width,
@@ -47,7 +56,4 @@ def heldout_clip(generator: Generator, index: int) -> HeldOut:
             depth=False,
         )
     )
-    episode = source.episode(HELDOUT_SEED + index)
-    clip = build_clip(episode.assets, episode.frames(), ConditioningConfig())
-    conditions = build_conditions(clip, width=generator.width, height=generator.height)
-    return HeldOut(clip.rgb, clip, conditions, shape)
+    return source.episode(HELDOUT_SEED + index)

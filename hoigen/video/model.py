@@ -8,9 +8,10 @@ from pathlib import Path
 from diffusers import CogVideoXDPMScheduler
 from torch import Tensor
 
-from hoigen.models.cogvideox import Autoencoder, PublishedAutoencoder, ReferenceAutoencoder
+from hoigen.models.cogvideox import Autoencoder, LinearAutoencoder, PublishedAutoencoder, ReferenceAutoencoder
 from hoigen.models.configuration import CONFIG, parts_of
 from hoigen.models.hub.published import ModelError, fingerprint, read_files, read_tensors
+from hoigen.models.look_words import LookWords
 from hoigen.models.placement import PlacedModel, place
 from hoigen.models.tensors import load_strictly, save_tensors
 from hoigen.models.text import PromptEncoder
@@ -29,6 +30,11 @@ from hoigen.video.memory import refuse_too_little
 from hoigen.video.transformer import BACKBONE, ControlledCogVideoX
 
 WEIGHTS = Path(__file__).parent / 'weights'
+AUTOENCODERS = {
+    'cogvideox': PublishedAutoencoder,
+    'reference': ReferenceAutoencoder,
+    'linear': LinearAutoencoder,
+}
 FILES = ('transformer.safetensors', 'autoencoder.safetensors')
 
 
@@ -44,20 +50,20 @@ class Model(PlacedModel):
     autoencoder: Autoencoder
     scheduler: CogVideoXDPMScheduler
     weights: dict[str, str]
-    text: PromptEncoder | None = None
+    text: PromptEncoder | LookWords | None = None
 
 
 def build(config: ModelConfig) -> Model:
     """The untrained parts, for training and for checks of shape; :func:`load` is for use."""
-    published = 'block_out_channels' in config.autoencoder
     with parts_of(config.name):
-        autoencoder = (PublishedAutoencoder if published else ReferenceAutoencoder)(**config.autoencoder)
+        autoencoder = AUTOENCODERS[config.codec](**config.autoencoder)
         return Model(
             config,
             ControlledCogVideoX(**config.transformer).eval(),
             autoencoder.eval(),
             CogVideoXDPMScheduler(**config.scheduler),
             {},
+            LookWords() if config.reads_colours else None,
         )
 
 

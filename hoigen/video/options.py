@@ -93,7 +93,11 @@ class DiffusionLoss:
     drop_control: float = 0.1
     """Chance to leave out the whole control branch, 0 to 1."""
     drop_text: float = 0.1
-    """Chance to leave out the prompt, 0 to 1."""
+    """Chance to leave out the prompt, 0 to 1; of a model that reads colours, each part's alone."""
+    look: tuple[float, float, float] = (1.0, 0.0, 0.0)
+    """Fractions of the clips whose look is told by the first image, the empty scene, words alone; their sum is 1."""
+    coloured: float = 1.0
+    """Fraction of the clips that are given coloured points, 0 to 1."""
     terminal: float = 0.0
     """Fraction of clips at the last, pure-noise timestep, where few-step sampling starts, 0 to 1."""
     image_noise: bool = True
@@ -102,11 +106,11 @@ class DiffusionLoss:
     """Train the backbone too, for one without pre-training."""
 
     def __post_init__(self) -> None:
-        shares = (self.drop_condition, self.drop_control, self.drop_text, self.terminal)
-        if not (all(0 <= share <= 1 for share in shares) and self.mask_weight >= 0):
+        shares = (self.drop_condition, self.drop_control, self.drop_text, self.terminal, self.coloured, *self.look)
+        if not (all(0 <= share <= 1 for share in shares) and self.mask_weight >= 0 and abs(sum(self.look) - 1) < 1e-6):
             raise ValueError(
-                'DiffusionLoss: expected drop_condition, drop_control, drop_text, terminal in [0, 1] and '
-                f'mask_weight >= 0, got {self}'
+                'DiffusionLoss: expected drop_condition, drop_control, drop_text, terminal, coloured in [0, 1], '
+                f'a look with the sum 1 and mask_weight >= 0, got {self}'
             )
 
 
@@ -168,6 +172,9 @@ def recipe(model: str = 'tiny', **given: Any) -> TrainConfig:
     if is_published(read_config(model)):
         return TrainConfig(**{'clips': tyro.MISSING, 'out': tyro.MISSING, 'model': model, **given})
     small = LoopConfig(schedule='cosine', ema=0.999)
+    loss = DiffusionLoss(terminal=0.4, image_noise=False, train_backbone=True)
+    if read_config(model).reads_colours:
+        loss = replace(loss, terminal=0.2, look=(0.4, 0.3, 0.3), coloured=0.25, drop_text=0.3)
     return TrainConfig(
         **{
             'clips': tyro.MISSING,
@@ -177,7 +184,7 @@ def recipe(model: str = 'tiny', **given: Any) -> TrainConfig:
             'autoencoder': replace(small, steps=3000, learning_rate=1e-3),
             'diffusion': replace(small, steps=4000, batch=8, learning_rate=6e-4),
             'decoder': replace(small, steps=800, learning_rate=4e-4),
-            'diffusion_loss': DiffusionLoss(terminal=0.4, image_noise=False, train_backbone=True),
+            'diffusion_loss': loss,
             **given,
         }
     )

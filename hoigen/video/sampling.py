@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
+Look = Literal['image', 'scene', 'words']
 CONDITIONS: tuple[Literal['points', 'tracking', 'coloured'], ...] = ('points', 'tracking', 'coloured')
 
 
@@ -23,6 +24,8 @@ class Sampling:
     """Text that the guidance leads away from; none: the model's."""
     conditions: tuple[Literal['points', 'tracking', 'coloured'], ...] | None = None
     """What the control branch reads of the scene, the backbone alone if empty; none: all that the branch has learnt."""
+    look: Look | None = None
+    """What tells how the video looks: its first image, the empty scene, or the prompt alone; none: as the model."""
     strength: float = 1.0
     """Scale of what the control branch adds, >= 0."""
     start: float = 0.0
@@ -60,6 +63,12 @@ class Sampling:
             ),
             (not unknown, 'conditions', f'names from {CONDITIONS}', unknown),
             (len(set(named)) == len(named), 'conditions', 'each once', named),
+            (
+                self.by_image or 'coloured' not in named,
+                'conditions',
+                'no coloured points, which have the colours of the first image, beside another look',
+                named,
+            ),
             (finite and self.strength >= 0, 'strength', 'a number >= 0', self.strength),
             (0 <= self.start < self.end <= 1, 'start, end', '0 <= start < end <= 1', (self.start, self.end)),
             (
@@ -79,6 +88,11 @@ class Sampling:
         faults = [f'{name}: expected {expected}, got {got}' for ok, name, expected, got in checks if not ok]
         if faults:
             raise ValueError('Sampling: ' + '; '.join(faults))
+
+    @property
+    def by_image(self) -> bool:
+        """Whether the first image tells the look; coloured points, which carry its colours, are read only then."""
+        return self.look in (None, 'image')
 
     def reads(self, condition: str) -> bool:
         """Whether the control branch is to read a condition."""

@@ -1,4 +1,4 @@
-"""Train the tiny autoencoder on clips."""
+"""Train the small autoencoders on clips."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from torch import Tensor
 from hoigen.learning.loop import Batch, Objective, train
 from hoigen.learning.losses import local_ssim
 from hoigen.learning.options import Hardware, LoopConfig
-from hoigen.models.cogvideox import ReferenceAutoencoder
+from hoigen.models.cogvideox import LinearAutoencoder, ReferenceAutoencoder, patches
 from hoigen.video.data import ClipSet
 from hoigen.video.options import AutoencoderLoss
+
+PATCHES = 256
+"""Patches of a clip, at random, of which principal components are found."""
 
 
 class AutoencoderObjective(Objective):
@@ -55,8 +58,29 @@ class AutoencoderObjective(Objective):
         return {'loss': terms['l1'] + self._loss.ssim * terms['dssim'] + self._loss.kl * kl, **terms, 'kl': kl}
 
 
+class CorrectionObjective(Objective):
+    """Rebuild random stretches of ``window`` consecutive latents from their components."""
+
+    clips: ClipSet
+
+    def __init__(self, model: LinearAutoencoder, clips: ClipSet, loss: AutoencoderLoss, frames: int) -> None:
+        super().__init__()
+        self.model, self.clips = model, clips
+        self._loss, self._frames = loss, frames
+
+    def example(self, index: int, generator: torch.Generator) -> Batch:
+        length = 4 * self._loss.window - 3
+        start = int(torch.randint(self._frames - length + 1, (), generator=generator))
+        return {'video': self.clips.video(index, start, start + length)[0]}
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        frames = self.model.decode(self.model.encode(batch['video'])[0])
+        terms = reconstruction(frames, batch['video'], torch.zeros_like(frames[:, :, :1]))
+        return {'loss': terms['l1'] + self._loss.ssim * terms['dssim'], **terms}
+
+
 def train_autoencoder(
-    model: ReferenceAutoencoder,
+    model: ReferenceAutoencoder | LinearAutoencoder,
     clips: ClipSet,
     frames: int,
     folder: Path,
@@ -66,7 +90,11 @@ def train_autoencoder(
 ) -> None:
     """Train in place on clips of ``frames`` frames, then set ``latent_scale``: unit variance on these clips."""
     model.requires_grad_(True)
-    train('autoencoder', AutoencoderObjective(model, clips, loss, frames), folder, loop, hardware)
+    linear = isinstance(model, LinearAutoencoder)
+    if linear:
+        model.fit(some_patches(clips, loop.seed))
+    objective = (CorrectionObjective if linear else AutoencoderObjective)(model, clips, loss, frames)
+    train('autoencoder', objective, folder, loop, hardware)
     model.latent_scale.fill_(1.0 / latent_deviation(model, clips))
 
 
@@ -80,8 +108,18 @@ def reconstruction(frames: Tensor, target: Tensor, mask: Tensor) -> dict[str, Te
 
 
 @torch.no_grad()
-def latent_deviation(model: ReferenceAutoencoder, clips: ClipSet, count: int = 32) -> float:
+def some_patches(clips: ClipSet, seed: int, count: int = 256) -> Tensor:
+    """Patches [N, PATCH] of evenly chosen clips, of which principal components are found."""
+    generator, rows = torch.Generator().manual_seed(seed), []
+    for index in range(0, len(clips), max(1, len(clips) // count)):
+        of_clip = patches(clips.video(index)).flatten(0, -2)
+        rows.append(of_clip[torch.randperm(len(of_clip), generator=generator)[:PATCHES]])
+    return torch.cat(rows)
+
+
+@torch.no_grad()
+def latent_deviation(model: ReferenceAutoencoder | LinearAutoencoder, clips: ClipSet, count: int = 32) -> float:
     """Standard deviation of the latents' means over evenly chosen clips."""
     chosen = range(0, len(clips), max(1, len(clips) // count))
     device = model.latent_scale.device
-    return float(torch.cat([model.encode(clips.sample(i).video.to(device))[0] for i in chosen]).std())
+    return float(torch.cat([model.encode(clips.video(i).to(device))[0] for i in chosen]).std())

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from hoigen.learning.loop import Batch, Objective, train
 from hoigen.learning.options import Hardware, LoopConfig
-from hoigen.models.cogvideox import ReferenceAutoencoder
+from hoigen.models.cogvideox import LinearAutoencoder, ReferenceAutoencoder
 from hoigen.video.denoise import sample
 from hoigen.video.model import Model
 from hoigen.video.options import DecoderLoss
@@ -31,7 +31,11 @@ class DecoderObjective(Objective):
     clips: LatentSet
 
     def __init__(
-        self, autoencoder: ReferenceAutoencoder, clips: LatentSet, loss: DecoderLoss, generate: Callable[..., Tensor]
+        self,
+        autoencoder: ReferenceAutoencoder | LinearAutoencoder,
+        clips: LatentSet,
+        loss: DecoderLoss,
+        generate: Callable[..., Tensor],
     ) -> None:
         super().__init__()
         self.model, self.clips = autoencoder, clips
@@ -43,7 +47,7 @@ class DecoderObjective(Objective):
         sample = self.clips.clips.sample(index, 4 * start, 4 * (start + window) - 3)
         keep = (torch.rand((), generator=generator) >= self._loss.drop_latent).float()
         return {
-            **tensors,
+            **{name: tensor for name, tensor in tensors.items() if name != 'has_plate'},
             'kept': torch.ones(len(CONDITIONS)),
             'start': torch.tensor(start),
             'keep': keep,

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from hoigen.learning.loop import Batch, Objective, train
 from hoigen.learning.options import Hardware, LoopConfig
+from hoigen.models.look_words import LookWords
 from hoigen.video.denoise import predict
 from hoigen.video.inputs import PointInputs
 from hoigen.video.model import Model
@@ -27,7 +28,10 @@ IMAGE_NOISE = (-3.0, 0.5)
 
 
 class DiffusionObjective(Objective):
-    """Predict the velocity of noisy latents; ``encode_image`` gives a noisy first picture's latent."""
+    """Predict the velocity of noisy latents.
+
+    encode_image: gives a noisy first picture's latent. by_row: the rows of a text are left out each alone.
+    """
 
     clips: LatentSet
 
@@ -38,10 +42,12 @@ class DiffusionObjective(Objective):
         scheduler: CogVideoXDPMScheduler,
         loss: DiffusionLoss,
         encode_image: Callable[[Tensor], Tensor],
+        by_row: bool = False,
     ) -> None:
         super().__init__()
         self.model, self.clips = model, clips
         self._scheduler, self._loss, self._encode_image = scheduler, loss, encode_image
+        self._by_row = by_row
 
     def example(self, index: int, generator: torch.Generator) -> Batch:
         loss, tensors = self._loss, self.clips.load(index)
@@ -51,7 +57,8 @@ class DiffusionObjective(Objective):
         noise = torch.randn(tensors['target'].shape, generator=generator)
         text, empty = (tensors.pop(name, None) for name in ('text', 'no_text'))
         if text is not None:
-            tensors['text'] = empty if no_text < loss.drop_text else text
+            rows = torch.rand(len(text), 1, generator=generator) if self._by_row else no_text
+            tensors['text'] = torch.where(torch.as_tensor(rows) < loss.drop_text, empty, text)
         if loss.image_noise:
             image = self.clips.clips.image(index)[0]
             scale = math.exp(float(torch.randn((), generator=generator)) * IMAGE_NOISE[1] + IMAGE_NOISE[0])
@@ -60,13 +67,26 @@ class DiffusionObjective(Objective):
             float(name in loss.conditions and draw >= loss.drop_condition)
             for name, draw in zip(CONDITIONS, dropped, strict=True)
         ]
+        by_image, by_scene = self._told(tensors, generator)
+        bare = float(torch.rand((), generator=generator)) >= loss.coloured
+        if bare and by_scene:
+            tensors['coloured'] = tensors['plate'].expand_as(tensors['coloured'])
+        kept[CONDITIONS.index('coloured')] *= float(not bare or by_scene)
         return {
             **tensors,
+            'image_kept': torch.tensor(float(by_image)),
             'noise': noise,
             'kept': torch.tensor(kept),
             'strength': torch.tensor(float(no_control >= loss.drop_control)),
             'timestep': torch.where(torch.tensor(at_end < loss.terminal), last, timestep),
         }
+
+    def _told(self, tensors: dict[str, Tensor], generator: torch.Generator) -> tuple[bool, bool]:
+        """Whether the first image tells this clip's look, and whether the empty scene does, where the clip has it."""
+        image, scene, _ = self._loss.look
+        draw, has_scene = float(torch.rand((), generator=generator)), bool(tensors.pop('has_plate'))
+        by_scene = image <= draw < image + scene
+        return draw < image or (by_scene and not has_scene), by_scene and has_scene
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         target, noise, timestep = batch['target'], batch['noise'], batch['timestep']
@@ -75,6 +95,7 @@ class DiffusionObjective(Objective):
         first = target[:, :1]
         if 'image' in batch:
             first = self._encode_image(batch['image'])
+        first = first * batch['image_kept'][:, None, None, None, None]
         predicted = predict(
             self.model, noisy, first, timestep, control_of(batch), batch['strength'][:, None, None], batch.get('text')
         )
@@ -128,5 +149,6 @@ def train_diffusion(
     if hardware.checkpointing:
         dit.enable_gradient_checkpointing()
     encode_image = partial(encode_video, model.autoencoder)
-    objective = DiffusionObjective(dit, clips, model.scheduler, loss, encode_image)
+    by_row = isinstance(model.text, LookWords)
+    objective = DiffusionObjective(dit, clips, model.scheduler, loss, encode_image, by_row)
     train('diffusion', objective, folder, loop, hardware)

@@ -22,7 +22,7 @@ from hoigen.video.inputs import PointInputs
 from hoigen.video.model import Model
 from hoigen.whole_files import whole_file
 
-FORMAT = 3
+FORMAT = 4
 """Raised when the stored tensors change."""
 POINT_FIELDS = tuple(field.name for field in fields(PointInputs))
 DECODES = (
@@ -59,7 +59,8 @@ class LatentSet:
 
     A file is made anew when its clip has changed (size or time of change), and holds, as float16 where not integers:
     videos [3, F, C, h, w], scaled latents of the target, tracking and coloured videos; first_track [1, C, h, w], the
-    first tracking frame encoded alone; mask [F, 1, h, w] uint8; the fields of :class:`hoigen.video.inputs.PointInputs`;
+    first tracking frame encoded alone; plate [1, C, h, w], the scene without hand and object, and has_plate [] bool,
+    whether the clip has one; mask [F, 1, h, w] uint8; the fields of :class:`hoigen.video.inputs.PointInputs`;
     text [S, D] and no_text [S, D] where the model reads text.
     """
 
@@ -124,12 +125,16 @@ class LatentSet:
 def encode(clips: ClipSet, index: int, model: Model, device: torch.device) -> dict[str, Tensor]:
     """The tensors that :class:`LatentSet` keeps of one clip."""
     sample = clips.sample(index)
-    videos = (sample.video, clips.tracking(index), rough_picture(sample.reference), clips.tracking(index)[:, :1])
-    *latents, first = (encode_video(model.autoencoder, video.to(device)).cpu() for video in videos)
+    tracking, plate = clips.tracking(index), clips.plate(index)
+    stills = (tracking[:, :1], tracking[:, :1] if plate is None else plate)
+    videos = (sample.video, tracking, rough_picture(sample.reference), *stills)
+    *latents, first, still = (encode_video(model.autoencoder, video.to(device)).cpu() for video in videos)
     points = clips.points(index, cloud=model.config.cloud, tokens=model.config.tokens)
     tensors = {
         'videos': torch.cat(latents),
         'first_track': first[0],
+        'plate': still[0],
+        'has_plate': torch.tensor(plate is not None),
         'mask': latent_mask(sample.mask)[0].byte(),
         **{name: getattr(points, name)[0] for name in POINT_FIELDS},
     }

@@ -63,6 +63,7 @@ def small_config() -> ModelConfig:
         tokens=8,
         **SIZE,
         transformer=config.transformer | small,
+        codec='reference',
         autoencoder={'latent_channels': 16, 'width': 8},
     )
 
