@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -146,10 +146,7 @@ class Generator:
             return clip.decode(torch.zeros(shape, device=self._model.device, dtype=self._model.dtype))
 
     def _settled(self, sampling: Sampling) -> Sampling:
-        settled = sampling.over(self._model.config.sampling)
-        if settled.by_image or not settled.conditions:
-            return settled
-        return replace(settled, conditions=tuple(c for c in settled.conditions if c != 'coloured'))
+        return sampling.over(self._model.config.sampling)
 
     def _windows(self, conditions: Conditions, sampling: Sampling) -> tuple[Window, ...]:
         return plan_windows(latent_frames(len(conditions.stamps_ns)), latent_frames(self.frames), sampling.overlap)

@@ -99,9 +99,14 @@ class Sampling:
         return condition in (self.conditions or ())
 
     def over(self, model: Sampling) -> Sampling:
-        """These settings where they are given, else those of ``model``; of a guidance that is off nothing more."""
+        """These settings where they are given, else those of ``model``.
+
+        Of a guidance that is off nothing more, and no coloured points where the first image does not tell the look.
+        """
         given = {f.name: value for f in fields(self) if (value := getattr(self, f.name)) is not None}
         off: dict[str, Any] = {'dynamic_guidance': False, 'negative_prompt': ''} if self.guidance == 1 else {}
+        if not self.by_image and self.conditions is None:
+            off['conditions'] = tuple(c for c in model.conditions or () if c != 'coloured')
         return replace(model, **(off | given))
 
 

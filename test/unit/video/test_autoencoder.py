@@ -1,9 +1,9 @@
-"""The reference autoencoder keeps CogVideoX's latent geometry."""
+"""The small autoencoders keep CogVideoX's latent geometry."""
 
 import pytest
 import torch
 
-from hoigen.models.cogvideox import ReferenceAutoencoder, rough_picture
+from hoigen.models.cogvideox import PATCH, LinearAutoencoder, ReferenceAutoencoder, rough_picture
 
 
 @pytest.fixture
@@ -41,3 +41,35 @@ def test_wrong_frame_counts_are_refused(model):
         model.encode(torch.zeros(1, 8, 3, 32, 48))
     with pytest.raises(ValueError, match='expected 9 frames for 3 latents, got 8'):
         model.frames(torch.zeros(1, 3, 4, 4, 6), torch.zeros(1, 8, 9, 32, 48))
+
+
+@torch.no_grad()
+def test_all_components_of_a_patch_are_the_patch():
+    """Nothing is lost or moved between a video and its components: with all of them it comes back."""
+    model = LinearAutoencoder(latent_channels=PATCH, width=8).eval()
+    video = 2 * torch.rand(1, 9, 3, 16, 24) - 1
+    model.fit(torch.randn(2 * PATCH, PATCH))
+    latents = model.latents(video)
+    assert latents.shape == (1, 3, PATCH, 2, 3)
+    assert torch.allclose(model.frames(latents, torch.zeros(1, 9, 9, 16, 24)), video, atol=1e-4)
+
+
+@torch.no_grad()
+def test_the_first_components_are_those_that_vary_most():
+    model = LinearAutoencoder(latent_channels=2, width=8)
+    spread = torch.ones(PATCH)
+    spread[[5, 70]] = torch.tensor([9.0, 5.0])
+    model.fit(3 + spread * torch.randn(4 * PATCH, PATCH, generator=torch.Generator().manual_seed(0)))
+    assert model.basis.abs().argmax(dim=1).tolist() == [5, 70]
+    assert torch.allclose(model.mean, torch.full((PATCH,), 3.0), atol=1)
+
+
+@torch.no_grad()
+def test_a_linear_decoder_sees_no_reference():
+    """What is in its frames was generated, whatever the first frame shows."""
+    torch.manual_seed(0)
+    model = LinearAutoencoder(latent_channels=8, width=8).eval()
+    torch.nn.init.normal_(model.to_rgb.weight)
+    latents = torch.randn(1, 2, 8, 2, 3)
+    one, other = (model.frames(latents, torch.rand(1, 5, 9, 16, 24)) for _ in range(2))
+    assert torch.equal(one, other)

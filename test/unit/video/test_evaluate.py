@@ -210,7 +210,7 @@ def test_results_are_files_that_others_read(held, tmp_path):
     """Valid JSON, also where a measure is NaN, and every clip's row; the table; the sheet."""
     rows = [measure(held.truth // 2, held.truth, held.clip, held.conditions) | {'L1 object': float('nan')}]
     results = {name: Measures(rows, []) for name in (FIRST, PASTED, GIVEN, MODEL, OTHER, NO_LATENT)}
-    _write(EvaluateConfig(out=tmp_path, clips=1), results, ['a fault'], {})
+    _write(EvaluateConfig(out=tmp_path, clips=1), results, ['a fault'], {}, [margin_table(results)])
     told = json.loads((tmp_path / 'results.json').read_text(), parse_constant=pytest.fail)
     assert told['clips'][MODEL][0]['L1 object'] is None
     assert told['clips'][MODEL][0]['PSNR full'] == rows[0]['PSNR full']

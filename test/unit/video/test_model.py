@@ -74,7 +74,9 @@ def test_the_published_autoencoder_speaks_the_same_two_calls():
 
 
 def test_an_unknown_model_names_those_there_are():
-    with pytest.raises(ModelError, match=r"expected one of \['cogvideox-5b', 'tiny'\] or a folder .* got 'huge'"):
+    with pytest.raises(
+        ModelError, match=r"expected one of \['cogvideox-5b', 'tiny', 'tiny-look'\] or a folder .* got 'huge'"
+    ):
         read_config('huge')
 
 
