@@ -76,7 +76,17 @@ class ModelConfig:
 
 def refuse_prompt(model: str, prompt: str) -> None:
     """ModelError for a prompt that the model would not read."""
-    if prompt and read_config(model).transformer['max_text_seq_length'] == 1:  # it stands for any prompt
+    from hoigen.models.look_words import PARTS, colours_of  # torch takes seconds: not for help
+
+    if not prompt:
+        return
+    config = read_config(model)
+    if config.reads_colours and not colours_of(prompt):
+        raise ModelError(
+            f'prompt: expected a colour before one of {", ".join(PARTS[1:])} or an object ("red mug, blue hand"), all '
+            f'that model {model} reads, got {prompt!r}'
+        )
+    if config.transformer['max_text_seq_length'] == 1:  # it stands for any prompt
         raise ModelError(f'prompt: expected none, as model {model} does not read text, got {prompt!r}')
 
 

@@ -39,6 +39,12 @@ class SynthesizerOptions(AwaitsReaders, ReadsStreams, Seeded):
         'the backbone alone.',
         choices=(LEARNT, *CONDITIONS),
     )
+    look: str = param(
+        'model',
+        'What tells how the video looks: its first image, the empty scene (background), or words (prompt) alone; model '
+        'takes what the model does by default.',
+        choices=('model', 'image', 'scene', 'words'),
+    )
     strength: float = param(1.0, 'Scale of what the conditions add.', low=0.0, high=100.0)
     control_start: float = param(0.0, 'Fraction of the steps after which conditions begin to add.', low=0.0, high=1.0)
     control_end: float = param(1.0, 'Fraction of the steps after which they end.', low=0.0, high=1.0)
@@ -84,9 +90,11 @@ class SynthesizerOptions(AwaitsReaders, ReadsStreams, Seeded):
     def sampling(self) -> Sampling:
         """How to sample."""
         conditions: Any = None if self.conditions == (LEARNT,) else self.conditions
+        look: Any = None if self.look == 'model' else self.look
         return Sampling(
             steps=self.steps or None,
             conditions=conditions,
+            look=look,
             strength=self.strength,
             start=self.control_start,
             end=self.control_end,

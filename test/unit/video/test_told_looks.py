@@ -15,9 +15,10 @@ from hoigen.conditioning import ConditioningConfig, build_clip, build_conditions
 from hoigen.learning.options import Hardware
 from hoigen.models.look_words import PARTS, WIDTH
 from hoigen.records import Conditions
+from hoigen.video.configuration import refuse_prompt
 from hoigen.video.data import ClipSet
 from hoigen.video.generator import Generator
-from hoigen.video.model import Model, build
+from hoigen.video.model import Model, ModelError, build
 from hoigen.video.options import DiffusionLoss
 from hoigen.video.sampling import Sampling
 from hoigen.video.training.autoencoder import some_patches
@@ -148,3 +149,10 @@ def test_what_a_model_cannot_be_told_is_refused(model: Model, conditions: Condit
     published = Generator(replace(model, config=replace(model.config, looks=['image'])))
     with pytest.raises(ValueError, match='look: expected one of image, which small has learnt, got words'):
         published.render(conditions, seed=1, sampling=Sampling(look='words'))
+
+
+def test_a_prompt_without_colours_is_refused() -> None:
+    """It would be read as no words at all."""
+    refuse_prompt('tiny-look', 'lift the red mug')
+    with pytest.raises(ModelError, match=r"prompt: expected a colour before one of hand, .*, got 'a bright kitchen'"):
+        refuse_prompt('tiny-look', 'a bright kitchen')
