@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,6 +22,10 @@ from torch.utils.data import default_collate
 from hoigen.learning.checkpoint import State, TrainingError, last_checkpoint, save_checkpoint
 from hoigen.learning.curves import Curves
 from hoigen.learning.options import Hardware, LoopConfig
+from hoigen.whole_files import write_text
+
+CLIPS = 'clips.json'
+"""In a run's folder: how many clips it learns from, and a digest of their names."""
 
 Batch = dict[str, Tensor]
 
@@ -97,7 +103,21 @@ class _Run:
     def resume(self) -> int:
         """Load the last checkpoint, if there is one; the number of steps done."""
         found = last_checkpoint(self.folder)
-        return 0 if found is None else self._state.load(found)
+        step = 0 if found is None else self._state.load(found)
+        if self.main:
+            self._note_clips(step)
+        return step
+
+    def _note_clips(self, step: int) -> None:
+        """Say so where a run goes on with other clips than it had: no single run learns what it does."""
+        clips, file = self.objective.clips, self.folder / CLIPS
+        names = '\n'.join(Path(clips.name(i)).name for i in range(len(clips)))
+        now = {'clips': len(clips), 'names_sha256': hashlib.sha256(names.encode()).hexdigest()}
+        before = json.loads(file.read_text()) if step and file.is_file() else now
+        if now != before:
+            print(f'{self.name}: goes on at step {step} with other clips: {len(clips)} in place of {before["clips"]}')
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_text(file, json.dumps(now))
 
     def batches(self, first: int) -> Iterator[tuple[int, list[Batch]]]:
         """This process's part of every step from ``first`` on; the next one is read while one is worked on."""

@@ -19,10 +19,12 @@ from transformers.models.sam2_video.modeling_sam2_video import Sam2VideoInferenc
 from hoigen.models.configuration import device_of
 from hoigen.models.hub import weights_of
 from hoigen.models.hub.pretrained import pretrained
-from hoigen.models.samurai import Choice, MotionSelector, SamuraiConfig, memory_frames
+from hoigen.models.samurai import PUBLISHED, PUBLISHED_LARGE, Choice, MotionSelector, SamuraiConfig, memory_frames
 
 CORNERS = (2, 3)
 """SAM's labels of a box's two corners."""
+LARGE_WIDTH = 144
+"""Channels of the large backbone's first stage; 112 of base plus, 96 of the smaller ones."""
 
 
 class History:
@@ -149,6 +151,12 @@ class MotionAwareSam(Sam2VideoModel):
         return [(age, out) for age, out in given if age == 0] + [
             (len(frames) - i, tracked.get(frame)) for i, frame in enumerate(frames)
         ]
+
+
+def published_config(model: MotionAwareSam) -> SamuraiConfig:
+    """SAMURAI's own thresholds for a SAM 2.1 of this size."""
+    large = model.config.vision_config.backbone_config.hidden_size >= LARGE_WIDTH
+    return PUBLISHED_LARGE if large else PUBLISHED
 
 
 def load_sam(name: str = 'sam2', device: str = 'auto') -> MotionAwareSam:

@@ -15,7 +15,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class SamuraiConfig:
-    """The published thresholds.
+    """Thresholds; the defaults are the published ones.
 
     motion_weight: share of the filter's agreement in a mask's score, once the filter is trusted. stable_frames: so many
     good frames in a row until it is. good_iou: predicted quality of a good frame. memory_iou, memory_presence,
@@ -34,6 +34,8 @@ class SamuraiConfig:
 
 
 PUBLISHED = SamuraiConfig()
+"""Of SAM 2.1 tiny, small and base plus."""
+PUBLISHED_LARGE = SamuraiConfig(motion_weight=0.15)
 
 
 @dataclass(frozen=True)

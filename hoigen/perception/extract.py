@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from zipfile import BadZipFile
 
 import numpy as np
@@ -42,6 +42,9 @@ class ExtractConfig:
     """Folder for what is found; none: out/NAME."""
     frames: int = 49
     """Frames of a stretch."""
+    model: Annotated[Literal['cogvideox'] | None, tyro.conf.arg(name='for')] = None
+    """Take what a video model was trained on, where no other --size and --rate-hz are given: cogvideox is 720x480 at 8
+    frames a second, and needs the --task that it reads as its prompt."""
     report: bool = True
     """Write pages to look at."""
     reading: Annotated[RecordingOptions, tyro.conf.arg(name='')] = field(default_factory=RecordingOptions)
@@ -50,6 +53,14 @@ class ExtractConfig:
     def __post_init__(self) -> None:
         if self.frames < 2:
             raise ValueError(f'frames: expected at least 2, to see what moves, got {self.frames}')
+        if self.model is None:
+            return
+        if not self.perception.task:
+            raise ValueError(f'task: expected a sentence that says what is done, the prompt of {self.model}, got none')
+        if self.frames % 4 != 1:
+            raise ValueError(f'frames: expected 4k+1 for {self.model}, got {self.frames}')
+        reading = replace(self.reading, size=self.reading.size or (720, 480), rate_hz=self.reading.rate_hz or 8.0)
+        object.__setattr__(self, 'reading', reading)
 
     @property
     def folder(self) -> Path:

@@ -17,8 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hoigen.models.sam2 import FrameCache, InstanceSession, MotionAwareSam
-from hoigen.models.samurai import PUBLISHED, SamuraiConfig
+from hoigen.models.sam2 import FrameCache, InstanceSession, MotionAwareSam, published_config
+from hoigen.models.samurai import SamuraiConfig
 from hoigen.perception.records import Boxes, PerceptionError, Segmentation
 from hoigen.records import Footage
 
@@ -49,12 +49,13 @@ class View:
 
 @torch.inference_mode()
 def segment_with_sam(
-    footage: Footage, boxes: Boxes, model: MotionAwareSam, config: SamuraiConfig = PUBLISHED
+    footage: Footage, boxes: Boxes, model: MotionAwareSam, config: SamuraiConfig | None = None
 ) -> Segmentation:
     """Masks of the boxes' instances, numbered as there, at the footage's size.
 
     Nothing is marked where an instance is out of view, nor of one that has no box. Where instances overlap, a pixel is
-    of the one that is surer of it: its probability times the weight of its views.
+    of the one that is surer of it: its probability times the weight of its views. config: none is the model's published
+    one.
     """
     frames, height, width = footage.rgb.shape[:3]
     if boxes.boxes.shape[0] != frames or len(boxes.role) > MOST:
@@ -62,7 +63,8 @@ def segment_with_sam(
             f'boxes: expected {frames} frames, as the footage has, and at most {MOST} instances, got '
             f'{boxes.boxes.shape[0]} frames and {len(boxes.role)} instances'
         )
-    sessions = _Sessions(footage.rgb, model, FrameCache(model.device, frames), config)
+    cache = FrameCache(model.device, frames)
+    sessions = _Sessions(footage.rgb, model, cache, config or published_config(model))
     instance = np.zeros((frames, height, width), np.uint8)
     best = np.zeros((frames, height, width), np.float32)
     for i in range(len(boxes.role)):

@@ -12,8 +12,9 @@ from simulated_scene import lift
 from hoigen.cli import main
 from hoigen.episodes import load_clip
 from hoigen.perception.extract import COMPLETE, NOTHING, PARTLY, ExtractConfig
+from hoigen.perception.perceive import PerceptionConfig
 from hoigen.records import Footage
-from hoigen.sources.recording import Recording, RecordingError
+from hoigen.sources.recording import Recording, RecordingError, RecordingOptions
 
 
 @pytest.fixture(scope='module')
@@ -136,6 +137,19 @@ def test_a_photo_is_too_few(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 def test_frames_are_checked() -> None:
     with pytest.raises(ValueError, match='frames: expected at least 2'):
         ExtractConfig(Path('x.mp4'), frames=1)
+
+
+def test_what_a_model_takes_is_one_option() -> None:
+    """Frames, size and pace of its training; what is given besides comes first."""
+    said = PerceptionConfig(task='lift the cup')
+    made = ExtractConfig(Path('x.mp4'), model='cogvideox', perception=said)
+    assert (made.frames, made.reading.size, made.reading.rate_hz) == (49, (720, 480), 8.0)
+    made = ExtractConfig(Path('x.mp4'), model='cogvideox', perception=said, reading=RecordingOptions(rate_hz=4.0))
+    assert (made.reading.size, made.reading.rate_hz) == ((720, 480), 4.0)
+    with pytest.raises(ValueError, match=r'task: expected a sentence .*, the prompt of cogvideox, got none'):
+        ExtractConfig(Path('x.mp4'), model='cogvideox')
+    with pytest.raises(ValueError, match=r'frames: expected 4k\+1 for cogvideox, got 48'):
+        ExtractConfig(Path('x.mp4'), model='cogvideox', perception=said, frames=48)
 
 
 def test_every_stretch_without_a_clip_is_counted_with_its_reason(

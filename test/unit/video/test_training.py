@@ -22,8 +22,10 @@ PLAIN = Hardware(precision='no')
 class Numbers:
     """Ten 'clips'."""
 
+    size = 10
+
     def __len__(self):
-        return 10
+        return self.size
 
     def name(self, index):
         return f'clip {index}'
@@ -79,6 +81,19 @@ def test_a_stopped_run_resumes_to_the_same_weights_and_curve(tmp_path):
     assert torch.equal(resumed, whole)
     assert resumed_curve == curve
     assert len(curve) == 50
+
+
+def test_a_run_that_goes_on_with_other_clips_says_so(tmp_path, capsys):
+    """Its curve would look like one run's, and no run would ever draw it again."""
+    fit(tmp_path, steps=10)
+    fit(tmp_path, steps=20)
+    assert 'other clips' not in capsys.readouterr().out
+    Numbers.size = 12
+    try:
+        fit(tmp_path, steps=30)
+    finally:
+        Numbers.size = 10
+    assert 'line: goes on at step 20 with other clips: 12 in place of 10' in capsys.readouterr().out
 
 
 def test_accumulation_changes_nothing(tmp_path):

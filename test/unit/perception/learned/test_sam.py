@@ -1,14 +1,24 @@
 """Masks by SAM 2.1: real model classes at toy size with random weights show the plumbing, and laws the fusion."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from toy_perception import toy_sam
-from transformers import Sam2VideoModel
+from transformers import Sam2HieraDetConfig, Sam2VideoConfig, Sam2VideoModel, Sam2VisionConfig
 from transformers.models.sam2_video.modeling_sam2_video import Sam2VideoInferenceSession
 
 from hoigen.models.hub import MissingWeights, ModelError
-from hoigen.models.sam2 import FrameCache, History, InstanceSession, MotionAwareSam, load_sam, mask_boxes
+from hoigen.models.sam2 import (
+    FrameCache,
+    History,
+    InstanceSession,
+    MotionAwareSam,
+    load_sam,
+    mask_boxes,
+    published_config,
+)
 from hoigen.models.samurai import SamuraiConfig
 from hoigen.perception.learned.sam import View, fuse, segment_with_sam
 from hoigen.perception.records import Boxes, PerceptionError
@@ -81,6 +91,12 @@ def test_every_frame_between_is_seen_in_both_directions(model, footage, visits):
     assert tracked == [(t, False) for t in (5, 6, 7, 8)] + [(t, True) for t in (5, 3, 2, 1, 0)] + [
         (t, False) for t in (2, 3)
     ]
+
+
+@pytest.mark.parametrize(('width', 'weight'), [(96, 0.25), (112, 0.25), (144, 0.15)])
+def test_the_large_model_has_its_own_published_weight(width, weight):
+    config = Sam2VideoConfig(vision_config=Sam2VisionConfig(backbone_config=Sam2HieraDetConfig(hidden_size=width)))
+    assert published_config(SimpleNamespace(config=config)).motion_weight == weight
 
 
 def test_gaps_are_where_sam_sees_nothing(model, footage, visits):
