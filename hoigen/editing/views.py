@@ -28,6 +28,17 @@ def view_of(asset: MeshAsset, orientation: Orientation, size: int) -> View:
     return draw(asset, np.eye(4), camera_at(orientation, centre, DISTANCE * radius, K, size))
 
 
+def released_views(asset: MeshAsset, count: int, size: int) -> list[View]:
+    """The asset as RefAny3D's released adapters were shown it: its texture alone, from its own height, every 42 degrees
+    from its front, by a camera with a field of view of 45 degrees at 4 times half its largest extent."""
+    low, high = asset.vertices.min(0).astype(float), asset.vertices.max(0).astype(float)
+    focal = size / 2 / np.tan(np.radians(45) / 2)
+    K = np.array([[focal, 0, (size - 1) / 2], [0, focal, (size - 1) / 2], [0, 0, 1]])
+    turns = [Orientation(float(np.radians(42 * number)), 0.0, 0.0) for number in range(count)]
+    cameras = [camera_at(turn, (low + high) / 2, 4 * float((high - low).max()) / 2, K, size) for turn in turns]
+    return [draw(asset, np.eye(4), camera, lit=False) for camera in cameras]
+
+
 def reference(asset: MeshAsset, orientation: Orientation, size: int = SIZE) -> Reference:
     """The asset's picture in an orientation."""
     return Reference(view_of(asset, orientation, size).rgb, orientation)

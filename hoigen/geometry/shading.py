@@ -44,9 +44,9 @@ class View:
     points: np.ndarray
 
 
-def draw(asset: MeshAsset, T_world_asset: np.ndarray, camera: Camera) -> View:
+def draw(asset: MeshAsset, T_world_asset: np.ndarray, camera: Camera, *, lit: bool = True) -> View:
     """Draw an asset at a pose; it is lit from the camera's own shoulder, so that its look depends on its orientation
-    to the camera alone."""
+    to the camera alone. Not ``lit``: in the colours of its texture."""
     world = apply(T_world_asset, asset.vertices)
     raster = rasterise(camera, world, asset.triangles)
     mask = raster.triangle >= 0
@@ -54,7 +54,8 @@ def draw(asset: MeshAsset, T_world_asset: np.ndarray, camera: Camera) -> View:
     if mask.any():
         weights = _weights(camera, world, asset.triangles, raster.triangle, mask, raster.depth_m)
         points[mask] = np.einsum('nk,nkx->nx', weights, asset.vertices[asset.triangles[raster.triangle[mask]]])
-    colours, share = _coloured(asset, world, camera, _samples(asset, raster.triangle[mask], camera))
+    light = _light(asset, world, camera) if lit else np.ones(len(asset.triangles))
+    colours, share = _coloured(asset, world, camera, _samples(asset, raster.triangle[mask], camera), light)
     return View(colours, share, mask, np.where(mask, raster.depth_m, np.inf).astype(np.float32), points)
 
 
@@ -79,11 +80,13 @@ def _samples(asset: MeshAsset, seen: np.ndarray, camera: Camera) -> int:
     return max(SAMPLES, min(MOST_SAMPLES, affordable, int(np.ceil(between * SAMPLES))))
 
 
-def _coloured(asset: MeshAsset, world: np.ndarray, camera: Camera, samples: int) -> tuple[np.ndarray, np.ndarray]:
-    """The picture on white and the share of each pixel that is covered, from samples x samples of it."""
+def _coloured(
+    asset: MeshAsset, world: np.ndarray, camera: Camera, samples: int, light: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The picture on white and the share of each pixel that is covered, from samples x samples of it; light: [F]."""
     rgb = np.full((camera.height, camera.width, 3), 255, np.uint8)
     share = np.zeros((camera.height, camera.width), np.float32)
-    light, (left, top, right, bottom) = _light(asset, world, camera), _window(world, camera)
+    left, top, right, bottom = _window(world, camera)
     corners = apply(invert(camera.T_world_cam), world)[asset.triangles]
     a, b, c = corners.swapaxes(0, 1)
     across = np.stack([np.cross(b, c), np.cross(c, a), np.cross(a, b)], 1)

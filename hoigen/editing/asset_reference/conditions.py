@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
-from hoigen.editing.views import even_views, view_of
+from hoigen.editing.views import even_views, released_views, view_of
 from hoigen.geometry.orientation import Orientation
 from hoigen.records import MeshAsset
 
@@ -71,9 +72,13 @@ class AssetViews:
     points: np.ndarray
 
 
-def asset_views(mesh: MeshAsset, count: int, size: int) -> AssetViews:
-    """Views [size,size] from ``count`` directions at equal angles (RefAny3D: 8)."""
-    views, code = [view_of(mesh, orientation, size) for orientation in even_views(count, ELEVATION)], code_of(mesh)
+def asset_views(mesh: MeshAsset, count: int, size: int, views_as: Literal['even', 'released'] = 'even') -> AssetViews:
+    """Views [size,size] from ``count`` directions at equal angles, or as the released adapters have them, 8."""
+    code = code_of(mesh)
+    if views_as == 'released':
+        views = released_views(mesh, count, size)
+    else:
+        views = [view_of(mesh, orientation, size) for orientation in even_views(count, ELEVATION)]
     return AssetViews(np.stack([view.rgb for view in views]), np.stack([code.encode(view.points) for view in views]))
 
 

@@ -72,7 +72,9 @@ def _rivals(looks: tuple[Look, ...], own: int, generator: AssetReference) -> lis
     """Views of the assets, the own one first."""
     config = generator.model.config
     order = [own, *(number for number in range(len(looks)) if number != own)]
-    return [asset_views(looks[number].asset, config.references, config.reference_side) for number in order]
+    return [
+        asset_views(looks[number].asset, config.references, config.reference_side, config.views) for number in order
+    ]
 
 
 def measure(made: AssetPicture, mesh: MeshAsset, asked: Orientation, rivals: list[AssetViews]) -> dict[str, float]:

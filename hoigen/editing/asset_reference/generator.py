@@ -128,7 +128,7 @@ class AssetReference:
         steps = steps or config.steps
         scale = config.image_guidance if image_guidance is None else image_guidance
         start = noise(seed, 2 * side**2, model.width, model.device)
-        shown, report = asset_views(mesh, config.references, config.reference_side), None
+        shown, report = asset_views(mesh, config.references, config.reference_side, config.views), None
         if on_step is not None:
             report = lambda step, count, tokens: on_step(step, count, self._pictures(tokens, shown)[0])  # noqa: E731
         tokens = sample(self._velocity(shown, caption, scale), start, schedule(steps, side**2), report)

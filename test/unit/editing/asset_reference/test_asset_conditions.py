@@ -16,6 +16,7 @@ from hoigen.editing.asset_reference.conditions import (
 from hoigen.editing.asset_reference.look import looked_up
 from hoigen.editing.meshes.things import made_thing
 from hoigen.geometry.orientation import Orientation
+from hoigen.records import MeshAsset
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
@@ -56,6 +57,25 @@ def test_views_show_the_asset_all_round():
     found = points[np.isfinite(points[..., 0])]
     assert np.all(np.ptp(found, axis=0) > 0.9 * (code.high - code.low))
     assert len({view.tobytes() for view in views.points}) == 8
+
+
+def test_the_released_adapters_are_shown_the_texture_alone():
+    """Every 42 degrees from the front, by a camera of 45 degrees at 4 times half the largest extent: a cube's side that
+    faces it then takes 1 / (3 tan 22.5) of the image's side, in its own colour."""
+    corners = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], np.float32)
+    sides = np.array([[0, 1, 3, 2], [4, 6, 7, 5], [0, 4, 5, 1], [2, 3, 7, 6], [0, 2, 6, 4], [1, 5, 7, 3]])
+    triangles = np.concatenate([sides[:, [0, 1, 2]], sides[:, [0, 2, 3]]]).astype(np.int32)
+    texture = np.full((2, 2, 3), (200, 40, 90), np.uint8)
+    cube = MeshAsset('cube', 'object', corners, triangles, np.full((8, 2), 0.5, np.float32), texture)
+    size = 101
+    views = asset_views(cube, 8, size, 'released')
+    assert {tuple(pixel) for pixel in views.rgb[0][30:70, 30:70].reshape(-1, 3)} == {(200, 40, 90)}
+    wide = is_asset(views.points[0])[size // 2].sum() / size
+    assert wide == pytest.approx(1 / (3 * np.tan(np.radians(22.5))), abs=0.02)
+    seen = code_of(cube).decode(views.points)[:, size // 2, size // 2]  # each camera looks along its own azimuth
+    azimuths = np.degrees(np.arctan2(seen[:, 1], seen[:, 0]))
+    np.testing.assert_allclose((azimuths - 42 * np.arange(8) + 180) % 360 - 180, 0, atol=1.5)
+    np.testing.assert_allclose(seen[:, 2], 0, atol=0.05)
 
 
 @pytest.mark.parametrize(
