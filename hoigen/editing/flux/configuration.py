@@ -28,6 +28,7 @@ class EditConfig:
     size: side of the square picture that is made, pixels. references: pictures of the object; reference_size: their
     side, by default ``size``. guidance: the scale that a guidance-distilled FLUX reads, None for others.
     views: how an asset's are placed, see :func:`hoigen.editing.asset_reference.conditions.asset_views`.
+    schedule_tokens: the number of tokens that the schedule is shifted for, None for the image's own.
     image_guidance: classifier-free guidance on the references, 1 is off. refiner: width of
     the network that mends what a small model paints, None for none. words: rows of the word table that stands for
     the text encoders; or clip and t5: theirs, and text_length tokens of a caption. repaint: the insertion model that
@@ -45,6 +46,7 @@ class EditConfig:
     autoencoder: dict[str, Any]
     reference_size: int | None = None
     views: Literal['even', 'released'] = 'even'
+    schedule_tokens: int | None = None
     guidance: float | None = None
     image_guidance: float = 1.0
     refiner: int | None = None

@@ -162,7 +162,8 @@ class Inserter:
         if draw.on_step is not None:
             tell = draw.on_step
             report = lambda step, steps, tokens: tell(step, steps, frame_of(tokens))  # noqa: E731
-        return frame_of(sample(velocity, start, schedule(draw.steps, side * side), report))
+        times = schedule(draw.steps, model.config.schedule_tokens or side * side)
+        return frame_of(sample(velocity, start, times, report))
 
     def _velocity(self, conditions: _Conditions, side: int) -> Callable[[Tensor, Tensor], Tensor]:
         """The model with everything but the noisy tokens and the time given."""

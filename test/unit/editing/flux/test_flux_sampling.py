@@ -5,6 +5,7 @@ import pytest
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler
 
+from hoigen.editing.flux.configuration import read_config
 from hoigen.models.flux import noise, sample, schedule
 
 
@@ -12,6 +13,13 @@ def test_schedule_as_published(golden):
     """The 25 steps of the released code at 32x32 tokens."""
     published = np.load(golden / 'fixtures' / 'uno_ids.npz')['schedule_25_seq1024']
     np.testing.assert_allclose(schedule(25, 1024), published, atol=3e-7)  # theirs is computed in float32
+
+
+def test_uno_is_sampled_as_its_own_pipeline_does():
+    """Which shifts for (width / 8) (height / 8) / 256 tokens, far fewer than the image has."""
+    config = read_config('insertion-flux-dev')
+    assert config.schedule_tokens == (config.size // 8) ** 2 // 256
+    assert schedule(config.steps, config.schedule_tokens)[5] < schedule(config.steps, (config.size // 16) ** 2)[5]
 
 
 @pytest.mark.parametrize(('steps', 'tokens'), [(1, 64), (8, 256), (28, 4096)])
