@@ -121,7 +121,7 @@ def test_text_of_a_launch_argument_becomes_a_value_of_its_type() -> None:
         ('video_to_video', {'frames': 16}, r'perception: frames: expected 4k\+1, at least 5, got 16'),
         ('sim_to_video', {'episodes': 0}, r'sim_source: episodes: expected \[1, 1000000\], got 0'),
         ('sim_to_video', {'camera': 'fornt'}, "sim_source: .*camera: expected one of front.* did you mean 'front'"),
-        ('sim_to_video', {'model': 'huge'}, r"synthesizer: model: expected one of \['cogvideox-5b', 'tiny'\]"),
+        ('sim_to_video', {'model': 'huge'}, r"synthesizer: model: expected one of \['cogvideox-5b', 'tiny'"),
         ('sim_to_video', {'namespace': 'a-b'}, "namespace: expected a ROS name, got 'a-b': Invalid namespace"),
         ('own_source', {'episodes': -1}, 'conductor: episodes: expected'),
         ('pose_edit', {'model': 'huge'}, 'pose_editor: model: expected one of'),
