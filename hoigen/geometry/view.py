@@ -48,6 +48,8 @@ class View:
         Inverse depth is affine across a plane's picture, so it is blended between the four pixels around, which is
         exact on planes; where these may lie on several surfaces the nearest pixel's depth is taken.
         """
+        if (self.columns, self.rows) == (self.width, self.height):  # no pixel lies between others
+            return depth_m[:, self.top : self.top + self.rows, self.left : self.left + self.columns]
         (row, above, down), (column, before, right) = self._places()
         around = [(slice(None), r[:, None], c) for r in (above, above + 1) for c in (before, before + 1)]
         corners = [depth_m[place] for place in around]

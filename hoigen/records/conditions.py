@@ -23,7 +23,8 @@ class Conditions:
     frame 0, or a guess from those around them; coloured_state: [T,H,W] uint8, 0 no point, 1 guessed, 2 known.
     shadow: [T,H,W] uint8, 1 where hand and object threw a shadow on this place of the scene in frame 0, plus 2 where
     they do now; shadow_gain: [3] float32 in (0, 1], the share of each channel's light that a shadow leaves. mask:
-    [T,H,W] uint8 role codes. depth_m: [T,H,W] float32, infinite where nothing is, NaN unknown.
+    [T,H,W] uint8 role codes. depth_m: [T,H,W] float32, infinite where nothing is, NaN unknown. detail: the same at the
+    size of the source, for a model that draws there; None where that is no larger.
     """
 
     stamps_ns: np.ndarray = field(metadata=array('int64', 'T'))
@@ -46,6 +47,7 @@ class Conditions:
     shadow_gain: np.ndarray = field(metadata=array('float32', 3))
     mask: np.ndarray = field(metadata=array('uint8', 'T', 'H', 'W'))
     depth_m: np.ndarray = field(metadata=array('float32', 'T', 'H', 'W', finite=False))
+    detail: Conditions | None = None
 
     def __post_init__(self) -> None:
         check, sizes = Check('Conditions'), {'T': len(self.cameras)}
@@ -57,3 +59,8 @@ class Conditions:
             bool(((self.shadow_gain > 0) & (self.shadow_gain <= 1)).all()), 'shadow_gain', 'in (0, 1]', self.shadow_gain
         )
         check.done()
+
+    @property
+    def drawn(self) -> Conditions:
+        """At the size at which a model that draws details draws."""
+        return self.detail or self

@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from diffusers.utils.torch_utils import randn_tensor
 from torch import Tensor
+from torch.nn import functional as F
 
 from hoigen.metrics.fidelity import fidelity
-from hoigen.models.cogvideox import rough_picture
+from hoigen.models.cogvideox import ReferenceAutoencoder, rough_picture
 from hoigen.provenance import versions_of
 from hoigen.records import ConditionImages, Conditions, GeneratedClip, Labels, Provenance
 from hoigen.video.denoise import Denoiser
@@ -33,6 +34,9 @@ from hoigen.video.shown import condition_images
 from hoigen.video.transformer import Control, with_first_frame
 from hoigen.video.windows import Window, plan_windows, seam_score
 
+AT_ONCE = 8
+"""Frames that are drawn at the source's size at a time: their reference takes 36 bytes a pixel."""
+
 OnStep = Callable[[int, int, np.ndarray], None]
 """Called after each denoising step with (done, steps, preview [H,W,3] uint8 of the last frame); raise to stop."""
 
@@ -46,6 +50,7 @@ class Generator:
         self.steps = model.config.steps
         self.height, self.width = model.config.height, model.config.width
         self.looks = tuple(model.config.looks)
+        self.detailed = isinstance(model.autoencoder, ReferenceAutoencoder)
 
     def generate(
         self,
@@ -57,6 +62,8 @@ class Generator:
         on_step: OnStep | None = None,
     ) -> GeneratedClip:
         """Render ``conditions`` (at the model's size, any 4k+1 frames); the same seed gives the same frames.
+
+        Where they have a ``detail``, frames are of its size.
 
         A clip longer than the model's is made in windows (:mod:`hoigen.video.windows`).
         """
@@ -71,12 +78,12 @@ class Generator:
         }
         windows = self._windows(conditions, sampling)
         if len(windows) > 1:
-            made |= {'windows': len(windows), 'seam': seam_score(frames, conditions, windows)}
+            made |= {'windows': len(windows), 'seam': seam_score(frames, conditions.drawn, windows)}
         return GeneratedClip(
             conditions.stamps_ns,
-            conditions.cameras,
+            conditions.drawn.cameras,
             frames,
-            fidelity(frames, conditions),
+            fidelity(frames, conditions.drawn),
             labels,
             self._provenance(seed, made),
         )
@@ -227,6 +234,7 @@ class _Clip:
     tracking: Tensor
     scene: Tensor
     points: PointInputs | None
+    detail: Conditions | None
 
     @classmethod
     def of(cls, model: Model, conditions: Conditions, sampling: Sampling) -> _Clip:
@@ -242,7 +250,7 @@ class _Clip:
                 tokens=model.config.tokens,
             )
         tracking = video_tensor(tracking_video(c, model.config.tracking_colours))
-        return cls(model, reference_video(Appearance.of(c)), tracking, video_tensor(c.background), points)
+        return cls(model, reference_video(Appearance.of(c)), tracking, video_tensor(c.background), points, c.detail)
 
     def image(self, picture: np.ndarray, draws: torch.Generator) -> Tensor:
         """The latent [1,1,C,h,w] of the first frame [H,W,3] uint8."""
@@ -263,8 +271,20 @@ class _Clip:
         return Control(**parts)
 
     def decode(self, latents: Tensor) -> np.ndarray:
-        """Frames [T,H,W,3] uint8 of the whole clip's latents."""
-        return to_uint8(self.model.autoencoder.frames(latents, self._placed(self.reference)))
+        """Frames [T,H,W,3] uint8 of the whole clip's latents.
+
+        Where the source is larger, what the decoder adds to its reference is added to the reference at that size.
+        """
+        frames = self.model.autoencoder.frames(latents, self._placed(self.reference))
+        if self.detail is None:
+            return to_uint8(frames)
+        added = (frames.float().cpu() - rough_picture(self.reference))[0]
+        size, drawn = self.detail.image.shape[:2], list[np.ndarray]()
+        for first in range(0, len(added), AT_ONCE):
+            part = slice(first, first + AT_ONCE)
+            rough = rough_picture(reference_video(Appearance.of(self.detail).frames(part)))
+            drawn.append(to_uint8(rough + F.interpolate(added[part], size=size, mode='bilinear')[None]))
+        return np.concatenate(drawn)
 
     def preview(self, latent: Tensor, place: int) -> np.ndarray:
         """The picture [H,W,3] uint8 of one latent [1,1,C,h,w], the clip's latent ``place``."""

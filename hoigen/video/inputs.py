@@ -65,6 +65,11 @@ class Appearance:
     def of(cls, conditions: Conditions) -> Appearance:
         return cls(*(getattr(conditions, f.name) for f in fields(cls)))
 
+    def frames(self, part: slice) -> Appearance:
+        """Some of the frames."""
+        moving = {f.name: getattr(self, f.name)[part] for f in fields(self) if f.name != 'shadow_gain'}
+        return replace(self, **moving)
+
 
 def tracking_video(conditions: Conditions, colours: Literal['image', 'metric']) -> np.ndarray:
     """[T,H,W,3] uint8 in the tracking colours that a model was trained with."""

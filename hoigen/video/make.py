@@ -59,7 +59,7 @@ def make_episodes(spec: EpisodeSpec) -> tuple[Episode, ...]:
     scenes, source = _recorded(spec) if isinstance(spec.scene, Path) else _simulated(spec, spec.scene)
     clips = [scene.clip for scene in scenes]
     looks = [styled(clip, style) for clip, style in zip(clips, spec.styles or [Style()] * len(clips), strict=True)]
-    views = view_conditions(looks, width=generator.width, height=generator.height)
+    views = view_conditions(looks, width=generator.width, height=generator.height, detail=generator.detailed)
     number = clips[0].labels[0].episode
     known: dict[str, Any] = {'episode': number, 'seed': spec.seed}
 
@@ -75,8 +75,9 @@ def make_episodes(spec: EpisodeSpec) -> tuple[Episode, ...]:
     except FidelityTooLow as error:
         made, reason = error.clips, str(error)
     if len(views) > 1:
-        true = [scene_images(clip, generator.width, generator.height) for clip in clips]
-        found = consistency([clip.frames for clip in made], true, views)
+        drawn = [view.drawn for view in views]
+        true = [scene_images(clip, *view.image.shape[1::-1]) for clip, view in zip(clips, drawn, strict=True)]
+        found = consistency([clip.frames for clip in made], true, drawn)
         known |= {'cameras': list(spec.cameras), 'consistency': asdict(found)}
     stamps = clips[0].stamps_ns
     state = EpisodeState.REJECTED if reason else EpisodeState.ACCEPTED

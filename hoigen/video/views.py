@@ -14,6 +14,7 @@ import numpy as np
 
 from hoigen.conditioning import build_conditions
 from hoigen.conventions import ROLE_CODE, SCENE
+from hoigen.geometry.view import centre_view
 from hoigen.records import Clip, Conditions
 from hoigen.video.styled import Styled
 from hoigen.video.windows import point_colours
@@ -39,10 +40,13 @@ class Consistency:
         )
 
 
-def view_conditions(views: Sequence[Styled], *, width: int, height: int) -> tuple[Conditions, ...]:
+def view_conditions(
+    views: Sequence[Styled], *, width: int, height: int, detail: bool = False
+) -> tuple[Conditions, ...]:
     """The conditions of each view; ValueError unless all show one scene at the same instants.
 
-    A point whose colour a view does not know has the colour that another view's first frame shows.
+    A point whose colour a view does not know has the colour that another view's first frame shows. detail: also at the
+    source's own size, if it is larger.
     """
     clips = [view.clip for view in views]
     same = all(
@@ -54,9 +58,21 @@ def view_conditions(views: Sequence[Styled], *, width: int, height: int) -> tupl
             'object (one seed for their samples), got others'
         )
     return tuple(
-        replace(build_conditions(clip, width=width, height=height, background=view.background), prompt=view.prompt)
+        replace(
+            build_conditions(clip, width=width, height=height, background=view.background),
+            prompt=view.prompt,
+            detail=_detail(clip, view.background, width, height) if detail else None,
+        )
         for clip, view in zip(share_colours(clips), views, strict=True)
     )
+
+
+def _detail(clip: Clip, background: np.ndarray | None, width: int, height: int) -> Conditions | None:
+    """What is left of the source with that aspect, at its own size, if it is larger; even, as videos are."""
+    part = centre_view(clip.cameras[0], width, height)
+    if part.columns <= width or part.rows <= height:
+        return None
+    return build_conditions(clip, width=part.columns // 2 * 2, height=part.rows // 2 * 2, background=background)
 
 
 def share_colours(clips: Sequence[Clip]) -> tuple[Clip, ...]:

@@ -90,7 +90,7 @@ class FakeGenerator:
     ``after_step`` is called with each step's number; ``fidelity``: of the clip that it makes of a seed.
     """
 
-    width, height = 48, 32
+    width, height, detailed = 48, 32, False
 
     def __init__(
         self,

@@ -40,6 +40,7 @@ class Generator(Draws, Protocol):
 
     width: int
     height: int
+    detailed: bool
 
     def condition_images(self, conditions: Conditions, sampling: Sampling) -> ConditionImages: ...
 
@@ -175,7 +176,10 @@ class Synthesizer(ManagedNode[SynthesizerOptions]):
         try:
             with self.diagnostics.stage('synthesize'):
                 scene = styled(clip_of(job.rows), job.style.of(episode_folder(Path(), job.episode).name))
-                [conditions] = view_conditions([scene], width=self._generator.width, height=self._generator.height)
+                generator = self._generator
+                [conditions] = view_conditions(
+                    [scene], width=generator.width, height=generator.height, detail=generator.detailed
+                )
                 clip = self._generate(job, scene, conditions)
             self._send(job, conditions, clip)
             self._generated += 1

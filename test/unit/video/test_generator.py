@@ -2,16 +2,20 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from simulated_scene import simulate
 
-from hoigen.conditioning import build_clip, build_conditions
+from hoigen.conditioning import ConditioningConfig, build_clip, build_conditions, scene_images
 from hoigen.look.images import image_of
 from hoigen.metrics.fidelity import fidelity
 from hoigen.video import load_generator
 from hoigen.video.inputs import tracking_video
 from hoigen.video.sampling import Sampling
+from hoigen.video.style import Style
+from hoigen.video.styled import styled
+from hoigen.video.views import view_conditions
 
 
 @pytest.fixture(scope='module')
@@ -47,6 +51,31 @@ def test_the_generated_frames_follow_the_scene(generator, scene):
     own, first = (np.abs(made.frames[-1].astype(int) - clip.rgb[t])[region].mean() for t in (-1, 0))
     assert own < 0.6 * first
     assert made.fidelity.mean > 0.6
+
+
+def test_frames_of_a_larger_source_are_of_its_size(generator):
+    """Sharp where hand and object end, and the same video as at the model's size; judged as it is, not as it was."""
+    made = simulate(5, width=400, height=260, task='lift', shape='mug', split='heldout')
+    clip = build_clip(made.episode.assets, made.frames[::4], ConditioningConfig(points=8192))
+    [conditions] = view_conditions([styled(clip, Style())], width=192, height=128, detail=True)
+    assert conditions.detail.image.shape == (260, 390, 3)
+    large = generator.generate(conditions, clip.labels, seed=1)
+    small = generator.generate(replace(conditions, detail=None), clip.labels, seed=1)
+    assert large.frames.shape == (5, 260, 390, 3)
+    assert (large.cameras[0].width, large.cameras[0].height) == (390, 260)
+    true = scene_images(clip, 390, 260)
+    enlarged = np.stack([cv2.resize(f, (390, 260), interpolation=cv2.INTER_CUBIC) for f in small.frames])
+    region = conditions.detail.mask > 0
+    off = [np.abs(video.astype(int) - true)[region].mean() for video in (large.frames, enlarged)]
+    assert off[0] < 0.9 * off[1]
+    shrunk = np.stack([cv2.resize(f, (192, 128), interpolation=cv2.INTER_AREA) for f in large.frames])
+    assert np.abs(shrunk.astype(int) - small.frames).mean() < 3
+    assert large.fidelity.mean > small.fidelity.mean - 0.05
+
+
+def test_a_source_of_the_models_size_has_no_detail(scene):
+    [conditions] = view_conditions([styled(scene[0], Style())], width=192, height=128, detail=True)
+    assert conditions.detail is None
 
 
 def test_the_images_of_conditions_are_of_what_the_branch_reads(generator, scene):
