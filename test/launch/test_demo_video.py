@@ -14,13 +14,15 @@ pytest.importorskip('hoigen.msg', reason='needs the built messages: source insta
 from recorded import write_rgbd
 from up_job import Job
 
-from hoigen.conditioning import build_conditions
 from hoigen.episodes import EpisodeReader
 from hoigen.perception.perceive import Perceiver, PerceptionConfig
 from hoigen.sources.mujoco import MujocoConfig, MujocoSource
 from hoigen.sources.recording import open_recording
 from hoigen.video import load_generator
 from hoigen.video.faithful import clip_seed
+from hoigen.video.style import Style
+from hoigen.video.styled import styled
+from hoigen.video.views import view_conditions
 
 SEED, FRAMES, TASK = 2, 5, 'pick it up'
 
@@ -71,7 +73,9 @@ def test_the_bag_holds_what_perception_and_model_give_of_the_recording(
     assert {labels.task for labels in clip.labels} == {TASK}
     assert (clip.mask == 1).mean() > 0.01
     generator = load_generator()
-    conditions = build_conditions(clip, width=generator.width, height=generator.height)
+    [conditions] = view_conditions(
+        [styled(clip, Style())], width=generator.width, height=generator.height, detail=generator.detailed
+    )
     assert generated is not None
     made = generator.generate(conditions, clip.labels, seed=clip_seed(0, 0))
     np.testing.assert_array_equal(generated.frames, made.frames)
