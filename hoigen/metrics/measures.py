@@ -23,7 +23,9 @@ MEASURES = (
     CONTACT_MM,
     CONTACT_FOUND,
 )
-HIGHER = ('PSNR', 'SSIM', 'ST-SSIM', 'CLIP', CONTACT_FOUND)
+HUE, OUTLINE_IOU = 'hue as asked', 'outline IoU'
+"""Of a model that is told a look (:mod:`hoigen.video.evaluate_looks`)."""
+HIGHER = ('PSNR', 'SSIM', 'ST-SSIM', 'CLIP', CONTACT_FOUND, HUE, OUTLINE_IOU)
 
 LIGHT_CHANGE = 8.0
 """Grey levels by which the light of a place must differ from frame 0 for it to be in the shadow region."""

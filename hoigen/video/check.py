@@ -22,11 +22,11 @@ LAYOUT: dict[str, tuple[str, tuple[str, ...]]] = {
     'shadow_gain': ('F32', ('3',)),
     'role': ('U8', ('N',)),
     'stamps_ns': ('I64', ('T',)),
-    'plate': ('U8', ('1', 'H', 'W', '3')),
+    'clean_background': ('U8', ('1', 'H', 'W', '3')),
 }
 """Type and shape of each tensor, as :mod:`hoigen.video.data` says."""
 
-MAY_LACK = ('stamps_ns', 'plate')
+MAY_LACK = ('stamps_ns', 'clean_background')
 
 MAX_COLOUR_ERROR = 26
 """Median error, red and green together, up to which tracking colours are those of the image, however few the points."""

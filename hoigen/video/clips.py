@@ -66,7 +66,7 @@ def _make(config: ClipsConfig, seed: int) -> None:
         if not path.exists():
             look = look_of(episode, number)
             clip = build_clip(episode.assets, look.frames(), ConditioningConfig(seed=seed))
-            _write(config, path, clip, {**info, 'look': number, 'prompt': look.prompt}, look.plate())
+            _write(config, path, clip, {**info, 'look': number, 'prompt': look.prompt}, look.clean_background())
 
 
 def _convert(config: ClipsConfig, episodes: list[Bag]) -> list[str]:
@@ -95,7 +95,7 @@ def starts(length: int, frames: int) -> list[int]:
     return [*range(0, length - frames, frames), length - frames]
 
 
-def _write(config: ClipsConfig, path: Path, clip: Clip, info: dict, plate: np.ndarray | None = None) -> None:
+def _write(config: ClipsConfig, path: Path, clip: Clip, info: dict, clean_background: np.ndarray | None = None) -> None:
     conditions = build_conditions(clip, width=config.width, height=config.height)
     rgb = scene_images(clip, config.width, config.height)
-    write_clip(path, rgb, conditions, {'prompt': conditions.prompt, **info}, config.points, plate)
+    write_clip(path, rgb, conditions, {'prompt': conditions.prompt, **info}, config.points, clean_background)

@@ -18,7 +18,7 @@ pixels                    [T, N, 2] float16        (u, v) in the frame's own cam
 visible                   [T, N]                   0 or 1
 role                      [N]                      role code
 stamps_ns                 [T] int64                rising time stamps; may be left out
-plate                     [1, H, W, 3]             the scene without hand and object, where it is known and the camera
+clean_background          [1, H, W, 3]             the scene without hand and object, where it is known and the camera
                                                    stands still
 ========================  =======================  ==========================================================
 
@@ -60,9 +60,11 @@ def write_clip(
     conditions: Conditions,
     info: dict,
     points: int = ClipsConfig.points,
-    plate: np.ndarray | None = None,
+    clean_background: np.ndarray | None = None,
 ) -> None:
-    """Write one clip; ``rgb [T, H, W, 3]``, plate [H, W, 3] of the conditions' size. It appears whole or not at all.
+    """Write one clip; rgb [T, H, W, 3] and clean_background [H, W, 3] have the conditions' size.
+
+    The file appears whole or not at all.
 
     Of the conditions' cloud ``points`` are kept, evenly over its rows.
     """
@@ -87,8 +89,8 @@ def write_clip(
         'visible': c.point_visible[:, rows].astype(np.uint8),
         'stamps_ns': c.stamps_ns,
     }
-    if plate is not None:
-        tensors['plate'] = plate[None]
+    if clean_background is not None:
+        tensors['clean_background'] = clean_background[None]
     with whole_file(path) as file:
         save_file({name: np.ascontiguousarray(t) for name, t in tensors.items()}, file, {'info': json.dumps(info)})
 
@@ -160,10 +162,11 @@ class ClipSet:
         """The true frames ``start:stop``, [1, T, 3, H, W] in [-1, 1]."""
         return video_tensor(self._arrays(index, ('rgb',), start, stop)['rgb'])
 
-    def plate(self, index: int) -> Tensor | None:
+    def clean_background(self, index: int) -> Tensor | None:
         """The scene without hand and object, [1, 1, 3, H, W] in [-1, 1], where the clip has it."""
         with self._open(index) as file:
-            return video_tensor(file.get_tensor('plate')) if 'plate' in file.keys() else None  # noqa: SIM118, not a dict
+            has = 'clean_background' in file.keys()  # noqa: SIM118, not a dict
+            return video_tensor(file.get_tensor('clean_background')) if has else None
 
     def image(self, index: int) -> Tensor:
         """The first frame, [1, 1, 3, H, W] in [-1, 1]."""

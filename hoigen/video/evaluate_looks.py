@@ -11,6 +11,7 @@ from rich.progress import track
 
 from hoigen.conditioning import ConditioningConfig, build_clip, build_conditions
 from hoigen.conventions import HAND, OBJECT, ROLE_CODE
+from hoigen.metrics.measures import HUE, OUTLINE_IOU
 from hoigen.metrics.statistics import Summary
 from hoigen.sources.mujoco import look_of
 from hoigen.video.generator import Generator
@@ -32,7 +33,7 @@ class Asked(HeldOut):
     """A held-out clip in the look that is asked for; source: [T,H,W,3] uint8 in the look of the simulator."""
 
     source: np.ndarray
-    plate: np.ndarray
+    clean_background: np.ndarray
 
 
 def asked_clips(generator: Generator, count: int) -> list[Asked]:
@@ -45,37 +46,37 @@ def _asked(generator: Generator, index: int) -> Asked:
     look = look_of(episode, 1)
     clip = build_clip(episode.assets, look.frames(), ConditioningConfig())
     conditions = build_conditions(clip, width=generator.width, height=generator.height)
-    source, plate = np.stack([frame.rgb for frame in episode.frames()]), look.plate()
-    assert plate is not None
-    return Asked(clip.rgb, clip, replace(conditions, prompt=look.prompt), episode.shape, source, plate)
+    source, background = np.stack([frame.rgb for frame in episode.frames()]), look.clean_background()
+    assert background is not None
+    return Asked(clip.rgb, clip, replace(conditions, prompt=look.prompt), episode.shape, source, background)
 
 
 def rendered(generator: Generator, asked: Asked, look: Look, seed: int, sampling: Sampling) -> np.ndarray:
     """The clip as the generator makes it, told its look in this way."""
     conditions = asked.conditions
     if look == 'scene':
-        plate = np.repeat(asked.plate[None], len(conditions.stamps_ns), 0)
+        background = np.repeat(asked.clean_background[None], len(conditions.stamps_ns), 0)
         known = np.ones_like(conditions.background_known)
-        conditions = replace(conditions, background=plate, background_known=known)
+        conditions = replace(conditions, background=background, background_known=known)
     return generator.render(conditions, seed=seed, sampling=replace(sampling, look=look))
 
 
 def look_measures(frames: np.ndarray, asked: Asked) -> dict[str, float]:
     """How well a video keeps the look and the outlines that were asked for.
 
-    hue: the fraction of hand and object, of those that are colourful, whose mean hue is right. outline IoU: of what is
+    Hue: the fraction of hand and object, of those that are colourful, whose mean hue is right. Outline: of what is
     seen before the empty scene, in the video and in the true one, away from shadows.
     """
     c = asked.conditions
     right = [
-        _same_hue(*(video[1:][c.mask[1:] == ROLE_CODE[role]].mean(0) for video in (frames, asked.truth)))
+        same_hue(*(video[1:][c.mask[1:] == ROLE_CODE[role]].mean(0) for video in (frames, asked.truth)))
         for role in (HAND, OBJECT)
     ]
     lit = (c.shadow[1:] & 2) == 0
-    made, true = (_apart(video[1:], asked.plate) & lit for video in (frames, asked.truth))
+    made, true = (_apart(video[1:], asked.clean_background) & lit for video in (frames, asked.truth))
     return {
-        'hue as asked': float(np.nanmean(right)) if any(r == r for r in right) else np.nan,
-        'outline IoU': float((made & true).sum() / max((made | true).sum(), 1)),
+        HUE: float(np.nanmean(right)) if any(r == r for r in right) else np.nan,
+        OUTLINE_IOU: float((made & true).sum() / max((made | true).sum(), 1)),
     }
 
 
@@ -97,13 +98,13 @@ def missed(summaries: dict[str, dict[str, Summary]], diversities: Sequence[float
         (mean(NO_LATENT, ho) < 12, f'{ho} of "{NO_LATENT}": {mean(NO_LATENT, ho):.2f} dB is not below 12'),
         *(
             (
-                mean(m, 'hue as asked') >= 0.9,
-                f'hue as asked of "{m}": {mean(m, "hue as asked"):.2f} is not at least 0.9',
+                mean(m, HUE) >= 0.9,
+                f'{HUE} of "{m}": {mean(m, HUE):.2f} is not at least 0.9',
             )
             for m in (IMAGE, WORDS)
         ),
         *(
-            (mean(m, 'outline IoU') >= 0.85, f'outline IoU of "{m}": {mean(m, "outline IoU"):.2f} is not at least 0.85')
+            (mean(m, OUTLINE_IOU) >= 0.85, f'{OUTLINE_IOU} of "{m}": {mean(m, OUTLINE_IOU):.2f} is not at least 0.85')
             for m in (IMAGE, SCENE)
         ),
         (np.mean(diversities) > 4, f'diversity of "{WORDS}": {np.mean(diversities):.1f} levels are not above 4'),
@@ -111,7 +112,7 @@ def missed(summaries: dict[str, dict[str, Summary]], diversities: Sequence[float
     return [said for ok, said in checks if not ok]
 
 
-def _same_hue(made: np.ndarray, true: np.ndarray) -> float:
+def same_hue(made: np.ndarray, true: np.ndarray) -> float:
     """1 or 0; NaN where the true colour [3] is nearly grey."""
     hue, saturation, _ = colorsys.rgb_to_hsv(*true / 255)
     if saturation < COLOURFUL:
@@ -120,5 +121,5 @@ def _same_hue(made: np.ndarray, true: np.ndarray) -> float:
     return float(360 * min(apart, 1 - apart) <= HUE_DEGREES)
 
 
-def _apart(frames: np.ndarray, plate: np.ndarray) -> np.ndarray:
-    return np.abs(frames.astype(int) - plate).sum(-1) > SEEN
+def _apart(frames: np.ndarray, background: np.ndarray) -> np.ndarray:
+    return np.abs(frames.astype(int) - background).sum(-1) > SEEN

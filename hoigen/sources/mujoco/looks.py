@@ -37,7 +37,7 @@ class Look:
         for t, frame in enumerate(self.episode.frames()):
             yield replace(frame, rgb=self._exposed(frame.rgb, t))
 
-    def plate(self) -> np.ndarray | None:
+    def clean_background(self) -> np.ndarray | None:
         """What the camera sees without hand and object and their shadows, [H,W,3] uint8; None where it moves."""
         poses = [camera.T_world_cam for camera in self.episode.cameras]
         if any((pose != poses[0]).any() for pose in poses):

@@ -32,9 +32,7 @@ class AutoencoderObjective(Objective):
         self._loss, self._frames = loss, frames
 
     def example(self, index: int, generator: torch.Generator) -> Batch:
-        length = 4 * self._loss.window - 3
-        start = int(torch.randint(self._frames - length + 1, (), generator=generator))
-        sample = self.clips.sample(index, start, start + length)
+        sample = self.clips.sample(index, *_stretch(self._frames, self._loss.window, generator))
         order = torch.randperm(3, generator=generator)
         keep = torch.rand(2, generator=generator) >= torch.tensor([self._loss.drop_latent, self._loss.drop_reference])
         size = (self._loss.window, self.model.config.latent_channels, *(n // 8 for n in sample.video.shape[-2:]))
@@ -69,14 +67,19 @@ class CorrectionObjective(Objective):
         self._loss, self._frames = loss, frames
 
     def example(self, index: int, generator: torch.Generator) -> Batch:
-        length = 4 * self._loss.window - 3
-        start = int(torch.randint(self._frames - length + 1, (), generator=generator))
-        return {'video': self.clips.video(index, start, start + length)[0]}
+        return {'video': self.clips.video(index, *_stretch(self._frames, self._loss.window, generator))[0]}
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         frames = self.model.decode(self.model.encode(batch['video'])[0])
         terms = reconstruction(frames, batch['video'], torch.zeros_like(frames[:, :, :1]))
         return {'loss': terms['l1'] + self._loss.ssim * terms['dssim'], **terms}
+
+
+def _stretch(frames: int, window: int, generator: torch.Generator) -> tuple[int, int]:
+    """First frame, and the one after the last, of ``window`` consecutive latents at random."""
+    length = 4 * window - 3
+    start = int(torch.randint(frames - length + 1, (), generator=generator))
+    return start, start + length
 
 
 def train_autoencoder(

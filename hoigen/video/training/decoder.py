@@ -47,7 +47,7 @@ class DecoderObjective(Objective):
         sample = self.clips.clips.sample(index, 4 * start, 4 * (start + window) - 3)
         keep = (torch.rand((), generator=generator) >= self._loss.drop_latent).float()
         return {
-            **{name: tensor for name, tensor in tensors.items() if name != 'has_plate'},
+            **{name: tensor for name, tensor in tensors.items() if name != 'has_clean_background'},
             'kept': torch.ones(len(CONDITIONS)),
             'start': torch.tensor(start),
             'keep': keep,

@@ -70,7 +70,7 @@ class DiffusionObjective(Objective):
         by_image, by_scene = self._told(tensors, generator)
         bare = float(torch.rand((), generator=generator)) >= loss.coloured
         if bare and by_scene:
-            tensors['coloured'] = tensors['plate'].expand_as(tensors['coloured'])
+            tensors['coloured'] = tensors['clean_background'].expand_as(tensors['coloured'])
         kept[CONDITIONS.index('coloured')] *= float(not bare or by_scene)
         return {
             **tensors,
@@ -84,7 +84,7 @@ class DiffusionObjective(Objective):
     def _told(self, tensors: dict[str, Tensor], generator: torch.Generator) -> tuple[bool, bool]:
         """Whether the first image tells this clip's look, and whether the empty scene does, where the clip has it."""
         image, scene, _ = self._loss.look
-        draw, has_scene = float(torch.rand((), generator=generator)), bool(tensors.pop('has_plate'))
+        draw, has_scene = float(torch.rand((), generator=generator)), bool(tensors.pop('has_clean_background'))
         by_scene = image <= draw < image + scene
         return draw < image or (by_scene and not has_scene), by_scene and has_scene
 

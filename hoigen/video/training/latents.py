@@ -59,9 +59,9 @@ class LatentSet:
 
     A file is made anew when its clip has changed (size or time of change), and holds, as float16 where not integers:
     videos [3, F, C, h, w], scaled latents of the target, tracking and coloured videos; first_track [1, C, h, w], the
-    first tracking frame encoded alone; plate [1, C, h, w], the scene without hand and object, and has_plate [] bool,
-    whether the clip has one; mask [F, 1, h, w] uint8; the fields of :class:`hoigen.video.inputs.PointInputs`;
-    text [S, D] and no_text [S, D] where the model reads text.
+    first tracking frame encoded alone; clean_background [1, C, h, w], the scene without hand and object, and
+    has_clean_background [] bool, whether the clip has one; mask [F, 1, h, w] uint8; the fields of
+    :class:`hoigen.video.inputs.PointInputs`; text [S, D] and no_text [S, D] where the model reads text.
     """
 
     def __init__(self, clips: ClipSet, model: Model, accelerator: Accelerator, folder: Path | None = None) -> None:
@@ -125,16 +125,16 @@ class LatentSet:
 def encode(clips: ClipSet, index: int, model: Model, device: torch.device) -> dict[str, Tensor]:
     """The tensors that :class:`LatentSet` keeps of one clip."""
     sample = clips.sample(index)
-    tracking, plate = clips.tracking(index), clips.plate(index)
-    stills = (tracking[:, :1], tracking[:, :1] if plate is None else plate)
+    tracking, background = clips.tracking(index), clips.clean_background(index)
+    stills = (tracking[:, :1], tracking[:, :1] if background is None else background)
     videos = (sample.video, tracking, rough_picture(sample.reference), *stills)
     *latents, first, still = (encode_video(model.autoencoder, video.to(device)).cpu() for video in videos)
     points = clips.points(index, cloud=model.config.cloud, tokens=model.config.tokens)
     tensors = {
         'videos': torch.cat(latents),
         'first_track': first[0],
-        'plate': still[0],
-        'has_plate': torch.tensor(plate is not None),
+        'clean_background': still[0],
+        'has_clean_background': torch.tensor(background is not None),
         'mask': latent_mask(sample.mask)[0].byte(),
         **{name: getattr(points, name)[0] for name in POINT_FIELDS},
     }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,13 +15,30 @@ from synthetic_scene import moving_scene
 
 from hoigen.conditioning import ConditioningConfig, build_clip, build_conditions
 from hoigen.learning.options import Hardware
+from hoigen.look.images import image_of
+from hoigen.metrics.measures import HUE, OUTLINE_IOU
 from hoigen.models.look_words import PARTS, WIDTH
 from hoigen.records import Conditions
+from hoigen.video import evaluate as evaluation
+from hoigen.video import evaluate_looks
 from hoigen.video.configuration import refuse_prompt
 from hoigen.video.data import ClipSet
+from hoigen.video.evaluate_looks import (
+    FIRST,
+    IMAGE,
+    NO_LATENT,
+    POINTS,
+    SCENE,
+    SOURCE,
+    WORDS,
+    Asked,
+    asked_clips,
+    look_measures,
+    same_hue,
+)
 from hoigen.video.generator import Generator
 from hoigen.video.model import Model, ModelError, build
-from hoigen.video.options import DiffusionLoss
+from hoigen.video.options import DiffusionLoss, EvaluateConfig
 from hoigen.video.sampling import Sampling
 from hoigen.video.training.autoencoder import some_patches
 from hoigen.video.training.diffusion import DiffusionObjective
@@ -55,8 +74,8 @@ def latents(model: Model, tmp_path_factory: pytest.TempPathFactory) -> LatentSet
     folder = write_clips(tmp_path_factory.mktemp('clips'), 2)
     first = sorted(folder.glob('*.safetensors'))[0]
     facts = {'info': '{"prompt": "lift the red ball, blue hand"}'}
-    plate = np.full((1, SIZE['height'], SIZE['width'], 3), 90, np.uint8)
-    save_file(load_file(first) | {'plate': plate}, first, facts)
+    clean_background = np.full((1, SIZE['height'], SIZE['width'], 3), 90, np.uint8)
+    save_file(load_file(first) | {'clean_background': clean_background}, first, facts)
     clips = ClipSet([folder])
     model.autoencoder.fit(some_patches(clips, 0))
     return LatentSet(clips, model, Hardware().accelerator())
@@ -156,3 +175,37 @@ def test_a_prompt_without_colours_is_refused() -> None:
     refuse_prompt('tiny-look', 'lift the red mug')
     with pytest.raises(ModelError, match=r"prompt: expected a colour before one of hand, .*, got 'a bright kitchen'"):
         refuse_prompt('tiny-look', 'a bright kitchen')
+
+
+@pytest.fixture(scope='module')
+def asked(model: Model) -> Asked:
+    size = {'width': 96, 'height': 64, 'frames': 17}
+    [one] = asked_clips(Generator(replace(model, config=replace(model.config, **size))), 1)
+    return one
+
+
+def test_a_look_is_measured_against_the_one_that_was_asked_for(asked: Asked) -> None:
+    """The true video is all right, the source's own look and the empty scene are not."""
+    true = look_measures(asked.truth, asked)
+    assert true[OUTLINE_IOU] == 1
+    assert true[HUE] in (1, pytest.approx(np.nan, nan_ok=True))
+    empty = np.repeat(asked.clean_background[None], len(asked.truth), 0)
+    assert look_measures(empty, asked)[OUTLINE_IOU] == 0
+    red, green = np.array([200.0, 40, 40]), np.array([40.0, 200, 40])
+    assert (same_hue(red, red * 0.8), same_hue(green, red)) == (1, 0)
+    assert np.isnan(same_hue(red, np.full(3, 90.0)))
+
+
+def test_an_untrained_model_misses_its_bounds(
+    model: Model, asked: Asked, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The whole evaluation, each look and measure of it: what cannot generate is not passed."""
+    generator = Generator(replace(model, config=replace(model.config, width=96, height=64, frames=17)))
+    monkeypatch.setattr(evaluation, 'load_generator', lambda name: generator)
+    monkeypatch.setattr(evaluate_looks, 'asked_clips', lambda *_: [asked])
+    assert evaluation.evaluate(EvaluateConfig(clips=1, out=tmp_path)) == 1
+    results = json.loads((tmp_path / 'results.json').read_text())
+    assert list(results['means']) == [SOURCE, FIRST, IMAGE, POINTS, SCENE, WORDS, NO_LATENT]
+    assert any(fault.startswith('PSNR hand-object of "image"') for fault in results['missed'])
+    assert 'hue as asked ↑' in (tmp_path / 'table.md').read_text()
+    assert image_of((tmp_path / 'sheet.png').read_bytes()).shape == (68, 8 * (2 * 96 + 6), 3)

@@ -178,7 +178,7 @@ def test_looks_of_an_episode_share_what_the_geometry_tells(tmp_path):
     assert torch.equal(clips.tracking(0), clips.tracking(1))
     assert not torch.equal(clips.image(0), clips.image(1))
     assert clips.info(0)['prompt'] != clips.info(1)['prompt']
-    assert load_file(clips.paths[1])['plate'].shape == (1, 64, 96, 3)
+    assert load_file(clips.paths[1])['clean_background'].shape == (1, 64, 96, 3)
     check_clips(clips.paths, frames=17, height=64, width=96, cloud=64)
     before = clips.paths[0].stat().st_mtime_ns
     assert make_clips(replace(config, looks=3)) == 0

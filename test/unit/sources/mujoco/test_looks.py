@@ -45,8 +45,8 @@ def test_a_look_follows_from_its_number(lifted_ball: Simulated, other: tuple[Loo
 def test_the_empty_scene_is_the_image_where_hand_and_object_are_not(lifted_ball: Simulated) -> None:
     """And without their shadows; the scene itself is drawn as before afterwards."""
     look = look_of(lifted_ball.episode, 0)
-    plate, (first, *_) = look.plate(), lifted_ball.frames
-    same = (plate == first.rgb).all(axis=-1)
+    clean_background, (first, *_) = look.clean_background(), lifted_ball.frames
+    same = (clean_background == first.rgb).all(axis=-1)
     assert 0.4 < same.mean() < 0.9
     np.testing.assert_array_equal(next(look.frames()).rgb, first.rgb)
 
