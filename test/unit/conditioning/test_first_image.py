@@ -48,7 +48,7 @@ def test_another_look_of_the_simulator_fits_with_its_empty_scene(simulated, clip
     for made, clip in zip(simulated, clips, strict=True):
         looks = [look_of(made.episode, number) for number in (1, 2)]
         styled = [with_first_image(clip, next(look.frames()).rgb)[0] for look in looks]
-        plates = [look.plate() for look in looks]
+        plates = [look.clean_background() for look in looks]
         for it, plate in zip(styled, plates, strict=True):
             assert np.array_equal(checked_background(it, plate), plate)
         with pytest.raises(FirstImageError, match='expected the scene of the first image'):
