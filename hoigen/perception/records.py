@@ -10,6 +10,7 @@ import numpy as np
 
 from hoigen.conventions import ROLE_CODE, SCENE
 from hoigen.records import Camera, Check
+from hoigen.records.labels import KEYPOINTS, SIDES
 
 
 class PerceptionError(ValueError):
@@ -55,6 +56,40 @@ class Boxes:
         check.array('boxes', self.boxes, 'float32', ('T', 'I', 4), sizes=sizes, finite=False)
         check.array('score', self.score, 'float32', ('T', 'I'), sizes=sizes)
         check.done()
+
+
+@dataclass(frozen=True, eq=False)
+class Hands:
+    """I hands seen in T frames, each with a number that it keeps; a side may come twice, of two persons.
+
+    side: [I] of :data:`hoigen.records.labels.SIDES`. keypoints_px: [T,I,21,2] float32 (u, v) in the order of
+    :data:`hoigen.records.labels.KEYPOINTS`, NaN where the hand is not seen. shape_m: [T,I,21,3] float32, metres about
+    the hand's centre in the camera's axes, as a network guesses it from the image alone; NaN likewise. score: [T,I]
+    float32 in [0, 1], 0 where not seen.
+    """
+
+    side: tuple[str, ...]
+    keypoints_px: np.ndarray
+    shape_m: np.ndarray
+    score: np.ndarray
+
+    def __post_init__(self) -> None:
+        check, sizes = Check('Hands'), {'I': len(self.side)}
+        check.that(set(self.side) <= set(SIDES), 'side', f'of {list(SIDES)}', list(self.side))
+        check.array('keypoints_px', self.keypoints_px, 'float32', ('T', 'I', KEYPOINTS, 2), sizes=sizes, finite=False)
+        check.array('shape_m', self.shape_m, 'float32', ('T', 'I', KEYPOINTS, 3), sizes=sizes, finite=False)
+        check.array('score', self.score, 'float32', ('T', 'I'), sizes=sizes)
+        if not check.faults:
+            seen = np.isfinite(self.keypoints_px).all((2, 3))
+            check.that(
+                bool((seen == (self.score > 0)).all()), 'score', '> 0 where all keypoints are seen alone', self.score
+            )
+        check.done()
+
+    @property
+    def seen(self) -> np.ndarray:
+        """[T,I] bool."""
+        return self.score > 0
 
 
 @dataclass(frozen=True)
