@@ -12,7 +12,7 @@ from hoigen.conventions import ROLE_CODE
 from hoigen.geometry.camera import project, unproject
 from hoigen.geometry.transforms import apply, invert
 from hoigen.perception.perceive import Perceived
-from hoigen.perception.records import Boxes, Geometry, Segmentation, Tracks, boxes_of
+from hoigen.perception.records import Boxes, Geometry, Hands, Segmentation, Tracks, boxes_of
 from hoigen.records import Camera, Clip, Footage, Provenance
 
 REASON = 'no point map, for the recording has no depth and VGGT is not there: hoigen models fetch vggt'
@@ -32,6 +32,7 @@ def perceived(
     found = Geometry(cameras, depth, np.isfinite(depth).astype(np.float32), 'measured depth', True)
     made: dict[str, Any] = {
         'footage': Footage(truth.stamps_ns, truth.rgb, depth if geometry else None, cameras[0].K),
+        'hands': hands_in(frames),
         'boxes': Boxes(segmentation.role, boxes, np.isfinite(boxes[..., 0]).astype(np.float32)),
         'segmentation': segmentation,
         'geometry': found if geometry else None,
@@ -43,6 +44,13 @@ def perceived(
         'provenance': Provenance(0, {'masks': 'motion'}, 'clip.mp4', {}, {'numpy': '2'}, {}),
     }
     return Perceived(**made | changes)
+
+
+def hands_in(frames: int, *sides: str) -> Hands:
+    """Hands that are never seen."""
+    size = (frames, len(sides), 21)
+    nowhere = [np.full((*size, d), np.nan, np.float32) for d in (2, 3)]
+    return Hands(sides, *nowhere, np.zeros(size[:2], np.float32))
 
 
 def _tracks(truth: Clip, cameras: tuple[Camera, ...], T_new_old: np.ndarray, *, with_places: bool) -> Tracks:

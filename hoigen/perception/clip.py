@@ -9,9 +9,10 @@ from hoigen.conditioning.lookup import picture_of, point_colours
 from hoigen.conventions import HAND, OBJECT, ROLE_CODE
 from hoigen.geometry.alignment import align
 from hoigen.geometry.transforms import apply, invert, rigid
-from hoigen.perception.records import Geometry, PerceptionError, Segmentation, Tracks
+from hoigen.perception.records import Geometry, Hands, PerceptionError, Segmentation, Tracks
 from hoigen.perception.tracking.lift_holes import fill_holes
 from hoigen.records import Clip, Footage, Labels, Objects
+from hoigen.records.labels import Hands as HandLabels
 
 __all__ = ['build_recorded_clip', 'touching']
 
@@ -30,12 +31,13 @@ LOOSE = 0.1
 
 
 def build_recorded_clip(
-    footage: Footage, segmentation: Segmentation, geometry: Geometry, tracks: Tracks, task: str
+    footage: Footage, hands: Hands, segmentation: Segmentation, geometry: Geometry, tracks: Tracks, task: str
 ) -> Clip:
     """The clip of a stretch of footage; its world is the first camera's frame, in metres if ``geometry.metric``.
 
     Its depth is the geometry's with small holes within one surface filled (:func:`fill_holes`), so that what is drawn
-    from it has no holes that the scene has not. Labels hold the task and, where enough of it is seen to tell, the
+    from it has no holes that the scene has not. Labels hold the task, each side's first hand with the pixels of its
+    keypoints where it is seen and, where enough of it is seen to tell, the
     object's pose: its frame has its origin at the mean of the points seen in the first frame that shows enough of them,
     and the world's axes then. Contact is told from places in metres; without these none is known and none is said.
     Raises :class:`PerceptionError` without points.
@@ -54,8 +56,17 @@ def build_recorded_clip(
         contact = np.stack([touching(*row, role) for row in zip(tracks.places, tracks.visible, strict=True)])
     found = ('object',) if (role == ROLE_CODE[OBJECT]).any() else ()
     poses = _object_poses(tracks, role)
+    first = [hands.side.index(side) for side in sorted(set(hands.side))]
+    sides = tuple(hands.side[i] for i in first)
     labels = tuple(
-        Labels(episode=0, frame=t, last=t == frames - 1, task=task, objects=Objects(found, poses[t, : len(found)]))
+        Labels(
+            episode=0,
+            frame=t,
+            last=t == frames - 1,
+            task=task,
+            hands=HandLabels(sides, pixels=hands.keypoints_px[t, first]),
+            objects=Objects(found, poses[t, : len(found)]),
+        )
         for t in range(frames)
     )
     return Clip(

@@ -169,6 +169,10 @@ def _write_arrays(path: Path, perceived: Perceived) -> None:
     tracks, geometry = perceived.tracks, perceived.geometry
     arrays: dict[str, Any] = {
         'stamps_ns': perceived.footage.stamps_ns,
+        'hand_side': np.array(perceived.hands.side, str),
+        'hand_keypoints_px': perceived.hands.keypoints_px,
+        'hand_shape_m': perceived.hands.shape_m,
+        'hand_score': perceived.hands.score,
         'role': perceived.segmentation.role,
         'instance': perceived.segmentation.instance,
         'boxes': boxes_of(perceived.segmentation),

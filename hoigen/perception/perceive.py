@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache, cached_property
@@ -19,7 +19,7 @@ from hoigen.perception.flow import measure_flow
 from hoigen.perception.learned.detector import detect, load_detector
 from hoigen.perception.masks.segment import find_boxes, segment
 from hoigen.perception.notes import notes_on
-from hoigen.perception.records import Boxes, Flow, Geometry, PerceptionError, Segmentation, Tracks
+from hoigen.perception.records import Boxes, Flow, Geometry, Hands, PerceptionError, Segmentation, Tracks
 from hoigen.perception.tracking.odometry import measured_geometry
 from hoigen.perception.tracking.tracks import FollowConfig, follow
 from hoigen.provenance import sha256_of, versions_of
@@ -27,7 +27,11 @@ from hoigen.records import Clip, Footage, Provenance
 
 LEAST_FRAMES = 2
 NOBODY = 'neither hand nor object is in view in any frame (masks sam2 with boxes rtdetr finds also what does not move)'
+SHIPPED = 'mediapipe-hands'
 PACKAGES = ('hoigen', 'numpy', 'opencv-python-headless', 'scipy', 'torch', 'transformers')
+
+
+FindHands = Callable[[np.ndarray], Hands]
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,7 @@ class Perceived:
     """
 
     footage: Footage
+    hands: Hands
     boxes: Boxes
     segmentation: Segmentation
     geometry: Geometry | None
@@ -86,11 +91,15 @@ class Perceived:
 class Perceiver:
     """Perceives stretch after stretch with the back-ends of its configuration, whose weights it loads once.
 
+    find_hands: finds the hands in a stretch's frames [T,H,W,3] uint8; None: MediaPipe's networks, which are shipped.
     Raises :class:`~hoigen.models.hub.MissingWeights` for a back-end that was asked for and is not there.
     """
 
-    def __init__(self, config: PerceptionConfig) -> None:
-        self._config = config
+    def __init__(self, config: PerceptionConfig, find_hands: FindHands | None = None) -> None:
+        from hoigen.perception.hands.track import find_hands as shipped  # torch: takes seconds to import
+
+        self._config, self._find_hands = config, find_hands or shipped
+        self._own_hands = find_hands is None
         self._sam = self._detector = None
         if _uses(config.masks, 'sam2', config.sam):
             from hoigen.models.sam2 import load_sam  # torch: only with these weights
@@ -112,6 +121,8 @@ class Perceiver:
             flow = measure_flow(footage.rgb)
         with clock.stage('geometry'):
             geometry, reason = self._geometry(footage, flow)
+        with clock.stage('hands'):
+            hands = self._find_hands(footage.rgb)
         with clock.stage('masks'):
             boxes, segmentation = self._segment(footage, flow, geometry)
         with clock.stage('tracks'):
@@ -121,9 +132,10 @@ class Perceiver:
             reason = NOBODY
         elif geometry is not None:
             with clock.stage('clip'):
-                clip = build_recorded_clip(footage, segmentation, geometry, tracks, config.task)
+                clip = build_recorded_clip(footage, hands, segmentation, geometry, tracks, config.task)
         return Perceived(
             footage,
+            hands,
             boxes,
             segmentation,
             geometry,
@@ -172,7 +184,8 @@ class Perceiver:
 
     def _provenance(self, source: str, geometry: Geometry | None) -> Provenance:
         """How it was made."""
-        used = [self._config.sam] if self._sam is not None else []
+        used = [SHIPPED] if self._own_hands else []
+        used += [self._config.sam] if self._sam is not None else []
         used += [self._config.boxes] if self._detector is not None else []
         used += [self._config.vggt] if '_vggt' in self.__dict__ else []
         made: dict[str, Any] = {'masks_method': 'motion' if self._sam is None else self._config.sam}
@@ -201,11 +214,16 @@ def _uses(chosen: str, name: str, weights: str) -> bool:
 @cache
 def _hashes(weights: str) -> dict[str, str]:
     """SHA-256 by file; once, for they are gigabytes."""
-    return {f'{weights}/{file.name}': sha256_of(file) for file in sorted(weights_of(weights).glob('*.safetensors'))}
+    from hoigen.models.hands import WEIGHTS
+
+    folder = WEIGHTS if weights == SHIPPED else weights_of(weights)
+    return {f'{weights}/{file.name}': sha256_of(file) for file in sorted(folder.glob('*.safetensors'))}
 
 
 def _licence(weights: str) -> str:
     """A folder's weights are known to their owner alone."""
+    if weights == SHIPPED:
+        return 'Apache-2.0'
     return 'not known' if Path(weights).is_dir() else entry(weights).licence
 
 

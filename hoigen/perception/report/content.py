@@ -12,7 +12,7 @@ from hoigen.conventions import ROLES
 from hoigen.look.colours import DepthScale, turbo
 from hoigen.look.images import data_uri
 from hoigen.look.pages import provenance_in_words
-from hoigen.perception.records import Boxes, Geometry, Tracks
+from hoigen.perception.records import Boxes, Geometry, Hands, Tracks
 from hoigen.perception.report.codec import pack, quantise
 from hoigen.perception.report.facts import camera_motion, facts, frame_rate, tallies
 from hoigen.perception.report.look import instances, thinned, track_colours
@@ -47,6 +47,7 @@ def content(perceived: Perceived, name: str) -> dict[str, Any]:
             for one, area in zip(instances(segmentation.role), pixels, strict=True)
         ],
         'boxes': _boxes(perceived.boxes) if perceived.boxes is not None else [],
+        'hands': _hands(perceived.hands),
         'pictures': [data_uri(shrunk(picture)) for picture in footage.rgb],
         'masks': pack(np.stack([shrunk(mask, exact=True) for mask in segmentation.instance])),
         'tracks': _tracks(tracks, width, height),
@@ -103,6 +104,15 @@ def _boxes(boxes: Boxes) -> list[dict[str, Any]]:
             'scores': _numbers(score),
         }
         for code, rows, score in zip(boxes.role.tolist(), boxes.boxes.transpose(1, 0, 2), boxes.score.T, strict=True)
+    ]
+
+
+def _hands(hands: Hands) -> list[dict[str, Any]]:
+    """Each hand's side and, in each frame in which it is seen, u and v of its 21 keypoints."""
+    pixels = hands.keypoints_px.astype(float).round(1)
+    return [
+        {'side': side, 'keypoints': [pixels[t, i].tolist() if hands.seen[t, i] else None for t in range(len(pixels))]}
+        for i, side in enumerate(hands.side)
     ]
 
 

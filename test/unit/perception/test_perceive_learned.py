@@ -42,8 +42,8 @@ def test_vggt_gives_plain_rgb_places_of_unknown_scale(vggt: Path) -> None:
     assert not seen.geometry.metric
     assert seen.tracks.places is not None
     assert any('scale' in note for note in seen.notes)
-    assert list(seen.provenance.weights) == [f'{vggt}/model.safetensors']
-    assert seen.provenance.licences == {str(vggt): 'not known'}
+    assert list(seen.provenance.weights)[2:] == [f'{vggt}/model.safetensors']
+    assert seen.provenance.licences == {'mediapipe-hands': 'Apache-2.0', str(vggt): 'not known'}
 
 
 def test_a_known_median_depth_gives_it_its_size(vggt: Path) -> None:
@@ -75,4 +75,4 @@ def test_sam_starts_from_what_moves(tmp_path: Path) -> None:
     seen = perceive(rgb_only(), masks='sam2', geometry='none', sam=str(tmp_path))
     assert seen.provenance.config['masks_method'] == str(tmp_path)
     assert seen.segmentation.instance.shape == (5, 180, 320)
-    assert len(seen.provenance.weights) == 1
+    assert len(seen.provenance.weights) == 3  # with the two hand networks

@@ -13,9 +13,20 @@ from hoigen.conventions import HAND, OBJECT, ROLE_CODE
 from hoigen.geometry.transforms import invert
 from hoigen.perception.clip import CONTACT_M, build_recorded_clip
 from hoigen.perception.flow import measure_flow
-from hoigen.perception.records import Geometry, PerceptionError, Segmentation, Tracks
+from hoigen.perception.records import Geometry, Hands, PerceptionError, Segmentation, Tracks
 from hoigen.perception.tracking.tracks import FollowConfig, follow
 from hoigen.records import Clip
+
+
+def some_hands() -> Hands:
+    """A left hand that is not seen in frame 2, and two right ones."""
+    pixels = np.random.default_rng(0).uniform(0, 100, (6, 3, 21, 2)).astype(np.float32)
+    pixels[2, 0] = np.nan
+    shape = np.repeat(pixels[..., :1], 3, -1)
+    return Hands(('left', 'right', 'right'), pixels, shape, np.isfinite(pixels[..., 0, 0]).astype(np.float32))
+
+
+HANDS = some_hands()
 
 
 @pytest.fixture(scope='module')
@@ -36,7 +47,7 @@ def tracks(scene: Scene, geometry: Geometry) -> Tracks:
 
 @pytest.fixture(scope='module')
 def recorded(scene: Scene, geometry: Geometry, tracks: Tracks) -> Clip:
-    return build_recorded_clip(scene.footage, scene.segmentation, geometry, tracks, 'push the parcel')
+    return build_recorded_clip(scene.footage, HANDS, scene.segmentation, geometry, tracks, 'push the parcel')
 
 
 def test_the_clip_holds_what_was_perceived(scene: Scene, recorded: Clip, tracks: Tracks) -> None:
@@ -45,6 +56,16 @@ def test_the_clip_holds_what_was_perceived(scene: Scene, recorded: Clip, tracks:
     assert np.array_equal(recorded.mask == ROLE_CODE[OBJECT], scene.segmentation.instance == 1)
     assert np.array_equal(recorded.points, tracks.places)
     assert np.isin(recorded.tracks[0], recorded.points[0]).all()
+
+
+def test_labels_hold_the_pixels_of_each_side_s_first_hand(recorded: Clip) -> None:
+    """A bystander's second right hand is no label, and a hand that is not seen has none."""
+    for t, label in enumerate(recorded.labels):
+        assert label.hands.sides == ('left', 'right')
+        assert np.array_equal(label.hands.pixels, HANDS.keypoints_px[t, [0, 1]], equal_nan=True)
+        assert np.isnan(label.hands.keypoints_m).all()
+        assert not label.hands.known.any()
+    assert np.isnan(recorded.labels[2].hands.pixels[0]).all()
 
 
 def test_colours_are_those_of_the_first_frame(scene: Scene, recorded: Clip, tracks: Tracks) -> None:
@@ -79,7 +100,7 @@ def test_a_pose_that_is_not_sure_is_not_labelled(scene: Scene, geometry: Geometr
     visible[2, box] = False
     places[4, box] += np.random.default_rng(0).normal(0, 0.05, places[4, box].shape).astype(np.float32)
     clip = build_recorded_clip(
-        scene.footage, scene.segmentation, geometry, replace(tracks, visible=visible, places=places), ''
+        scene.footage, HANDS, scene.segmentation, geometry, replace(tracks, visible=visible, places=places), ''
     )
     known = [label.T_world_object is not None for label in clip.labels]
     assert known == [True, True, False, True, False, True]
@@ -93,7 +114,7 @@ def test_contact_is_nearness_of_what_is_seen_in_metres(scene: Scene, geometry: G
     both = Segmentation(np.array([ROLE_CODE[OBJECT], ROLE_CODE[HAND]], np.uint8), instance)
     column, row = np.nan_to_num(tracks.pixels[tracks.query, np.arange(len(tracks.query))]).astype(int).T
     split = replace(tracks, instance=instance[tracks.query, row, column])
-    clip = build_recorded_clip(scene.footage, both, geometry, split, '')
+    clip = build_recorded_clip(scene.footage, HANDS, both, geometry, split, '')
     touching = clip.point_contact[0]
     assert touching[clip.point_role == ROLE_CODE[HAND]].any()
     assert touching[clip.point_role == ROLE_CODE[OBJECT]].any()
@@ -105,7 +126,7 @@ def test_contact_is_nearness_of_what_is_seen_in_metres(scene: Scene, geometry: G
     apart = np.linalg.norm(hand[:, None] - other, axis=-1).min(axis=1)
     seen_hand = touching[(clip.point_role == ROLE_CODE[HAND]) & clip.point_visible[0]]
     assert np.array_equal(seen_hand, apart <= CONTACT_M)
-    unscaled = build_recorded_clip(scene.footage, both, replace(geometry, metric=False), split, '')
+    unscaled = build_recorded_clip(scene.footage, HANDS, both, replace(geometry, metric=False), split, '')
     assert not unscaled.point_contact.any()
 
 
@@ -119,7 +140,7 @@ def test_conditions_are_built_of_it_despite_holes(scene: Scene, geometry: Geomet
     holed = replace(geometry, depth_m=depth, confidence=np.where(np.isnan(depth), np.float32(0), geometry.confidence))
     flow = measure_flow(scene.footage.rgb)
     tracks = follow(scene.footage, flow, scene.segmentation, holed, FollowConfig(points=2000))
-    clip = build_recorded_clip(scene.footage, scene.segmentation, holed, tracks, '')
+    clip = build_recorded_clip(scene.footage, HANDS, scene.segmentation, holed, tracks, '')
     assert np.isnan(clip.depth_m).mean() < 0.3 * np.isnan(depth).mean()
     filled = np.isnan(depth) & ~np.isnan(clip.depth_m)
     assert np.quantile(np.abs(clip.depth_m / scene.footage.depth_m - 1)[filled], 0.99) < 0.01
@@ -137,4 +158,4 @@ def test_nothing_with_a_place_is_refused(scene: Scene, geometry: Geometry, track
     )
     for without in (none, empty):
         with pytest.raises(PerceptionError, match='points with places'):
-            build_recorded_clip(scene.footage, scene.segmentation, geometry, without, '')
+            build_recorded_clip(scene.footage, HANDS, scene.segmentation, geometry, without, '')

@@ -87,6 +87,29 @@ class MaskPanel extends Panel {
       const edge = rows.role === 'hand' ? top - LABEL * sharp : bottom;  // names shall not cover each other
       this.label(pen, `${same.name}  ${rows.scores[frame].toFixed(2)}`, left, edge, same.colour, sharp);
     });
+    this.bones(pen, frame, sharp);
+  }
+
+  /** Wrist and fingers of every hand that is seen, with its side at the wrist. */
+  bones(pen, frame, sharp) {
+    for (const { side, keypoints } of this.data.hands) {
+      const points = keypoints[frame];
+      if (!points) continue;
+      pen.strokeStyle = pen.fillStyle = side === 'left' ? '#8fd3ff' : '#ffe08a';
+      pen.lineWidth = 1.5 * sharp;
+      for (let finger = 0; finger < 5; finger++) {
+        pen.beginPath();
+        pen.moveTo(...points[0]);
+        for (let joint = 1; joint <= 4; joint++) pen.lineTo(...points[4 * finger + joint]);
+        pen.stroke();
+      }
+      for (const [x, y] of points) {
+        pen.beginPath();
+        pen.arc(x, y, 2 * sharp, 0, 2 * Math.PI);
+        pen.fill();
+      }
+      this.label(pen, side, ...points[0], pen.fillStyle, sharp);
+    }
   }
 
   /** A name with its upper left corner there, or as near as the picture allows. */
