@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 
+import cv2
 import numpy as np
 from rich.console import Console
 from rich.markup import escape
@@ -19,7 +20,9 @@ from hoigen.metrics.measures import CONTACT_FOUND, higher_is_better, measure
 from hoigen.metrics.statistics import Summary, differences, summarise
 from hoigen.metrics.tables import Rows, digits, distribution_table, markdown, measure_table, said
 from hoigen.models.cogvideox import rough_picture
+from hoigen.models.hub import ModelError
 from hoigen.provenance import strict_json
+from hoigen.records import Conditions
 from hoigen.video import evaluate_looks as looks
 from hoigen.video.generator import Generator, load_generator
 from hoigen.video.heldout import SHAPES, HeldOut, heldout_clips
@@ -28,11 +31,12 @@ from hoigen.video.options import EvaluateConfig
 from hoigen.video.sampling import DEFAULT, Look, Sampling
 from hoigen.whole_files import write_text
 
-FIRST, PASTED, GIVEN, MODEL, OTHER, NO_LATENT = (
+FIRST, PASTED, GIVEN, MODEL, ENLARGED, OTHER, NO_LATENT = (
     'first frame repeated',
     'coloured points pasted',
     'points and shadows, no learning',
     'model',
+    'model at its own size, enlarged',
     "model, another clip's condition",
     'decoder alone (no diffusion)',
 )
@@ -56,9 +60,11 @@ def evaluate(config: EvaluateConfig) -> int:
     """Run the evaluation; 0 when every bound holds."""
     learned = LearnedMeasures(config.learned)
     generator = load_generator(config.model)
-    if len(generator.looks) > 1:
+    if len(generator.looks) > 1 and not config.source_size:
         return _evaluate_looks(config, generator, learned)
-    clips = heldout_clips(generator, config.clips)
+    if config.source_size and not generator.detailed:
+        raise ModelError(f"source_size: expected a model that draws at its source's size, got {config.model}")
+    clips = heldout_clips(generator, config.clips, detail=config.source_size)
     pictures: list[np.ndarray] = []
     results = {
         name: evaluate_frames(_keeping(render, pictures) if name == MODEL else render, clips, learned, name)
@@ -138,9 +144,9 @@ def evaluate_frames(
     comparisons: list[Comparison] = []
     for i in track(range(len(clips)), description=escape(name)):
         held, frames = clips[i], render(i)
-        rows.append(measure(frames, held.truth, held.clip, held.conditions))
+        rows.append(measure(frames, held.truth, held.clip, held.conditions.drawn))
         if learned is not None and learned.weights:
-            comparisons.append(learned.compare(frames[1:], held.truth[1:], held.conditions.mask[1:]))
+            comparisons.append(learned.compare(frames[1:], held.truth[1:], held.conditions.drawn.mask[1:]))
             rows[-1] |= comparisons[-1].row
     return Measures(rows, learned.distributions(comparisons) if learned is not None and comparisons else [])
 
@@ -150,25 +156,35 @@ def _methods(generator: Generator, clips: Sequence[HeldOut], config: EvaluateCon
         return clips[i].conditions
 
     def of_another(i: int):
-        c = conditions(i)
-        return replace(
-            conditions((i + len(SHAPES) + 1) % len(clips)),
-            image=c.image,
-            background=c.background,
-            background_known=c.background_known,
-        )
+        c, other = conditions(i), conditions((i + len(SHAPES) + 1) % len(clips))
+        mixed = _in_the_scene_of(other, c)
+        if c.detail is None or other.detail is None:
+            return mixed
+        return replace(mixed, detail=_in_the_scene_of(other.detail, c.detail))
 
     def model(of: Callable) -> Render:
         return lambda i: generator.render(of(i), seed=config.seed + i, sampling=config.sampling)
 
+    def enlarged(i: int) -> np.ndarray:
+        high, wide = clips[i].truth.shape[1:3]
+        own = model(lambda j: replace(conditions(j), detail=None))(i)
+        return np.stack([cv2.resize(frame, (wide, high), interpolation=cv2.INTER_CUBIC) for frame in own])
+
     return {
-        FIRST: lambda i: np.repeat(conditions(i).image[None], len(conditions(i).stamps_ns), 0),
-        PASTED: lambda i: pasted_baseline(conditions(i)),
-        GIVEN: lambda i: to_uint8(rough_picture(reference_video(Appearance.of(conditions(i))))),
+        FIRST: lambda i: np.repeat(conditions(i).drawn.image[None], len(conditions(i).stamps_ns), 0),
+        PASTED: lambda i: pasted_baseline(conditions(i).drawn),
+        GIVEN: lambda i: to_uint8(rough_picture(reference_video(Appearance.of(conditions(i).drawn)))),
         MODEL: model(conditions),
+        **({ENLARGED: enlarged} if config.source_size else {}),
         OTHER: model(of_another),
         NO_LATENT: lambda i: generator.decode_without_latents(conditions(i)),
     }
+
+
+def _in_the_scene_of(conditions: Conditions, scene: Conditions) -> Conditions:
+    """Hand and object of one clip before the background of another."""
+    known = {name: getattr(scene, name) for name in ('image', 'background', 'background_known')}
+    return replace(conditions, **known)
 
 
 def missed_bounds(summaries: dict[str, dict[str, Summary]]) -> list[str]:

@@ -42,7 +42,7 @@ def asked_clips(generator: Generator, count: int) -> list[Asked]:
 
 
 def _asked(generator: Generator, index: int) -> Asked:
-    episode = heldout_episode(generator, index, CAMERAS)
+    episode = heldout_episode(generator, index, CAMERAS, size=(generator.width, generator.height))
     look = look_of(episode, 1)
     clip = build_clip(episode.assets, look.frames(), ConditioningConfig())
     conditions = build_conditions(clip, width=generator.width, height=generator.height)

@@ -213,6 +213,8 @@ class EvaluateConfig:
     """Model to measure; a name in config/models or the folder of a trained one."""
     clips: int = 36
     """Held-out clips to simulate."""
+    source_size: bool = False
+    """Measure at the simulator's size of 720x480, where the model draws at its source's size."""
     seed: int = 0
     """Seed of the first generation; clip i is generated with seed + i."""
     out: Path = Path('out/evaluate')

@@ -26,6 +26,7 @@ from hoigen.metrics.statistics import Summary, summarise
 from hoigen.metrics.tables import markdown, measure_table
 from hoigen.video.evaluate import (
     BASELINES,
+    ENLARGED,
     FIRST,
     GIVEN,
     MODEL,
@@ -33,6 +34,7 @@ from hoigen.video.evaluate import (
     OTHER,
     PASTED,
     Measures,
+    _methods,
     _write,
     evaluate_frames,
     evaluate_generator,
@@ -40,7 +42,8 @@ from hoigen.video.evaluate import (
     missed_bounds,
     sheet,
 )
-from hoigen.video.heldout import heldout_clip
+from hoigen.video.generator import load_generator
+from hoigen.video.heldout import heldout_clip, heldout_clips
 from hoigen.video.options import EvaluateConfig
 from hoigen.video.sampling import Sampling
 
@@ -217,3 +220,18 @@ def test_results_are_files_that_others_read(held, tmp_path):
     assert told['missed'] == ['a fault']
     assert f'| {MODEL} |' in (tmp_path / 'table.md').read_text()
     assert sheet([(held, held.truth)]).shape == (2 * 128 + 6, 2 * (4 * 192 + 6), 3)
+
+
+def test_at_the_source_s_size_every_method_makes_frames_of_that_size(monkeypatch):
+    """A table that mixed sizes would compare other pixels; what is enlarged is the model's own size alone."""
+    generator = load_generator('tiny')
+    monkeypatch.setattr(generator, 'frames', 13)
+    clips = heldout_clips(generator, 1, detail=True)
+    frames = {name: render(0) for name, render in _methods(generator, clips, EvaluateConfig(source_size=True)).items()}
+    assert {of.shape for of in frames.values()} == {clips[0].truth.shape} == {(13, 480, 720, 3)}
+    near, far = (np.abs(frames[name].astype(int) - clips[0].truth).mean() for name in (MODEL, FIRST))
+    assert near < far / 2
+    own = clips[0].conditions.mask.shape[1:]
+    assert own == (128, 192)
+    blurred = [cv2.Laplacian(frames[name][6], cv2.CV_32F).std() for name in (MODEL, ENLARGED)]
+    assert blurred[0] > 1.2 * blurred[1]
