@@ -9,6 +9,7 @@ from hoigen.conditioning.lookup import picture_of, point_colours
 from hoigen.conventions import HAND, OBJECT, ROLE_CODE
 from hoigen.geometry.alignment import align
 from hoigen.geometry.transforms import apply, invert, rigid
+from hoigen.perception.hands.lift import lift_hands
 from hoigen.perception.records import Geometry, Hands, PerceptionError, Segmentation, Tracks
 from hoigen.perception.tracking.lift_holes import fill_holes
 from hoigen.records import Clip, Footage, Labels, Objects
@@ -36,8 +37,8 @@ def build_recorded_clip(
     """The clip of a stretch of footage; its world is the first camera's frame, in metres if ``geometry.metric``.
 
     Its depth is the geometry's with small holes within one surface filled (:func:`fill_holes`), so that what is drawn
-    from it has no holes that the scene has not. Labels hold the task, each side's first hand with the pixels of its
-    keypoints where it is seen and, where enough of it is seen to tell, the
+    from it has no holes that the scene has not. Labels hold the task, each side's first hand with its keypoints
+    where it is seen (:func:`~hoigen.perception.hands.lift.lift_hands`) and, where enough of it is seen to tell, the
     object's pose: its frame has its origin at the mean of the points seen in the first frame that shows enough of them,
     and the world's axes then. Contact is told from places in metres; without these none is known and none is said.
     Raises :class:`PerceptionError` without points.
@@ -58,13 +59,14 @@ def build_recorded_clip(
     poses = _object_poses(tracks, role)
     first = [hands.side.index(side) for side in sorted(set(hands.side))]
     sides = tuple(hands.side[i] for i in first)
+    keypoints, wrists = lift_hands(hands, geometry)
     labels = tuple(
         Labels(
             episode=0,
             frame=t,
             last=t == frames - 1,
             task=task,
-            hands=HandLabels(sides, pixels=hands.keypoints_px[t, first]),
+            hands=HandLabels(sides, wrists[t, first], keypoints[t, first], hands.keypoints_px[t, first]),
             objects=Objects(found, poses[t, : len(found)]),
         )
         for t in range(frames)

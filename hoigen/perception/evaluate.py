@@ -19,8 +19,9 @@ from hoigen.look.images import write_image
 from hoigen.metrics.perception import TRACK_PX, absrel, average_jaccard, camera_errors, mask_iou, place_errors_mm
 from hoigen.metrics.statistics import summarise
 from hoigen.metrics.tables import Rows, markdown, said
+from hoigen.perception.hands.lift import lift_hands
 from hoigen.perception.perceive import Perceived, Perceiver, PerceptionConfig
-from hoigen.perception.records import Geometry, PerceptionError
+from hoigen.perception.records import Geometry, Hands, PerceptionError
 from hoigen.perception.report import overview
 from hoigen.perception.truth import true_tracks
 from hoigen.provenance import strict_json
@@ -44,6 +45,8 @@ MEASURES = {
     'track AJ, px': '↑',
     'track AJ, mm': '↑',
     'track error, mm': '↓',
+    'keypoints in 3D, mm': '↓',
+    'keypoints in 3D, PA, mm': '↓',
     'frames per second': '↑',
 }
 """Each measure and which way is better."""
@@ -53,8 +56,13 @@ DIGITS = {
     'still camera, translation, mm': 2,
     'moving camera, translation, mm': 2,
     'track error, mm': 1,
+    'keypoints in 3D, mm': 1,
+    'keypoints in 3D, PA, mm': 1,
     'frames per second': 1,
 }
+
+SHAPE_M = 0.008
+"""A network is wrong by this much (deviation) about where a joint is against the hand's centre, alike all the time."""
 
 PLACES = 20_000
 """Pixels of a clip whose places are compared."""
@@ -201,7 +209,29 @@ def measure(perceived: Perceived, truth: Clip) -> dict[str, float]:
         f'{which}, translation, mm': way,
         'track AJ, mm': average_jaccard(apart, tracks.visible, true_seen),
         'track error, mm': float(np.median(apart[tracks.visible & true_seen])),
+        **_keypoint_errors(geometry, truth, carry),
     }
+
+
+def _keypoint_errors(geometry: Geometry, truth: Clip, carry: Similarity) -> dict[str, float]:
+    """How far lifted keypoints are from the true ones, of their true pixels and a guessed shape: no network that knows
+    people's hands finds the simulator's."""
+    true = np.stack([label.hands.keypoints_m[0] for label in truth.labels]).astype(np.float64)
+    pixels = np.stack([label.hands.pixels for label in truth.labels])
+    turns = np.stack([camera.T_world_cam[:3, :3] for camera in truth.cameras])
+    shape = (true - true.mean(1, keepdims=True)) @ turns
+    shape += np.random.default_rng(0).normal(0, SHAPE_M, shape.shape[1:])
+    hands = Hands(('right',), pixels, shape[:, None].astype(np.float32), np.ones((len(true), 1), np.float32))
+    places, _ = lift_hands(hands, geometry)
+    known = np.isfinite(places[:, 0]).all((1, 2))
+    pairs = [(found.astype(np.float64), at) for found, at in zip(places[known, 0], true[known], strict=True)]
+    if not pairs:
+        return {}
+    off, fitted = (
+        np.mean([place_errors_mm(found, at, c or align(found, at)).mean() for found, at in pairs])
+        for c in (carry, None)
+    )
+    return {'keypoints in 3D, mm': float(off), 'keypoints in 3D, PA, mm': float(fitted)}
 
 
 def _places(geometry: Geometry, truth: Clip) -> tuple[np.ndarray, np.ndarray]:
