@@ -124,7 +124,7 @@ class Perceiver:
         with clock.stage('hands'):
             hands = self._find_hands(footage.rgb)
         with clock.stage('masks'):
-            boxes, segmentation = self._segment(footage, flow, geometry)
+            boxes, segmentation = self._segment(footage, flow, geometry, hands)
         with clock.stage('tracks'):
             tracks = follow(footage, flow, segmentation, geometry, config.follow, self._tracker())
         clip = None
@@ -164,8 +164,10 @@ class Perceiver:
 
         return _scaled(reconstruct(footage, self._vggt), config.median_depth_m), ''
 
-    def _segment(self, footage: Footage, flow: Flow, geometry: Geometry | None) -> tuple[Boxes, Segmentation]:
-        moving = segment(footage, flow, geometry, self._config.seed)
+    def _segment(
+        self, footage: Footage, flow: Flow, geometry: Geometry | None, hands: Hands
+    ) -> tuple[Boxes, Segmentation]:
+        moving = segment(footage, flow, geometry, hands, self._config.seed)
         boxes = find_boxes(moving)
         if self._sam is None:
             return boxes, moving

@@ -9,13 +9,14 @@ import scipy.ndimage
 from hoigen.conventions import HAND, OBJECT, ROLE_CODE
 from hoigen.geometry.camera import pixel_grid, unproject
 from hoigen.perception.masks.background import Witnesses, heights, own_motion
+from hoigen.perception.masks.hands import Skeletons, label_hands, skeletons_of
 from hoigen.perception.masks.instances import numbered_parts
 from hoigen.perception.masks.motion import Steadied, front_by_motion
 from hoigen.perception.masks.regions import Front, depth_regions, regions_of
 from hoigen.perception.masks.roles import label_roles
 from hoigen.perception.masks.skin import bare_hands, label_bare_hands
-from hoigen.perception.masks.view import View, carried, enlarge, view_of
-from hoigen.perception.records import Boxes, Flow, Geometry, PerceptionError, Segmentation, boxes_of
+from hoigen.perception.masks.view import View, carried, enlarge, resized, view_of
+from hoigen.perception.records import Boxes, Flow, Geometry, Hands, PerceptionError, Segmentation, boxes_of
 from hoigen.records import Footage
 
 OWN_PX = 0.8
@@ -80,31 +81,69 @@ def find_boxes(found: Segmentation) -> Boxes:
 STRAY = 0.25
 """What has less than this part of the hand that the largest part has is not a hand."""
 
-LEAST = 0.0005
-"""A role that fills less than this part of the stretch is not there."""
+MIN_FRACTION = 0.0005
+"""A role that fills less than this fraction of the segment is not there."""
+
+SUPPORTED = 0.9
+"""Hands are where their keypoints are if these are seen in this fraction of the frames in which motion finds a hand;
+below it, motion is believed, as of robot hands and gloves, if it finds the seen keypoints too:"""
+
+COVERED = 0.8
+"""so much of them."""
 
 
-def segment(footage: Footage, flow: Flow, geometry: Geometry | None, seed: int) -> Segmentation:
-    """Masks of T >= 2 frames, from measured or estimated depth, or from the pictures alone where ``geometry`` is None.
+def segment(footage: Footage, flow: Flow, geometry: Geometry | None, hands: Hands, seed: int) -> Segmentation:
+    """Masks of T >= 2 frames, from measured or estimated depth, or from the images alone where ``geometry`` is None.
 
-    Without a hand that moves there is no instance at all; a hand or an object that is not in view for a while has an
-    empty mask there and keeps its number. Raises :class:`PerceptionError` for fewer frames.
+    Hands whose keypoints are seen come first, numbered as in ``hands``. Without a hand there is no instance at all; a
+    hand or an object that is not in view for a while has an empty mask there and keeps its number. Raises
+    :class:`PerceptionError` for fewer frames.
     """
     if len(footage.rgb) < 2:
-        raise PerceptionError(f'masks from motion: expected at least 2 frames, got {len(footage.rgb)}')
+        raise PerceptionError(f'masks: expected at least 2 frames, to see what moves, got {len(footage.rgb)}')
     view = view_of(footage, flow, geometry)
+    belief, roles = _by_motion(view, seed)
+    skeletons = skeletons_of(resized(hands.keypoints_px, footage.rgb.shape[1:3], view), view)
+    if _believed(skeletons, belief, roles):
+        acting = belief[..., 1:][..., roles == ROLE_CODE[OBJECT]]
+        belief = label_hands(view, skeletons)
+        rest = belief[..., :1] * (1 - acting.sum(-1, keepdims=True))
+        belief = np.concatenate([rest, belief[..., 1:], acting * belief[..., :1]], -1)
+        roles = np.repeat([ROLE_CODE[HAND], ROLE_CODE[OBJECT]], [len(hands.side), acting.shape[-1]]).astype(np.uint8)
+    if not belief[..., 1:][..., roles == ROLE_CODE[HAND]].any():
+        return Segmentation(np.zeros(0, np.uint8), np.zeros(footage.rgb.shape[:3], np.uint8))
+    return Segmentation(roles, enlarge(belief, *footage.rgb.shape[1:3]))
+
+
+def _believed(skeletons: Skeletons, belief: np.ndarray, roles: np.ndarray) -> bool:
+    """Whether the hands are where their keypoints are, not where motion finds them."""
+    seen = skeletons.known.any(1)
+    if not seen.any():
+        return False
+    moving = belief[..., 1:][..., roles == ROLE_CODE[HAND]].max(-1, initial=0) > 0.5
+    if (seen & moving.any((1, 2))).sum() >= SUPPORTED * moving.any((1, 2)).sum():
+        return True
+    height, width = moving.shape[1:]
+    inside = total = 0
+    for t, i in zip(*np.nonzero(skeletons.known), strict=True):
+        u, v = np.rint(skeletons.keypoints[t, i]).astype(int).T
+        shown = (u >= 0) & (v >= 0) & (u < width) & (v < height)
+        inside, total = inside + int(moving[t, v[shown], u[shown]].sum()), total + int(shown.sum())
+    return inside < COVERED * total
+
+
+def _by_motion(view: View, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """[T,h,w,1+I] float32 beliefs in scene and I instances, and their roles [I] uint8, from what moves."""
     belief = _labelled(view, seed)
     _drop_strays(belief)
     hands = numbered_parts(belief[..., ROLE_CODE[HAND]] > 0.5, view)
-    channels, roles = [belief[..., 0]], []
+    channels, roles = [belief[..., 0]], list[int]()
     for role, numbers in ((HAND, hands), (OBJECT, (belief[..., ROLE_CODE[OBJECT]] > 0.5).astype(np.uint8))):
         for n in range(1, int(numbers.max()) + 1):
-            if (numbers == n).mean() >= LEAST:
+            if (numbers == n).mean() >= MIN_FRACTION:
                 channels.append(np.where(numbers == n, belief[..., ROLE_CODE[role]], 0))
                 roles.append(ROLE_CODE[role])
-    if ROLE_CODE[HAND] not in roles:
-        return Segmentation(np.zeros(0, np.uint8), np.zeros(footage.rgb.shape[:3], np.uint8))
-    return Segmentation(np.array(roles, np.uint8), enlarge(np.stack(channels, -1), *footage.rgb.shape[1:3]))
+    return np.stack(channels, -1), np.array(roles, np.uint8)
 
 
 def _labelled(view: View, seed: int) -> np.ndarray:

@@ -73,6 +73,12 @@ def _known_of_four(depth_m: np.ndarray, rows: np.ndarray, columns: np.ndarray) -
     return small
 
 
+def resized(pixels: np.ndarray, size: tuple[int, ...], view: View) -> np.ndarray:
+    """``pixels`` [...,2] float32 (u, v) of an image of ``size`` (H, W) in the view, pixel centres at whole numbers."""
+    scale = np.array([view.shape[2] / size[1], view.shape[1] / size[0]], np.float32)
+    return (pixels + np.float32(0.5)) * scale - np.float32(0.5)
+
+
 def sampled(picture: np.ndarray, places: np.ndarray, interpolation: int) -> np.ndarray:
     """What ``picture`` [h,w] or [h,w,C] shows at ``places`` [...,2] (u, v); its border outside."""
     return cv2.remap(picture, places[..., 0], places[..., 1], interpolation, borderMode=cv2.BORDER_REPLICATE)
