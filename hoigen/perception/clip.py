@@ -59,7 +59,7 @@ def build_recorded_clip(
     poses = _object_poses(tracks, role)
     first = [hands.side.index(side) for side in sorted(set(hands.side))]
     sides = tuple(hands.side[i] for i in first)
-    keypoints, wrists = lift_hands(hands, geometry)
+    keypoints, wrists = lift_hands(hands, geometry, segmentation.mask == ROLE_CODE[HAND])
     labels = tuple(
         Labels(
             episode=0,

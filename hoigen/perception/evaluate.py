@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from rich.console import Console
 from rich.progress import track
+from scipy.spatial.transform import Rotation
 
 from hoigen.conditioning import ConditioningConfig, build_clip
 from hoigen.conventions import HAND, OBJECT, ROLE_CODE
@@ -61,8 +62,8 @@ DIGITS = {
     'frames per second': 1,
 }
 
-SHAPE_M = 0.008
-"""A network is wrong by this much (deviation) about where a joint is against the hand's centre, alike all the time."""
+SHAPE_M, SHAPE_TURN, SHAPE_SIZE = 0.008, np.radians(15), 0.8
+"""A network guesses the joints about the hand's centre: deviation of each, alike all the time, turn and size of all."""
 
 PLACES = 20_000
 """Pixels of a clip whose places are compared."""
@@ -209,20 +210,23 @@ def measure(perceived: Perceived, truth: Clip) -> dict[str, float]:
         f'{which}, translation, mm': way,
         'track AJ, mm': average_jaccard(apart, tracks.visible, true_seen),
         'track error, mm': float(np.median(apart[tracks.visible & true_seen])),
-        **_keypoint_errors(geometry, truth, carry),
+        **_keypoint_errors(geometry, mask == ROLE_CODE[HAND], truth, carry),
     }
 
 
-def _keypoint_errors(geometry: Geometry, truth: Clip, carry: Similarity) -> dict[str, float]:
+def _keypoint_errors(geometry: Geometry, mask: np.ndarray, truth: Clip, carry: Similarity) -> dict[str, float]:
     """How far lifted keypoints are from the true ones, of their true pixels and a guessed shape: no network that knows
     people's hands finds the simulator's."""
     true = np.stack([label.hands.keypoints_m[0] for label in truth.labels]).astype(np.float64)
     pixels = np.stack([label.hands.pixels for label in truth.labels])
     turns = np.stack([camera.T_world_cam[:3, :3] for camera in truth.cameras])
-    shape = (true - true.mean(1, keepdims=True)) @ turns
-    shape += np.random.default_rng(0).normal(0, SHAPE_M, shape.shape[1:])
+    rng = np.random.default_rng(0)
+    about = rng.normal(size=3)
+    lean = Rotation.from_rotvec(SHAPE_TURN * about / np.linalg.norm(about)).as_matrix()
+    shape = SHAPE_SIZE * (true - true.mean(1, keepdims=True)) @ turns @ lean
+    shape += rng.normal(0, SHAPE_M, shape.shape[1:])
     hands = Hands(('right',), pixels, shape[:, None].astype(np.float32), np.ones((len(true), 1), np.float32))
-    places, _ = lift_hands(hands, geometry)
+    places, _ = lift_hands(hands, geometry, mask)
     known = np.isfinite(places[:, 0]).all((1, 2))
     pairs = [(found.astype(np.float64), at) for found, at in zip(places[known, 0], true[known], strict=True)]
     if not pairs:

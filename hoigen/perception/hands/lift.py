@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.ndimage
 
+from hoigen.geometry.alignment import align
 from hoigen.geometry.transforms import apply
 from hoigen.perception.records import Geometry, Hands
 from hoigen.records import Camera
@@ -14,11 +15,13 @@ PARENTS = np.array([0, *(0 if k % 4 == 0 else k for k in range(20))])
 BONES = np.arange(1, 21)
 UNDER_SKIN_M = 0.009
 """A joint lies about this far behind the skin that a camera sees."""
-ON_SKIN_M = 0.025
+LEANS_M = 0.06
 """A depth farther than this from where the shape has a joint is of something else: an object before it, or behind."""
 LEAST_JOINTS = 6
 """A hand is placed by the depth of at least so many joints."""
-GROWS = 0.12
+LEAN = 0.05
+"""How much a joint counts where the guessed shape has it, against one that is measured."""
+GROWS = 0.25
 """A hand seems to be larger or smaller than usual by no more than this, for its shape is guessed."""
 ROUNDS = 8
 SURE_M, SHAPED_M, BONE_M = 0.006, 0.015, 0.002
@@ -27,17 +30,22 @@ SMOOTH = 1.0
 """Deviation of the Gaussian that smooths depths over frames, both ways: nothing lags."""
 
 
-def lift_hands(hands: Hands, geometry: Geometry) -> tuple[np.ndarray, np.ndarray]:
+def lift_hands(hands: Hands, geometry: Geometry, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Keypoints [T,I,21,3] float32 in the world and wrist poses [T,I,4,4] float64, NaN where unknown.
 
-    The hand's shape, as the network guesses it, is put where the depth map has most of its joints, in each frame; then
-    joints move along their rays until bones have the median of their lengths over the clip.
+    mask: [T,H,W] bool, where a hand is seen: only there the depth map tells where a joint is. In each frame the hand's
+    shape, as the network guesses it, is turned, sized and put where most joints are measured; then joints move along
+    their rays until bones have the median of their lengths over the clip.
     """
     places = np.full((*hands.score.shape, 21, 3), np.nan, np.float32)
+    depth_m = np.where(mask, geometry.depth_m, np.float32(np.nan))
     for i in range(len(hands.side)):
         frames = np.flatnonzero(hands.seen[:, i] & np.isfinite(hands.shape_m[:, i]).all((1, 2)))
         if len(frames):
-            places[frames, i] = _lift(frames, hands.keypoints_px[frames, i], hands.shape_m[frames, i], geometry)
+            cameras = [geometry.cameras[t] for t in frames]
+            places[frames, i] = _lift(
+                frames, hands.keypoints_px[frames, i], hands.shape_m[frames, i], cameras, depth_m[frames]
+            )
     return places, wrist_poses(places)
 
 
@@ -64,21 +72,20 @@ def _unit(v: np.ndarray) -> np.ndarray:
         return v / np.linalg.norm(v, axis=-1, keepdims=True)
 
 
-def _lift(frames: np.ndarray, pixels: np.ndarray, shape: np.ndarray, geometry: Geometry) -> np.ndarray:
+def _lift(
+    frames: np.ndarray, pixels: np.ndarray, shape: np.ndarray, cameras: list[Camera], depth_m: np.ndarray
+) -> np.ndarray:
     """Places [F,21,3] in the world of a hand seen in ``frames`` [F]; NaN where too little of it has depth."""
-    cameras = [geometry.cameras[t] for t in frames]
     pixels, shape = pixels.astype(np.float64), shape.astype(np.float64)
     rays = np.stack([_rays(camera, p) for camera, p in zip(cameras, pixels, strict=True)])
-    depth = np.stack([_depth_at(geometry.depth_m[t], p) for t, p in zip(frames, pixels, strict=True)])
-    centre, per_z = _placed(rays, shape, depth)
-    known = np.isfinite(centre)
+    depth = np.stack([_depth_at(d, p) for d, p in zip(depth_m, pixels, strict=True)])
+    centre, scale = _placed(rays, shape, depth)
     places = np.full((len(frames), 21, 3), np.nan)
+    measured = depth + UNDER_SKIN_M * scale
+    guess = _turned(rays, shape, measured, centre, scale)
+    known = np.isfinite(guess).all(1)
     if known.any():
-        scale = np.median((centre * per_z)[known])
-        guess = centre[known, None] + scale * shape[known, :, 2]
-        measured = depth[known] + UNDER_SKIN_M * scale
-        on_hand = np.abs(measured - guess) < ON_SKIN_M * scale
-        z = _settled(rays[known], guess, np.where(on_hand, measured, np.nan), scale)
+        z = _settled(rays[known], guess[known], measured[known], scale)
         z = z + _smoothed(frames[known], z.mean(1))[:, None] - z.mean(1, keepdims=True)
         seen = rays[known] * z[..., None]
         posed = [cameras[k].T_world_cam for k in np.flatnonzero(known)]
@@ -105,35 +112,45 @@ def _depth_at(depth_m: np.ndarray, pixels: np.ndarray) -> np.ndarray:
     return middle
 
 
-def _placed(rays: np.ndarray, shape: np.ndarray, depth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The depth [F] of the hand's centre in each frame, NaN where unknown; its size [F] at depth 1, against the shape.
+def _placed(rays: np.ndarray, shape: np.ndarray, depth: np.ndarray) -> tuple[np.ndarray, float]:
+    """The depth [F] of the hand's centre in each frame, NaN where unknown; its size against the shape's, of the clip.
 
-    The depth is the one that most joints agree on and at which the hand is as large as in most frames: an object that
-    hides many joints would make it another size.
+    Where the hand would be of another size than it mostly is, its size tells the depth.
     """
     flat = shape[..., :2] - shape[..., :2].mean(1, keepdims=True)
     seen = rays[..., :2] - rays[..., :2].mean(1, keepdims=True)
     per_z = (flat * seen).sum((1, 2)) / (flat**2).sum((1, 2))
     # a joint's depth is z + s shape_z, less what it lies under the skin, with s = z per_z
     asked = depth / (1 + per_z[:, None] * (shape[..., 2] - UNDER_SKIN_M))
-    centre = _agreed(asked, per_z)
-    if np.isfinite(centre).any():
-        usual = np.nanmedian(centre * per_z) / per_z[:, None]
-        centre = _agreed(np.where(np.abs(asked / usual - 1) < GROWS, asked, np.nan), per_z)
-    return centre, per_z
-
-
-def _agreed(asked: np.ndarray, per_z: np.ndarray) -> np.ndarray:
-    """[F]: the depth that most of the joints [F,21] ask for; NaN where too few agree."""
-    reach = 0.5 * ON_SKIN_M * np.nanmedian(per_z[:, None] * asked) if np.isfinite(asked).any() else 0.0
-    near = np.abs(asked[:, :, None] - asked[:, None]) < reach
-    votes, rows = near.sum(2), np.arange(len(asked))
-    best = votes.argmax(1)
-    agreed = np.where(near[rows, best], asked, np.nan)
-    enough = votes[rows, best] >= LEAST_JOINTS
     centre = np.full(len(asked), np.nan)
-    centre[enough] = np.nanmedian(agreed[enough], axis=1)
-    return centre
+    enough = np.isfinite(asked).sum(1) >= LEAST_JOINTS
+    if not enough.any():
+        return centre, 1.0
+    centre[enough] = np.nanmedian(asked[enough], axis=1)
+    scale = float(np.nanmedian(centre * per_z))
+    usual = scale / per_z
+    return np.where(np.abs(centre / usual - 1) < GROWS, centre, np.where(enough, usual, np.nan)), scale
+
+
+def _turned(rays: np.ndarray, shape: np.ndarray, measured: np.ndarray, centre: np.ndarray, scale: float) -> np.ndarray:
+    """Depths [F,21] of the shape turned and sized to what is measured, for how it leans is poorly guessed; NaN where
+    too few joints are where it has them."""
+    guess = np.full(measured.shape, np.nan)
+    for f, (ray, own, depth) in enumerate(zip(rays, shape, measured, strict=True)):
+        there = np.flatnonzero(np.abs(depth - centre[f] - scale * own[:, 2]) < LEANS_M * scale)
+        if len(there) < LEAST_JOINTS:
+            continue
+        guessed = ray[:, :2].mean(0) * centre[f]
+        guessed = scale * own + [*guessed, centre[f]]
+        places, weight = np.concatenate([ray[there] * depth[there, None], guessed]), np.full(len(there) + 21, LEAN)
+        weight[: len(there)] = 1
+        for _ in range(ROUNDS):
+            carry = align(np.concatenate([own[there], own]), places, weight)
+            miss = np.linalg.norm(carry(own[there]) - places[: len(there)], axis=1) / (SHAPED_M * scale)
+            weight[: len(there)] = 1 / (1 + miss**2)
+        if (miss < 1).sum() >= LEAST_JOINTS:
+            guess[f] = carry(own)[:, 2]
+    return guess
 
 
 def _settled(rays: np.ndarray, guess: np.ndarray, measured: np.ndarray, scale: float) -> np.ndarray:
@@ -146,7 +163,7 @@ def _settled(rays: np.ndarray, guess: np.ndarray, measured: np.ndarray, scale: f
     weight = trust + 1 / SHAPED_M**2
     wanted = (trust * np.nan_to_num(measured) + guess / SHAPED_M**2) / weight
     z = wanted
-    lengths = np.median(_bones(rays * guess[..., None])[1], axis=0)
+    lengths = np.median(_bones(rays * wanted[..., None])[1], axis=0)
     for _ in range(ROUNDS):
         vector, length = _bones(rays * z[..., None])
         off = (length - lengths) / BONE_M**2

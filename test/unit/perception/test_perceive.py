@@ -30,8 +30,8 @@ def test_rgbd_goes_all_the_way(seen: Perceived) -> None:
     assert row['moving camera, translation, mm'] < 3
     assert row['track AJ, mm'] > 0.6
     assert row['track error, mm'] < 3
-    assert row['keypoints in 3D, mm'] < 15
-    assert row['keypoints in 3D, PA, mm'] < 8
+    assert row['keypoints in 3D, mm'] < 25
+    assert row['keypoints in 3D, PA, mm'] < 15
     clip = seen.episode(7)
     assert {(label.episode, label.task) for label in clip.labels} == {(7, 'lift the carton')}
     assert [label.last for label in clip.labels] == [False] * 16 + [True]
