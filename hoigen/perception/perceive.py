@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache, cached_property
@@ -117,12 +118,14 @@ class Perceiver:
         if frames < LEAST_FRAMES:
             raise PerceptionError(f'{source}: expected at least {LEAST_FRAMES} frames, to see what moves, got {frames}')
         config, clock = self._config, _Stopwatch()
-        with clock.stage('flow'):
-            flow = measure_flow(footage.rgb)
-        with clock.stage('geometry'):
-            geometry, reason = self._geometry(footage, flow)
-        with clock.stage('hands'):
-            hands = self._find_hands(footage.rgb)
+        with ThreadPoolExecutor(1) as beside:  # the networks' convolutions and OpenCV's flow share the cores well
+            looking = beside.submit(self._find_hands, footage.rgb)
+            with clock.stage('flow'):
+                flow = measure_flow(footage.rgb)
+            with clock.stage('geometry'):
+                geometry, reason = self._geometry(footage, flow)
+            with clock.stage('hands'):
+                hands = looking.result()
         with clock.stage('masks'):
             boxes, segmentation = self._segment(footage, flow, geometry, hands)
         with clock.stage('tracks'):
