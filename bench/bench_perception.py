@@ -1,8 +1,9 @@
 """How fast recordings become clips without fetched weights: python bench/bench_perception.py [RECORDING]
 
-Times every stage of perception on a held-out simulated clip at 640x360, with measured depth and without, or on the first
-49 frames of a recording, whose hands are followed; and the decoding of the simulated clip as a video. Also as ratios to one fixed piece of work done in the same run, by which machines
-that differ can be compared. Ends with status 1 below 12 frames a second.
+Times every stage of perception on a held-out simulated clip at 640x360, with measured depth and without, or on the
+first 49 frames of a recording, whose hands are followed; and the decoding of the simulated clip as a video. Also as
+ratios to one fixed piece of work done in the same run, by which machines that differ can be compared. Ends with
+status 1 below 12 frames a second.
 """
 
 from __future__ import annotations
