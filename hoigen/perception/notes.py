@@ -26,6 +26,7 @@ def notes_on(footage: Footage, segmentation: Segmentation, tracks: Tracks, geome
         gap = ~(segmentation.instance == number + 1).any((1, 2))
         if gap.any() and (segmentation.role == role).sum() > 1:
             yield f'{ROLES[role]} {number + 1} is not in view in frames {spans(gap)}'
+    yield from (doubt.why for doubt in segmentation.doubts)
     if geometry is not None:
         if not geometry.metric:
             yield f'the scale of {geometry.method} is not known: lengths are in its own unit, not metres'

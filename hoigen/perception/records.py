@@ -104,6 +104,18 @@ class Detector:
     roles: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class Doubt:
+    """What was found and is not believed, or was looked for and not found, and why, in words.
+
+    number: of the instance, from 1, whose mask is empty for that in ``frames``; 0 where it is none.
+    """
+
+    why: str
+    number: int = 0
+    frames: tuple[int, ...] = ()
+
+
 @dataclass(frozen=True, eq=False)
 class Segmentation:
     """Which pixels belong to which of I instances of hand and object; an instance keeps its number for the whole clip.
@@ -113,6 +125,7 @@ class Segmentation:
 
     role: np.ndarray
     instance: np.ndarray
+    doubts: tuple[Doubt, ...] = ()
 
     def __post_init__(self) -> None:
         check = Check('Segmentation')

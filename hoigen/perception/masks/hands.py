@@ -8,6 +8,7 @@ the rest.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -119,7 +120,7 @@ def label_hands(view: View, skeletons: Skeletons) -> np.ndarray:
         for i in range(hands):
             around = (away[i] > PLACES[-2]) & (away[i] < AROUND) & ~sure.any(0)
             colour = palette.favours(palette.learn(sure[i]), palette.learn(around) + OTHER, LIMIT)
-            arms[i] = _arms(skeletons.keypoints[:, i], skeletons.size[:, i], colour)
+            arms[i] = arms_of(skeletons.keypoints[:, i], skeletons.size[:, i], colour)
             score[..., 1 + i] = np.maximum(by_place[i], arms[i]) + COLOUR * colour
         belief = settle(score, links, score[..., 1:].max(-1) > OFF / 2, SWEEPS)
         sure = np.moveaxis(belief[..., 1:] > 0.7, -1, 0)
@@ -141,15 +142,29 @@ def _seeds(away: np.ndarray, skin: np.ndarray) -> np.ndarray:
 
 def _from_skeleton(points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """[h,w] float32 pixels from the bones and the palm of points [21,2]."""
-    outside = np.full(shape, 1, np.uint8)
-    pixels = np.rint(np.clip(points, -2000, 4000) * 8).astype(np.int32)
-    for finger in FINGERS:
-        cv2.polylines(outside, [pixels[finger]], False, 0, 1, cv2.LINE_8, 3)
-    cv2.fillPoly(outside, [cv2.convexHull(pixels[PALM])], 0, cv2.LINE_8, 3)
+    palm = cv2.convexHull(points[PALM])[:, 0]
+    return distance_from(FINGERS, points, shape, palm)
+
+
+def distance_from(
+    bones: Sequence[Sequence[int]], points: np.ndarray, shape: tuple[int, int], filled: np.ndarray | None = None
+) -> np.ndarray:
+    """[h,w] float32 pixels from chains of ``bones`` between points [21,2] and from what is ``filled`` [N,2]; infinite
+    if nothing of them is in the image."""
+    outside = np.ones(shape, np.uint8)
+    for chain in bones:
+        cv2.polylines(outside, [_eighths(points[list(chain)])], False, 0, 1, cv2.LINE_8, 3)
+    if filled is not None:
+        cv2.fillPoly(outside, [_eighths(filled)], 0, cv2.LINE_8, 3)
     return cv2.distanceTransform(outside, cv2.DIST_L2, 3) if not outside.all() else np.full(shape, np.inf, np.float32)
 
 
-def _arms(keypoints: np.ndarray, size: np.ndarray, colour: np.ndarray) -> np.ndarray:
+def _eighths(points: np.ndarray) -> np.ndarray:
+    """As cv2 draws them at an eighth of a pixel."""
+    return np.rint(np.clip(points, -2000, 4000) * 8).astype(np.int32)
+
+
+def arms_of(keypoints: np.ndarray, size: np.ndarray, colour: np.ndarray) -> np.ndarray:
     """[T,h,w] float32 log odds of being on the arm of the hand with keypoints [T,21,2] by place alone.
 
     colour: [T,h,w] float32 log odds of its colours, which tell in what direction the arm leaves the wrist.

@@ -10,13 +10,14 @@ from hoigen.conventions import HAND, OBJECT, ROLE_CODE
 from hoigen.geometry.camera import pixel_grid, unproject
 from hoigen.perception.masks.background import Witnesses, heights, own_motion
 from hoigen.perception.masks.hands import Skeletons, label_hands, skeletons_of
+from hoigen.perception.masks.held import add_held
 from hoigen.perception.masks.instances import numbered_parts
 from hoigen.perception.masks.motion import Steadied, front_by_motion
 from hoigen.perception.masks.regions import Front, depth_regions, regions_of
 from hoigen.perception.masks.roles import label_roles
 from hoigen.perception.masks.skin import bare_hands, label_bare_hands
 from hoigen.perception.masks.view import View, carried, enlarge, resized, view_of
-from hoigen.perception.records import Boxes, Flow, Geometry, Hands, PerceptionError, Segmentation, boxes_of
+from hoigen.perception.records import Boxes, Doubt, Flow, Geometry, Hands, PerceptionError, Segmentation, boxes_of
 from hoigen.records import Footage
 
 OWN_PX = 0.8
@@ -102,17 +103,26 @@ def segment(footage: Footage, flow: Flow, geometry: Geometry | None, hands: Hand
     if len(footage.rgb) < 2:
         raise PerceptionError(f'masks: expected at least 2 frames, to see what moves, got {len(footage.rgb)}')
     view = view_of(footage, flow, geometry)
-    belief, roles = _by_motion(view, seed)
     skeletons = skeletons_of(resized(hands.keypoints_px, footage.rgb.shape[1:3], view), view)
-    if _believed(skeletons, belief, roles):
-        acting = belief[..., 1:][..., roles == ROLE_CODE[OBJECT]]
+    doubts = list[str]()
+    moving = None
+    if geometry is not None or skeletons.known.any(1).mean() < SUPPORTED:
+        moving = _by_motion(view, seed)
+    if moving is None or _believed(skeletons, *moving):
         belief = label_hands(view, skeletons)
-        rest = belief[..., :1] * (1 - acting.sum(-1, keepdims=True))
-        belief = np.concatenate([rest, belief[..., 1:], acting * belief[..., :1]], -1)
-        roles = np.repeat([ROLE_CODE[HAND], ROLE_CODE[OBJECT]], [len(hands.side), acting.shape[-1]]).astype(np.uint8)
+        objects = None if moving is None else moving[0][..., 1:][..., moving[1] == ROLE_CODE[OBJECT]]
+        if geometry is None or objects is None:
+            belief, doubts = add_held(view, skeletons, belief)
+        else:
+            rest = belief[..., :1] * (1 - objects.sum(-1, keepdims=True))
+            belief = np.concatenate([rest, belief[..., 1:], objects * belief[..., :1]], -1)
+        count = len(hands.side), belief.shape[-1] - 1 - len(hands.side)
+        roles = np.repeat([ROLE_CODE[HAND], ROLE_CODE[OBJECT]], count).astype(np.uint8)
+    else:
+        belief, roles = moving
     if not belief[..., 1:][..., roles == ROLE_CODE[HAND]].any():
         return Segmentation(np.zeros(0, np.uint8), np.zeros(footage.rgb.shape[:3], np.uint8))
-    return Segmentation(roles, enlarge(belief, *footage.rgb.shape[1:3]))
+    return Segmentation(roles, enlarge(belief, *footage.rgb.shape[1:3]), tuple(map(Doubt, doubts)))
 
 
 def _believed(skeletons: Skeletons, belief: np.ndarray, roles: np.ndarray) -> bool:

@@ -97,6 +97,20 @@ def carried(view: View, value: np.ndarray) -> np.ndarray:
     return np.maximum(later, sooner)
 
 
+def gathered(view: View, value: np.ndarray, keeps: float) -> np.ndarray:
+    """[T,h,w] float32: the sum of ``value`` over all times at which what a pixel shows has one, found along the flow; a
+    frame's counts ``keeps`` times as much in the next."""
+    grid = pixel_grid(value.shape[2], value.shape[1]).astype(np.float32)
+    later, sooner = value.copy(), value.copy()
+    for t in range(len(value) - 2, -1, -1):
+        there = sampled(later[t + 1], grid + view.forward[t], cv2.INTER_LINEAR)
+        later[t] += np.where(view.forward_ok[t], keeps * there, 0)
+    for t in range(1, len(value)):
+        there = sampled(sooner[t - 1], grid + view.backward[t - 1], cv2.INTER_LINEAR)
+        sooner[t] += np.where(view.backward_ok[t - 1], keeps * there, 0)
+    return later + sooner - value
+
+
 def enlarge(belief: np.ndarray, height: int, width: int) -> np.ndarray:
     """[T,height,width] uint8: the likeliest label of every full-size pixel, from beliefs [T,h,w,L]."""
     labels = np.zeros((len(belief), height, width), np.uint8)
