@@ -20,7 +20,9 @@ from hoigen.look.images import write_image
 from hoigen.metrics.perception import TRACK_PX, absrel, average_jaccard, camera_errors, mask_iou, place_errors_mm
 from hoigen.metrics.statistics import summarise
 from hoigen.metrics.tables import Rows, markdown, said
+from hoigen.perception.evaluate_labelled import LABELLED_MEASURES, measure_labelled
 from hoigen.perception.hands.lift import lift_hands
+from hoigen.perception.labelled.clips import find, labelled
 from hoigen.perception.perceive import Perceived, Perceiver, PerceptionConfig
 from hoigen.perception.records import Geometry, Hands, PerceptionError
 from hoigen.perception.report import overview
@@ -28,9 +30,11 @@ from hoigen.perception.truth import true_tracks
 from hoigen.provenance import strict_json
 from hoigen.records import Clip, Footage
 from hoigen.sources.mujoco import CAMERAS, SHAPES, MujocoConfig, MujocoSource
+from hoigen.sources.recording import RecordingError
 from hoigen.whole_files import write_text
 
 HELDOUT_SEED = 2_000_000
+LABELLED_FRAMES = 49
 WIDTH, HEIGHT, FRAMES, RATE_HZ = 640, 360, 33, 16.0
 
 MEASURES = {
@@ -106,6 +110,9 @@ class EvaluatePerceptionConfig:
     """Held-out clips to simulate."""
     backends: tuple[str, ...] = WITHOUT_WEIGHTS
     """What the recordings have and what perceives them; those with VGGT or SAM 2.1 need the fetched weights."""
+    labelled: tuple[Path, ...] = ()
+    """Folders with clips of EgoDex (N.hdf5 beside N.mp4) or DexYCB (a camera's folder), to measure on in place of
+    simulated ones, 49 frames each."""
     out: Path = Path('out/evaluate_perception')
     """Folder of the table, the results and the images."""
 
@@ -116,6 +123,9 @@ class EvaluatePerceptionConfig:
 
 def evaluate(config: EvaluatePerceptionConfig) -> None:
     """Run the evaluation and write what was found."""
+    if config.labelled:
+        _evaluate_labelled(config)
+        return
     perceivers = {name: Perceiver(BACKENDS[name].config) for name in config.backends}
     rows: dict[str, list[dict[str, float]]] = {name: [] for name in perceivers}
     config.out.mkdir(parents=True, exist_ok=True)
@@ -132,7 +142,27 @@ def evaluate(config: EvaluatePerceptionConfig) -> None:
             rows[name].append(measure(perceived, truth))
             picture = config.out / f'{index:02d} {name}.png'
             write_image(picture, overview(perceived))
-    _write(config, rows)
+    _write(config, rows, MEASURES)
+
+
+def _evaluate_labelled(config: EvaluatePerceptionConfig) -> None:
+    """The same on clips of public data sets, by data set."""
+    perceive = Perceiver(PerceptionConfig(masks='motion'))
+    rows: dict[str, list[dict[str, float]]] = {}
+    found = [clip for folder in config.labelled for clip in find(folder)]
+    config.out.mkdir(parents=True, exist_ok=True)
+    for number, (layout, path) in enumerate(track(found, description='labelled clips')):
+        try:
+            truth = labelled(layout, path, LABELLED_FRAMES)
+            perceived = perceive(truth.footage, truth.name)
+        except (PerceptionError, RecordingError) as error:
+            print(f'{layout}, not measured: {error}')
+            continue
+        rows.setdefault(layout, []).append(measure_labelled(perceived, truth))
+        write_image(config.out / f'{number:02d} {layout}.png', overview(perceived))
+    if not rows:
+        raise PerceptionError(f'{", ".join(map(str, config.labelled))}: no clip could be measured')
+    _write(config, rows, LABELLED_MEASURES)
 
 
 def heldout(index: int) -> tuple[Footage, Clip]:
@@ -259,8 +289,10 @@ def _onto_truth(found: np.ndarray, true: np.ndarray) -> Similarity:
     return carry
 
 
-def _write(config: EvaluatePerceptionConfig, rows: dict[str, list[dict[str, float]]]) -> None:
-    table = table_of(rows)
+def _write(
+    config: EvaluatePerceptionConfig, rows: dict[str, list[dict[str, float]]], measures: Mapping[str, str]
+) -> None:
+    table = table_of(rows, measures)
     write_text(config.out / 'table.md', markdown(table))
     told = {name: {'clips': of, 'means': {m: asdict(s) for m, s in summarise(of).items()}} for name, of in rows.items()}
     write_text(config.out / 'results.json', strict_json(told, indent=1))
@@ -268,11 +300,11 @@ def _write(config: EvaluatePerceptionConfig, rows: dict[str, list[dict[str, floa
     print(f'table, results and pictures: {config.out}')
 
 
-def table_of(rows: Mapping[str, Sequence[dict[str, float]]]) -> Rows:
+def table_of(rows: Mapping[str, Sequence[dict[str, float]]], measures: Mapping[str, str]) -> Rows:
     """Back-ends by measure; a dash where a back-end does not have it."""
     summaries = {name: summarise(of) for name, of in rows.items()}
     table = [['mean over clips [95 % interval]', *summaries]]
-    for name, arrow in MEASURES.items():
+    for name, arrow in measures.items():
         cells = [said(of[name], DIGITS.get(name, 3)) if name in of else '-' for of in summaries.values()]
         table.append([f'{name} {arrow}', *cells])
     return table

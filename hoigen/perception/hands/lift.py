@@ -40,7 +40,7 @@ def lift_hands(hands: Hands, geometry: Geometry, mask: np.ndarray) -> tuple[np.n
     places = np.full((*hands.score.shape, 21, 3), np.nan, np.float32)
     depth_m = np.where(mask, geometry.depth_m, np.float32(np.nan))
     for i in range(len(hands.side)):
-        frames = np.flatnonzero(hands.seen[:, i] & np.isfinite(hands.shape_m[:, i]).all((1, 2)))
+        frames = np.flatnonzero(hands.seen[:, i] & (np.ptp(hands.shape_m[:, i], axis=1).max(1) > 0))
         if len(frames):
             cameras = [geometry.cameras[t] for t in frames]
             places[frames, i] = _lift(
