@@ -7,11 +7,12 @@ import pytest
 from simulated_scene import lift
 
 from hoigen.conditioning import build_conditions
+from hoigen.geometry.transforms import apply, invert
 from hoigen.models.hub import MissingWeights
 from hoigen.perception.evaluate import measure, noisy_depth, recorded
 from hoigen.perception.notes import spans
 from hoigen.perception.perceive import NOBODY, Perceived, Perceiver, PerceptionConfig
-from hoigen.perception.records import PerceptionError
+from hoigen.perception.records import Hands, PerceptionError
 from hoigen.records import Footage
 
 
@@ -55,6 +56,25 @@ def test_same_footage_same_result(seen: Perceived) -> None:
     assert again.clip is not None
     assert seen.clip is not None
     assert np.array_equal(again.clip.points, seen.clip.points)
+
+
+def test_hands_of_a_detector_of_one_s_own_become_labels() -> None:
+    """In pixels as it says, in 3D from the measured depth; weights that were not used are not in the provenance."""
+    footage, truth = lift()
+    true = np.stack([label.hands.keypoints_m[0] for label in truth.labels])
+    pixels = np.stack([label.hands.pixels for label in truth.labels])
+    turns = np.stack([camera.T_world_cam[:3, :3] for camera in truth.cameras])
+    shape = ((true - true.mean(1, keepdims=True)) @ turns)[:, None].astype(np.float32)
+    hands = Hands(('right',), pixels, shape, np.ones((len(true), 1), np.float32))
+    seen = Perceiver(PerceptionConfig(geometry='depth', masks='motion'), lambda rgb: hands)(footage, 'a lift')
+    assert seen.provenance.weights == {}
+    assert seen.clip is not None
+    assert {label.hands.sides for label in seen.clip.labels} == {('right',)}
+    assert np.array_equal(np.stack([label.hands.pixels for label in seen.clip.labels]), pixels)
+    found = np.stack([label.hands.keypoints_m[0] for label in seen.clip.labels])
+    off = np.linalg.norm(found - apply(invert(truth.cameras[0].T_world_cam), true), axis=-1)
+    assert np.isfinite(off).all(1).mean() > 0.8
+    assert np.nanmedian(off) < 0.012
 
 
 def test_plain_rgb_is_refused_a_point_map() -> None:
