@@ -4,7 +4,7 @@ They keep the latent geometry of ``AutoencoderKLCogVideoX`` (8x8 in space, 4x in
 that the same DiT, scheduler and pipeline run on all. The decoder of :class:`ReferenceAutoencoder` also reads a
 *reference* at pixel resolution (the first frame carried along and the coloured points,
 :func:`hoigen.video.inputs.reference_video`): a small model has no capacity to carry fine texture through a latent, and
-need not. That of :class:`LinearAutoencoder` reads the latents alone.
+need not. That of :class:`LinearAutoencoder` reads the carried background alone: hand and object come from the latents.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ def _per_frame(layer: nn.Module, x: Tensor) -> Tensor:
 class _Painter(ModelMixin, ConfigMixin):
     """A convolutional decoder: latents, and a rough picture at pixel resolution that it corrects."""
 
-    def __init__(self, latent_channels: int, width: int, seen: int) -> None:
-        """seen: channels that are read at pixel resolution."""
+    def __init__(self, latent_channels: int, width: int, seen: int, made: int = 3) -> None:
+        """seen, made: channels that are read, and that are made, at pixel resolution."""
         super().__init__()
         w = width
         self.register_buffer('latent_scale', torch.ones(()))
@@ -77,7 +77,7 @@ class _Painter(ModelMixin, ConfigMixin):
         self.mid = nn.ModuleList(ResidualBlock(2 * w, temporal=True) for _ in range(2))
         self.up_fine = nn.Conv2d(2 * w + w, w, 3, padding=1)
         self.fine = nn.ModuleList(ResidualBlock(w) for _ in range(2))
-        self.to_rgb = nn.Conv2d(w, 12, 3, padding=1)
+        self.to_rgb = nn.Conv2d(w, 4 * made, 3, padding=1)
         nn.init.zeros_(self.to_rgb.weight)
         nn.init.zeros_(self.to_rgb.bias)
 
@@ -102,7 +102,7 @@ class _Painter(ModelMixin, ConfigMixin):
         raise NotImplementedError
 
     def correction(self, latents: Tensor, seen: Tensor) -> Tensor:
-        """What is added to the rough picture, ``[B, 4k+1, 3, H, W]``; seen ``[B, 4k+1, seen, H, W]``."""
+        """What is added to the rough picture, ``[B, 4k+1, made, H, W]``; seen ``[B, 4k+1, seen, H, W]``."""
         z = self.latent_block(_per_frame(self.from_latent, latents))
         z = _per_frame(self.to_frames, z).unflatten(2, (4, -1)).flatten(1, 2)[:, 3:]
         fine = self.reference_fine(_per_frame(self.reference_stem, F.pixel_unshuffle(seen, 2)))
@@ -162,15 +162,16 @@ class ReferenceAutoencoder(_Painter):
 
 
 class LinearAutoencoder(_Painter):
-    """Video in [-1, 1] to latents by principal components, and back from the latents alone.
+    """Video in [-1, 1] to latents by principal components, and back before the carried background.
 
     A latent holds the first ``latent_channels`` components of a patch of 4 frames of 8x8 pixels; the decoder corrects
-    the picture that they give. It sees no reference, so that what is in a frame was generated.
+    the picture that they give, and says how much of each pixel is background instead. Of the reference it sees the
+    background alone, so that hand and object were generated.
     """
 
     @register_to_config
     def __init__(self, latent_channels: int = 32, width: int = 32) -> None:
-        super().__init__(latent_channels, width, seen=3)
+        super().__init__(latent_channels, width, seen=7, made=4)
         self.register_buffer('mean', torch.zeros(PATCH))
         self.register_buffer('basis', torch.eye(latent_channels, PATCH))
 
@@ -180,12 +181,15 @@ class LinearAutoencoder(_Painter):
             mean = ((patches(video) - self.mean) @ self.basis.T).permute(0, 1, 4, 2, 3)
         return mean, torch.full_like(mean, -30)
 
-    def decode(self, latents: Tensor, reference: Tensor | None = None) -> Tensor:
-        """As :meth:`_Painter.decode`; the reference is not read."""
+    def decode(self, latents: Tensor, reference: Tensor) -> Tensor:
+        """As :meth:`_Painter.decode`; of the reference the first four channels are read."""
         with torch.autocast(latents.device.type, enabled=False):
             cells = latents.float().permute(0, 1, 3, 4, 2) @ self.basis + self.mean
         rough = F.pixel_shuffle(cells.unflatten(-1, (4, -1)).permute(0, 1, 4, 5, 2, 3), 8).flatten(1, 2)[:, 3:]
-        return rough + self.correction(latents, rough)
+        background, known = reference[:, :, :3].float(), reference[:, :, 3:4].float()
+        made = self.correction(latents, torch.cat([rough, background * known, known], dim=2))
+        own, share = rough + made[:, :, :3], known * made[:, :, 3:].sigmoid()
+        return own + share * (background - own)
 
     @torch.no_grad()
     def fit(self, patches: Tensor) -> None:

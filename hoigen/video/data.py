@@ -150,10 +150,16 @@ class ClipSet:
         with self._open(index) as file:
             return json.loads(file.metadata()['info'])
 
-    def sample(self, index: int, start: int = 0, stop: int | None = None) -> Sample:
-        """Frames ``start:stop`` of clip ``index``."""
+    def sample(self, index: int, start: int = 0, stop: int | None = None, *, clean: bool = False) -> Sample:
+        """Frames ``start:stop`` of clip ``index``; clean: before its scene without hand and object, which it has."""
         a = self._arrays(index, (*(v for v in VIDEOS if v != 'tracking'), *PLANES), start, stop)
         look = {n: a[n] for n in (*VIDEOS[1:3], *PLANES[:-1])} | {'background_known': a['background_known'] > 0}
+        if clean:
+            look |= {
+                'background': np.repeat(self._whole(index, 'clean_background'), len(a['rgb']), axis=0),
+                'background_known': np.ones_like(look['background_known']),
+                'shadow': look['shadow'] & 2,
+            }
         reference = reference_video(Appearance(**look, shadow_gain=self._whole(index, 'shadow_gain')))
         mask = torch.from_numpy(a['mask'] > 0)[None, :, None].float()
         return Sample(video_tensor(a['rgb']), reference, mask)

@@ -138,15 +138,16 @@ def sample(
     first: Tensor,
     frames: int,
     control: Control | None,
+    text: Tensor | None = None,
     *,
     steps: int,
     generator: Generators,
 ) -> Tensor:
-    """Latents [B, frames, C, h, w] from fresh noise, without guidance; ``first``: [B, 1, C, h, w]."""
+    """Latents [B, frames, C, h, w] from fresh noise, without guidance; ``first``: [B, 1, C, h, w], text [B, S, D]."""
     noise = randn_tensor(
         (first.shape[0], frames, *first.shape[2:]), generator=generator, device=first.device, dtype=first.dtype
     )
-    return Denoiser(model, scheduler, steps).run(first, noise, control, generator)
+    return Denoiser(model, scheduler, steps, text=text).run(first, noise, control, generator)
 
 
 def _with_known(latents: Tensor, known: Tensor) -> Tensor:

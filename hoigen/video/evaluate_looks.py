@@ -57,7 +57,8 @@ def rendered(generator: Generator, asked: Asked, look: Look, seed: int, sampling
     if look == 'scene':
         background = np.repeat(asked.clean_background[None], len(conditions.stamps_ns), 0)
         known = np.ones_like(conditions.background_known)
-        conditions = replace(conditions, background=background, background_known=known)
+        shadow = conditions.shadow & 2  # an empty scene has none of frame 0's
+        conditions = replace(conditions, background=background, background_known=known, shadow=shadow)
     return generator.render(conditions, seed=seed, sampling=replace(sampling, look=look))
 
 

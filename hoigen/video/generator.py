@@ -231,6 +231,7 @@ class _Clip:
 
     model: Model
     reference: Tensor
+    seen: Tensor
     tracking: Tensor
     scene: Tensor
     points: PointInputs | None
@@ -249,8 +250,12 @@ class _Clip:
                 cloud=model.config.cloud,
                 tokens=model.config.tokens,
             )
-        tracking = video_tensor(tracking_video(c, model.config.tracking_colours))
-        return cls(model, reference_video(Appearance.of(c)), tracking, video_tensor(c.background), points, c.detail)
+        tracking, reference = (
+            video_tensor(tracking_video(c, model.config.tracking_colours)),
+            reference_video(Appearance.of(c)),
+        )
+        seen = torch.zeros_like(reference) if sampling.look == 'words' else reference
+        return cls(model, reference, seen, tracking, video_tensor(c.background), points, c.detail)
 
     def image(self, picture: np.ndarray, draws: torch.Generator) -> Tensor:
         """The latent [1,1,C,h,w] of the first frame [H,W,3] uint8."""
@@ -275,7 +280,7 @@ class _Clip:
 
         Where the source is larger, what the decoder adds to its reference is added to the reference at that size.
         """
-        frames = self.model.autoencoder.frames(latents, self._placed(self.reference))
+        frames = self.model.autoencoder.frames(latents, self._placed(self.seen))
         if self.detail is None:
             return to_uint8(frames)
         added = (frames.float().cpu() - rough_picture(self.reference))[0]
@@ -288,7 +293,7 @@ class _Clip:
 
     def preview(self, latent: Tensor, place: int) -> np.ndarray:
         """The picture [H,W,3] uint8 of one latent [1,1,C,h,w], the clip's latent ``place``."""
-        frame = self._placed(self.reference[:, 4 * place : 4 * place + 1])
+        frame = self._placed(self.seen[:, 4 * place : 4 * place + 1])
         return to_uint8(self.model.autoencoder.frames(latent.to(self.model.dtype), frame))[0]
 
     def _placed(self, video: Tensor) -> Tensor:

@@ -175,6 +175,7 @@ def recipe(model: str = 'tiny', **given: Any) -> TrainConfig:
     loss = DiffusionLoss(terminal=0.4, image_noise=False, train_backbone=True)
     if read_config(model).reads_colours:
         loss = replace(loss, terminal=0.2, look=(0.4, 0.3, 0.3), coloured=0.25, drop_text=0.3)
+        given = {'autoencoder_loss': AutoencoderLoss(drop_reference=0.3)} | given
     return TrainConfig(
         **{
             'clips': tyro.MISSING,

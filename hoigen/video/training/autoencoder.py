@@ -57,7 +57,8 @@ class AutoencoderObjective(Objective):
 
 
 class CorrectionObjective(Objective):
-    """Rebuild random stretches of ``window`` consecutive latents from their components."""
+    """Rebuild random stretches of ``window`` consecutive latents from their components, before their background, the
+    empty scene where a clip has it and a coin says so, or no background at all."""
 
     clips: ClipSet
 
@@ -67,11 +68,16 @@ class CorrectionObjective(Objective):
         self._loss, self._frames = loss, frames
 
     def example(self, index: int, generator: torch.Generator) -> Batch:
-        return {'video': self.clips.video(index, *_stretch(self._frames, self._loss.window, generator))[0]}
+        stretch = _stretch(self._frames, self._loss.window, generator)
+        none, clean = torch.rand(2, generator=generator).tolist()
+        clean = clean < 0.5 and self.clips.clean_background(index) is not None
+        sample = self.clips.sample(index, *stretch, clean=clean)
+        reference = sample.reference[0] * float(none >= self._loss.drop_reference)
+        return {'video': sample.video[0], 'reference': reference, 'mask': sample.mask[0]}
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
-        frames = self.model.decode(self.model.encode(batch['video'])[0])
-        terms = reconstruction(frames, batch['video'], torch.zeros_like(frames[:, :, :1]))
+        frames = self.model.decode(self.model.encode(batch['video'])[0], batch['reference'])
+        terms = reconstruction(frames, batch['video'], batch['mask'])
         return {'loss': terms['l1'] + self._loss.ssim * terms['dssim'], **terms}
 
 

@@ -19,7 +19,7 @@ from hoigen.video.denoise import predict
 from hoigen.video.inputs import PointInputs
 from hoigen.video.model import Model
 from hoigen.video.options import DiffusionLoss
-from hoigen.video.sampling import CONDITIONS
+from hoigen.video.sampling import CONDITIONS, Look
 from hoigen.video.training.latents import POINT_FIELDS, LatentSet, encode_video
 from hoigen.video.transformer import Control, ControlledCogVideoX, with_first_frame
 
@@ -67,26 +67,16 @@ class DiffusionObjective(Objective):
             float(name in loss.conditions and draw >= loss.drop_condition)
             for name, draw in zip(CONDITIONS, dropped, strict=True)
         ]
-        by_image, by_scene = self._told(tensors, generator)
-        bare = float(torch.rand((), generator=generator)) >= loss.coloured
-        if bare and by_scene:
-            tensors['coloured'] = tensors['clean_background'].expand_as(tensors['coloured'])
-        kept[CONDITIONS.index('coloured')] *= float(not bare or by_scene)
+        look, coloured = told(loss, tensors, generator)
+        kept[CONDITIONS.index('coloured')] *= coloured
         return {
             **tensors,
-            'image_kept': torch.tensor(float(by_image)),
+            'image_kept': torch.tensor(float(look == 'image')),
             'noise': noise,
             'kept': torch.tensor(kept),
             'strength': torch.tensor(float(no_control >= loss.drop_control)),
             'timestep': torch.where(torch.tensor(at_end < loss.terminal), last, timestep),
         }
-
-    def _told(self, tensors: dict[str, Tensor], generator: torch.Generator) -> tuple[bool, bool]:
-        """Whether the first image tells this clip's look, and whether the empty scene does, where the clip has it."""
-        image, scene, _ = self._loss.look
-        draw, has_scene = float(torch.rand((), generator=generator)), bool(tensors.pop('has_clean_background'))
-        by_scene = image <= draw < image + scene
-        return draw < image or (by_scene and not has_scene), by_scene and has_scene
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         target, noise, timestep = batch['target'], batch['noise'], batch['timestep']
@@ -103,6 +93,24 @@ class DiffusionObjective(Objective):
         at_end = timestep == self._scheduler.config.num_train_timesteps - 1
         plain = masked_velocity_loss(predicted.float(), velocity, batch['mask'], 0)
         return {'loss': losses, 'terminal': torch.where(at_end, plain, torch.nan)}
+
+
+def told(loss: DiffusionLoss, tensors: dict[str, Tensor], generator: torch.Generator) -> tuple[Look, float]:
+    """What tells a clip its look, and 1 or 0: whether it is given coloured points.
+
+    The image tells it in place of an empty scene that the clip does not have; an empty scene that tells it takes the
+    coloured points' place in ``tensors``.
+    """
+    image, scene, _ = loss.look
+    draw, coloured = torch.rand(2, generator=generator).tolist()
+    other: Look = 'words' if draw >= image + scene else 'scene' if tensors.pop('has_clean_background') else 'image'
+    look: Look = 'image' if draw < image else other
+    tensors.pop('has_clean_background', None)
+    if coloured < loss.coloured:
+        return look, 1.0
+    if look == 'scene':
+        tensors['coloured'] = tensors['clean_background'].expand_as(tensors['coloured'])
+    return look, float(look == 'scene')
 
 
 def control_of(batch: Batch) -> Control:

@@ -105,7 +105,13 @@ def _decoder(config: TrainConfig, model: Model, clips: ClipSet) -> None:
     _need(config, model.autoencoder, 'autoencoder')
     _need(config, model.transformer, 'diffusion')
     train_decoder(
-        model, _latents(config, model, clips), config.out, config.decoder, config.decoder_loss, config.hardware
+        model,
+        _latents(config, model, clips),
+        config.out,
+        config.decoder,
+        config.decoder_loss,
+        config.diffusion_loss,
+        config.hardware,
     )
     _save(model.autoencoder, config.out / FILES[1], config.hardware)
 

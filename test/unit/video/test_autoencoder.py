@@ -65,11 +65,28 @@ def test_the_first_components_are_those_that_vary_most():
 
 
 @torch.no_grad()
-def test_a_linear_decoder_sees_no_reference():
-    """What is in its frames was generated, whatever the first frame shows."""
+def test_a_linear_decoder_sees_no_points_and_no_background_that_is_not_known():
+    """Hand and object in its frames were generated, whatever the first frame shows of them."""
     torch.manual_seed(0)
     model = LinearAutoencoder(latent_channels=8, width=8).eval()
-    torch.nn.init.normal_(model.to_rgb.weight)
-    latents = torch.randn(1, 2, 8, 2, 3)
-    one, other = (model.frames(latents, torch.rand(1, 5, 9, 16, 24)) for _ in range(2))
-    assert torch.equal(one, other)
+    torch.nn.init.normal_(model.to_rgb.weight, std=0.1)
+    latents, reference = torch.randn(1, 2, 8, 2, 3), torch.rand(1, 5, 9, 16, 24)
+    reference[:, :, 3] = (reference[:, :, 3] > 0.5).float()
+    frames = model.frames(latents, reference)
+    other = reference.clone()
+    other[:, :, 4:] = torch.rand(1, 5, 5, 16, 24)
+    other[:, :, :3] += 1 - reference[:, :, 3:4]
+    assert torch.allclose(model.frames(latents, other), frames, atol=1e-5)
+    other[:, :, :3] += reference[:, :, 3:4]
+    assert not torch.allclose(model.frames(latents, other), frames, atol=0.1)
+
+
+@torch.no_grad()
+def test_a_linear_decoder_may_show_the_background_as_it_is():
+    """Where it gives the background all of a pixel, the pixel is the background's, whatever the latents say."""
+    model = LinearAutoencoder(latent_channels=8, width=8).eval()
+    torch.nn.init.constant_(model.to_rgb.bias[12:], 50.0)
+    reference = torch.rand(1, 5, 9, 16, 24)
+    reference[:, :, 3] = 1
+    frames = model.frames(torch.randn(1, 2, 8, 2, 3), reference)
+    assert torch.allclose(frames, reference[:, :, :3], atol=1e-5)
