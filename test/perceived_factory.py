@@ -11,6 +11,7 @@ from hoigen.conditioning import build_clip
 from hoigen.conventions import ROLE_CODE
 from hoigen.geometry.camera import project, unproject
 from hoigen.geometry.transforms import apply, invert
+from hoigen.perception.hands.meshes import HandMeshes
 from hoigen.perception.perceive import Perceived
 from hoigen.perception.records import Boxes, Geometry, Hands, Segmentation, Tracks, boxes_of
 from hoigen.records import Camera, Clip, Footage, Provenance
@@ -38,6 +39,7 @@ def perceived(
         'geometry': found if geometry else None,
         'tracks': _tracks(truth, cameras, T_new_old, with_places=geometry),
         'clip': truth if geometry else None,
+        'meshes': HandMeshes(),
         'reason': '' if geometry else REASON,
         'notes': (),
         'seconds': {'flow': 0.2, 'masks': 0.1},

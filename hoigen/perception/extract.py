@@ -20,7 +20,7 @@ from hoigen.perception.perceive import Perceived, Perceiver, PerceptionConfig
 from hoigen.perception.records import PerceptionError, boxes_of
 from hoigen.perception.report import write_index, write_part
 from hoigen.provenance import provenance_to_json
-from hoigen.records import Episode, Footage, RecordError
+from hoigen.records import Footage, RecordError
 from hoigen.run_settings import begin, settings_of
 from hoigen.sources.recording import Recording, RecordingError, RecordingOptions, open_recording
 from hoigen.whole_files import whole_file
@@ -149,7 +149,7 @@ def _save(config: ExtractConfig, name: str, number: int, perceived: Perceived, c
         console.print(f'{name}: {note}')
     if perceived.clip is not None:
         shutil.rmtree(config.folder / name, ignore_errors=True)  # of a run that ended before the arrays were written
-        write_episode(config.folder / name, Episode(perceived.episode(number), perceived.provenance))
+        write_episode(config.folder / name, perceived.episode(number))
     if config.report:
         write_part(config.folder, name, perceived)
     _write_arrays(config.folder / f'{name}.npz', perceived)

@@ -17,6 +17,7 @@ from hoigen.models.hub import MissingWeights, entry, weights_of
 from hoigen.perception import choices
 from hoigen.perception.clip import build_recorded_clip
 from hoigen.perception.flow import measure_flow
+from hoigen.perception.hands.meshes import HandMeshes, load_rigs, posed_hands
 from hoigen.perception.learned.detector import detect, load_detector
 from hoigen.perception.masks.segment import find_boxes, segment
 from hoigen.perception.notes import notes_on
@@ -24,7 +25,8 @@ from hoigen.perception.records import Boxes, Flow, Geometry, Hands, PerceptionEr
 from hoigen.perception.tracking.odometry import measured_geometry
 from hoigen.perception.tracking.tracks import FollowConfig, follow
 from hoigen.provenance import sha256_of, versions_of
-from hoigen.records import Clip, Footage, Provenance
+from hoigen.records import Clip, Episode, Footage, Provenance
+from hoigen.records.labels import SIDES
 
 LEAST_FRAMES = 2
 NOBODY = 'neither hand nor object is in view in any frame (masks sam2 with boxes rtdetr finds also what does not move)'
@@ -55,6 +57,9 @@ class PerceptionConfig:
     """What follows points: optical flow, or VGGT's track head."""
     median_depth_m: float | None = None
     """Gives a point map of unknown scale, which VGGT's is, this median depth in metres."""
+    hand_meshes: str = ''
+    """Folder of rigged hands, left.glb and right.glb with the 25 joints of WebXR; hands with keypoints in 3D are posed
+    as meshes."""
     task: str = ''
     """A sentence that says what is done: the prompt of the generated video."""
     seed: int = 0
@@ -67,7 +72,7 @@ class Perceived:
     """What a stretch of footage shows.
 
     geometry is None where the point map is not known, and clip there and where nobody is at work; ``reason`` then says
-    why. notes: what a person should
+    why. meshes: of the clip's hands, none unless asked for. notes: what a person should
     know, gaps above all. seconds: what each stage took.
     """
 
@@ -78,15 +83,17 @@ class Perceived:
     geometry: Geometry | None
     tracks: Tracks
     clip: Clip | None
+    meshes: HandMeshes
     reason: str
     notes: tuple[str, ...]
     seconds: dict[str, float]
     provenance: Provenance
 
-    def episode(self, number: int) -> Clip:
+    def episode(self, number: int) -> Episode:
         """The clip, where there is one, as episode ``number`` of its recording."""
         assert self.clip is not None, self.reason
-        return replace(self.clip, labels=tuple(replace(label, episode=number) for label in self.clip.labels))
+        clip = replace(self.clip, labels=tuple(replace(label, episode=number) for label in self.clip.labels))
+        return Episode(clip, self.provenance, self.meshes.assets, self.meshes.frames)
 
 
 class Perceiver:
@@ -101,6 +108,7 @@ class Perceiver:
 
         self._config, self._find_hands = config, find_hands or shipped
         self._own_hands = find_hands is None
+        self._rigs = load_rigs(Path(config.hand_meshes)) if config.hand_meshes else None
         self._sam = self._detector = None
         if _uses(config.masks, 'sam2', config.sam):
             from hoigen.models.sam2 import load_sam  # torch: only with these weights
@@ -130,12 +138,15 @@ class Perceiver:
             boxes, segmentation = self._segment(footage, flow, geometry, hands)
         with clock.stage('tracks'):
             tracks = follow(footage, flow, segmentation, geometry, config.follow, self._tracker())
-        clip = None
+        clip, meshes = None, HandMeshes()
         if geometry is not None and not segmentation.instance.any():
             reason = NOBODY
         elif geometry is not None:
             with clock.stage('clip'):
                 clip = build_recorded_clip(footage, hands, segmentation, geometry, tracks, config.task)
+            if self._rigs is not None:
+                with clock.stage('hand meshes'):
+                    meshes = self._meshes(clip, geometry)
         return Perceived(
             footage,
             hands,
@@ -144,8 +155,9 @@ class Perceiver:
             geometry,
             tracks,
             clip,
+            meshes,
             reason,
-            tuple(notes_on(footage, segmentation, tracks, geometry)),
+            (*notes_on(footage, segmentation, tracks, geometry), *meshes.notes),
             clock.seconds,
             self._provenance(source, geometry),
         )
@@ -180,6 +192,12 @@ class Perceiver:
             boxes = detect(footage, self._detector, boxes)
         return boxes, segment_with_sam(footage, boxes, self._sam)
 
+    def _meshes(self, clip: Clip, geometry: Geometry) -> HandMeshes:
+        assert self._rigs is not None
+        if not geometry.metric:
+            return HandMeshes(notes=('no hand meshes, for the scale is not known: give --median-depth-m',))
+        return posed_hands(clip, self._rigs)
+
     def _tracker(self) -> Any:
         if self._config.tracker == 'flow':
             return None
@@ -193,6 +211,11 @@ class Perceiver:
         used += [self._config.sam] if self._sam is not None else []
         used += [self._config.boxes] if self._detector is not None else []
         used += [self._config.vggt] if '_vggt' in self.__dict__ else []
+        hashes = {file: sha256 for name in used for file, sha256 in _hashes(name).items()}
+        licences = {name: _licence(name) for name in used}
+        if folder := self._config.hand_meshes:
+            hashes |= {f'hand_meshes/{side}.glb': sha256_of(Path(folder) / f'{side}.glb') for side in SIDES}
+            licences['hand_meshes'] = 'not known'
         made: dict[str, Any] = {'masks_method': 'motion' if self._sam is None else self._config.sam}
         if geometry is not None:
             made |= {'geometry_method': geometry.method, 'metric': geometry.metric}
@@ -200,9 +223,9 @@ class Perceiver:
             self._config.seed,
             asdict(self._config) | made,
             source,
-            {file: sha256 for name in used for file, sha256 in _hashes(name).items()},
+            hashes,
             versions_of(PACKAGES),
-            {name: _licence(name) for name in used},
+            licences,
         )
 
 

@@ -26,10 +26,10 @@ class Episode:
 
     clip: the scene with its conditions and labels. clip_provenance: how that was found or edited, None of a simulated
     scene. assets, mesh_frames: the scene's meshes and where they are in each frame; both empty where they are not
-    known. depth_m: [T,H,W] float32 as the camera measured it, NaN unknown. generated: frames that a model made of it,
-    with their fidelity and provenance. rejected: in their place, the best frames where none may be kept. edited: frames
-    of it after an edit. status: what became of it, None if nothing was to be made. condition_images: what the
-    generator read, of generated and of rejected frames.
+    known; a mesh of a recording is missing in frames in which it is not known. depth_m: [T,H,W] float32 as the camera
+    measured it, NaN unknown. generated: frames that a model made of it, with their fidelity and provenance. rejected:
+    in their place, the best frames where none may be kept. edited: frames of it after an edit. status: what became of
+    it, None if nothing was to be made. condition_images: what the generator read, of generated and of rejected frames.
     """
 
     clip: Clip
@@ -48,7 +48,9 @@ class Episode:
         placed = len(self.mesh_frames)
         check.that(placed == (frames if self.assets else 0), 'mesh_frames', f'{frames}, or none and no assets', placed)
         ids = {asset.id for asset in self.assets}
-        wrong = [t for t, places in enumerate(self.mesh_frames) if ids != places.poses.keys() | places.vertices.keys()]
+        placed_ids = [places.poses.keys() | places.vertices.keys() for places in self.mesh_frames]
+        recorded = self.clip_provenance is not None
+        wrong = [t for t, here in enumerate(placed_ids) if not (here <= ids if recorded else here == ids)]
         check.that(not wrong, 'mesh_frames', f'the assets {sorted(ids)}', f'others in frames {wrong[:5]}')
         if self.depth_m is not None:
             check.array('depth_m', self.depth_m, 'float32', (frames, height, width), finite=False)

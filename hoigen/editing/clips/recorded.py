@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial import ConvexHull, QhullError
 
-from hoigen.conventions import OBJECT, ROLE_CODE
+from hoigen.conventions import HAND, OBJECT, ROLE_CODE
 from hoigen.editing.placement import PlacementError
 from hoigen.episodes import EpisodeReader
 from hoigen.episodes.bags import bag_name, one_bag
@@ -24,7 +24,7 @@ LEAST_POINTS = 12
 
 @dataclass(frozen=True, eq=False)
 class Recorded:
-    """A recorded scene under the name of its file; footage has no meshes."""
+    """A recorded scene under the name of its file; footage has no meshes, or those of hands alone."""
 
     name: str
     scene: Episode
@@ -35,7 +35,9 @@ class Recorded:
 
     @property
     def assets(self) -> tuple[MeshAsset, ...]:
-        return self.scene.assets
+        """Meshes of everything in the scene; none where only its hands have any."""
+        whole = any(asset.role != HAND for asset in self.scene.assets)
+        return self.scene.assets if whole else ()
 
     @property
     def mesh_frames(self) -> tuple[MeshFrame, ...]:

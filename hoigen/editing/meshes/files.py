@@ -5,7 +5,6 @@ It writes numpy arrays to its output, or one that says what failed; nothing is u
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterable
 from io import BytesIO
@@ -16,10 +15,10 @@ import numpy as np
 import trimesh
 
 from hoigen.editing.meshes import gltf, obj
-from hoigen.editing.meshes.beside import Beside, MeshError, texels
 from hoigen.editing.meshes.looks import Part, joined
-from hoigen.untrusted.child import answers
-from hoigen.untrusted.limits import Limits, limit
+from hoigen.untrusted.arrays import limited, send_arrays
+from hoigen.untrusted.beside import Beside, MeshError, texels
+from hoigen.untrusted.limits import Limits
 
 MOST_TRIANGLES = 1_000_000
 LONGEST = 200
@@ -169,19 +168,14 @@ def _indexed(
 
 
 def main() -> None:
-    pipe = os.fdopen(answers(), 'wb')
-    limits = Limits()
-    limit(limits)
+    pipe = limited()
     try:
         found: dict[str, Any] = read(Path(sys.argv[1]))
     except (ValueError, OSError) as error:
         found = {'failed': np.array(str(error))}
     except MemoryError:
-        found = {'failed': np.array(f'reading it needs more than the {limits.memory_mb} MB it may use')}
-    whole = BytesIO()
-    np.savez(whole, **found)
-    pipe.write(whole.getbuffer())
-    pipe.close()
+        found = {'failed': np.array(f'reading it needs more than the {Limits.memory_mb} MB it may use')}
+    send_arrays(pipe, found)
 
 
 if __name__ == '__main__':

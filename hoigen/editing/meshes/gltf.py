@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,10 +9,10 @@ from typing import Any
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from hoigen.editing.meshes.beside import Beside, MeshError, not_read
-from hoigen.editing.meshes.gltf_file import Gltf
 from hoigen.editing.meshes.gltf_look import Looks
 from hoigen.editing.meshes.looks import Part
+from hoigen.untrusted.beside import Beside, MeshError, not_read
+from hoigen.untrusted.gltf_file import Gltf, opened
 
 READ = (
     'KHR_mesh_quantization',
@@ -27,7 +25,6 @@ READ = (
 )
 """Extensions, by how they begin, that are read or change neither shape nor base colour."""
 TRIANGLES, STRIP, FAN = 4, 5, 6
-HEADER, CHUNK = struct.Struct('<4sII'), struct.Struct('<I4s')
 
 
 def parts_of(content: bytes, beside: Beside, most: int) -> Iterator[Part]:
@@ -36,32 +33,11 @@ def parts_of(content: bytes, beside: Beside, most: int) -> Iterator[Part]:
     Skins and morphs are as they are at rest; animations, opacity and everything of a material but its base colour are
     left out. MeshError names an extension or a layout that is not read, and more than ``most`` triangles.
     """
-    document, binary = _chunks(content) if content[:4] == b'glTF' else (json.loads(content), None)
-    if not str(document['asset']['version']).startswith('2.'):
-        raise MeshError(f'expected glTF 2, got version {document["asset"]["version"]}')
-    for name in document.get('extensionsRequired', []):
+    file = opened(content, beside)
+    for name in file.document.get('extensionsRequired', []):
         if not name.startswith(READ):
             raise not_read(name)
-    file = Gltf(document, binary, beside)
     return _Scene(file, Looks(file), most).parts()
-
-
-def _chunks(content: bytes) -> tuple[dict[str, Any], bytes | None]:
-    _, version, length = HEADER.unpack_from(content)
-    if version != 2:
-        raise MeshError(f'expected a whole GLB file of version 2, got version {version}')
-    if length > len(content):
-        raise MeshError(f'expected a whole GLB file of {length} bytes, got {len(content)}')
-    found: dict[bytes, bytes] = {}
-    start = HEADER.size
-    while start + CHUNK.size <= length:
-        size, kind = CHUNK.unpack_from(content, start)
-        start += CHUNK.size
-        if start + size > length:
-            raise MeshError(f'expected a whole GLB file, got {length - start} of {size} bytes of a chunk')
-        found.setdefault(kind, content[start : start + size])
-        start += size
-    return json.loads(found[b'JSON']), found.get(b'BIN\0')
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from hoigen.editing.meshes.beside import MeshError, not_read, texels
-from hoigen.editing.meshes.gltf_file import Gltf
 from hoigen.editing.meshes.looks import Part, linear, shown, solid
+from hoigen.untrusted.beside import MeshError, not_read, texels
+from hoigen.untrusted.gltf_file import Gltf
 
 CLAMP, MIRROR, REPEAT = 33071, 33648, 10497
 PADDINGS: dict[int, Literal['edge', 'symmetric']] = {CLAMP: 'edge', MIRROR: 'symmetric'}

@@ -9,8 +9,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from hoigen.editing.meshes.beside import Beside, MeshError, texels
 from hoigen.editing.meshes.looks import Part, solid
+from hoigen.untrusted.beside import Beside, MeshError, texels
 
 NUMBER = r'[-+]?\d*\.?\d+(?:[eE][-+]?\d+)?'
 OPTION = re.compile(rf'-(\w+)((?:\s+(?:{NUMBER}|on|off)(?=\s))*)\s+')

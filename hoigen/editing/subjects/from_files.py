@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +15,7 @@ from hoigen.editing.records import Reference, Subject
 from hoigen.editing.views import random_views
 from hoigen.records import MeshAsset, RecordError
 from hoigen.sources.recording.stills import read_picture
-from hoigen.untrusted.child import command, environment, last_words
+from hoigen.untrusted.arrays import UnreadableFile, read_arrays
 from hoigen.untrusted.limits import Limits
 
 KINDS = ('.glb', '.gltf', '.obj', '.ply', '.stl')
@@ -99,18 +97,9 @@ def load_mesh(path: Path, scale: float = 1.0) -> MeshAsset:
 def _read(path: Path) -> Mapping[str, np.ndarray]:
     """The file's arrays, read by a child."""
     try:
-        child = subprocess.run(
-            command('hoigen.editing.meshes.files', str(path.absolute())),
-            capture_output=True,
-            env=environment(),
-            timeout=TIMEOUT_S,
-        )
-    except subprocess.TimeoutExpired:
-        raise PlacementError(f'{path}: reading it took longer than {TIMEOUT_S:g} s') from None
-    if child.returncode or not child.stdout:
-        raise PlacementError(f'{path}: what read it ended with status {child.returncode}{last_words(child.stderr)}')
-    with np.load(BytesIO(child.stdout), allow_pickle=False) as whole:
-        found = {name: whole[name] for name in whole.files}
+        found = read_arrays('hoigen.editing.meshes.files', str(path.absolute()), timeout_s=TIMEOUT_S)
+    except UnreadableFile as error:
+        raise PlacementError(f'{path}: {error}') from None
     if 'failed' in found:
         raise PlacementError(f'{path}: {found["failed"]}')
     return found

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +12,7 @@ from hoigen.perception.records import PerceptionError
 from hoigen.records import Check, Footage
 from hoigen.records.labels import KEYPOINTS
 from hoigen.sources.recording import RecordingOptions, open_recording
-from hoigen.untrusted.child import command, environment, last_words
-from hoigen.untrusted.limits import Limits
+from hoigen.untrusted.arrays import UnreadableFile, read_arrays
 
 RATE_HZ = 30
 """Of all these data sets."""
@@ -70,20 +67,10 @@ def labelled(layout: str, path: Path, frames: int) -> Labelled:
 
 
 def _labels(layout: str, path: Path) -> dict[str, np.ndarray]:
-    limits = Limits()
     try:
-        done = subprocess.run(
-            command('hoigen.perception.labelled.read', layout, str(path)),
-            capture_output=True,
-            env=environment(),
-            timeout=limits.timeout_s,
-        )
-    except subprocess.TimeoutExpired:
-        raise PerceptionError(f'{path}: reading its labels took more than {limits.timeout_s:.0f} s') from None
-    if done.returncode:
-        raise PerceptionError(f'{path}: expected labels of {layout}, could not read them{last_words(done.stderr)}')
-    with np.load(io.BytesIO(done.stdout), allow_pickle=False) as arrays:
-        labels = {name: arrays[name] for name in arrays.files}
+        labels = read_arrays('hoigen.perception.labelled.read', layout, str(path))
+    except UnreadableFile as error:
+        raise PerceptionError(f'{path}: expected labels of {layout}; {error}') from None
     check, sizes = Check(f'{path}, labels'), dict[str, int]()
     for name, last in (('pixels', 2), ('places', 3)):
         check.array(name, labels[name], 'float64', ('T', 'I', KEYPOINTS, last), sizes=sizes, finite=False)

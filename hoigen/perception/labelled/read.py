@@ -9,8 +9,6 @@ the sequence's ``meta.yml`` beside the folder has ``mano_sides``, ``ycb_ids`` an
 
 from __future__ import annotations
 
-import io
-import os
 import sys
 from pathlib import Path
 
@@ -19,8 +17,7 @@ import yaml
 
 from hoigen.conventions import HAND, OBJECT, ROLE_CODE
 from hoigen.records.labels import SIDES
-from hoigen.untrusted.child import answers
-from hoigen.untrusted.limits import Limits, limit
+from hoigen.untrusted.arrays import limited, send_arrays
 
 FINGERS = ('Thumb', 'IndexFinger', 'MiddleFinger', 'RingFinger', 'LittleFinger')
 JOINTS = ('Knuckle', 'IntermediateBase', 'IntermediateTip', 'Tip')
@@ -76,13 +73,9 @@ LAYOUTS = {'egodex': egodex, 'dexycb': dexycb}
 
 
 def main() -> None:
-    pipe = answers()
-    limit(Limits())
+    pipe = limited()
     layout, path = sys.argv[1:]
-    found = io.BytesIO()
-    np.savez(found, **LAYOUTS[layout](Path(path)))  # type: ignore[arg-type]  # of arrays alone
-    with os.fdopen(pipe, 'wb') as file:
-        file.write(found.getvalue())
+    send_arrays(pipe, LAYOUTS[layout](Path(path)))
 
 
 if __name__ == '__main__':

@@ -1,12 +1,16 @@
 """The whole path over a stretch: what it finds, what it refuses, what it says about gaps."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from hand_rig import write_rig
 from simulated_scene import lift
 
 from hoigen.conditioning import build_conditions
+from hoigen.editing.clips.recorded import read_recorded
+from hoigen.episodes import EpisodeReader, write_episode
 from hoigen.geometry.transforms import apply, invert
 from hoigen.models.hub import MissingWeights
 from hoigen.perception.evaluate import measure, noisy_depth, recorded
@@ -33,7 +37,7 @@ def test_rgbd_goes_all_the_way(seen: Perceived) -> None:
     assert row['track error, mm'] < 3
     assert row['keypoints in 3D, mm'] < 25
     assert row['keypoints in 3D, PA, mm'] < 15
-    clip = seen.episode(7)
+    clip = seen.episode(7).clip
     assert {(label.episode, label.task) for label in clip.labels} == {(7, 'lift the carton')}
     assert [label.last for label in clip.labels] == [False] * 16 + [True]
     conditions = build_conditions(clip, width=192, height=128)
@@ -58,16 +62,20 @@ def test_same_footage_same_result(seen: Perceived) -> None:
     assert np.array_equal(again.clip.points, seen.clip.points)
 
 
-def test_hands_of_a_detector_of_one_s_own_become_labels() -> None:
-    """In pixels as it says, in 3D from the measured depth; weights that were not used are not in the provenance."""
+def test_hands_of_a_detector_of_one_s_own_become_labels(tmp_path: Path) -> None:
+    """In pixels as it says, in 3D from the measured depth, and meshes in the bag; weights that were not used are not in
+    the provenance."""
+    for side in ('left', 'right'):
+        write_rig(tmp_path / f'{side}.glb')
     footage, truth = lift()
     true = np.stack([label.hands.keypoints_m[0] for label in truth.labels])
     pixels = np.stack([label.hands.pixels for label in truth.labels])
     turns = np.stack([camera.T_world_cam[:3, :3] for camera in truth.cameras])
     shape = ((true - true.mean(1, keepdims=True)) @ turns)[:, None].astype(np.float32)
     hands = Hands(('right',), pixels, shape, np.ones((len(true), 1), np.float32))
-    seen = Perceiver(PerceptionConfig(geometry='depth', masks='motion'), lambda rgb: hands)(footage, 'a lift')
-    assert seen.provenance.weights == {}
+    asked = PerceptionConfig(geometry='depth', masks='motion', hand_meshes=str(tmp_path))
+    seen = Perceiver(asked, lambda rgb: hands)(footage, 'a lift')
+    assert sorted(seen.provenance.weights) == ['hand_meshes/left.glb', 'hand_meshes/right.glb']
     assert seen.clip is not None
     assert {label.hands.sides for label in seen.clip.labels} == {('right',)}
     assert np.array_equal(np.stack([label.hands.pixels for label in seen.clip.labels]), pixels)
@@ -75,6 +83,13 @@ def test_hands_of_a_detector_of_one_s_own_become_labels() -> None:
     off = np.linalg.norm(found - apply(invert(truth.cameras[0].T_world_cam), true), axis=-1)
     assert np.isfinite(off).all(1).mean() > 0.8
     assert np.nanmedian(off) < 0.012
+    write_episode(tmp_path / 'bag', seen.episode(0))
+    with EpisodeReader(tmp_path / 'bag') as reader:
+        scene = reader.scene()
+    assert [asset.id for asset in scene.assets] == ['right_hand']
+    placed = [frame.vertices.get('right_hand') for frame in scene.mesh_frames]
+    assert sum(vertices is not None for vertices in placed) > len(true) / 2
+    assert read_recorded(tmp_path / 'bag').assets == ()  # of the rest of the scene there are none
 
 
 def test_plain_rgb_is_refused_a_point_map() -> None:

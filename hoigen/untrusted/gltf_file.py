@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import base64
+import json
+import struct
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
 import numpy as np
 
-from hoigen.editing.meshes.beside import Beside, MeshError, not_read
+from hoigen.untrusted.beside import Beside, MeshError, not_read
 
 TYPES = {5120: 'i1', 5121: 'u1', 5122: 'i2', 5123: 'u2', 5125: 'u4', 5126: 'f4'}
 WIDTHS = {'SCALAR': 1, 'VEC2': 2, 'VEC3': 3, 'VEC4': 4, 'MAT4': 16}
+HEADER, CHUNK = struct.Struct('<4sII'), struct.Struct('<I4s')
 
 
 @dataclass
@@ -88,3 +91,29 @@ class Gltf:
         if offset < 0 or shape[0] < 0 or needed > len(content):
             raise MeshError(f'bufferView {view}: expected {needed} bytes of accessors in it, got {len(content)}')
         return np.ndarray(shape, kind, content, offset, (stride or size, kind.itemsize))
+
+
+def opened(content: bytes, beside: Beside) -> Gltf:
+    """A GLB's or glTF's document; MeshError where it is not whole or not of version 2."""
+    document, binary = _chunks(content) if content[:4] == b'glTF' else (json.loads(content), None)
+    if not str(document['asset']['version']).startswith('2.'):
+        raise MeshError(f'expected glTF 2, got version {document["asset"]["version"]}')
+    return Gltf(document, binary, beside)
+
+
+def _chunks(content: bytes) -> tuple[dict[str, Any], bytes | None]:
+    _, version, length = HEADER.unpack_from(content)
+    if version != 2:
+        raise MeshError(f'expected a whole GLB file of version 2, got version {version}')
+    if length > len(content):
+        raise MeshError(f'expected a whole GLB file of {length} bytes, got {len(content)}')
+    found: dict[bytes, bytes] = {}
+    start = HEADER.size
+    while start + CHUNK.size <= length:
+        size, kind = CHUNK.unpack_from(content, start)
+        start += CHUNK.size
+        if start + size > length:
+            raise MeshError(f'expected a whole GLB file, got {length - start} of {size} bytes of a chunk')
+        found.setdefault(kind, content[start : start + size])
+        start += size
+    return json.loads(found[b'JSON']), found.get(b'BIN\0')
