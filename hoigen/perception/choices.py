@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-MaskSource = Literal['auto', 'motion', 'sam2']
+MaskSource = Literal['auto', 'keypoints', 'motion', 'sam2']
 BoxSource = Literal['motion', 'rtdetr', 'dfine', 'grounding-dino']
 GeometrySource = Literal['auto', 'depth', 'vggt', 'none']
 TrackSource = Literal['flow', 'vggt']

@@ -147,7 +147,7 @@ def evaluate(config: EvaluatePerceptionConfig) -> None:
 
 def _evaluate_labelled(config: EvaluatePerceptionConfig) -> None:
     """The same on clips of public data sets, by data set."""
-    perceive = Perceiver(PerceptionConfig(masks='motion'))
+    perceive = Perceiver(PerceptionConfig(masks='keypoints'))
     rows: dict[str, list[dict[str, float]]] = {}
     found = [clip for folder in config.labelled for clip in find(folder)]
     config.out.mkdir(parents=True, exist_ok=True)

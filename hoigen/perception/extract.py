@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,6 +14,7 @@ import numpy as np
 import tyro
 from rich.console import Console
 
+from hoigen.conventions import ROLES
 from hoigen.episodes import write_episode
 from hoigen.episodes.report import EXTRACTION
 from hoigen.look.progress import bars
@@ -24,6 +26,8 @@ from hoigen.records import Footage, RecordError
 from hoigen.run_settings import begin, settings_of
 from hoigen.sources.recording import Recording, RecordingError, RecordingOptions, open_recording
 from hoigen.whole_files import whole_file
+
+FRAMES = 'frames'
 
 COMPLETE, NOTHING, PARTLY = 0, 1, 3
 """Exit status: every stretch became a clip; none could be used; some, or what is seen without the point map."""
@@ -85,6 +89,7 @@ def extract(config: ExtractConfig) -> int:
         raise PerceptionError(
             f'{config.recording}: nothing could be extracted: ' + '; '.join([*counted, *filter(None, [done.ended])])
         )
+    console.print(_in_words(done.tally))
     clips = done.number - done.without.total()
     console.print(f'{clips} clips of {done.number} stretches in {config.folder}')
     for line in counted:
@@ -95,11 +100,12 @@ def extract(config: ExtractConfig) -> int:
 @dataclass
 class _Done:
     """How far the stretches have come. number: of stretches. made: of those whose arrays are there. without: why how
-    many of them are no clip. ended: why the recording could not be read to its end."""
+    many of them are no clip. tally: of :func:`tally_of`. ended: why the recording could not be read to its end."""
 
     number: int = 0
     made: int = 0
     without: Counter[str] = field(default_factory=Counter)
+    tally: Counter[str] = field(default_factory=Counter)
     ended: str = ''
 
 
@@ -139,6 +145,8 @@ def _stretch(config: ExtractConfig, done: _Done, footage: Footage, perceiver: Pe
         except (PerceptionError, RecordError) as error:
             return str(error).removeprefix(f'{source}: ')
         why = perceived.reason
+    with np.load(path) as arrays:
+        done.tally += Counter(json.loads(str(arrays['tally'])))
     done.made += 1
     return why
 
@@ -164,6 +172,27 @@ def reason_of(path: Path) -> str | None:
         return None
 
 
+def tally_of(perceived: Perceived) -> Counter[str]:
+    """In how many frames there is what, and is what not believed and why: by words; FRAMES is all of them."""
+    found, tally = perceived.segmentation, Counter({FRAMES: len(perceived.footage.stamps_ns)})
+    names = [ROLES[code] for code in found.role]
+    if found.by_keypoints:
+        names[: len(perceived.hands.side)] = [f'{side} hand' for side in perceived.hands.side]
+    for name in dict.fromkeys(names):
+        mine = 1 + np.flatnonzero([name == other for other in names])
+        tally[name] = int(np.isin(found.instance, mine).any((1, 2)).sum())
+    refused = defaultdict[str, set[int]](set)
+    for doubt in found.doubts:
+        if doubt.number:
+            refused[f'{names[doubt.number - 1]} not believed ({doubt.why})'].update(doubt.frames)
+    return tally + Counter({said: len(frames) for said, frames in refused.items()})
+
+
+def _in_words(tally: Counter[str]) -> str:
+    counts = [f'{name} in {count}' for name, count in tally.items() if name != FRAMES]
+    return f'{tally[FRAMES]} frames: ' + ('; '.join(counts) or 'neither hand nor object')
+
+
 def _write_arrays(path: Path, perceived: Perceived) -> None:
     """What is seen in the pictures, and with geometry where it is; the file appears whole or not at all."""
     tracks, geometry = perceived.tracks, perceived.geometry
@@ -181,6 +210,7 @@ def _write_arrays(path: Path, perceived: Perceived) -> None:
         'track_instance': tracks.instance,
         'track_query': tracks.query,
         'reason': np.array(perceived.reason),
+        'tally': np.array(json.dumps(tally_of(perceived))),
         'provenance': np.array(provenance_to_json(perceived.provenance)),
     }
     if geometry is not None and tracks.places is not None:

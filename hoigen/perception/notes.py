@@ -26,7 +26,9 @@ def notes_on(footage: Footage, segmentation: Segmentation, tracks: Tracks, geome
         gap = ~(segmentation.instance == number + 1).any((1, 2))
         if gap.any() and (segmentation.role == role).sum() > 1:
             yield f'{ROLES[role]} {number + 1} is not in view in frames {spans(gap)}'
-    yield from (doubt.why for doubt in segmentation.doubts)
+    for doubt in segmentation.doubts:
+        frames = np.isin(np.arange(len(segmentation.instance)), doubt.frames)
+        yield segmentation.in_words(doubt) + (f' in frames {spans(frames)}' if doubt.number else '')
     if geometry is not None:
         if not geometry.metric:
             yield f'the scale of {geometry.method} is not known: lengths are in its own unit, not metres'

@@ -19,6 +19,7 @@ from hoigen.perception.clip import build_recorded_clip
 from hoigen.perception.flow import measure_flow
 from hoigen.perception.hands.meshes import HandMeshes, load_rigs, posed_hands
 from hoigen.perception.learned.detector import detect, load_detector
+from hoigen.perception.masks.plausible import believed, plausible
 from hoigen.perception.masks.segment import find_boxes, segment
 from hoigen.perception.notes import notes_on
 from hoigen.perception.records import Boxes, Flow, Geometry, Hands, PerceptionError, Segmentation, Tracks
@@ -42,8 +43,9 @@ class PerceptionConfig:
     """What finds hand and object, and how far away everything is."""
 
     masks: choices.MaskSource = 'auto'
-    """What finds the masks: motion needs no weights; sam2 is SAM 2.1 with SAMURAI's choice of memories; auto is sam2
-    where its weights have been fetched."""
+    """What finds the masks: keypoints seed hands, and motion finds what they hold, and hands where no keypoints are
+    seen; motion finds hands alone too, of robots, simulators, and in gloves; sam2 is SAM 2.1 with SAMURAI's choice of
+    memories, started from what keypoints find; auto is sam2 where its weights have been fetched, else keypoints."""
     boxes: choices.BoxSource = 'motion'
     """What finds the boxes that sam2 starts from: what moves, or a detector."""
     geometry: choices.GeometrySource = 'auto'
@@ -136,11 +138,12 @@ class Perceiver:
                 hands = looking.result()
         with clock.stage('masks'):
             boxes, segmentation = self._segment(footage, flow, geometry, hands)
+            hands = believed(hands, segmentation)
         with clock.stage('tracks'):
             tracks = follow(footage, flow, segmentation, geometry, config.follow, self._tracker())
         clip, meshes = None, HandMeshes()
         if geometry is not None and not segmentation.instance.any():
-            reason = NOBODY
+            reason = _nobody(segmentation)
         elif geometry is not None:
             with clock.stage('clip'):
                 clip = build_recorded_clip(footage, hands, segmentation, geometry, tracks, config.task)
@@ -159,7 +162,7 @@ class Perceiver:
             reason,
             (*notes_on(footage, segmentation, tracks, geometry), *meshes.notes),
             clock.seconds,
-            self._provenance(source, geometry),
+            self._provenance(source, geometry, 'keypoints' if segmentation.by_keypoints else 'motion'),
         )
 
     @cached_property
@@ -182,15 +185,18 @@ class Perceiver:
     def _segment(
         self, footage: Footage, flow: Flow, geometry: Geometry | None, hands: Hands
     ) -> tuple[Boxes, Segmentation]:
-        moving = segment(footage, flow, geometry, hands, self._config.seed)
-        boxes = find_boxes(moving)
+        looked_for = None if self._config.masks == 'motion' else hands
+        found = segment(footage, flow, geometry, looked_for, self._config.seed)
+        boxes = find_boxes(found)
         if self._sam is None:
-            return boxes, moving
+            return boxes, found
         from hoigen.perception.learned.sam import segment_with_sam
 
         if self._detector is not None:
             boxes = detect(footage, self._detector, boxes)
-        return boxes, segment_with_sam(footage, boxes, self._sam)
+        by_sam = segment_with_sam(footage, boxes, self._sam)
+        same = found.by_keypoints and self._detector is None
+        return boxes, plausible(replace(by_sam, doubts=found.doubts, by_keypoints=same), looked_for, footage.stamps_ns)
 
     def _meshes(self, clip: Clip, geometry: Geometry) -> HandMeshes:
         assert self._rigs is not None
@@ -205,7 +211,7 @@ class Perceiver:
 
         return vggt_tracker(self._vggt)
 
-    def _provenance(self, source: str, geometry: Geometry | None) -> Provenance:
+    def _provenance(self, source: str, geometry: Geometry | None, method: str) -> Provenance:
         """How it was made."""
         used = [SHIPPED] if self._own_hands else []
         used += [self._config.sam] if self._sam is not None else []
@@ -216,7 +222,7 @@ class Perceiver:
         if folder := self._config.hand_meshes:
             hashes |= {f'hand_meshes/{side}.glb': sha256_of(Path(folder) / f'{side}.glb') for side in SIDES}
             licences['hand_meshes'] = 'not known'
-        made: dict[str, Any] = {'masks_method': 'motion' if self._sam is None else self._config.sam}
+        made: dict[str, Any] = {'masks_method': method if self._sam is None else self._config.sam}
         if geometry is not None:
             made |= {'geometry_method': geometry.method, 'metric': geometry.metric}
         return Provenance(
@@ -253,6 +259,12 @@ def _licence(weights: str) -> str:
     if weights == SHIPPED:
         return 'Apache-2.0'
     return 'not known' if Path(weights).is_dir() else entry(weights).licence
+
+
+def _nobody(segmentation: Segmentation) -> str:
+    """Why nobody is in view."""
+    refused = dict.fromkeys(segmentation.in_words(doubt) for doubt in segmentation.doubts if doubt.number)
+    return f'nothing that was found is plausible: {"; ".join(refused)}' if refused else NOBODY
 
 
 def _refusal(config: PerceptionConfig) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hoigen.conventions import ROLE_CODE, SCENE
+from hoigen.conventions import ROLE_CODE, ROLES, SCENE
 from hoigen.records import Camera, Check
 from hoigen.records.labels import KEYPOINTS, SIDES
 
@@ -120,12 +120,14 @@ class Doubt:
 class Segmentation:
     """Which pixels belong to which of I instances of hand and object; an instance keeps its number for the whole clip.
 
-    role: [I] uint8 role codes. instance: [T,H,W] uint8, 0 scene, i + 1 instance i.
+    role: [I] uint8 role codes. instance: [T,H,W] uint8, 0 scene, i + 1 instance i. doubts: what is not believed.
+    by_keypoints: the first instances are the :class:`Hands` of the same frames, found by their keypoints.
     """
 
     role: np.ndarray
     instance: np.ndarray
     doubts: tuple[Doubt, ...] = ()
+    by_keypoints: bool = False
 
     def __post_init__(self) -> None:
         check = Check('Segmentation')
@@ -140,6 +142,11 @@ class Segmentation:
                 self.instance.max(initial=0),
             )
         check.done()
+
+    def in_words(self, doubt: Doubt) -> str:
+        """Of what is not believed, and why, without the frames."""
+        name = f'{ROLES[self.role[doubt.number - 1]]} {doubt.number} is not believed: ' if doubt.number else ''
+        return name + doubt.why
 
     @property
     def mask(self) -> np.ndarray:

@@ -56,6 +56,9 @@ side; that does not stay and is within the convex hull of what was found before.
 NEAR_ARM = -1.5
 """Log odds of arm by place alone above which no object begins."""
 
+LIKE_HAND = 1.5
+"""Log odds of a hand's colours from which a pixel is no seed: it may be of another hand that nothing has found."""
+
 LIMIT, OFF, ASKED = 2.5, -20.0, -3.0
 """Colours' log odds are within the first; pixels out of reach have the second; the field is asked above the third."""
 
@@ -93,11 +96,12 @@ def add_held(view: View, skeletons: Skeletons, belief: np.ndarray) -> tuple[np.n
     hands, frames = belief.shape[-1] - 1, len(belief)
     label = belief.argmax(-1)
     covered = np.stack([_wider(frame > 0, 3) for frame in label])
-    steps = _ahead(view)
+    steps, palette = _ahead(view), Palette(view.lab)
     grasps, reasons = list[_Grasp](), list[str]()
     for i in range(hands):
         together, moved = _together(view, skeletons, i, label, covered, steps)
-        grasp = _grasp(view, skeletons, i, label, covered, together)
+        bare = palette.favours(palette.learn(label == 1 + i), palette.learn(label == 0), LIMIT) > LIKE_HAND
+        grasp = _grasp(view, skeletons, i, label, covered | bare, together)
         palm = np.nan_to_num(skeletons.size[:, i], nan=np.inf) ** 2
         if (grasp.seed.sum((1, 2)) >= MIN_SEED * palm).sum() >= min(MIN_FRAMES, frames - 1):
             grasps.append(grasp)
@@ -105,7 +109,7 @@ def add_held(view: View, skeletons: Skeletons, belief: np.ndarray) -> tuple[np.n
             reasons.append(f'hand {i + 1} hardly moves against what surrounds it: what it holds cannot be told')
         else:
             reasons.append(f'nothing beside hand {i + 1} is seen to move with it')
-    palette, objects = Palette(view.lab), list[np.ndarray]()
+    objects = list[np.ndarray]()
     grasps = list(_joined(grasps))
     held = _settled(view, palette, belief, grasps)
     label = held.argmax(-1)
@@ -228,12 +232,14 @@ def _settled(view: View, palette: Palette, belief: np.ndarray, grasps: list[_Gra
     links = Links(view.lab, view.depth_m, view.forward, view.backward, view.forward_ok, view.backward_ok)
     score = np.zeros((*view.shape, 1 + hands + len(grasps)), np.float32)
     score[..., 1 : 1 + hands] = np.clip(np.log(belief[..., 1:] + 1e-4) - np.log(belief[..., :1] + 1e-4), -4, 4)
-    scene, objects = belief.argmax(-1) == 0, [grasp.seed for grasp in grasps]
+    label = belief.argmax(-1)
+    scene, objects, hand = label == 0, [grasp.seed for grasp in grasps], palette.learn(label > 0)
     for _ in range(ROUNDS):
         for k, (grasp, mine) in enumerate(zip(grasps, objects, strict=True), 1 + hands):
             around = scene & (grasp.reach < REACH / 2) & ~mine & (grasp.stays > 0.3)
             colour = palette.favours(palette.learn(mine) + palette.learn(grasp.seed), 2 * palette.learn(around), LIMIT)
             near = (grasp.reach < REACH) | (grasp.ever > 0.3)
+            colour -= np.maximum(palette.favours(hand, palette.learn(mine), LIMIT), 0)
             likely = PRIOR + MOVED * grasp.ever + STAYED * grasp.stays + ON_ARM * grasp.arm + colour
             likely += ENCLOSED * np.stack([_enclosed(frame) for frame in mine]) * (1 - grasp.stays)
             score[..., k] = np.where(near, likely, OFF)

@@ -13,6 +13,7 @@ from hoigen.perception.masks.hands import Skeletons, label_hands, skeletons_of
 from hoigen.perception.masks.held import add_held
 from hoigen.perception.masks.instances import numbered_parts
 from hoigen.perception.masks.motion import Steadied, front_by_motion
+from hoigen.perception.masks.plausible import MOTION_ALONE, plausible
 from hoigen.perception.masks.regions import Front, depth_regions, regions_of
 from hoigen.perception.masks.roles import label_roles
 from hoigen.perception.masks.skin import bare_hands, label_bare_hands
@@ -85,7 +86,7 @@ STRAY = 0.25
 MIN_FRACTION = 0.0005
 """A role that fills less than this fraction of the segment is not there."""
 
-SUPPORTED = 0.9
+SUPPORTED = 0.5
 """Hands are where their keypoints are if these are seen in this fraction of the frames in which motion finds a hand;
 below it, motion is believed, as of robot hands and gloves, if it finds the seen keypoints too:"""
 
@@ -93,36 +94,45 @@ COVERED = 0.8
 """so much of them."""
 
 
-def segment(footage: Footage, flow: Flow, geometry: Geometry | None, hands: Hands, seed: int) -> Segmentation:
+def segment(footage: Footage, flow: Flow, geometry: Geometry | None, hands: Hands | None, seed: int) -> Segmentation:
     """Masks of T >= 2 frames, from measured or estimated depth, or from the images alone where ``geometry`` is None.
 
-    Hands whose keypoints are seen come first, numbered as in ``hands``. Without a hand there is no instance at all; a
-    hand or an object that is not in view for a while has an empty mask there and keeps its number. Raises
-    :class:`PerceptionError` for fewer frames.
+    Hands whose keypoints are seen come first, numbered as in ``hands``; None, and where none are seen: hands are found
+    by motion alone. Without a hand there is no instance at all; a hand or an object that is not in view for a while, or
+    is not plausible there, has an empty mask and keeps its number. Raises :class:`PerceptionError` for fewer frames.
     """
     if len(footage.rgb) < 2:
         raise PerceptionError(f'masks: expected at least 2 frames, to see what moves, got {len(footage.rgb)}')
     view = view_of(footage, flow, geometry)
-    skeletons = skeletons_of(resized(hands.keypoints_px, footage.rgb.shape[1:3], view), view)
-    doubts = list[str]()
-    moving = None
-    if geometry is not None or skeletons.known.any(1).mean() < SUPPORTED:
+    full = footage.rgb.shape[1:3]
+    moving, skeletons = None, None if hands is None else skeletons_of(resized(hands.keypoints_px, full, view), view)
+    if geometry is not None or skeletons is None or skeletons.known.any(1).mean() < SUPPORTED:
         moving = _by_motion(view, seed)
-    if moving is None or _believed(skeletons, *moving):
-        belief = label_hands(view, skeletons)
-        objects = None if moving is None else moving[0][..., 1:][..., moving[1] == ROLE_CODE[OBJECT]]
-        if geometry is None or objects is None:
-            belief, doubts = add_held(view, skeletons, belief)
-        else:
-            rest = belief[..., :1] * (1 - objects.sum(-1, keepdims=True))
-            belief = np.concatenate([rest, belief[..., 1:], objects * belief[..., :1]], -1)
+    if hands is None or skeletons is None or (moving is not None and not _believed(skeletons, *moving)):
+        assert moving is not None
+        (belief, roles), by_keypoints = moving, False
+        doubts = [] if hands is None else [MOTION_ALONE]
+    else:
+        (belief, doubts), by_keypoints = _by_keypoints(view, skeletons, moving), True
         count = len(hands.side), belief.shape[-1] - 1 - len(hands.side)
         roles = np.repeat([ROLE_CODE[HAND], ROLE_CODE[OBJECT]], count).astype(np.uint8)
-    else:
-        belief, roles = moving
     if not belief[..., 1:][..., roles == ROLE_CODE[HAND]].any():
         return Segmentation(np.zeros(0, np.uint8), np.zeros(footage.rgb.shape[:3], np.uint8))
-    return Segmentation(roles, enlarge(belief, *footage.rgb.shape[1:3]), tuple(map(Doubt, doubts)))
+    found = Segmentation(roles, enlarge(belief, *full), tuple(map(Doubt, doubts)), by_keypoints)
+    return plausible(found, hands, footage.stamps_ns)
+
+
+def _by_keypoints(
+    view: View, skeletons: Skeletons, moving: tuple[np.ndarray, np.ndarray] | None
+) -> tuple[np.ndarray, list[str]]:
+    """Beliefs [T,h,w,1+I+K] in scene, I hands and K objects, and why there are not more of these; with depth objects
+    are those that are ``moving`` (beliefs and roles)."""
+    belief = label_hands(view, skeletons)
+    if view.depth_m is None or moving is None:
+        return add_held(view, skeletons, belief)
+    objects = moving[0][..., 1:][..., moving[1] == ROLE_CODE[OBJECT]]
+    rest = belief[..., :1] * (1 - objects.sum(-1, keepdims=True))
+    return np.concatenate([rest, belief[..., 1:], objects * belief[..., :1]], -1), []
 
 
 def _believed(skeletons: Skeletons, belief: np.ndarray, roles: np.ndarray) -> bool:

@@ -87,6 +87,11 @@ def _instance(perceived: Perceived, number: int) -> dict[str, str]:
     if seen.any():
         area = mask[seen].mean((1, 2))
         found['area'] = f'{100 * area.mean():.2f} % of the picture ({100 * area.min():.2f} to {100 * area.max():.2f})'
+    doubts = [doubt for doubt in perceived.segmentation.doubts if doubt.number == number + 1]
+    if doubts:
+        found['not believed in'] = '; '.join(
+            f'{spans(np.isin(np.arange(frames), doubt.frames))}: {doubt.why}' for doubt in doubts
+        )
     boxes = perceived.boxes
     if boxes is not None and number < len(boxes.role) and len(boxes.role) == len(perceived.segmentation.role):
         detected = np.isfinite(boxes.boxes[:, number]).all(-1)

@@ -33,7 +33,7 @@ class PerceptionOptions(AwaitsReaders, ReadsStreams, Seeded, OfRecording):
     )
     masks: str = param(
         'auto',
-        'Finds hand and object; auto is sam2 where its weights have been fetched, else motion.',
+        'Finds hand and object; motion: of robots, in gloves; auto: sam2 if its weights are there, else keypoints.',
         choices=get_args(MaskSource),
     )
     boxes: str = param('motion', 'Finds the boxes that sam2 starts from.', choices=get_args(BoxSource))

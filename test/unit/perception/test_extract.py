@@ -57,7 +57,9 @@ def test_rgbd_gives_a_bag_for_each_stretch(rgbd: Path, extracted: Path, capsys: 
     assert (out / 'report.html').stat().st_size > 10_000
     made = {path: path.stat().st_mtime_ns for path in out.glob('clip_*')}
     assert main(arguments(rgbd, out)) == COMPLETE
-    assert '2 clips of 2 stretches' in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert '2 clips of 2 stretches' in said
+    assert '17 frames: hand in ' in said, 'counted also where nothing is made anew'
     assert {path: path.stat().st_mtime_ns for path in out.glob('clip_*')} == made
 
 
