@@ -60,6 +60,7 @@ def content(perceived: Perceived, name: str) -> dict[str, Any]:
     if perceived.geometry is not None:
         found['geometry'] = _geometry(perceived.geometry, footage.stamps_ns)
         found['object_poses'] = _object_poses(perceived.clip)
+        found['hand_places'] = _hand_places(perceived.clip)
     return found
 
 
@@ -171,6 +172,17 @@ def _object_poses(clip: Clip | None) -> list[list[float] | None] | None:
     if all(pose is None for pose in poses):
         return None
     return [None if pose is None else [round(float(number), 6) for number in pose[:3].ravel()] for pose in poses]
+
+
+def _hand_places(clip: Clip | None) -> list[dict[str, Any]]:
+    """Each side's keypoints in 3D, in each frame in which they are known; as :func:`_hands`."""
+    if clip is None:
+        return []
+    places = np.stack([labels.hands.keypoints_m for labels in clip.labels], 1).astype(float).round(4)
+    return [
+        {'side': side, 'keypoints': [at.tolist() if np.isfinite(at).all() else None for at in own]}
+        for side, own in zip(clip.labels[0].hands.sides, places, strict=True)
+    ]
 
 
 def _numbers(values: np.ndarray) -> list[float | None]:

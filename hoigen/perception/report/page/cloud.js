@@ -108,7 +108,7 @@ class CloudPanel {
     }
     this.roles = this.data.instances.map(one => ({ role: one.role, colour: rgbOf(one.colour) }));
     this.parts = Object.fromEntries(['scene', 'hand', 'object'].map(name => [name, new Vertices(tall * wide)]));
-    this.parts.lines = new Vertices(2 * FLOWN * loaded.tracks.count + 4 * T + 64);
+    this.parts.lines = new Vertices(2 * FLOWN * loaded.tracks.count + 4 * T + 64 + 40 * this.data.hand_places.length);
     this.parts.heads = new Vertices(loaded.tracks.count);
     this.pen = new OffscreenCanvas(wide, tall).getContext('2d', { willReadFrequently: true });
     this.ready = true;
@@ -131,6 +131,7 @@ class CloudPanel {
     if (this.loaded.tracks.places) this.buildTracks(frame);
     this.buildCameras(frame);
     this.buildObject(frame);
+    this.buildHands(frame);
   }
 
   buildPoints(frame) {
@@ -203,6 +204,20 @@ class CloudPanel {
       lines.add(...at, 0, ...rgb, 255);
       lines.add(...at.map((value, row) => value + 0.6 * this.size * pose[4 * row + axis]), 0, ...rgb, 255);
     });
+  }
+
+  /** Wrist and fingers of the hands whose keypoints are known in 3D. */
+  buildHands(frame) {
+    const { lines } = this.parts;
+    this.handsFrom = lines.count;
+    for (const { side, keypoints } of this.data.hand_places) {
+      const points = keypoints[frame];
+      if (!points) continue;
+      for (let joint = 1; joint <= 20; joint++) {
+        const from = joint % 4 === 1 ? 0 : joint - 1;
+        for (const place of [points[from], points[joint]]) lines.add(...place, 0, ...rgbOf(HAND_COLOURS[side]), 255);
+      }
+    }
   }
 
   /** Where to look: between the middle of hand and object and the middle of everything. */
@@ -286,8 +301,9 @@ class CloudPanel {
     gl.uniform1f(this.uniform.lift, LIFT);
     if (shown.tracks) put(parts.lines, gl.LINES, 0, this.cameraFrom);
     if (shown.camera && !this.ride) put(parts.lines, gl.LINES, this.cameraFrom, this.objectFrom);
-    gl.disable(gl.DEPTH_TEST);  // the object's axes begin inside of it
-    if (shown.object) put(parts.lines, gl.LINES, this.objectFrom);
+    gl.disable(gl.DEPTH_TEST);  // the object's axes begin inside of it, bones are inside of the hand
+    if (shown.object) put(parts.lines, gl.LINES, this.objectFrom, this.handsFrom);
+    if (shown.hand) put(parts.lines, gl.LINES, this.handsFrom);
     gl.enable(gl.DEPTH_TEST);
     gl.uniform1i(this.uniform.round, 1);
     if (shown.tracks) put(parts.heads, gl.POINTS);

@@ -30,6 +30,7 @@ async function decodeImage(uri) {
 }
 
 const rgbOf = colour => [1, 3, 5].map(at => parseInt(colour.slice(at, at + 2), 16));
+const HAND_COLOURS = { left: '#8fd3ff', right: '#ffe08a' };  // of keypoints
 
 /** Everything of a stretch that the panels draw, unpacked. */
 async function unpackAll(data) {

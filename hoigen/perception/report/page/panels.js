@@ -95,7 +95,7 @@ class MaskPanel extends Panel {
     for (const { side, keypoints } of this.data.hands) {
       const points = keypoints[frame];
       if (!points) continue;
-      pen.strokeStyle = pen.fillStyle = side === 'left' ? '#8fd3ff' : '#ffe08a';
+      pen.strokeStyle = pen.fillStyle = HAND_COLOURS[side];
       pen.lineWidth = 1.5 * sharp;
       for (let finger = 0; finger < 5; finger++) {
         pen.beginPath();

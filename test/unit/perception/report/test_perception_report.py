@@ -25,6 +25,7 @@ from hoigen.perception.report.facts import camera_motion, facts, frame_rate
 from hoigen.perception.report.look import instances, thinned, track_colours
 from hoigen.perception.report.overview import overview
 from hoigen.records import Footage
+from hoigen.records.labels import Hands
 
 MOST_BYTES = 15_000_000
 """What a page of 49 frames at 640x360 may have."""
@@ -185,12 +186,25 @@ def test_gaps_and_areas_are_counted(seen: Perceived) -> None:
     assert tables['Geometry']['lengths'] == 'metres'
 
 
+def test_hands_are_in_3d_where_they_are_known(seen: Perceived) -> None:
+    """A frame without keypoints has none on the page."""
+    assert seen.clip is not None
+    places = np.arange(63, dtype=np.float32).reshape(1, 21, 3) / 100
+    tables = [Hands(('left',), keypoints_m=places if t else np.full_like(places, np.nan)) for t in range(5)]
+    labels = tuple(replace(label, hands=own) for label, own in zip(seen.clip.labels, tables, strict=True))
+    [hand] = content(replace(seen, clip=replace(seen.clip, labels=labels)), 'clip_0000')['hand_places']
+    assert hand['side'] == 'left'
+    assert hand['keypoints'][0] is None
+    np.testing.assert_allclose(hand['keypoints'][1], places[0])
+
+
 def test_without_geometry_nothing_in_3d_is_claimed() -> None:
     """No depth, no cameras, no places, no object pose; the reason instead."""
     found = content(perceived(geometry=False), 'clip_0000')
     assert found['reason'] == REASON
     assert 'geometry' not in found
     assert 'object_poses' not in found
+    assert 'hand_places' not in found
     assert 'places' not in found['tracks']
     assert 'Geometry' not in found['facts']
 
