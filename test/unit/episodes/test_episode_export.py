@@ -15,7 +15,7 @@ from same_record import same_record
 from hoigen.cli import main
 from hoigen.episodes import EpisodeError, load_clip, write_episode
 from hoigen.provenance import provenance_from_json
-from hoigen.records import EditedClip, Episode, RecordError
+from hoigen.records import EditedClip, Episode, MeshFrame, RecordError
 from hoigen.sources.recording import read_still
 
 DRAWN = drawn_episode(), drawn_episode(number=1, rejected='fidelity: expected 0.5, got 0.3')
@@ -44,6 +44,17 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_an_episode_that_does_not_fit_together_is_refused(change: dict[str, Any], says: str) -> None:
     with pytest.raises(RecordError, match=says.replace('(', r'\(')):
         replace(DRAWN[0], **change)
+
+
+def test_a_mesh_may_be_missing_in_frames_of_a_recording_alone() -> None:
+    """A simulator knows where everything is, a recording does not; meshes that there are not are in neither."""
+    rest = DRAWN[0].mesh_frames[1:]
+    lacking, other = MeshFrame({}, {}), MeshFrame({'other': np.eye(4)}, {})
+    with pytest.raises(RecordError, match=r'mesh_frames: expected the assets .* got others in frames \[0\]'):
+        replace(DRAWN[0], clip_provenance=None, mesh_frames=(lacking, *rest))
+    assert replace(DRAWN[0], clip_provenance=MADE, mesh_frames=(lacking, *rest)).mesh_frames[0] is lacking
+    with pytest.raises(RecordError, match=r'got others in frames \[0\]'):
+        replace(DRAWN[0], clip_provenance=MADE, mesh_frames=(other, *rest))
 
 
 def test_the_first_image_of_a_scene_is_exported(run: Path, tmp_path: Path) -> None:
