@@ -38,7 +38,7 @@ MIN_BELIEVED = 0.5
 TOUCH_PX = 9
 """An object has been at most so many pixels from a hand at some time."""
 
-MOTION_ALONE = 'no keypoints of a hand are seen: hands are found by motion alone, which is less sure'
+MOTION_ALONE = 'keypoints of a hand are seen in few frames or none: hands are found by motion alone, which is less sure'
 
 
 def plausible(found: Segmentation, hands: Hands | None, stamps_ns: np.ndarray) -> Segmentation:

@@ -77,3 +77,4 @@ def test_keypoints_in_a_few_frames_do_not_undo_what_motion_finds() -> None:
     found = cut(drawn, rare)
     assert (found.mask == ROLE_CODE[HAND]).any((1, 2)).all()
     assert iou(found.mask == ROLE_CODE[HAND], drawn.mask == 1) > 0.7
+    assert ['less sure' in doubt.why for doubt in found.doubts if not doubt.number] == [True]
