@@ -55,10 +55,10 @@ def rendered(generator: Generator, asked: Asked, look: Look, seed: int, sampling
     """The clip as the generator makes it, told its look in this way."""
     conditions = asked.conditions
     if look == 'scene':
-        background = np.repeat(asked.clean_background[None], len(conditions.stamps_ns), 0)
-        known = np.ones_like(conditions.background_known)
-        shadow = conditions.shadow & 2  # an empty scene has none of frame 0's
-        conditions = replace(conditions, background=background, background_known=known, shadow=shadow)
+        before = build_conditions(
+            asked.clip, width=generator.width, height=generator.height, background=asked.clean_background
+        )
+        conditions = replace(before, prompt=conditions.prompt)
     return generator.render(conditions, seed=seed, sampling=replace(sampling, look=look))
 
 

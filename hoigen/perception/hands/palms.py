@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from hoigen.models.hands import PALM_SIZE, PalmNetwork
+from hoigen.models.samurai import box_iou
 from hoigen.perception.hands.regions import region_of_palms
 
 LEAST_SCORE = 0.5
@@ -55,19 +56,13 @@ def as_input(images: np.ndarray) -> torch.Tensor:
 def _one_each(points: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Of palms that overlap the mean by score; their centres, sizes and keypoints [N,9,2] (weighted suppression)."""
     kept, scores = [], []
+    boxes = np.concatenate([points[:, 0] - points[:, 1] / 2, points[:, 0] + points[:, 1] / 2], 1)
     left = np.argsort(-score, kind='stable')
     while len(left):
-        same = _iou(points[left[0]], points[left]) > SAME_PALM
+        same = box_iou(boxes[left[0]], boxes[left]) > SAME_PALM
         same[0] = True  # a box without area overlaps nothing, itself included
         group = left[same]
         kept.append(np.average(points[group], axis=0, weights=score[group]))
         scores.append(score[group[0]])
         left = left[~same]
     return np.array(kept).reshape(-1, 9, 2), np.array(scores)
-
-
-def _iou(one: np.ndarray, many: np.ndarray) -> np.ndarray:
-    low = np.maximum(one[0] - one[1] / 2, many[:, 0] - many[:, 1] / 2)
-    high = np.minimum(one[0] + one[1] / 2, many[:, 0] + many[:, 1] / 2)
-    both = np.clip(high - low, 0, None).prod(-1)
-    return both / np.maximum(one[1].prod() + many[:, 1].prod(-1) - both, 1e-12)

@@ -8,6 +8,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from hoigen.models.samurai import box_iou
+
 OF_PALM, PALM_SHIFT = 2.6, -0.5
 """Side of a hand's region in sides of its palm's box; how far its centre is moved up from there, in those sides."""
 OF_KEYPOINTS, KEYPOINTS_SHIFT = 2.0, -0.1
@@ -74,11 +76,8 @@ def out_of(region: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 def overlap(regions: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Intersection over union [N,M] of the upright boxes around regions, in [0, 1]."""
-    a, b = (np.concatenate([c.min(1), c.max(1)], 1) for c in (corners(regions), corners(others)))
-    low, high = np.maximum(a[:, None, :2], b[None, :, :2]), np.minimum(a[:, None, 2:], b[None, :, 2:])
-    both = np.clip(high - low, 0, None).prod(-1)
-    sizes = [(box[:, 2:] - box[:, :2]).prod(-1) for box in (a, b)]
-    return both / (sizes[0][:, None] + sizes[1][None] - both)
+    boxes, beside = (np.concatenate([c.min(1), c.max(1)], 1) for c in (corners(regions), corners(others)))
+    return np.stack([box_iou(box, beside) for box in boxes])
 
 
 def upright_shape(region: np.ndarray, shape: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from hoigen.conventions import HAND, ROLE_CODE
+from hoigen.perception.masks.hands import PALM
 from hoigen.perception.records import Doubt, Hands, Segmentation
 
 MAX_AREA = 0.4
@@ -23,8 +24,8 @@ MAX_RECTANGLE, LONG = 0.88, 2.0
 """Fraction of the smallest rectangle around it that a hand found by motion fills at most, for boxes fill more; but arms
 do too, which are longer than wide by this factor."""
 
-PALM, MIN_KEYPOINTS = [0, 1, 5, 9, 13, 17], 0.5
-"""Of these keypoints in the image so many are on the hand's mask, or on that of something before it, at least."""
+MIN_KEYPOINTS = 0.5
+"""Of the palm's keypoints in the image at least this fraction is on the hand's mask, or on that of an object before."""
 
 MAX_PACE, MAX_STEP_S = 4.0, 0.2
 """Image widths a second: faster than this from both neighbouring frames, that are not farther apart, is an error."""

@@ -83,7 +83,7 @@ class Answer(BaseHTTPRequestHandler):
         else:
             status = 404 if name in self.hub.broken or not file.is_file() else status
             body = file.read_bytes() if file.is_file() else b''
-            if with_body:
+            if with_body and '/resolve/' in path:  # the hub's client asks for lists of its own too, now and then
                 self.hub.got.append(name)
         self.send_response(status)
         self.send_header('X-Repo-Commit', 'c0ffee')
